@@ -1,0 +1,14 @@
+//! The ledger of Medanchor: events and their encoding, the Merkle log, checkpoints and policies,
+//! receipts, the rules and the state map.
+//!
+//! What always holds: the same input gives the same output on every validator and in every
+//! auditor. Nothing here does I/O, reads a clock, spawns, or draws randomness.
+
+pub mod error;
+pub mod hash;
+pub mod id;
+mod text;
+
+pub use error::{ParseError, ReadFailed};
+pub use hash::*;
+pub use id::*;
