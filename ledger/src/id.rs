@@ -177,7 +177,11 @@ impl FromStr for ParticipantName {
             && text.bytes().all(allowed)
             && !text.starts_with('-')
             && !text.ends_with('-');
-        if well_formed { Ok(Self(text.into())) } else { Err(ParseError::ParticipantName) }
+        if well_formed {
+            Ok(Self(text.into()))
+        } else {
+            Err(ParseError::ParticipantName)
+        }
     }
 }
 

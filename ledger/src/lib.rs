@@ -4,6 +4,7 @@
 //! What always holds: the same input gives the same output on every validator and in every
 //! auditor. Nothing here does I/O, reads a clock, spawns, or draws randomness.
 
+pub mod cbor;
 pub mod error;
 pub mod hash;
 pub mod id;
