@@ -1,0 +1,367 @@
+//! JSON documents as a sorted list of leaves: what a commitment is made over.
+//!
+//! What always holds of a [`Document`]: it came from one strict RFC 8259 text without byte order mark
+//! and without duplicate members; its leaves are sorted by pointer and no two share one; a number is
+//! its literal text (FHIR's 1.50 is not 1.5), a string its decoded UTF-8, an empty array or object a
+//! type of its own. Size, depth, number of leaves and length of a pointer are bounded. Errors say
+//! where, never what: the text belongs to a patient.
+
+use crate::pointer::{Pointer, Token};
+use json_event_parser::{JsonEvent, SliceJsonParser};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use zeroize::Zeroize;
+
+/// The largest document, in bytes.
+pub const MAX_DOCUMENT: usize = 16 * 1024 * 1024;
+/// The deepest nesting of arrays and objects.
+pub const MAX_DEPTH: usize = 64;
+/// The most leaves a document has.
+pub const MAX_LEAVES: usize = 1 << 17;
+
+/// Why a document was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JsonError {
+    /// Not one RFC 8259 JSON text.
+    #[error("the payload is not JSON at byte {offset}; give one RFC 8259 text in UTF-8")]
+    Syntax {
+        /// Where reading stopped.
+        offset: u64,
+    },
+    /// The text starts with a byte order mark.
+    #[error("the payload starts with a byte order mark; write it without one")]
+    ByteOrderMark,
+    /// One object names a member twice.
+    #[error("an object below {below} tokens names a member twice; readers would disagree on its value, so name it once")]
+    DuplicateMember {
+        /// How deep the object stands.
+        below: usize,
+    },
+    /// A bound was passed.
+    #[error("the payload has more than {limit} {what}; split it into smaller records")]
+    TooLarge {
+        /// What there is too much of.
+        what: &'static str,
+        /// The most there may be.
+        limit: usize,
+    },
+}
+
+/// A value without children.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Value {
+    /// SHA-256 of the document's bytes as they came: only of leaf 0.
+    Document([u8; 32]),
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Boolean(bool),
+    /// A number, as its literal text.
+    Number(Box<str>),
+    /// A string, decoded.
+    String(Box<str>),
+    /// `[]`.
+    EmptyArray,
+    /// `{}`.
+    EmptyObject,
+}
+
+impl Value {
+    /// The byte that stands for the type in a commitment.
+    #[must_use]
+    pub const fn kind(&self) -> u8 {
+        match self {
+            Self::Document(_) => 0,
+            Self::Null => 1,
+            Self::Boolean(_) => 2,
+            Self::Number(_) => 3,
+            Self::String(_) => 4,
+            Self::EmptyArray => 5,
+            Self::EmptyObject => 6,
+        }
+    }
+
+    /// The bytes that stand for the value, beside its type, in a commitment.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Document(hash) => hash,
+            Self::Boolean(value) => if *value { &[1] } else { &[0] },
+            Self::Number(text) | Self::String(text) => text.as_bytes(),
+            Self::Null | Self::EmptyArray | Self::EmptyObject => &[],
+        }
+    }
+
+    /// The value with this type and these bytes, if there is one.
+    #[must_use]
+    pub fn from_parts(kind: u8, bytes: &[u8]) -> Option<Self> {
+        let text = || std::str::from_utf8(bytes).ok().map(Box::from);
+        match (kind, bytes) {
+            (0, _) => bytes.try_into().ok().map(Self::Document),
+            (1, []) => Some(Self::Null),
+            (2, [0]) => Some(Self::Boolean(false)),
+            (2, [1]) => Some(Self::Boolean(true)),
+            (3, _) => text().filter(|text: &Box<str>| is_number(text)).map(Self::Number),
+            (4, _) => text().map(Self::String),
+            (5, []) => Some(Self::EmptyArray),
+            (6, []) => Some(Self::EmptyObject),
+            _ => None,
+        }
+    }
+}
+
+/// Whether `text` is exactly one JSON number.
+fn is_number(text: &str) -> bool {
+    let mut parser = SliceJsonParser::new(text.as_bytes());
+    matches!(parser.parse_next(), Ok(JsonEvent::Number(number)) if number == text)
+        && matches!(parser.parse_next(), Ok(JsonEvent::Eof))
+}
+
+/// A value and the way to it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Leaf {
+    /// The way to the value.
+    pub pointer: Pointer,
+    /// The value.
+    pub value: Value,
+}
+
+/// A payload as the leaves to commit to. Values are wiped when it is dropped.
+pub struct Document {
+    leaves: Vec<Leaf>,
+    hash: [u8; 32],
+}
+
+impl Document {
+    /// Reads one JSON text.
+    ///
+    /// # Errors
+    /// [`JsonError`], which names the rule and the place and shows none of the text.
+    pub fn parse(bytes: &[u8]) -> Result<Self, JsonError> {
+        within(bytes.len(), MAX_DOCUMENT, "bytes")?;
+        if bytes.starts_with(&[0xEF, 0xBB, 0xBF]) {
+            return Err(JsonError::ByteOrderMark);
+        }
+        let mut leaves = Flattener::default().run(bytes)?;
+        leaves.sort_by(|a, b| a.pointer.cmp(&b.pointer));
+        Ok(Self { leaves, hash: medanchor_ledger::sha256(&[bytes]) })
+    }
+
+    /// A payload that is not JSON: it has no fields to show, only its hash.
+    #[must_use]
+    pub fn opaque(bytes: &[u8]) -> Self {
+        Self { leaves: Vec::new(), hash: medanchor_ledger::sha256(&[bytes]) }
+    }
+
+    /// The leaves, sorted by pointer; leaf 0 of the commitment, the hash, is not among them.
+    #[must_use]
+    pub fn leaves(&self) -> &[Leaf] {
+        &self.leaves
+    }
+
+    /// SHA-256 of the bytes as they came.
+    #[must_use]
+    pub const fn hash(&self) -> &[u8; 32] {
+        &self.hash
+    }
+}
+
+impl Drop for Document {
+    fn drop(&mut self) {
+        self.hash.zeroize();
+        for leaf in &mut self.leaves {
+            if let Value::Number(text) | Value::String(text) = &mut leaf.value {
+                text.zeroize();
+            }
+        }
+    }
+}
+
+fn within(found: usize, limit: usize, what: &'static str) -> Result<(), JsonError> {
+    if found > limit { Err(JsonError::TooLarge { what, limit }) } else { Ok(()) }
+}
+
+/// An array or object that is being read, and what was read of it.
+enum Open {
+    Array { next: u32 },
+    Object { names: BTreeSet<Arc<str>> },
+}
+
+#[derive(Default)]
+struct Flattener {
+    open: Vec<Open>,
+    path: Vec<Token>,
+    path_bytes: usize,
+    leaves: Vec<Leaf>,
+}
+
+impl Flattener {
+    fn run(mut self, bytes: &[u8]) -> Result<Vec<Leaf>, JsonError> {
+        let mut parser = SliceJsonParser::new(bytes);
+        loop {
+            let event = parser.parse_next().map_err(|error| JsonError::Syntax {
+                offset: error.location().start.offset,
+            })?;
+            match event {
+                JsonEvent::StartArray => self.start(Open::Array { next: 0 })?,
+                JsonEvent::StartObject => self.start(Open::Object { names: BTreeSet::new() })?,
+                JsonEvent::EndArray | JsonEvent::EndObject => self.end()?,
+                JsonEvent::ObjectKey(name) => self.name(&name)?,
+                JsonEvent::String(text) => self.scalar(Value::String(text.into()))?,
+                JsonEvent::Number(text) => self.scalar(Value::Number(text.into()))?,
+                JsonEvent::Boolean(value) => self.scalar(Value::Boolean(value))?,
+                JsonEvent::Null => self.scalar(Value::Null)?,
+                JsonEvent::Eof => return Ok(self.leaves),
+            }
+        }
+    }
+
+    fn start(&mut self, container: Open) -> Result<(), JsonError> {
+        self.enter_value()?;
+        self.open.push(container);
+        within(self.open.len(), MAX_DEPTH, "levels of nesting")
+    }
+
+    fn end(&mut self) -> Result<(), JsonError> {
+        match self.open.pop() {
+            Some(Open::Array { next: 0 }) => self.leaf(Value::EmptyArray)?,
+            Some(Open::Object { names }) if names.is_empty() => self.leaf(Value::EmptyObject)?,
+            _ => {}
+        }
+        self.leave_value();
+        Ok(())
+    }
+
+    fn name(&mut self, name: &str) -> Result<(), JsonError> {
+        let name: Arc<str> = name.into();
+        let below = self.path.len();
+        if let Some(Open::Object { names }) = self.open.last_mut()
+            && !names.insert(name.clone())
+        {
+            return Err(JsonError::DuplicateMember { below });
+        }
+        self.step(Token::Name(name))
+    }
+
+    fn scalar(&mut self, value: Value) -> Result<(), JsonError> {
+        self.enter_value()?;
+        self.leaf(value)?;
+        self.leave_value();
+        Ok(())
+    }
+
+    /// A member's name was stepped into when it was read; a place is stepped into with its value.
+    fn enter_value(&mut self) -> Result<(), JsonError> {
+        let Some(Open::Array { next }) = self.open.last_mut() else { return Ok(()) };
+        let place = *next;
+        *next = next.saturating_add(1);
+        self.step(Token::Place(place))
+    }
+
+    fn leave_value(&mut self) {
+        if let Some(token) = self.path.pop() {
+            self.path_bytes -= token.encoded_len();
+        }
+    }
+
+    fn step(&mut self, token: Token) -> Result<(), JsonError> {
+        self.path_bytes += token.encoded_len();
+        self.path.push(token);
+        within(self.path_bytes, Pointer::MAX_ENCODED, "bytes in the way to one value")
+    }
+
+    fn leaf(&mut self, value: Value) -> Result<(), JsonError> {
+        self.leaves.push(Leaf { pointer: Pointer::new(self.path.clone()), value });
+        within(self.leaves.len(), MAX_LEAVES, "values")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(text: &str) -> Vec<(String, u8, String)> {
+        let document = Document::parse(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let show = |leaf: &Leaf| {
+            let bytes = String::from_utf8(leaf.value.bytes().to_vec()).unwrap_or_default();
+            (leaf.pointer.to_string(), leaf.value.kind(), bytes)
+        };
+        document.leaves().iter().map(show).collect()
+    }
+
+    fn refusal(bytes: &[u8]) -> JsonError {
+        Document::parse(bytes).err().unwrap_or_else(|| panic!("{bytes:?} was read"))
+    }
+
+    #[test]
+    fn leaves_come_sorted_by_pointer_with_places_in_number_order() {
+        let items = (0..11).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
+        let leaves = shape(&format!(r#"{{"b":[{items}],"a":1}}"#));
+        assert_eq!(leaves[0].0, "/a");
+        assert_eq!(leaves[3].0, "/b/2");
+        assert_eq!(leaves[11].0, "/b/10");
+    }
+
+    #[test]
+    fn a_number_is_its_literal_text() {
+        assert_eq!(shape("1.50"), [(String::new(), 3, "1.50".into())]);
+        assert_eq!(shape("-0.0E+1")[0].2, "-0.0E+1");
+        assert_eq!(shape("123456789012345678901234567890")[0].2.len(), 30);
+    }
+
+    #[test]
+    fn a_string_is_decoded_text() {
+        assert_eq!(shape(r#""\u4e2d\ud83d\ude00\n""#)[0].2, "中😀\n");
+    }
+
+    #[test]
+    fn empty_containers_are_values_and_full_ones_are_not() {
+        assert_eq!(shape(r#"{"a":[],"b":{},"c":[{}]}"#).iter().map(|leaf| leaf.1).collect::<Vec<_>>(), [5, 6, 6]);
+        assert_eq!(shape("[]")[0].1, 5);
+    }
+
+    #[test]
+    fn a_member_named_twice_is_refused_even_when_its_leaves_differ() {
+        for text in [r#"{"a":1,"a":2}"#, r#"{"a":{"x":1},"a":{"y":1}}"#, r#"[{"a":1,"\u0061":2}]"#] {
+            assert!(matches!(refusal(text.as_bytes()), JsonError::DuplicateMember { .. }), "{text}");
+        }
+    }
+
+    #[test]
+    fn texts_that_are_not_json_are_refused_with_their_place() {
+        for text in ["", " ", "{", "[1,]", "{\"a\":1,}", "01", "1 2", "+1", "nul", "NaN", "\"\u{1}\"", "\"\\ud800\"", "\"a", "{a:1}", "//x\n1", "'a'"] {
+            assert!(matches!(refusal(text.as_bytes()), JsonError::Syntax { .. }), "{text}");
+        }
+        assert!(matches!(refusal(b"\"\xff\""), JsonError::Syntax { .. }));
+        assert_eq!(refusal(b"\xEF\xBB\xBF1"), JsonError::ByteOrderMark);
+    }
+
+    #[test]
+    fn bounds_are_kept_at_their_edges() {
+        let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(Document::parse(nested(MAX_DEPTH).as_bytes()).is_ok());
+        assert!(matches!(refusal(nested(MAX_DEPTH + 1).as_bytes()), JsonError::TooLarge { .. }));
+        assert!(matches!(refusal(nested(1_000_000).as_bytes()), JsonError::TooLarge { .. }));
+        let named = |length: usize| format!("{{\"{}\":1}}", "n".repeat(length));
+        assert!(Document::parse(named(Pointer::MAX_ENCODED - 5).as_bytes()).is_ok());
+        assert!(matches!(refusal(named(Pointer::MAX_ENCODED - 4).as_bytes()), JsonError::TooLarge { .. }));
+        let list = |count: usize| format!("[{}1]", "1,".repeat(count - 1));
+        assert!(Document::parse(list(MAX_LEAVES).as_bytes()).is_ok());
+        assert!(matches!(refusal(list(MAX_LEAVES + 1).as_bytes()), JsonError::TooLarge { .. }));
+    }
+
+    #[test]
+    fn an_error_shows_nothing_of_the_payload() {
+        let text = format!("{:?}", refusal(b"{\"name\":\"Wang Xiaoming\", oops}"));
+        assert!(!text.contains("Wang") && !text.contains("oops"), "{text}");
+    }
+
+    #[test]
+    fn a_value_reads_back_from_its_parts_and_no_other() {
+        assert!(Value::from_parts(3, b"1.50") == Some(Value::Number("1.50".into())));
+        for (kind, bytes) in [(3, b"01".as_slice()), (3, b" 1"), (3, b"1 "), (2, b"2"), (1, b"x"), (0, b"short"), (7, b""), (4, b"\xff")] {
+            assert!(Value::from_parts(kind, bytes).is_none(), "{kind} {bytes:?}");
+        }
+    }
+}
