@@ -27,6 +27,14 @@ pub enum ParseError {
     /// A participant's name breaks the rules for names.
     #[error("not a participant name; use 1 to 40 of a-z, 0-9 and hyphens, no hyphen at either end")]
     ParticipantName,
+    /// A commitment of an unknown suite.
+    #[error(
+        "commitment suite {suite} is unknown to this release; use suite 1, or a release that knows it"
+    )]
+    Suite {
+        /// The suite byte.
+        suite: u8,
+    },
 }
 
 /// Stored data could not be read. Never a verdict on a block: whoever sees it stops and repairs.

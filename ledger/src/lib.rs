@@ -5,11 +5,13 @@
 //! auditor. Nothing here does I/O, reads a clock, spawns, or draws randomness.
 
 pub mod cbor;
+pub mod commitment;
 pub mod error;
 pub mod hash;
 pub mod id;
 mod text;
 
+pub use commitment::Commitment;
 pub use error::{ParseError, ReadFailed};
 pub use hash::*;
 pub use id::*;
