@@ -1,0 +1,222 @@
+//! What the ordering engine asks of the node: the [`Application`] trait and its types.
+//!
+//! What always holds: every call comes on the runtime on which [`crate::Network::start`] was
+//! called, never on the engine's own thread, so an implementation may compute and wait; a call that
+//! holds up consensus says so. An `Err(Failure)` from any of them stops the engine for good
+//! (a disk error is never a verdict); what peers did wrong is a value, never a failure.
+
+use crate::PeerKey;
+use bytes::Bytes;
+use medanchor_ledger::{Height, ParticipantName, Round, ValueId};
+use std::error::Error;
+use std::future::Future;
+
+/// The application cannot go on: storage is broken, say. The engine stops and tells the reason.
+#[derive(Debug, thiserror::Error)]
+#[error("the application cannot go on: {0}")]
+pub struct Failure(#[source] pub Box<dyn Error + Send + Sync>);
+
+impl Failure {
+    /// A failure that is described by `reason` alone.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self(reason.into().into())
+    }
+}
+
+/// A validator of one height.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Validator {
+    /// Its name, which its votes carry.
+    pub name: ParticipantName,
+    /// Its Ed25519 consensus key, 32 bytes.
+    pub key: [u8; 32],
+}
+
+/// Who decides a height, and in which order they propose.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HeightPlan {
+    /// The height that this plan is for.
+    pub height: Height,
+    /// All validators of the height in proposer order: round `r` belongs to `proposers[r mod n]`.
+    /// Names and keys must be distinct; 1 to [`crate::limits::MAX_VALIDATORS`].
+    pub proposers: Vec<Validator>,
+}
+
+/// A block that the application proposes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Proposal {
+    /// What validators will vote on.
+    pub value_id: ValueId,
+    /// The block, at most [`crate::limits::MAX_BLOCK_BYTES`].
+    pub body: Bytes,
+}
+
+/// Whether a check may look at the clock (ENGINE rule 16).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Judgement {
+    /// A fresh, live proposal without a proof-of-lock round: block time is held against the clock.
+    Fresh,
+    /// Re-proposed, synced or replayed: a clock must not matter.
+    Timeless,
+}
+
+/// A block that came from a peer and waits for a verdict.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Received {
+    /// The height it is for; always the height being decided.
+    pub height: Height,
+    /// The round in which it came.
+    pub round: Round,
+    /// The proof-of-lock round, if it is proposed again.
+    pub valid_round: Option<Round>,
+    /// Who proposed it in `round`; its signature has been checked. For a synced block: who was the
+    /// proposer of that round.
+    pub proposer: ParticipantName,
+    /// The value id that the proposer claims, or that a quorum decided.
+    pub value_id: ValueId,
+    /// The block, at most [`crate::limits::MAX_BLOCK_BYTES`].
+    pub body: Bytes,
+    /// Whether block time may be judged.
+    pub judgement: Judgement,
+}
+
+/// The verdict on a block.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Checked {
+    /// Executed, and stored durably under the value id that the application computed itself.
+    Valid {
+        /// The computed value id. If it is not the claimed one, the block is dropped.
+        value_id: ValueId,
+    },
+    /// It breaks a rule. Never returned for a disk error, which is a [`Failure`].
+    Invalid,
+    /// It cannot be judged now (its parent is not applied yet). No verdict is recorded.
+    NotYet,
+}
+
+/// An undecided block that the application had stored before a crash.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stored {
+    /// The round in which it was proposed.
+    pub round: Round,
+    /// Its proof-of-lock round, if it had one.
+    pub valid_round: Option<Round>,
+    /// Who proposed it.
+    pub proposer: ParticipantName,
+    /// Its value id.
+    pub value_id: ValueId,
+    /// The block.
+    pub body: Bytes,
+}
+
+/// A decided block.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Decided {
+    /// The height.
+    pub height: Height,
+    /// The round in which the quorum precommitted (not always the round in the block's seal).
+    pub round: Round,
+    /// The decided value.
+    pub value_id: ValueId,
+    /// The block.
+    pub body: Bytes,
+    /// The encoded commit certificate, which `medanchor_ledger::certificate` reads and verifies.
+    pub certificate: Bytes,
+    /// Whether it was fetched from a peer because this node was behind.
+    pub synced: bool,
+}
+
+/// A block of the past, for a peer that is behind.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DecidedBlock {
+    /// The height.
+    pub height: Height,
+    /// The block.
+    pub body: Bytes,
+    /// Its certificate, as [`Decided::certificate`] gave it.
+    pub certificate: Bytes,
+}
+
+/// Proof that a validator signed two different statements where it may sign one. Both signatures
+/// have been checked (ENGINE rule 12), so it can be believed and shown to others.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Misbehaviour {
+    /// Who.
+    pub validator: ParticipantName,
+    /// At which height.
+    pub height: Height,
+    /// In which round.
+    pub round: Round,
+    /// The two signed statements: (signed bytes, signature).
+    pub statements: [(Bytes, [u8; 64]); 2],
+}
+
+/// What the node does for the engine.
+///
+/// Order within a height: `propose` or `check` (any number of times) → `commit` → `prepare` for
+/// the next height → the next height starts. `check` may run concurrently with anything else of
+/// its height; everything else of one height is sequential.
+pub trait Application: Send + Sync + 'static {
+    /// The height to start with and its validators. Called once.
+    fn start(&self) -> impl Future<Output = Result<HeightPlan, Failure>> + Send;
+
+    /// The block to propose now. Consensus waits: return the candidate that `prepare` made ready,
+    /// or an empty block (ENGINE rule 4). The body must be stored durably before this returns.
+    fn propose(
+        &self,
+        height: Height,
+        round: Round,
+    ) -> impl Future<Output = Result<Proposal, Failure>> + Send;
+
+    /// Executes a block. Before `Valid` is returned the body is stored durably (ENGINE rule 3).
+    /// A block that was found valid once stays valid (ENGINE rule 16). Consensus does not wait.
+    fn check(&self, received: Received) -> impl Future<Output = Result<Checked, Failure>> + Send;
+
+    /// Every undecided block that is stored for this height, after a restart.
+    fn undecided(
+        &self,
+        height: Height,
+    ) -> impl Future<Output = Result<Vec<Stored>, Failure>> + Send;
+
+    /// Applies a decided block: block and certificate are synced to disk before this returns, for
+    /// the engine then forgets its votes of that height (ENGINE rule 17). Answers with the plan of
+    /// the next height. Only from here on may a checkpoint of it be signed.
+    fn commit(&self, decided: Decided) -> impl Future<Output = Result<HeightPlan, Failure>> + Send;
+
+    /// Builds the candidate of the next height, so that `propose` is quick. The height starts when
+    /// this returns and there is work, so it should take no longer than a block may.
+    fn prepare(&self, height: Height) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// At most `count` decided blocks from `first` upwards without a gap, for a peer that is
+    /// behind; as many as are at hand, none if `first` is not.
+    fn decided(
+        &self,
+        first: Height,
+        count: usize,
+    ) -> impl Future<Output = Result<Vec<DecidedBlock>, Failure>> + Send;
+
+    /// The oldest height that `decided` can serve.
+    fn oldest(&self) -> Height;
+
+    /// Whether there is anything to put into a block now; if not, the network idles until a wake
+    /// or the heartbeat.
+    fn has_work(&self) -> bool;
+
+    /// Events from a peer. The peer is not read from until this returns: that is the backpressure.
+    fn events(&self, from: PeerKey, events: Vec<Bytes>) -> impl Future<Output = ()> + Send;
+
+    /// A cosignature from a peer, opaque here.
+    fn cosignature(&self, from: PeerKey, cosignature: Bytes) -> impl Future<Output = ()> + Send;
+
+    /// A peer is connected and can be written to: send it what it may have missed.
+    fn peer_connected(&self, peer: PeerKey) -> impl Future<Output = ()> + Send {
+        let _ = peer;
+        async {}
+    }
+
+    /// A validator signed two things where it may sign one.
+    fn misbehaviour(&self, proof: Misbehaviour) -> impl Future<Output = ()> + Send {
+        let _ = proof;
+        async {}
+    }
+}

@@ -1,0 +1,173 @@
+//! Starting the network, and the [`Handle`] that the node keeps to talk to it.
+
+use crate::{Application, Config, ConfigError, Failure, PeerKey};
+use bytes::Bytes;
+use medanchor_ledger::{Height, Round};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Why the network did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The configuration cannot work.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {reason}; free the port or choose another")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        reason: String,
+    },
+    /// The write-ahead log cannot be used.
+    #[error(
+        "the write-ahead log {path} cannot be used: {reason}; do not delete it while this node's keys may have voted at its height: see docs/operate.md"
+    )]
+    Wal {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The engine is set up to mark proposals valid without asking (ENGINE rule 1).
+    #[error("the engine would accept proposals unseen; only proposals with parts are allowed")]
+    ProposalOnly,
+    /// The engine did not come up.
+    #[error("the ordering engine did not start: {0}")]
+    Engine(String),
+}
+
+/// Why a running network stopped by itself. Nothing restarts it inside this process.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fatal {
+    /// The application could not go on.
+    #[error(transparent)]
+    Application(#[from] Failure),
+    /// The write-ahead log is damaged, or could not be written (ENGINE rule 11).
+    #[error(
+        "the write-ahead log failed: {0}; this node must not vote again at that height: see docs/operate.md"
+    )]
+    Wal(String),
+    /// The engine stopped for another reason.
+    #[error("the ordering engine stopped: {0}; start the node again")]
+    Engine(String),
+}
+
+/// What became of a message for all peers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Delivery {
+    /// Peers whose queue took it.
+    pub queued: usize,
+    /// Connected peers whose queue was full: they do not get it.
+    pub dropped: usize,
+}
+
+/// One peer, as this node sees it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PeerStatus {
+    /// Who.
+    pub key: PeerKey,
+    /// Whether messages can be sent to it now.
+    pub connected: bool,
+    /// Messages given to its queues since the start.
+    pub queued: u64,
+    /// Messages that its queues had no room for.
+    pub dropped: u64,
+}
+
+/// The network, as this node sees it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Status {
+    /// The height being decided.
+    pub height: Height,
+    /// The round of that height.
+    pub round: Round,
+    /// Whether the next height waits for work.
+    pub idle: bool,
+    /// Where this node listens.
+    pub listening: SocketAddr,
+    /// Every configured peer.
+    pub peers: Vec<PeerStatus>,
+}
+
+/// Starts networks.
+pub struct Network;
+
+impl Network {
+    /// Starts listening, dialling and deciding. Returns once the port is open.
+    ///
+    /// Must be called on a multi-threaded runtime: the application is called there, while the
+    /// engine runs on a thread of its own.
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing runs then.
+    pub async fn start<A: Application>(
+        config: Config,
+        application: Arc<A>,
+    ) -> Result<Handle, StartError> {
+        config.check()?;
+        let _ = application;
+        Err(StartError::Engine("it is being built".into()))
+    }
+}
+
+/// A running network. Clones are equal; it runs until [`Handle::stop`] or a [`Fatal`] end.
+#[derive(Clone)]
+pub struct Handle {
+    inner: Arc<()>,
+}
+
+impl Handle {
+    /// Sends events to all connected peers, without waiting. Batches above the limits are split;
+    /// an event above [`crate::limits::MAX_EVENT_BYTES`] is not sent.
+    pub fn send_events(&self, events: &[Bytes]) -> Delivery {
+        let _ = (&self.inner, events);
+        Delivery::default()
+    }
+
+    /// Sends a cosignature to all connected peers. Sending again what was dropped, or to peers that
+    /// connect later, is up to the node ([`Application::peer_connected`]).
+    pub fn send_cosignature(&self, cosignature: Bytes) -> Delivery {
+        let _ = cosignature;
+        Delivery::default()
+    }
+
+    /// Sends a cosignature to one peer; false if it is not connected or its queue is full.
+    pub fn send_cosignature_to(&self, peer: PeerKey, cosignature: Bytes) -> bool {
+        let _ = (peer, cosignature);
+        false
+    }
+
+    /// There is work: start the next height now if the network idles, here and at the peers.
+    pub fn wake(&self) {}
+
+    /// Tells where a peer listens from now on, as `host:port`. Unknown peers are ignored.
+    pub fn set_address(&self, peer: PeerKey, address: String) {
+        let _ = (peer, address);
+    }
+
+    /// How things are.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        Status {
+            height: Height(0),
+            round: Round(0),
+            idle: true,
+            listening: SocketAddr::from(([127, 0, 0, 1], 0)),
+            peers: Vec::new(),
+        }
+    }
+
+    /// Completes when the network has ended by itself, with the reason; never after a
+    /// [`Handle::stop`].
+    pub async fn failed(&self) -> Arc<Fatal> {
+        std::future::pending().await
+    }
+
+    /// Stops cleanly: no vote is cast any more, connections are closed, files are released.
+    pub async fn stop(&self) {}
+}
