@@ -9,7 +9,10 @@ pub mod commitment;
 pub mod error;
 pub mod hash;
 pub mod id;
+pub mod merkle;
+pub mod signature;
 mod text;
+pub mod validator;
 
 pub use commitment::Commitment;
 pub use error::{ParseError, ReadFailed};
