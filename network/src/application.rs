@@ -51,13 +51,22 @@ pub struct Proposal {
     pub body: Bytes,
 }
 
-/// Whether a check may look at the clock (ENGINE rule 16).
+/// How a block came to be checked, which decides whether a clock may matter (ENGINE rule 16).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Judgement {
-    /// A fresh, live proposal without a proof-of-lock round: block time is held against the clock.
-    Fresh,
-    /// Re-proposed, synced or replayed: a clock must not matter.
-    Timeless,
+pub enum Origin {
+    /// Proposed live. Without a proof-of-lock round it is fresh, and its time is held against the
+    /// clock; with one a quorum has prevoted it, and a clock must not matter.
+    Live {
+        /// The round in which it is proposed.
+        round: Round,
+        /// The proof-of-lock round of a block that is proposed again.
+        pol_round: Option<Round>,
+    },
+    /// Decided by a quorum and fetched from a peer: no clock.
+    Sync {
+        /// The round of its certificate.
+        round: Round,
+    },
 }
 
 /// A block that came from a peer and waits for a verdict.
@@ -65,19 +74,15 @@ pub enum Judgement {
 pub struct Received {
     /// The height it is for; always the height being decided.
     pub height: Height,
-    /// The round in which it came.
-    pub round: Round,
-    /// The proof-of-lock round, if it is proposed again.
-    pub valid_round: Option<Round>,
-    /// Who proposed it in `round`; its signature has been checked. For a synced block: who was the
-    /// proposer of that round.
+    /// Who proposed it in the round of `origin`, checked by its signature. For a synced block: whose
+    /// turn that round was.
     pub proposer: ParticipantName,
     /// The value id that the proposer claims, or that a quorum decided.
     pub value_id: ValueId,
     /// The block, at most [`crate::limits::MAX_BLOCK_BYTES`].
     pub body: Bytes,
-    /// Whether block time may be judged.
-    pub judgement: Judgement,
+    /// How it came.
+    pub origin: Origin,
 }
 
 /// The verdict on a block.
@@ -88,10 +93,23 @@ pub enum Checked {
         /// The computed value id. If it is not the claimed one, the block is dropped.
         value_id: ValueId,
     },
-    /// It breaks a rule. Never returned for a disk error, which is a [`Failure`].
-    Invalid,
-    /// It cannot be judged now (its parent is not applied yet). No verdict is recorded.
-    NotYet,
+    /// Executing it broke a rule. Kept for its value id; never returned for a disk error, which is
+    /// a [`Failure`]. If the computed value id is not the claimed one the block is dropped, so
+    /// that nobody can have a good block refused by sending a bad body under its id.
+    Invalid {
+        /// The computed value id.
+        value_id: ValueId,
+        /// Which rule, for the log.
+        fault: String,
+    },
+    /// A fresh proposal whose time is too far from this node's clock. No verdict is kept: the same
+    /// block may come back with a proof-of-lock round. Executed and stored as a valid one.
+    Untimely {
+        /// The computed value id.
+        value_id: ValueId,
+    },
+    /// It cannot be judged here now (undecodable, or its parent is not applied): no verdict.
+    NeedsSync,
 }
 
 /// An undecided block that the application had stored before a crash.
@@ -161,7 +179,8 @@ pub trait Application: Send + Sync + 'static {
     fn start(&self) -> impl Future<Output = Result<HeightPlan, Failure>> + Send;
 
     /// The block to propose now. Consensus waits: return the candidate that `prepare` made ready,
-    /// or an empty block (ENGINE rule 4). The body must be stored durably before this returns.
+    /// or an empty block (ENGINE rule 4). The body must be stored durably before this returns, and
+    /// asked again for the same height and round, also after a crash, the same one is returned.
     fn propose(
         &self,
         height: Height,

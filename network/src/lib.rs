@@ -18,7 +18,7 @@ mod identity;
 pub mod limits;
 
 pub use application::{
-    Application, Checked, Decided, DecidedBlock, Failure, HeightPlan, Judgement, Misbehaviour,
+    Application, Checked, Decided, DecidedBlock, Failure, HeightPlan, Misbehaviour, Origin,
     Proposal, Received, Stored, Validator,
 };
 pub use config::{Config, ConfigError, Consensus, Peer, Timeouts};
