@@ -409,6 +409,18 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A byte string of exactly `N` bytes, or null for nothing.
+    ///
+    /// # Errors
+    /// Any [`CborError`] of the item.
+    pub fn optional<const N: usize>(&mut self) -> Result<Option<[u8; N]>, CborError> {
+        if self.null() {
+            Ok(None)
+        } else {
+            self.fixed().map(Some)
+        }
+    }
+
     /// Reads a null if one comes next; otherwise leaves the item to be read.
     pub fn null(&mut self) -> bool {
         let comes = self.bytes.get(self.at) == Some(&0xf6);
@@ -436,6 +448,12 @@ impl Writer {
         Self {
             bytes: Vec::with_capacity(capacity),
         }
+    }
+
+    /// What has been written so far.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// The encoding.
@@ -516,6 +534,14 @@ impl Writer {
     /// Writes null.
     pub fn null(&mut self) -> &mut Self {
         self.head(SIMPLE, 22)
+    }
+
+    /// Writes a byte string, or null for nothing.
+    pub fn optional<const N: usize>(&mut self, value: Option<&[u8; N]>) -> &mut Self {
+        match value {
+            Some(bytes) => self.bytes(bytes),
+            None => self.null(),
+        }
     }
 
     /// Appends an item that is already encoded.

@@ -81,6 +81,14 @@ hash_type! {
     CiphertextHash
 }
 hash_type! {
+    /// SHA-256 of the part of a record's key that stays in its owner's vault.
+    VaultPartHash
+}
+hash_type! {
+    /// A salted commitment to the person or team within a grantee.
+    MemberCommitment
+}
+hash_type! {
     /// The head of the hash chain of the events that bear one tag.
     ChainHead
 }

@@ -84,6 +84,10 @@ handle_type! {
     RequestHandle
 }
 handle_type! {
+    /// A value that shows whether a record's key was put together rightly.
+    KeyCheck
+}
+handle_type! {
     /// A prescription of one issuer.
     PrescriptionHandle
 }

@@ -7,11 +7,11 @@
 pub mod cbor;
 pub mod commitment;
 pub mod error;
+pub mod event;
 pub mod hash;
 pub mod id;
 pub mod merkle;
 pub mod signature;
-pub mod state;
 mod text;
 pub mod validator;
 

@@ -1,0 +1,205 @@
+//! Events: the signed statements that participants anchor.
+//!
+//! What always holds: an [`Event`] was decoded from its one encoding or built by
+//! [`UnsignedEvent`], its header agrees with its payload, and its id is SHA-256 of the bytes that
+//! its signature covers. Only a [`Verified`] event, whose signatures hold, reaches the rules.
+//! One file a domain, and one line here for each type of event.
+
+pub mod access;
+pub mod consent;
+mod cose;
+mod error;
+mod list;
+pub mod prescription;
+pub mod record;
+pub mod unit;
+mod verify;
+
+pub use access::{AccessRequest, GranteeOpening};
+pub use consent::{ConsentGrant, ConsentRevoke};
+pub use cose::{Event, MAX_EVENT_BYTES, MAX_UNSIGNED_BYTES, UnsignedEvent};
+pub use error::{BuildError, DecodeError};
+pub use list::{Fraction, Fractions, Handle, HandleSet, KemSuite, ReaderKey};
+pub use prescription::{
+    Claim, PrescriptionIssue, PrescriptionRedeem, PrescriptionVoid, VoidReason,
+};
+pub use record::RecordSeal;
+pub use unit::{LotOpen, UnitCommission, UnitDispense, UnitReceive, UnitShip, Units};
+pub use verify::{Verified, VerifyError, verify_events};
+
+use crate::ParticipantName;
+use crate::cbor::{Reader, Writer};
+use std::fmt;
+
+/// What the header of an event says it is about: `<domain>/<owner>/<hex handle>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subject<'a> {
+    domain: &'static str,
+    owner: &'a ParticipantName,
+    handle: [u8; 16],
+}
+
+impl<'a> Subject<'a> {
+    fn new(domain: &'static str, owner: &'a ParticipantName, handle: impl Handle) -> Self {
+        Self {
+            domain,
+            owner,
+            handle: handle.to_bytes(),
+        }
+    }
+
+    /// The domain, such as `prescription`.
+    #[must_use]
+    pub const fn domain(&self) -> &'static str {
+        self.domain
+    }
+
+    /// The participant that created what it is about.
+    #[must_use]
+    pub const fn owner(&self) -> &'a ParticipantName {
+        self.owner
+    }
+
+    /// The handle; of a list, the smallest one.
+    #[must_use]
+    pub const fn handle(&self) -> &[u8; 16] {
+        &self.handle
+    }
+}
+
+impl fmt::Display for Subject<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}/{}/{}",
+            self.domain,
+            self.owner,
+            hex::encode(self.handle)
+        )
+    }
+}
+
+/// What the body of one type of event can do.
+trait Body: Sized {
+    /// What the event, signed by `issuer`, is about.
+    fn subject<'a>(&'a self, issuer: &'a ParticipantName) -> Subject<'a>;
+    /// Writes the body's one encoding.
+    fn write(&self, writer: &mut Writer);
+    /// Reads what [`Body::write`] gives and nothing else.
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError>;
+}
+
+macro_rules! event_types {
+    ($($(#[$doc:meta])* $type:ident = $code:literal, $name:literal;)*) => {
+        /// The type of an event.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum EventKind {
+            $($(#[$doc])* $type,)*
+        }
+
+        impl EventKind {
+            /// Every type that this version knows, in ascending order of codes.
+            pub const ALL: &'static [Self] = &[$(Self::$type),*];
+
+            /// The code on the wire.
+            #[must_use]
+            pub const fn code(self) -> u16 {
+                match self {
+                    $(Self::$type => $code,)*
+                }
+            }
+
+            /// The name that people read, such as `prescription.redeem`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$type => $name,)*
+                }
+            }
+
+            fn from_code(code: u64) -> Result<Self, DecodeError> {
+                match code {
+                    $($code => Ok(Self::$type),)*
+                    _ => Err(DecodeError::EventType { code }),
+                }
+            }
+        }
+
+        /// What an event says.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum EventBody {
+            $($(#[$doc])* $type($type),)*
+        }
+
+        impl EventBody {
+            /// The type.
+            #[must_use]
+            pub const fn kind(&self) -> EventKind {
+                match self {
+                    $(Self::$type(_) => EventKind::$type,)*
+                }
+            }
+
+            /// What it is about when `issuer` signs it.
+            #[must_use]
+            pub fn subject<'a>(&'a self, issuer: &'a ParticipantName) -> Subject<'a> {
+                match self {
+                    $(Self::$type(body) => body.subject(issuer),)*
+                }
+            }
+
+            fn write(&self, writer: &mut Writer) {
+                match self {
+                    $(Self::$type(body) => body.write(writer),)*
+                }
+            }
+
+            fn read(kind: EventKind, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+                match kind {
+                    $(EventKind::$type => $type::read(reader).map(Self::$type),)*
+                }
+            }
+        }
+
+        $(impl From<$type> for EventBody {
+            fn from(body: $type) -> Self {
+                Self::$type(body)
+            }
+        })*
+    };
+}
+
+event_types! {
+    /// A sealed record.
+    RecordSeal = 0x0201, "record.seal";
+    /// A consent.
+    ConsentGrant = 0x0301, "consent.grant";
+    /// The end of a consent.
+    ConsentRevoke = 0x0302, "consent.revoke";
+    /// A request to read a record.
+    AccessRequest = 0x0401, "access.request";
+    /// A prescription.
+    PrescriptionIssue = 0x0501, "prescription.issue";
+    /// The redemption of a prescription.
+    PrescriptionRedeem = 0x0502, "prescription.redeem";
+    /// The withdrawal of a prescription.
+    PrescriptionVoid = 0x0503, "prescription.void";
+    /// A new lot.
+    LotOpen = 0x0601, "lot.open";
+    /// New units.
+    UnitCommission = 0x0602, "unit.commission";
+    /// Units sent.
+    UnitShip = 0x0603, "unit.ship";
+    /// Units received.
+    UnitReceive = 0x0604, "unit.receive";
+    /// Units handed to a patient.
+    UnitDispense = 0x0605, "unit.dispense";
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,129 @@
+//! Stateless checks of an event's signatures, one by one or in batches.
+//!
+//! What always holds: a [`Verified`] event's own signature holds under the key that its header
+//! names; a claim that it carries holds under the token key that it carries; and a token key that
+//! it introduces is one under which signatures can be trusted. Whether the keys are the right ones
+//! is for the rules to say, which read the state.
+
+use super::{Event, EventBody};
+use crate::signature::{KeyError, PublicKey, Signature, Signed, verify_batch};
+use std::ops::Deref;
+use std::sync::Arc;
+
+/// An event whose signatures hold. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified(Arc<Event>);
+
+impl Deref for Verified {
+    type Target = Event;
+
+    fn deref(&self) -> &Event {
+        &self.0
+    }
+}
+
+/// Why an event's signatures do not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// The key that was given is not the one that the header names.
+    #[error("the event names another key of its signer; verify it with that one")]
+    OtherKey,
+    /// The issuer's signature does not hold.
+    #[error("the event's signature does not hold; sign the event again, with the key it names")]
+    Signature,
+    /// The claim's signature does not hold.
+    #[error("the claim's signature does not hold; ask the patient for a new claim")]
+    ClaimSignature,
+    /// The token key is not acceptable.
+    #[error("the token key cannot be used: {0}")]
+    TokenKey(#[source] KeyError),
+}
+
+/// One signature that an event depends on.
+struct Check {
+    event: usize,
+    key: PublicKey,
+    message: Vec<u8>,
+    signature: Signature,
+    failure: VerifyError,
+}
+
+impl Event {
+    /// Checks the event's signatures, the issuer's under `key`.
+    ///
+    /// # Errors
+    /// [`VerifyError`] names the signature that does not hold.
+    pub fn verify(self, key: &PublicKey) -> Result<Verified, VerifyError> {
+        let mut results = verify_events(vec![(self, *key)]);
+        // One event gives one result.
+        results.pop().unwrap_or(Err(VerifyError::Signature))
+    }
+
+    /// Appends the event's signatures to `checks`, after the checks that need none.
+    fn collect(
+        &self,
+        event: usize,
+        key: &PublicKey,
+        checks: &mut Vec<Check>,
+    ) -> Result<(), VerifyError> {
+        if key.id() != self.key_id() {
+            return Err(VerifyError::OtherKey);
+        }
+        match self.body() {
+            EventBody::PrescriptionIssue(issue) => {
+                PublicKey::decode(&issue.token_key.encode()).map_err(VerifyError::TokenKey)?;
+            }
+            EventBody::PrescriptionRedeem(redeem) => checks.push(Check {
+                event,
+                key: redeem.token_key,
+                message: redeem.claim(self.network(), self.issuer()).sign_bytes(),
+                signature: redeem.claim_signature,
+                failure: VerifyError::ClaimSignature,
+            }),
+            _ => {}
+        }
+        checks.push(Check {
+            event,
+            key: *key,
+            message: self.sign_bytes(),
+            signature: *self.signature(),
+            failure: VerifyError::Signature,
+        });
+        Ok(())
+    }
+}
+
+/// Checks the signatures of many events at once, each event's own under the key beside it; gives
+/// one result for each event, in their order.
+#[must_use]
+pub fn verify_events(events: Vec<(Event, PublicKey)>) -> Vec<Result<Verified, VerifyError>> {
+    let mut checks = Vec::with_capacity(events.len());
+    let mut verdicts: Vec<Result<(), VerifyError>> = events
+        .iter()
+        .enumerate()
+        .map(|(place, (event, key))| event.collect(place, key, &mut checks))
+        .collect();
+    let signed: Vec<Signed<'_>> = checks
+        .iter()
+        .map(|check| Signed {
+            key: &check.key,
+            message: &check.message,
+            signature: &check.signature,
+        })
+        .collect();
+    let failed = verify_batch(&signed).err().unwrap_or_default();
+    for check in failed
+        .into_iter()
+        .rev()
+        .filter_map(|place| checks.get(place))
+    {
+        if let Some(verdict) = verdicts.get_mut(check.event) {
+            *verdict = Err(check.failure);
+        }
+    }
+    let together = events.into_iter().zip(verdicts);
+    together
+        .map(|((event, _), verdict)| verdict.map(|()| Verified(Arc::new(event))))
+        .collect()
+}
