@@ -12,6 +12,7 @@ pub mod hash;
 pub mod id;
 pub mod merkle;
 pub mod signature;
+pub mod state;
 mod text;
 pub mod validator;
 

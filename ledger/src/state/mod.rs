@@ -1,0 +1,42 @@
+//! The state map: what the rules computed from the log, as an authenticated map with one root.
+//!
+//! What always holds:
+//!
+//! - The root is a function of the set of (key, value) pairs alone. In which order they came, which
+//!   were removed on the way and how they are grouped on disk makes no difference.
+//! - [`StateMap::update`] changes nothing; [`StateMap::apply`] swaps one pointer. A map is cheap to
+//!   clone, and a clone never changes under its reader.
+//!
+//! The binary tree above the buckets is in memory; a bucket, read through [`BucketReader`], holds
+//! the sorted leaves under one prefix. `docs/decisions/state-map.md` has the format as byte tables
+//! and what it costs.
+
+mod bucket;
+mod hash;
+mod key;
+mod map;
+mod prefix;
+#[cfg(test)]
+mod tests;
+mod update;
+
+pub use bucket::{Bucket, BucketFault};
+pub use hash::{EMPTY_ROOT, leaf_root, node_root};
+pub use key::{StateKey, StateKeyError};
+pub use map::{BucketRoot, LoadFault, StaleUpdate, StateMap};
+pub use prefix::{Path, Prefix, PrefixError};
+pub use update::{BucketChange, MapUpdate};
+
+use crate::ReadFailed;
+
+/// Where [`StateMap`] gets its buckets from: a store, or a layer above one.
+pub trait BucketReader {
+    /// The bucket under `prefix`, as last handed out in a [`MapUpdate`] that was applied.
+    ///
+    /// It is asked only for buckets that hold something.
+    ///
+    /// # Errors
+    ///
+    /// When the bucket is missing or cannot be read: never a verdict on a block.
+    fn bucket(&self, prefix: &Prefix) -> Result<Bucket, ReadFailed>;
+}
