@@ -1,1 +1,16 @@
-//! x
+//! The Medanchor daemon: pool, execution, HTTP and monitors around the ledger's rules.
+//!
+//! What always holds: this crate has no rules of its own. Whether an event applies, and what a
+//! block means, is `medanchor-ledger`'s business; order is `medanchor-network`'s; bytes on disk
+//! are `medanchor-store`'s.
+
+pub mod admission;
+pub mod config;
+pub mod exit;
+pub mod home;
+pub mod http;
+pub mod keys;
+pub mod logging;
+pub mod pool;
+pub mod process;
+pub mod sequence;

@@ -1,0 +1,83 @@
+//! How `medanchor` ends: one exit code for each kind of trouble, so that scripts can tell them
+//! apart. `docs/operate.md` has the table.
+
+use std::process::ExitCode;
+
+/// How the program ended. The numbers never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// All went well.
+    Success,
+    /// Something without a code of its own.
+    Failure,
+    /// The command line makes no sense.
+    Usage,
+    /// `config.toml` cannot be used.
+    Config,
+    /// The home is missing, incomplete, or belongs to another network or institution.
+    Home,
+    /// Another node runs on this home.
+    Locked,
+    /// A port is taken.
+    PortInUse,
+    /// The disk is full.
+    DiskFull,
+    /// A file is damaged inside; the message says which and where.
+    Damaged,
+    /// A key file cannot be used, or does not match the genesis.
+    Keys,
+    /// Another node signs with this node's key.
+    DuplicateKey,
+    /// The ledger needs a newer release.
+    Outdated,
+    /// The node cannot be reached.
+    Unreachable,
+}
+
+impl Exit {
+    /// The process's exit code.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::Failure => 1,
+            Self::Usage => 2,
+            Self::Config => 10,
+            Self::Home => 11,
+            Self::Locked => 12,
+            Self::PortInUse => 13,
+            Self::DiskFull => 14,
+            Self::Damaged => 15,
+            Self::Keys => 16,
+            Self::DuplicateKey => 17,
+            Self::Outdated => 18,
+            Self::Unreachable => 19,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// An error that ends the program, and how.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Fatal {
+    /// The exit code.
+    pub exit: Exit,
+    /// What happened and what to do.
+    pub message: String,
+}
+
+impl Fatal {
+    /// An end with a code and a message.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self {
+            exit,
+            message: message.into(),
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The node's HTTP service.
+
+pub mod problem;
+pub mod rate;
+pub mod server;
