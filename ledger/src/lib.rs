@@ -5,12 +5,18 @@
 //! auditor. Nothing here does I/O, reads a clock, spawns, or draws randomness.
 
 pub mod cbor;
+pub mod certificate;
+pub mod checkpoint;
 pub mod commitment;
+pub mod cosignature;
 pub mod error;
 pub mod event;
 pub mod hash;
 pub mod id;
 pub mod merkle;
+pub mod note;
+pub mod policy;
+pub mod receipt;
 pub mod signature;
 pub mod state;
 mod text;

@@ -6,8 +6,10 @@
 //! and sizes demand and leads to exactly the root that was given; nothing here trusts a node it
 //! read, a proof built from wrong nodes simply does not verify.
 
+pub mod bundle;
 mod frontier;
 mod proof;
+pub mod tile;
 mod tree;
 
 pub use frontier::{Frontier, FrontierError};
