@@ -1,1 +1,3 @@
-//! x
+//! What an application embeds to put its prescriptions, drug packs and records on the ledger.
+
+pub mod import;
