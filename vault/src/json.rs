@@ -33,7 +33,9 @@ pub enum JsonError {
     #[error("the payload starts with a byte order mark; write it without one")]
     ByteOrderMark,
     /// One object names a member twice.
-    #[error("an object below {below} tokens names a member twice; readers would disagree on its value, so name it once")]
+    #[error(
+        "an object below {below} tokens names a member twice; readers would disagree on its value, so name it once"
+    )]
     DuplicateMember {
         /// How deep the object stands.
         below: usize,
@@ -87,7 +89,13 @@ impl Value {
     pub fn bytes(&self) -> &[u8] {
         match self {
             Self::Document(hash) => hash,
-            Self::Boolean(value) => if *value { &[1] } else { &[0] },
+            Self::Boolean(value) => {
+                if *value {
+                    &[1]
+                } else {
+                    &[0]
+                }
+            }
             Self::Number(text) | Self::String(text) => text.as_bytes(),
             Self::Null | Self::EmptyArray | Self::EmptyObject => &[],
         }
@@ -102,7 +110,9 @@ impl Value {
             (1, []) => Some(Self::Null),
             (2, [0]) => Some(Self::Boolean(false)),
             (2, [1]) => Some(Self::Boolean(true)),
-            (3, _) => text().filter(|text: &Box<str>| is_number(text)).map(Self::Number),
+            (3, _) => text()
+                .filter(|text: &Box<str>| is_number(text))
+                .map(Self::Number),
             (4, _) => text().map(Self::String),
             (5, []) => Some(Self::EmptyArray),
             (6, []) => Some(Self::EmptyObject),
@@ -145,13 +155,19 @@ impl Document {
         }
         let mut leaves = Flattener::default().run(bytes)?;
         leaves.sort_by(|a, b| a.pointer.cmp(&b.pointer));
-        Ok(Self { leaves, hash: medanchor_ledger::sha256(&[bytes]) })
+        Ok(Self {
+            leaves,
+            hash: medanchor_ledger::sha256(&[bytes]),
+        })
     }
 
     /// A payload that is not JSON: it has no fields to show, only its hash.
     #[must_use]
     pub fn opaque(bytes: &[u8]) -> Self {
-        Self { leaves: Vec::new(), hash: medanchor_ledger::sha256(&[bytes]) }
+        Self {
+            leaves: Vec::new(),
+            hash: medanchor_ledger::sha256(&[bytes]),
+        }
     }
 
     /// The leaves, sorted by pointer; leaf 0 of the commitment, the hash, is not among them.
@@ -179,7 +195,11 @@ impl Drop for Document {
 }
 
 fn within(found: usize, limit: usize, what: &'static str) -> Result<(), JsonError> {
-    if found > limit { Err(JsonError::TooLarge { what, limit }) } else { Ok(()) }
+    if found > limit {
+        Err(JsonError::TooLarge { what, limit })
+    } else {
+        Ok(())
+    }
 }
 
 /// An array or object that is being read, and what was read of it.
@@ -205,7 +225,9 @@ impl Flattener {
             })?;
             match event {
                 JsonEvent::StartArray => self.start(Open::Array { next: 0 })?,
-                JsonEvent::StartObject => self.start(Open::Object { names: BTreeSet::new() })?,
+                JsonEvent::StartObject => self.start(Open::Object {
+                    names: BTreeSet::new(),
+                })?,
                 JsonEvent::EndArray | JsonEvent::EndObject => self.end()?,
                 JsonEvent::ObjectKey(name) => self.name(&name)?,
                 JsonEvent::String(text) => self.scalar(Value::String(text.into()))?,
@@ -253,7 +275,9 @@ impl Flattener {
 
     /// A member's name was stepped into when it was read; a place is stepped into with its value.
     fn enter_value(&mut self) -> Result<(), JsonError> {
-        let Some(Open::Array { next }) = self.open.last_mut() else { return Ok(()) };
+        let Some(Open::Array { next }) = self.open.last_mut() else {
+            return Ok(());
+        };
         let place = *next;
         *next = next.saturating_add(1);
         self.step(Token::Place(place))
@@ -268,11 +292,18 @@ impl Flattener {
     fn step(&mut self, token: Token) -> Result<(), JsonError> {
         self.path_bytes += token.encoded_len();
         self.path.push(token);
-        within(self.path_bytes, Pointer::MAX_ENCODED, "bytes in the way to one value")
+        within(
+            self.path_bytes,
+            Pointer::MAX_ENCODED,
+            "bytes in the way to one value",
+        )
     }
 
     fn leaf(&mut self, value: Value) -> Result<(), JsonError> {
-        self.leaves.push(Leaf { pointer: Pointer::new(self.path.clone()), value });
+        self.leaves.push(Leaf {
+            pointer: Pointer::new(self.path.clone()),
+            value,
+        });
         within(self.leaves.len(), MAX_LEAVES, "values")
     }
 }
@@ -282,7 +313,8 @@ mod tests {
     use super::*;
 
     fn shape(text: &str) -> Vec<(String, u8, String)> {
-        let document = Document::parse(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let document =
+            Document::parse(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {error}"));
         let show = |leaf: &Leaf| {
             let bytes = String::from_utf8(leaf.value.bytes().to_vec()).unwrap_or_default();
             (leaf.pointer.to_string(), leaf.value.kind(), bytes)
@@ -291,7 +323,9 @@ mod tests {
     }
 
     fn refusal(bytes: &[u8]) -> JsonError {
-        Document::parse(bytes).err().unwrap_or_else(|| panic!("{bytes:?} was read"))
+        Document::parse(bytes)
+            .err()
+            .unwrap_or_else(|| panic!("{bytes:?} was read"))
     }
 
     #[test]
@@ -317,21 +351,54 @@ mod tests {
 
     #[test]
     fn empty_containers_are_values_and_full_ones_are_not() {
-        assert_eq!(shape(r#"{"a":[],"b":{},"c":[{}]}"#).iter().map(|leaf| leaf.1).collect::<Vec<_>>(), [5, 6, 6]);
+        assert_eq!(
+            shape(r#"{"a":[],"b":{},"c":[{}]}"#)
+                .iter()
+                .map(|leaf| leaf.1)
+                .collect::<Vec<_>>(),
+            [5, 6, 6]
+        );
         assert_eq!(shape("[]")[0].1, 5);
     }
 
     #[test]
     fn a_member_named_twice_is_refused_even_when_its_leaves_differ() {
-        for text in [r#"{"a":1,"a":2}"#, r#"{"a":{"x":1},"a":{"y":1}}"#, r#"[{"a":1,"\u0061":2}]"#] {
-            assert!(matches!(refusal(text.as_bytes()), JsonError::DuplicateMember { .. }), "{text}");
+        for text in [
+            r#"{"a":1,"a":2}"#,
+            r#"{"a":{"x":1},"a":{"y":1}}"#,
+            r#"[{"a":1,"\u0061":2}]"#,
+        ] {
+            assert!(
+                matches!(refusal(text.as_bytes()), JsonError::DuplicateMember { .. }),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn texts_that_are_not_json_are_refused_with_their_place() {
-        for text in ["", " ", "{", "[1,]", "{\"a\":1,}", "01", "1 2", "+1", "nul", "NaN", "\"\u{1}\"", "\"\\ud800\"", "\"a", "{a:1}", "//x\n1", "'a'"] {
-            assert!(matches!(refusal(text.as_bytes()), JsonError::Syntax { .. }), "{text}");
+        for text in [
+            "",
+            " ",
+            "{",
+            "[1,]",
+            "{\"a\":1,}",
+            "01",
+            "1 2",
+            "+1",
+            "nul",
+            "NaN",
+            "\"\u{1}\"",
+            "\"\\ud800\"",
+            "\"a",
+            "{a:1}",
+            "//x\n1",
+            "'a'",
+        ] {
+            assert!(
+                matches!(refusal(text.as_bytes()), JsonError::Syntax { .. }),
+                "{text}"
+            );
         }
         assert!(matches!(refusal(b"\"\xff\""), JsonError::Syntax { .. }));
         assert_eq!(refusal(b"\xEF\xBB\xBF1"), JsonError::ByteOrderMark);
@@ -341,14 +408,26 @@ mod tests {
     fn bounds_are_kept_at_their_edges() {
         let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
         assert!(Document::parse(nested(MAX_DEPTH).as_bytes()).is_ok());
-        assert!(matches!(refusal(nested(MAX_DEPTH + 1).as_bytes()), JsonError::TooLarge { .. }));
-        assert!(matches!(refusal(nested(1_000_000).as_bytes()), JsonError::TooLarge { .. }));
+        assert!(matches!(
+            refusal(nested(MAX_DEPTH + 1).as_bytes()),
+            JsonError::TooLarge { .. }
+        ));
+        assert!(matches!(
+            refusal(nested(1_000_000).as_bytes()),
+            JsonError::TooLarge { .. }
+        ));
         let named = |length: usize| format!("{{\"{}\":1}}", "n".repeat(length));
         assert!(Document::parse(named(Pointer::MAX_ENCODED - 5).as_bytes()).is_ok());
-        assert!(matches!(refusal(named(Pointer::MAX_ENCODED - 4).as_bytes()), JsonError::TooLarge { .. }));
+        assert!(matches!(
+            refusal(named(Pointer::MAX_ENCODED - 4).as_bytes()),
+            JsonError::TooLarge { .. }
+        ));
         let list = |count: usize| format!("[{}1]", "1,".repeat(count - 1));
         assert!(Document::parse(list(MAX_LEAVES).as_bytes()).is_ok());
-        assert!(matches!(refusal(list(MAX_LEAVES + 1).as_bytes()), JsonError::TooLarge { .. }));
+        assert!(matches!(
+            refusal(list(MAX_LEAVES + 1).as_bytes()),
+            JsonError::TooLarge { .. }
+        ));
     }
 
     #[test]
@@ -360,7 +439,16 @@ mod tests {
     #[test]
     fn a_value_reads_back_from_its_parts_and_no_other() {
         assert!(Value::from_parts(3, b"1.50") == Some(Value::Number("1.50".into())));
-        for (kind, bytes) in [(3, b"01".as_slice()), (3, b" 1"), (3, b"1 "), (2, b"2"), (1, b"x"), (0, b"short"), (7, b""), (4, b"\xff")] {
+        for (kind, bytes) in [
+            (3, b"01".as_slice()),
+            (3, b" 1"),
+            (3, b"1 "),
+            (2, b"2"),
+            (1, b"x"),
+            (0, b"short"),
+            (7, b""),
+            (4, b"\xff"),
+        ] {
             assert!(Value::from_parts(kind, bytes).is_none(), "{kind} {bytes:?}");
         }
     }

@@ -60,7 +60,8 @@ impl Pointer {
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
         let own = self.to_string();
-        own.strip_prefix(text).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        own.strip_prefix(text)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
     /// The bytes that a commitment hashes: for each step a kind byte, then a place as 32 bits or a
