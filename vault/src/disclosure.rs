@@ -27,7 +27,9 @@ pub const MAX_SHOWN: usize = 4096;
 #[non_exhaustive]
 pub enum DisclosureError {
     /// A pointer names nothing in the payload.
-    #[error("request {request} names no field of the payload; ask for its absence, or for another field")]
+    #[error(
+        "request {request} names no field of the payload; ask for its absence, or for another field"
+    )]
     NoSuchField {
         /// Which of the requested pointers, from 0.
         request: usize,
@@ -45,7 +47,9 @@ pub enum DisclosureError {
     #[error("the disclosure is malformed: {0}; ask its maker for it again")]
     Malformed(#[from] CborError),
     /// The proof does not lead to the commitment.
-    #[error("the disclosure does not belong to this commitment, or was altered; believe none of it")]
+    #[error(
+        "the disclosure does not belong to this commitment, or was altered; believe none of it"
+    )]
     Unproven,
 }
 
@@ -85,7 +89,11 @@ impl Committed<'_> {
     ///
     /// # Errors
     /// [`DisclosureError::NoSuchField`], [`DisclosureError::Present`], [`DisclosureError::Amount`].
-    pub fn disclose(&self, shown: &[&str], absent: &[Pointer]) -> Result<Disclosure, DisclosureError> {
+    pub fn disclose(
+        &self,
+        shown: &[&str],
+        absent: &[Pointer],
+    ) -> Result<Disclosure, DisclosureError> {
         let fields = self.places_of(shown)?;
         let mut named = self.neighbours_of(absent)?;
         named.retain(|index| fields.binary_search(index).is_err());
@@ -96,8 +104,14 @@ impl Committed<'_> {
         }
         Ok(Disclosure {
             count: self.count(),
-            fields: fields.into_iter().filter_map(|index| self.field(index)).collect(),
-            named: named.into_iter().filter_map(|index| self.named(index)).collect(),
+            fields: fields
+                .into_iter()
+                .filter_map(|index| self.field(index))
+                .collect(),
+            named: named
+                .into_iter()
+                .filter_map(|index| self.named(index))
+                .collect(),
             proof: multiproof::prove(self.hashes(), &all),
         })
     }
@@ -108,7 +122,11 @@ impl Committed<'_> {
         for (request, text) in shown.iter().enumerate() {
             let before = places.len();
             let leaves = (1..).zip(self.document().leaves());
-            places.extend(leaves.filter(|(_, leaf)| leaf.pointer.matches(text)).map(|(index, _)| index));
+            places.extend(
+                leaves
+                    .filter(|(_, leaf)| leaf.pointer.matches(text))
+                    .map(|(index, _)| index),
+            );
             if places.len() == before {
                 return Err(DisclosureError::NoSuchField { request });
             }
@@ -124,12 +142,18 @@ impl Committed<'_> {
         let mut places = Vec::new();
         for (request, pointer) in absent.iter().enumerate() {
             let after = leaves.partition_point(|leaf| leaf.pointer < *pointer);
-            if leaves.get(after).is_some_and(|leaf| leaf.pointer.is_at_or_below(pointer)) {
+            if leaves
+                .get(after)
+                .is_some_and(|leaf| leaf.pointer.is_at_or_below(pointer))
+            {
                 return Err(DisclosureError::Present { request });
             }
             // Leaf 0 is the hash, so the document's leaf n has place n + 1.
             let both = [after, after + 1];
-            places.extend(both.into_iter().filter(|place| (1..=leaves.len()).contains(place)));
+            places.extend(
+                both.into_iter()
+                    .filter(|place| (1..=leaves.len()).contains(place)),
+            );
         }
         places.sort_unstable();
         places.dedup();
@@ -139,12 +163,27 @@ impl Committed<'_> {
     fn field(&self, place: usize) -> Option<Field> {
         let leaf = self.document().leaves().get(place.checked_sub(1)?)?.clone();
         let index = u64::try_from(place).ok()?;
-        Some(Field { index, leaf, pointer_salt: self.pointer_salt(index), value_salt: self.value_salt(index) })
+        Some(Field {
+            index,
+            leaf,
+            pointer_salt: self.pointer_salt(index),
+            value_salt: self.value_salt(index),
+        })
     }
 
     fn named(&self, place: usize) -> Option<Named> {
-        let Field { index, leaf, pointer_salt, value_salt } = self.field(place)?;
-        Some(Named { index, value_digest: value_digest(&value_salt, &leaf.value), pointer: leaf.pointer, pointer_salt })
+        let Field {
+            index,
+            leaf,
+            pointer_salt,
+            value_salt,
+        } = self.field(place)?;
+        Some(Named {
+            index,
+            value_digest: value_digest(&value_salt, &leaf.value),
+            pointer: leaf.pointer,
+            pointer_salt,
+        })
     }
 }
 
@@ -158,8 +197,14 @@ impl Disclosure {
         let count = usize::try_from(self.count).map_err(|_| unproven())?;
         let mut places = self.places();
         places.sort_unstable_by_key(|(index, _, _)| *index);
-        let at = |(index, _, hash): &(u64, Pointer, TreeHash)| Some((usize::try_from(*index).ok()?, *hash));
-        let hashes: Vec<_> = places.iter().map(at).collect::<Option<_>>().ok_or_else(unproven)?;
+        let at = |(index, _, hash): &(u64, Pointer, TreeHash)| {
+            Some((usize::try_from(*index).ok()?, *hash))
+        };
+        let hashes: Vec<_> = places
+            .iter()
+            .map(at)
+            .collect::<Option<_>>()
+            .ok_or_else(unproven)?;
         let root = multiproof::root_from(count, &hashes, &self.proof).ok_or_else(unproven)?;
         if root != *commitment.root() {
             return Err(unproven());
@@ -167,20 +212,39 @@ impl Disclosure {
         Ok(Shown {
             count: self.count,
             fields: self.fields.into_iter().map(|field| field.leaf).collect(),
-            places: places.into_iter().map(|(index, pointer, _)| (index, pointer)).collect(),
+            places: places
+                .into_iter()
+                .map(|(index, pointer, _)| (index, pointer))
+                .collect(),
         })
     }
 
     fn places(&self) -> Vec<(u64, Pointer, TreeHash)> {
         let count = self.count;
         let hash = |index, pointer: &Pointer, salt: &Salt, digest: &[u8; 32]| {
-            (index, pointer.clone(), leaf_hash(Place { index, count }, pointer, salt, digest))
+            (
+                index,
+                pointer.clone(),
+                leaf_hash(Place { index, count }, pointer, salt, digest),
+            )
         };
         let fields = self.fields.iter().map(|field| {
             let digest = value_digest(&field.value_salt, &field.leaf.value);
-            hash(field.index, &field.leaf.pointer, &field.pointer_salt, &digest)
+            hash(
+                field.index,
+                &field.leaf.pointer,
+                &field.pointer_salt,
+                &digest,
+            )
         });
-        let named = self.named.iter().map(|named| hash(named.index, &named.pointer, &named.pointer_salt, &named.value_digest));
+        let named = self.named.iter().map(|named| {
+            hash(
+                named.index,
+                &named.pointer,
+                &named.pointer_salt,
+                &named.value_digest,
+            )
+        });
         fields.chain(named).collect()
     }
 
@@ -192,7 +256,9 @@ impl Disclosure {
         writer.key(1).uint(u64::from(Commitment::SUITE));
         writer.key(2).uint(self.count);
         writer.key(3).array(self.fields.len());
-        self.fields.iter().for_each(|field| field.write(&mut writer));
+        self.fields
+            .iter()
+            .for_each(|field| field.write(&mut writer));
         writer.key(4).array(self.named.len());
         self.named.iter().for_each(|named| named.write(&mut writer));
         writer.key(5).array(self.proof.len());
@@ -218,24 +284,40 @@ impl Disclosure {
         if count == 0 || count > MAX_LEAVES as u64 + 1 {
             return Err(reader.fault(CborFault::Range).into());
         }
-        let fields = list(reader.key(3)?, MAX_SHOWN, |reader| Field::read(reader, count))?;
+        let fields = list(reader.key(3)?, MAX_SHOWN, |reader| {
+            Field::read(reader, count)
+        })?;
         ascending(&reader, fields.iter().map(|field| field.index))?;
-        let named = list(reader.key(4)?, MAX_SHOWN, |reader| Named::read(reader, count))?;
+        let named = list(reader.key(4)?, MAX_SHOWN, |reader| {
+            Named::read(reader, count)
+        })?;
         ascending(&reader, named.iter().map(|named| named.index))?;
-        let proof = list(reader.key(5)?, MAX_LEAVES, |reader| Ok(TreeHash::new(reader.fixed()?)))?;
+        let proof = list(reader.key(5)?, MAX_LEAVES, |reader| {
+            Ok(TreeHash::new(reader.fixed()?))
+        })?;
         reader.finish()?;
         if fields.is_empty() && named.is_empty() {
             return Err(DisclosureError::Amount);
         }
-        Ok(Self { count, fields, named, proof })
+        Ok(Self {
+            count,
+            fields,
+            named,
+            proof,
+        })
     }
 }
 
 impl Field {
     fn write(&self, writer: &mut Writer) {
-        writer.array(6).uint(self.index).bytes(&self.leaf.pointer.encode());
+        writer
+            .array(6)
+            .uint(self.index)
+            .bytes(&self.leaf.pointer.encode());
         writer.bytes(&self.pointer_salt).bytes(&self.value_salt);
-        writer.uint(u64::from(self.leaf.value.kind())).bytes(self.leaf.value.bytes());
+        writer
+            .uint(u64::from(self.leaf.value.kind()))
+            .bytes(self.leaf.value.bytes());
     }
 
     fn read(reader: &mut Reader<'_>, count: u64) -> Result<Self, CborError> {
@@ -249,27 +331,42 @@ impl Field {
         if matches!(value, Value::Document(_)) {
             return Err(fault);
         }
-        Ok(Self { index, leaf: Leaf { pointer, value }, pointer_salt, value_salt })
+        Ok(Self {
+            index,
+            leaf: Leaf { pointer, value },
+            pointer_salt,
+            value_salt,
+        })
     }
 }
 
 impl Named {
     fn write(&self, writer: &mut Writer) {
-        writer.array(4).uint(self.index).bytes(&self.pointer.encode());
+        writer
+            .array(4)
+            .uint(self.index)
+            .bytes(&self.pointer.encode());
         writer.bytes(&self.pointer_salt).bytes(&self.value_digest);
     }
 
     fn read(reader: &mut Reader<'_>, count: u64) -> Result<Self, CborError> {
         reader.array(4..=4)?;
         let index = read_index(reader, count)?;
-        Ok(Self { index, pointer: read_pointer(reader)?, pointer_salt: reader.fixed()?, value_digest: reader.fixed()? })
+        Ok(Self {
+            index,
+            pointer: read_pointer(reader)?,
+            pointer_salt: reader.fixed()?,
+            value_digest: reader.fixed()?,
+        })
     }
 }
 
 /// Leaf 0 is never shown by a disclosure: its hash would let anybody guess at the whole document.
 fn read_index(reader: &mut Reader<'_>, count: u64) -> Result<u64, CborError> {
     let fault = reader.fault(CborFault::Range);
-    Some(reader.uint()?).filter(|index| (1..count).contains(index)).ok_or(fault)
+    Some(reader.uint()?)
+        .filter(|index| (1..count).contains(index))
+        .ok_or(fault)
 }
 
 fn read_pointer(reader: &mut Reader<'_>) -> Result<Pointer, CborError> {
@@ -288,7 +385,11 @@ fn list<T>(
 
 fn ascending(reader: &Reader<'_>, indexes: impl Iterator<Item = u64>) -> Result<(), CborError> {
     let indexes: Vec<_> = indexes.collect();
-    if indexes.is_sorted_by(|a, b| a < b) { Ok(()) } else { Err(reader.fault(CborFault::Order)) }
+    if indexes.is_sorted_by(|a, b| a < b) {
+        Ok(())
+    } else {
+        Err(reader.fault(CborFault::Order))
+    }
 }
 
 impl Shown {
@@ -301,7 +402,10 @@ impl Shown {
     /// The value of exactly this field (RFC 6901), if it was shown.
     #[must_use]
     pub fn value(&self, text: &str) -> Option<&Value> {
-        self.fields.iter().find(|leaf| leaf.pointer.to_string() == text).map(|leaf| &leaf.value)
+        self.fields
+            .iter()
+            .find(|leaf| leaf.pointer.to_string() == text)
+            .map(|leaf| &leaf.value)
     }
 
     /// Whether it was shown that nothing stands at or below `pointer`. False says nothing.
@@ -309,9 +413,12 @@ impl Shown {
     pub fn absent(&self, pointer: &Pointer) -> bool {
         let after = self.places.partition_point(|(_, shown)| shown < pointer);
         let right = self.places.get(after);
-        let left = after.checked_sub(1).and_then(|before| self.places.get(before));
+        let left = after
+            .checked_sub(1)
+            .and_then(|before| self.places.get(before));
         let left_index = left.map_or(0, |(index, _)| *index);
         let right_index = right.map_or(self.count, |(index, _)| *index);
-        left_index.checked_add(1) == Some(right_index) && !right.is_some_and(|(_, next)| next.is_at_or_below(pointer))
+        left_index.checked_add(1) == Some(right_index)
+            && !right.is_some_and(|(_, next)| next.is_at_or_below(pointer))
     }
 }

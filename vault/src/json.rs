@@ -104,14 +104,15 @@ impl Value {
     /// The value with this type and these bytes, if there is one.
     #[must_use]
     pub fn from_parts(kind: u8, bytes: &[u8]) -> Option<Self> {
-        let text = || std::str::from_utf8(bytes).ok().map(Box::from);
+        type Text = Box<str>;
+        let text = || std::str::from_utf8(bytes).ok().map(Text::from);
         match (kind, bytes) {
             (0, _) => bytes.try_into().ok().map(Self::Document),
             (1, []) => Some(Self::Null),
             (2, [0]) => Some(Self::Boolean(false)),
             (2, [1]) => Some(Self::Boolean(true)),
             (3, _) => text()
-                .filter(|text: &Box<str>| is_number(text))
+                .filter(|text: &Text| is_number(text))
                 .map(Self::Number),
             (4, _) => text().map(Self::String),
             (5, []) => Some(Self::EmptyArray),

@@ -37,15 +37,22 @@ fn prove_range(leaves: &[TreeHash], start: usize, shown: &[usize], proof: &mut V
     } else if leaves.len() > 1 {
         let (left, right) = leaves.split_at(split(leaves.len()));
         let middle = start + left.len();
-        let (shown_left, shown_right) = shown.split_at(shown.partition_point(|place| *place < middle));
+        let (shown_left, shown_right) =
+            shown.split_at(shown.partition_point(|place| *place < middle));
         prove_range(left, start, shown_left, proof);
         prove_range(right, middle, shown_right, proof);
     }
 }
 
 /// The root that `shown` (ascending places below `count`, with leaf hashes) and `proof` lead to.
-pub(crate) fn root_from(count: usize, shown: &[(usize, TreeHash)], proof: &[TreeHash]) -> Option<TreeHash> {
-    let ascending = shown.windows(2).all(|pair| matches!(pair, [(a, _), (b, _)] if a < b));
+pub(crate) fn root_from(
+    count: usize,
+    shown: &[(usize, TreeHash)],
+    proof: &[TreeHash],
+) -> Option<TreeHash> {
+    let ascending = shown
+        .windows(2)
+        .all(|pair| matches!(pair, [(a, _), (b, _)] if a < b));
     let below_count = shown.last().is_some_and(|(place, _)| *place < count);
     if !ascending || !below_count {
         return None;
@@ -85,7 +92,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn tree(count: usize) -> Vec<TreeHash> {
-        (0..count).map(|place| leaf(&medanchor_ledger::sha256(&[&place.to_be_bytes()]))).collect()
+        (0..count)
+            .map(|place| leaf(&medanchor_ledger::sha256(&[&place.to_be_bytes()])))
+            .collect()
     }
 
     #[test]

@@ -1,0 +1,400 @@
+//! The small file of wrapped secrets, each in a slot of its own that is overwritten in place to erase.
+//!
+//! What always holds: a secret is in no other file; a slot lies within one disk sector; an erased slot
+//! keeps its name, so that the record is known to have been erased, and nothing of the secret; a slot
+//! is bound to its network, kind, name and version, so no slot can stand in for another. What a power
+//! cut leaves of an append that was never acknowledged, half a slot or zeros, is cut or passed over;
+//! any other damage is refused with its position, for it may be the last copy of a key. A disk that
+//! remaps sectors may keep an old one: where that matters, the institution key belongs in an HSM.
+//!
+//! The file is a header and slots, 128 bytes each:
+//!
+//! | bytes | header | slot |
+//! |---|---|---|
+//! | 0 | magic `medanchor/keys/1` (16 bytes) | state: 1 = held, 2 = erased |
+//! | 1 | | kind: 1 = derivation root, 2 = V, 3 = S |
+//! | 2..4 | | zero |
+//! | 4..8 | | version, big-endian |
+//! | 8..24 | | name (a handle) |
+//! | 16..32 | network id | |
+//! | 24..36 | | nonce |
+//! | 36..84 | | AES-256-GCM of the secret, with tag |
+//! | 84..124 | | zero: room for share index, epoch and custodian set |
+//! | 124..128 | | first bytes of SHA-256 of what stands before |
+
+use crate::secret::{InstitutionKey, RandomFailed, expand, extract, random};
+use medanchor_ledger::{NetworkId, sha256};
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+const MAGIC: &[u8; 16] = b"medanchor/keys/1";
+const SLOT: usize = 128;
+const SLOT_BYTES: u64 = 128;
+const HELD: u8 = 1;
+const ERASED: u8 = 2;
+
+/// What a secret is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    Root = 1,
+    Vault = 2,
+    Custody = 3,
+}
+
+/// The name of a slot.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Name {
+    pub(crate) kind: Kind,
+    pub(crate) handle: [u8; 16],
+    pub(crate) version: u32,
+}
+
+/// What a slot holds.
+pub(crate) enum Held {
+    Secret(Zeroizing<[u8; 32]>),
+    Erased,
+    Nothing,
+}
+
+/// Why the file of wrapped secrets cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SlotsError {
+    /// Not such a file.
+    #[error("{path} is not a file of wrapped keys of a known format; restore it from its back-up")]
+    Format {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file belongs to another network.
+    #[error("the vault belongs to network {found}; open it with that network's genesis")]
+    OtherNetwork {
+        /// The network it belongs to.
+        found: NetworkId,
+    },
+    /// A slot before the last is damaged.
+    #[error("the file of wrapped keys is damaged at byte {at}; restore it from its back-up")]
+    Damaged {
+        /// Where the slot begins.
+        at: u64,
+    },
+    /// The institution key is not the one that wrapped this.
+    #[error("the wrapped key at byte {at} does not open; use the institution key that this vault was made with")]
+    WrongKey {
+        /// Where the slot begins.
+        at: u64,
+    },
+    /// The name is held already.
+    #[error("a key of this name is held already; seal as the next version")]
+    Taken,
+    /// The operating system refused.
+    #[error("the file of wrapped keys could not be used: {0}; check the disk and its permissions")]
+    Io(#[from] io::Error),
+    /// No random bytes.
+    #[error(transparent)]
+    Random(#[from] RandomFailed),
+}
+
+/// The open file, with the place of every slot in memory.
+pub(crate) struct Slots {
+    file: File,
+    key: LessSafeKey,
+    network: NetworkId,
+    places: BTreeMap<Name, u64>,
+    end: u64,
+}
+
+impl Slots {
+    pub(crate) fn create(path: &Path, key: &InstitutionKey, network: NetworkId) -> Result<Self, SlotsError> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(path)?;
+        let mut header = [0; SLOT];
+        header[..16].copy_from_slice(MAGIC);
+        header[16..32].copy_from_slice(network.as_bytes());
+        file.write_all(&header)?;
+        file.sync_all()?;
+        crate::folder::sync_parent(path)?;
+        Ok(Self { file, key: wrapping_key(key), network, places: BTreeMap::new(), end: SLOT_BYTES })
+    }
+
+    pub(crate) fn open(path: &Path, key: &InstitutionKey, network: NetworkId) -> Result<Self, SlotsError> {
+        let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+        let length = file.metadata()?.len();
+        let mut header = [0; SLOT];
+        let format = || SlotsError::Format { path: path.into() };
+        file.read_exact(&mut header).map_err(|_| format())?;
+        let found = header_network(&header).ok_or_else(format)?;
+        if found != network {
+            return Err(SlotsError::OtherNetwork { found });
+        }
+        let mut slots = Self { file, key: wrapping_key(key), network, places: BTreeMap::new(), end: SLOT_BYTES };
+        slots.load(length)?;
+        Ok(slots)
+    }
+
+    fn load(&mut self, length: u64) -> Result<(), SlotsError> {
+        let mut reader = io::BufReader::with_capacity(1 << 16, self.file.try_clone()?);
+        let mut slot = [0; SLOT];
+        for at in (SLOT_BYTES..=length.saturating_sub(SLOT_BYTES)).step_by(SLOT) {
+            reader.read_exact(&mut slot)?;
+            if slot == [0; SLOT] {
+                continue;
+            }
+            let name = Name::of_slot(&slot).filter(|name| !self.places.contains_key(name));
+            self.places.insert(name.ok_or(SlotsError::Damaged { at })?, at);
+            self.end = at + SLOT_BYTES;
+        }
+        if self.end < length {
+            self.file.set_len(self.end)?;
+            self.file.sync_all()?;
+        }
+        Ok(())
+    }
+
+    /// Keeps secrets under new names; they are on disk when this returns.
+    pub(crate) fn put(&mut self, secrets: &[(Name, &[u8; 32])]) -> Result<(), SlotsError> {
+        if secrets.iter().any(|(name, _)| self.places.contains_key(name)) {
+            return Err(SlotsError::Taken);
+        }
+        let mut bytes = Vec::with_capacity(SLOT * secrets.len());
+        for (name, secret) in secrets {
+            bytes.extend_from_slice(&self.wrap(name, secret)?);
+        }
+        self.write(self.end, &bytes)?;
+        for (name, _) in secrets {
+            self.places.insert(*name, self.end);
+            self.end += SLOT_BYTES;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn get(&mut self, name: &Name) -> Result<Held, SlotsError> {
+        let Some(at) = self.places.get(name).copied() else { return Ok(Held::Nothing) };
+        let mut slot = Zeroizing::new([0; SLOT]);
+        self.file.seek(SeekFrom::Start(at))?;
+        self.file.read_exact(slot.as_mut_slice())?;
+        if Name::of_slot(&slot) != Some(*name) {
+            return Err(SlotsError::Damaged { at });
+        }
+        if slot[0] == ERASED {
+            return Ok(Held::Erased);
+        }
+        self.unwrap_slot(name, &slot).map(Held::Secret).ok_or(SlotsError::WrongKey { at })
+    }
+
+    /// Overwrites a secret in place, for ever; erasing twice is erasing once.
+    pub(crate) fn erase(&mut self, name: &Name) -> Result<(), SlotsError> {
+        let Some(at) = self.places.get(name).copied() else { return Ok(()) };
+        self.write(at, &checked(name.head(ERASED)))
+    }
+
+    /// The versions of `kind` and `handle` that there are or were.
+    pub(crate) fn versions(&self, kind: Kind, handle: [u8; 16]) -> Vec<u32> {
+        let name = |version| Name { kind, handle, version };
+        self.places.range(name(0)..=name(u32::MAX)).map(|(name, _)| name.version).collect()
+    }
+
+    fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), SlotsError> {
+        self.file.seek(SeekFrom::Start(at))?;
+        self.file.write_all(bytes)?;
+        Ok(self.file.sync_data()?)
+    }
+
+    fn wrap(&self, name: &Name, secret: &[u8; 32]) -> Result<[u8; SLOT], SlotsError> {
+        let mut slot = name.head(HELD);
+        let nonce: [u8; 12] = random()?;
+        let mut sealed = Zeroizing::new(*secret);
+        let tag = self
+            .key
+            .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), self.context(&slot), sealed.as_mut_slice())
+            .expect("32 bytes are far below AES-GCM's limit");
+        slot[24..36].copy_from_slice(&nonce);
+        slot[36..68].copy_from_slice(sealed.as_slice());
+        slot[68..84].copy_from_slice(tag.as_ref());
+        Ok(checked(slot))
+    }
+
+    fn unwrap_slot(&self, name: &Name, slot: &[u8; SLOT]) -> Option<Zeroizing<[u8; 32]>> {
+        let nonce = Nonce::try_assume_unique_for_key(&slot[24..36]).ok()?;
+        let mut sealed = Zeroizing::new(<[u8; 48]>::try_from(&slot[36..84]).ok()?);
+        let opened = self.key.open_in_place(nonce, self.context(&name.head(HELD)), sealed.as_mut_slice()).ok()?;
+        <[u8; 32]>::try_from(&*opened).ok().map(Zeroizing::new)
+    }
+
+    /// What a slot is bound to: magic, network, kind, version and name.
+    fn context(&self, slot: &[u8; SLOT]) -> Aad<[u8; 56]> {
+        let mut context = [0; 56];
+        context[..16].copy_from_slice(MAGIC);
+        context[16..32].copy_from_slice(self.network.as_bytes());
+        context[32..].copy_from_slice(&slot[..24]);
+        Aad::from(context)
+    }
+}
+
+fn wrapping_key(key: &InstitutionKey) -> LessSafeKey {
+    let bytes = Zeroizing::new(expand(&extract(b"medanchor/wrap/v1", key.expose()), &[]));
+    LessSafeKey::new(UnboundKey::new(&AES_256_GCM, bytes.as_slice()).expect("an AES-256 key is 32 bytes"))
+}
+
+fn header_network(header: &[u8; SLOT]) -> Option<NetworkId> {
+    let (network, zeros) = header.strip_prefix(MAGIC)?.split_first_chunk::<16>()?;
+    zeros.iter().all(|byte| *byte == 0).then_some(NetworkId::new(*network))
+}
+
+/// The slot with its last four bytes set to the checksum of the others.
+fn checked(mut slot: [u8; SLOT]) -> [u8; SLOT] {
+    let (body, sum) = slot.split_at_mut(SLOT - 4);
+    sum.copy_from_slice(&sha256(&[body])[..4]);
+    slot
+}
+
+impl Name {
+    fn head(&self, state: u8) -> [u8; SLOT] {
+        let mut slot = [0; SLOT];
+        slot[0] = state;
+        slot[1] = self.kind as u8;
+        slot[4..8].copy_from_slice(&self.version.to_be_bytes());
+        slot[8..24].copy_from_slice(&self.handle);
+        slot
+    }
+
+    /// The name of a whole slot.
+    fn of_slot(slot: &[u8; SLOT]) -> Option<Self> {
+        let kind = [Kind::Root, Kind::Vault, Kind::Custody].into_iter().find(|kind| *kind as u8 == slot[1])?;
+        let version = u32::from_be_bytes(slot[4..8].try_into().ok()?);
+        let name = Self { kind, version, handle: slot[8..24].try_into().ok()? };
+        let whole = checked(*slot) == *slot && name.head(slot[0])[..24] == slot[..24];
+        (whole && matches!(slot[0], HELD | ERASED)).then_some(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NETWORK: NetworkId = NetworkId::new([1; 16]);
+
+    fn key() -> InstitutionKey {
+        InstitutionKey::new([2; 32])
+    }
+
+    fn name(handle: u8, version: u32) -> Name {
+        Name { kind: Kind::Vault, handle: [handle; 16], version }
+    }
+
+    fn secret(slots: &mut Slots, name: &Name) -> Option<[u8; 32]> {
+        match slots.get(name).unwrap() {
+            Held::Secret(secret) => Some(*secret),
+            Held::Erased | Held::Nothing => None,
+        }
+    }
+
+    /// A file with three secrets.
+    fn file() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys");
+        let mut slots = Slots::create(&path, &key(), NETWORK).unwrap();
+        slots.put(&[(name(1, 1), &[11; 32]), (name(1, 2), &[12; 32])]).unwrap();
+        slots.put(&[(name(2, 1), &[21; 32])]).unwrap();
+        (folder, path)
+    }
+
+    fn open(path: &Path) -> Result<Slots, SlotsError> {
+        Slots::open(path, &key(), NETWORK)
+    }
+
+    #[test]
+    fn secrets_come_back_under_their_names_and_none_is_replaced() {
+        let (_folder, path) = file();
+        let mut slots = open(&path).unwrap();
+        assert_eq!(secret(&mut slots, &name(1, 2)), Some([12; 32]));
+        assert_eq!(slots.versions(Kind::Vault, [1; 16]), [1, 2]);
+        assert!(matches!(slots.get(&name(9, 1)), Ok(Held::Nothing)));
+        assert!(matches!(slots.put(&[(name(1, 1), &[0; 32])]), Err(SlotsError::Taken)));
+    }
+
+    #[test]
+    fn an_erased_secret_leaves_no_byte_of_its_wrap() {
+        let (_folder, path) = file();
+        let before = std::fs::read(&path).unwrap()[SLOT + 24..SLOT + 84].to_vec();
+        let mut slots = open(&path).unwrap();
+        slots.erase(&name(1, 1)).unwrap();
+        slots.erase(&name(1, 1)).unwrap();
+        assert!(matches!(slots.get(&name(1, 1)), Ok(Held::Erased)));
+        let mut slots = open(&path).unwrap();
+        assert!(matches!(slots.get(&name(1, 1)), Ok(Held::Erased)));
+        assert_eq!(secret(&mut slots, &name(1, 2)), Some([12; 32]));
+        let after = std::fs::read(&path).unwrap();
+        assert!(!after.windows(12).any(|window| before.windows(12).any(|old| old == window && old != [0; 12])));
+    }
+
+    #[test]
+    fn a_torn_tail_is_cut_at_every_length() {
+        let (_folder, path) = file();
+        let whole = std::fs::read(&path).unwrap();
+        for length in 3 * SLOT..4 * SLOT {
+            std::fs::write(&path, &whole[..length]).unwrap();
+            let mut slots = open(&path).unwrap();
+            assert_eq!(secret(&mut slots, &name(1, 2)), Some([12; 32]));
+            assert!(matches!(slots.get(&name(2, 1)), Ok(Held::Nothing)));
+            slots.put(&[(name(3, 1), &[31; 32])]).unwrap();
+            assert_eq!(secret(&mut open(&path).unwrap(), &name(3, 1)), Some([31; 32]));
+        }
+    }
+
+    #[test]
+    fn zeros_that_a_power_cut_left_are_passed_over() {
+        let (_folder, path) = file();
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, [&whole[..2 * SLOT], &[0; SLOT], &whole[3 * SLOT..], &[0; 300]].concat()).unwrap();
+        let mut slots = open(&path).unwrap();
+        assert_eq!(secret(&mut slots, &name(2, 1)), Some([21; 32]));
+        slots.put(&[(name(3, 1), &[31; 32])]).unwrap();
+        assert_eq!(secret(&mut open(&path).unwrap(), &name(3, 1)), Some([31; 32]));
+        assert!(matches!(open(&path).unwrap().get(&name(1, 2)), Ok(Held::Nothing)));
+    }
+
+    #[test]
+    fn every_flipped_bit_is_refused_with_its_position() {
+        let (_folder, path) = file();
+        let whole = std::fs::read(&path).unwrap();
+        for bit in 0..whole.len() * 8 {
+            let mut bad = whole.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            std::fs::write(&path, &bad).unwrap();
+            let slot = bit / 8 / SLOT * SLOT;
+            match open(&path).err() {
+                Some(SlotsError::Format { .. } | SlotsError::OtherNetwork { .. }) => assert_eq!(slot, 0),
+                Some(SlotsError::Damaged { at }) => assert_eq!(at, slot as u64),
+                other => panic!("bit {bit}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn another_key_or_network_opens_nothing() {
+        let (_folder, path) = file();
+        let mut slots = Slots::open(&path, &InstitutionKey::new([9; 32]), NETWORK).unwrap();
+        assert!(matches!(slots.get(&name(1, 1)), Err(SlotsError::WrongKey { at: SLOT_BYTES })));
+        let other = Slots::open(&path, &key(), NetworkId::new([9; 16]));
+        assert!(matches!(other, Err(SlotsError::OtherNetwork { found: NETWORK })));
+    }
+
+    #[test]
+    fn a_slot_moved_under_another_name_does_not_open() {
+        let (_folder, path) = file();
+        let mut bytes = std::fs::read(&path).unwrap();
+        let mut slot: [u8; SLOT] = bytes[SLOT..2 * SLOT].try_into().unwrap();
+        slot[4..8].copy_from_slice(&7u32.to_be_bytes());
+        bytes[SLOT..2 * SLOT].copy_from_slice(&checked(slot));
+        std::fs::write(&path, &bytes).unwrap();
+        assert!(matches!(open(&path).unwrap().get(&name(1, 7)), Err(SlotsError::WrongKey { .. })));
+    }
+}
