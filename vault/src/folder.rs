@@ -35,7 +35,9 @@ pub enum FolderError {
         record: RecordVersion,
     },
     /// The operating system refused.
-    #[error("the payload folder could not be used at {path}: {source}; check the disk and its permissions")]
+    #[error(
+        "the payload folder could not be used at {path}: {source}; check the disk and its permissions"
+    )]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -48,12 +50,16 @@ pub enum FolderError {
 }
 
 fn io_at(path: &Path) -> impl FnOnce(io::Error) -> FolderError {
-    |source| FolderError::Io { path: path.into(), source }
+    |source| FolderError::Io {
+        path: path.into(),
+        source,
+    }
 }
 
 /// Makes the entry of `path` in its folder durable.
 pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+    path.parent()
+        .map_or(Ok(()), |parent| File::open(parent)?.sync_all())
 }
 
 /// A folder of sealed payloads.
@@ -80,7 +86,9 @@ impl Folder {
     fn file(&self, record: &RecordVersion) -> PathBuf {
         let name = record.record.to_string();
         let shelf = name.get(..2).unwrap_or_default();
-        self.path.join(shelf).join(format!("{name}-{}.sealed", record.version))
+        self.path
+            .join(shelf)
+            .join(format!("{name}-{}.sealed", record.version))
     }
 
     /// Stores a sealed payload; it is on disk when this returns.
@@ -98,15 +106,25 @@ impl Folder {
         let target = self.file(record);
         let shelf = target.parent().unwrap_or(&self.path);
         if !shelf.exists() {
-            fs::create_dir_all(shelf).and_then(|()| sync_parent(shelf)).map_err(io_at(shelf))?;
+            fs::create_dir_all(shelf)
+                .and_then(|()| sync_parent(shelf))
+                .map_err(io_at(shelf))?;
         }
-        fs::rename(&aside, &target).and_then(|()| sync_parent(&target)).map_err(io_at(&target))
+        fs::rename(&aside, &target)
+            .and_then(|()| sync_parent(&target))
+            .map_err(io_at(&target))
     }
 
     fn write_aside(&self, sealed: &[u8]) -> Result<PathBuf, FolderError> {
         let path = self.path.join("aside").join(hex::encode(random::<16>()?));
-        let mut file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(io_at(&path))?;
-        file.write_all(sealed).and_then(|()| file.sync_all()).map_err(io_at(&path))?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(io_at(&path))?;
+        file.write_all(sealed)
+            .and_then(|()| file.sync_all())
+            .map_err(io_at(&path))?;
         Ok(path)
     }
 
@@ -117,13 +135,23 @@ impl Folder {
     pub fn get(&self, record: &RecordVersion) -> Result<Vec<u8>, FolderError> {
         let path = self.file(record);
         let file = match File::open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(FolderError::Missing { record: *record }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(FolderError::Missing { record: *record });
+            }
             other => other.map_err(io_at(&path))?,
         };
         let mut sealed = Vec::new();
-        let most = u64::try_from(MAX_SEALED).unwrap_or(u64::MAX).saturating_add(1);
-        file.take(most).read_to_end(&mut sealed).map_err(io_at(&path))?;
-        if sealed.len() > MAX_SEALED { Err(FolderError::TooLarge { record: *record }) } else { Ok(sealed) }
+        let most = u64::try_from(MAX_SEALED)
+            .unwrap_or(u64::MAX)
+            .saturating_add(1);
+        file.take(most)
+            .read_to_end(&mut sealed)
+            .map_err(io_at(&path))?;
+        if sealed.len() > MAX_SEALED {
+            Err(FolderError::TooLarge { record: *record })
+        } else {
+            Ok(sealed)
+        }
     }
 
     /// Removes a payload; removing what is not there is no error.
@@ -134,7 +162,9 @@ impl Folder {
         let path = self.file(record);
         match fs::remove_file(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            other => other.and_then(|()| sync_parent(&path)).map_err(io_at(&path)),
+            other => other
+                .and_then(|()| sync_parent(&path))
+                .map_err(io_at(&path)),
         }
     }
 }
@@ -145,7 +175,11 @@ mod tests {
     use medanchor_ledger::{NetworkId, RecordHandle};
 
     fn record(version: u32) -> RecordVersion {
-        RecordVersion { network: NetworkId::new([1; 16]), record: RecordHandle::new([0xab; 16]), version }
+        RecordVersion {
+            network: NetworkId::new([1; 16]),
+            record: RecordHandle::new([0xab; 16]),
+            version,
+        }
     }
 
     #[test]
@@ -154,12 +188,21 @@ mod tests {
         let folder = Folder::open(temporary.path()).unwrap();
         folder.put(&record(1), b"sealed").unwrap();
         folder.put(&record(1), b"sealed").unwrap();
-        assert!(matches!(folder.put(&record(1), b"other"), Err(FolderError::Taken { .. })));
+        assert!(matches!(
+            folder.put(&record(1), b"other"),
+            Err(FolderError::Taken { .. })
+        ));
         assert_eq!(folder.get(&record(1)).unwrap(), b"sealed");
-        assert!(matches!(folder.get(&record(2)), Err(FolderError::Missing { .. })));
+        assert!(matches!(
+            folder.get(&record(2)),
+            Err(FolderError::Missing { .. })
+        ));
         folder.remove(&record(1)).unwrap();
         folder.remove(&record(1)).unwrap();
-        assert!(matches!(folder.get(&record(1)), Err(FolderError::Missing { .. })));
+        assert!(matches!(
+            folder.get(&record(1)),
+            Err(FolderError::Missing { .. })
+        ));
     }
 
     #[test]
@@ -169,7 +212,12 @@ mod tests {
         folder.put(&record(1), b"sealed").unwrap();
         folder.write_aside(b"half").unwrap();
         let folder = Folder::open(temporary.path()).unwrap();
-        assert_eq!(fs::read_dir(temporary.path().join("aside")).unwrap().count(), 0);
+        assert_eq!(
+            fs::read_dir(temporary.path().join("aside"))
+                .unwrap()
+                .count(),
+            0
+        );
         assert_eq!(folder.get(&record(1)).unwrap(), b"sealed");
     }
 }

@@ -26,19 +26,25 @@ const LENGTH: usize = 64;
 #[non_exhaustive]
 pub enum KeyFileError {
     /// The file is there already.
-    #[error("the key file {path} exists; keep it, or name another path: a key is never overwritten")]
+    #[error(
+        "the key file {path} exists; keep it, or name another path: a key is never overwritten"
+    )]
     Exists {
         /// The file.
         path: PathBuf,
     },
     /// Others than its owner may read it.
-    #[error("the key file {path} can be read by others; run chmod 600 on it, and consider the key known")]
+    #[error(
+        "the key file {path} can be read by others; run chmod 600 on it, and consider the key known"
+    )]
     Open {
         /// The file.
         path: PathBuf,
     },
     /// Not a key file, or a damaged one, or one of another protection.
-    #[error("the key file {path} is damaged or of an unknown format; restore it from its own back-up")]
+    #[error(
+        "the key file {path} is damaged or of an unknown format; restore it from its own back-up"
+    )]
     Format {
         /// The file.
         path: PathBuf,
@@ -57,7 +63,10 @@ pub enum KeyFileError {
 }
 
 fn io_at(path: &Path) -> impl FnOnce(io::Error) -> KeyFileError {
-    |source| KeyFileError::Io { path: path.into(), source }
+    |source| KeyFileError::Io {
+        path: path.into(),
+        source,
+    }
 }
 
 /// Draws an institution key and writes it to a new file.
@@ -74,7 +83,9 @@ pub fn create(path: &Path) -> Result<InstitutionKey, KeyFileError> {
         io::ErrorKind::AlreadyExists => KeyFileError::Exists { path: path.into() },
         _ => io_at(path)(error),
     })?;
-    file.write_all(encode(&key).as_slice()).and_then(|()| file.sync_all()).map_err(io_at(path))?;
+    file.write_all(encode(&key).as_slice())
+        .and_then(|()| file.sync_all())
+        .map_err(io_at(path))?;
     crate::folder::sync_parent(path).map_err(io_at(path))?;
     Ok(key)
 }
@@ -88,7 +99,9 @@ pub fn read(path: &Path) -> Result<InstitutionKey, KeyFileError> {
     private(&file, path)?;
     let mut bytes = Zeroizing::new(Vec::with_capacity(LENGTH + 1));
     let most = u64::try_from(LENGTH + 1).unwrap_or(u64::MAX);
-    file.take(most).read_to_end(&mut bytes).map_err(io_at(path))?;
+    file.take(most)
+        .read_to_end(&mut bytes)
+        .map_err(io_at(path))?;
     decode(&bytes).ok_or(KeyFileError::Format { path: path.into() })
 }
 
@@ -96,7 +109,11 @@ pub fn read(path: &Path) -> Result<InstitutionKey, KeyFileError> {
 fn private(file: &File, path: &Path) -> Result<(), KeyFileError> {
     use std::os::unix::fs::PermissionsExt;
     let mode = file.metadata().map_err(io_at(path))?.permissions().mode();
-    if mode & 0o077 == 0 { Ok(()) } else { Err(KeyFileError::Open { path: path.into() }) }
+    if mode & 0o077 == 0 {
+        Ok(())
+    } else {
+        Err(KeyFileError::Open { path: path.into() })
+    }
 }
 
 #[cfg(not(unix))]
@@ -144,7 +161,9 @@ mod tests {
             bad[bit / 8] ^= 1 << (bit % 8);
             assert!(decode(&bad).is_none(), "bit {bit}");
         }
-        assert!(decode(&good[..63]).is_none() && decode(&[good.as_slice(), &[0]].concat()).is_none());
+        assert!(
+            decode(&good[..63]).is_none() && decode(&[good.as_slice(), &[0]].concat()).is_none()
+        );
     }
 
     #[cfg(unix)]

@@ -66,11 +66,24 @@ impl Lot {
         let key = LotKey::new(hmac_sha256(root, &[b"medanchor/lot-key/v1", &context]));
         let salt = hmac_sha256(root, &[b"medanchor/lot-salt/v1", &context]);
         let mut opened = Writer::new();
-        opened.array(4).text(scheme.as_str()).text(product).text(number).bytes(key.expose());
+        opened
+            .array(4)
+            .text(scheme.as_str())
+            .text(product)
+            .text(number)
+            .bytes(key.expose());
         let opened = zeroize::Zeroizing::new(opened.into_bytes());
         let commitment = sha256(&[b"medanchor/lot/v1", &salt, &opened]);
-        let handle = handle_bytes(root, &[b"medanchor/lot-handle/v1", &texts(&[product, number])]);
-        Self { scheme, key, handle: LotHandle::new(handle), commitment: Commitment::new(TreeHash::new(commitment)) }
+        let handle = handle_bytes(
+            root,
+            &[b"medanchor/lot-handle/v1", &texts(&[product, number])],
+        );
+        Self {
+            scheme,
+            key,
+            handle: LotHandle::new(handle),
+            commitment: Commitment::new(TreeHash::new(commitment)),
+        }
     }
 
     /// The lot on the ledger, among its maker's.
@@ -89,7 +102,10 @@ impl Lot {
     #[must_use]
     pub fn unit(&self, code: &str) -> UnitHandle {
         let code = texts(&[self.scheme.as_str(), code]);
-        UnitHandle::new(handle_bytes(self.key.expose(), &[b"medanchor/unit/v1", &code]))
+        UnitHandle::new(handle_bytes(
+            self.key.expose(),
+            &[b"medanchor/unit/v1", &code],
+        ))
     }
 }
 
@@ -110,7 +126,10 @@ mod tests {
             lot(1, CodeScheme::Gs1, "pl", ""),
             lot(1, CodeScheme::Gs1, "", "pl"),
         ];
-        let mut units: Vec<_> = lots.iter().flat_map(|lot| [lot.unit("1"), lot.unit("2")]).collect();
+        let mut units: Vec<_> = lots
+            .iter()
+            .flat_map(|lot| [lot.unit("1"), lot.unit("2")])
+            .collect();
         units.sort_unstable();
         units.dedup();
         assert_eq!(units.len(), 2 * lots.len());
@@ -119,8 +138,14 @@ mod tests {
     #[test]
     fn derivations_are_frozen() {
         let lot = lot(1, CodeScheme::Chinese20, "8123456", "A2501");
-        assert_eq!(lot.handle().to_string(), "GOLD-LOT");
-        assert_eq!(lot.commitment().to_string(), "GOLD-LOTCOMMIT");
-        assert_eq!(lot.unit("81234560000000000017").to_string(), "GOLD-UNIT");
+        assert_eq!(lot.handle().to_string(), "0a0a156eb5fcfcc0ef3bdc6d0ddb343c");
+        assert_eq!(
+            lot.commitment().to_string(),
+            "014639cdd6415c6463bcab2c793430808bf21a95e4080b5c45097e0d6b318c077c"
+        );
+        assert_eq!(
+            lot.unit("81234560000000000017").to_string(),
+            "c8c666a976a374c85f5f5488e93663af"
+        );
     }
 }

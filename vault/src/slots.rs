@@ -83,7 +83,9 @@ pub enum SlotsError {
         at: u64,
     },
     /// The institution key is not the one that wrapped this.
-    #[error("the wrapped key at byte {at} does not open; use the institution key that this vault was made with")]
+    #[error(
+        "the wrapped key at byte {at} does not open; use the institution key that this vault was made with"
+    )]
     WrongKey {
         /// Where the slot begins.
         at: u64,
@@ -109,7 +111,11 @@ pub(crate) struct Slots {
 }
 
 impl Slots {
-    pub(crate) fn create(path: &Path, key: &InstitutionKey, network: NetworkId) -> Result<Self, SlotsError> {
+    pub(crate) fn create(
+        path: &Path,
+        key: &InstitutionKey,
+        network: NetworkId,
+    ) -> Result<Self, SlotsError> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true);
         #[cfg(unix)]
@@ -121,10 +127,20 @@ impl Slots {
         file.write_all(&header)?;
         file.sync_all()?;
         crate::folder::sync_parent(path)?;
-        Ok(Self { file, key: wrapping_key(key), network, places: BTreeMap::new(), end: SLOT_BYTES })
+        Ok(Self {
+            file,
+            key: wrapping_key(key),
+            network,
+            places: BTreeMap::new(),
+            end: SLOT_BYTES,
+        })
     }
 
-    pub(crate) fn open(path: &Path, key: &InstitutionKey, network: NetworkId) -> Result<Self, SlotsError> {
+    pub(crate) fn open(
+        path: &Path,
+        key: &InstitutionKey,
+        network: NetworkId,
+    ) -> Result<Self, SlotsError> {
         let mut file = OpenOptions::new().read(true).write(true).open(path)?;
         let length = file.metadata()?.len();
         let mut header = [0; SLOT];
@@ -134,7 +150,13 @@ impl Slots {
         if found != network {
             return Err(SlotsError::OtherNetwork { found });
         }
-        let mut slots = Self { file, key: wrapping_key(key), network, places: BTreeMap::new(), end: SLOT_BYTES };
+        let mut slots = Self {
+            file,
+            key: wrapping_key(key),
+            network,
+            places: BTreeMap::new(),
+            end: SLOT_BYTES,
+        };
         slots.load(length)?;
         Ok(slots)
     }
@@ -148,7 +170,8 @@ impl Slots {
                 continue;
             }
             let name = Name::of_slot(&slot).filter(|name| !self.places.contains_key(name));
-            self.places.insert(name.ok_or(SlotsError::Damaged { at })?, at);
+            self.places
+                .insert(name.ok_or(SlotsError::Damaged { at })?, at);
             self.end = at + SLOT_BYTES;
         }
         if self.end < length {
@@ -160,7 +183,10 @@ impl Slots {
 
     /// Keeps secrets under new names; they are on disk when this returns.
     pub(crate) fn put(&mut self, secrets: &[(Name, &[u8; 32])]) -> Result<(), SlotsError> {
-        if secrets.iter().any(|(name, _)| self.places.contains_key(name)) {
+        if secrets
+            .iter()
+            .any(|(name, _)| self.places.contains_key(name))
+        {
             return Err(SlotsError::Taken);
         }
         let mut bytes = Vec::with_capacity(SLOT * secrets.len());
@@ -176,7 +202,9 @@ impl Slots {
     }
 
     pub(crate) fn get(&mut self, name: &Name) -> Result<Held, SlotsError> {
-        let Some(at) = self.places.get(name).copied() else { return Ok(Held::Nothing) };
+        let Some(at) = self.places.get(name).copied() else {
+            return Ok(Held::Nothing);
+        };
         let mut slot = Zeroizing::new([0; SLOT]);
         self.file.seek(SeekFrom::Start(at))?;
         self.file.read_exact(slot.as_mut_slice())?;
@@ -186,19 +214,30 @@ impl Slots {
         if slot[0] == ERASED {
             return Ok(Held::Erased);
         }
-        self.unwrap_slot(name, &slot).map(Held::Secret).ok_or(SlotsError::WrongKey { at })
+        self.unwrap_slot(name, &slot)
+            .map(Held::Secret)
+            .ok_or(SlotsError::WrongKey { at })
     }
 
     /// Overwrites a secret in place, for ever; erasing twice is erasing once.
     pub(crate) fn erase(&mut self, name: &Name) -> Result<(), SlotsError> {
-        let Some(at) = self.places.get(name).copied() else { return Ok(()) };
+        let Some(at) = self.places.get(name).copied() else {
+            return Ok(());
+        };
         self.write(at, &checked(name.head(ERASED)))
     }
 
     /// The versions of `kind` and `handle` that there are or were.
     pub(crate) fn versions(&self, kind: Kind, handle: [u8; 16]) -> Vec<u32> {
-        let name = |version| Name { kind, handle, version };
-        self.places.range(name(0)..=name(u32::MAX)).map(|(name, _)| name.version).collect()
+        let name = |version| Name {
+            kind,
+            handle,
+            version,
+        };
+        self.places
+            .range(name(0)..=name(u32::MAX))
+            .map(|(name, _)| name.version)
+            .collect()
     }
 
     fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), SlotsError> {
@@ -213,7 +252,11 @@ impl Slots {
         let mut sealed = Zeroizing::new(*secret);
         let tag = self
             .key
-            .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), self.context(&slot), sealed.as_mut_slice())
+            .seal_in_place_separate_tag(
+                Nonce::assume_unique_for_key(nonce),
+                self.context(&slot),
+                sealed.as_mut_slice(),
+            )
             .expect("32 bytes are far below AES-GCM's limit");
         slot[24..36].copy_from_slice(&nonce);
         slot[36..68].copy_from_slice(sealed.as_slice());
@@ -224,7 +267,10 @@ impl Slots {
     fn unwrap_slot(&self, name: &Name, slot: &[u8; SLOT]) -> Option<Zeroizing<[u8; 32]>> {
         let nonce = Nonce::try_assume_unique_for_key(&slot[24..36]).ok()?;
         let mut sealed = Zeroizing::new(<[u8; 48]>::try_from(&slot[36..84]).ok()?);
-        let opened = self.key.open_in_place(nonce, self.context(&name.head(HELD)), sealed.as_mut_slice()).ok()?;
+        let opened = self
+            .key
+            .open_in_place(nonce, self.context(&name.head(HELD)), sealed.as_mut_slice())
+            .ok()?;
         <[u8; 32]>::try_from(&*opened).ok().map(Zeroizing::new)
     }
 
@@ -240,12 +286,17 @@ impl Slots {
 
 fn wrapping_key(key: &InstitutionKey) -> LessSafeKey {
     let bytes = Zeroizing::new(expand(&extract(b"medanchor/wrap/v1", key.expose()), &[]));
-    LessSafeKey::new(UnboundKey::new(&AES_256_GCM, bytes.as_slice()).expect("an AES-256 key is 32 bytes"))
+    LessSafeKey::new(
+        UnboundKey::new(&AES_256_GCM, bytes.as_slice()).expect("an AES-256 key is 32 bytes"),
+    )
 }
 
 fn header_network(header: &[u8; SLOT]) -> Option<NetworkId> {
     let (network, zeros) = header.strip_prefix(MAGIC)?.split_first_chunk::<16>()?;
-    zeros.iter().all(|byte| *byte == 0).then_some(NetworkId::new(*network))
+    zeros
+        .iter()
+        .all(|byte| *byte == 0)
+        .then_some(NetworkId::new(*network))
 }
 
 /// The slot with its last four bytes set to the checksum of the others.
@@ -267,9 +318,15 @@ impl Name {
 
     /// The name of a whole slot.
     fn of_slot(slot: &[u8; SLOT]) -> Option<Self> {
-        let kind = [Kind::Root, Kind::Vault, Kind::Custody].into_iter().find(|kind| *kind as u8 == slot[1])?;
+        let kind = [Kind::Root, Kind::Vault, Kind::Custody]
+            .into_iter()
+            .find(|kind| *kind as u8 == slot[1])?;
         let version = u32::from_be_bytes(slot[4..8].try_into().ok()?);
-        let name = Self { kind, version, handle: slot[8..24].try_into().ok()? };
+        let name = Self {
+            kind,
+            version,
+            handle: slot[8..24].try_into().ok()?,
+        };
         let whole = checked(*slot) == *slot && name.head(slot[0])[..24] == slot[..24];
         (whole && matches!(slot[0], HELD | ERASED)).then_some(name)
     }
@@ -286,7 +343,11 @@ mod tests {
     }
 
     fn name(handle: u8, version: u32) -> Name {
-        Name { kind: Kind::Vault, handle: [handle; 16], version }
+        Name {
+            kind: Kind::Vault,
+            handle: [handle; 16],
+            version,
+        }
     }
 
     fn secret(slots: &mut Slots, name: &Name) -> Option<[u8; 32]> {
@@ -301,7 +362,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys");
         let mut slots = Slots::create(&path, &key(), NETWORK).unwrap();
-        slots.put(&[(name(1, 1), &[11; 32]), (name(1, 2), &[12; 32])]).unwrap();
+        slots
+            .put(&[(name(1, 1), &[11; 32]), (name(1, 2), &[12; 32])])
+            .unwrap();
         slots.put(&[(name(2, 1), &[21; 32])]).unwrap();
         (folder, path)
     }
@@ -317,7 +380,10 @@ mod tests {
         assert_eq!(secret(&mut slots, &name(1, 2)), Some([12; 32]));
         assert_eq!(slots.versions(Kind::Vault, [1; 16]), [1, 2]);
         assert!(matches!(slots.get(&name(9, 1)), Ok(Held::Nothing)));
-        assert!(matches!(slots.put(&[(name(1, 1), &[0; 32])]), Err(SlotsError::Taken)));
+        assert!(matches!(
+            slots.put(&[(name(1, 1), &[0; 32])]),
+            Err(SlotsError::Taken)
+        ));
     }
 
     #[test]
@@ -332,7 +398,11 @@ mod tests {
         assert!(matches!(slots.get(&name(1, 1)), Ok(Held::Erased)));
         assert_eq!(secret(&mut slots, &name(1, 2)), Some([12; 32]));
         let after = std::fs::read(&path).unwrap();
-        assert!(!after.windows(12).any(|window| before.windows(12).any(|old| old == window && old != [0; 12])));
+        assert!(!after.windows(12).any(|window| {
+            before
+                .windows(12)
+                .any(|old| old == window && old != [0; 12])
+        }));
     }
 
     #[test]
@@ -345,7 +415,10 @@ mod tests {
             assert_eq!(secret(&mut slots, &name(1, 2)), Some([12; 32]));
             assert!(matches!(slots.get(&name(2, 1)), Ok(Held::Nothing)));
             slots.put(&[(name(3, 1), &[31; 32])]).unwrap();
-            assert_eq!(secret(&mut open(&path).unwrap(), &name(3, 1)), Some([31; 32]));
+            assert_eq!(
+                secret(&mut open(&path).unwrap(), &name(3, 1)),
+                Some([31; 32])
+            );
         }
     }
 
@@ -353,12 +426,28 @@ mod tests {
     fn zeros_that_a_power_cut_left_are_passed_over() {
         let (_folder, path) = file();
         let whole = std::fs::read(&path).unwrap();
-        std::fs::write(&path, [&whole[..2 * SLOT], &[0; SLOT], &whole[3 * SLOT..], &[0; 300]].concat()).unwrap();
+        std::fs::write(
+            &path,
+            [
+                &whole[..2 * SLOT],
+                &[0; SLOT],
+                &whole[3 * SLOT..],
+                &[0; 300],
+            ]
+            .concat(),
+        )
+        .unwrap();
         let mut slots = open(&path).unwrap();
         assert_eq!(secret(&mut slots, &name(2, 1)), Some([21; 32]));
         slots.put(&[(name(3, 1), &[31; 32])]).unwrap();
-        assert_eq!(secret(&mut open(&path).unwrap(), &name(3, 1)), Some([31; 32]));
-        assert!(matches!(open(&path).unwrap().get(&name(1, 2)), Ok(Held::Nothing)));
+        assert_eq!(
+            secret(&mut open(&path).unwrap(), &name(3, 1)),
+            Some([31; 32])
+        );
+        assert!(matches!(
+            open(&path).unwrap().get(&name(1, 2)),
+            Ok(Held::Nothing)
+        ));
     }
 
     #[test]
@@ -371,7 +460,9 @@ mod tests {
             std::fs::write(&path, &bad).unwrap();
             let slot = bit / 8 / SLOT * SLOT;
             match open(&path).err() {
-                Some(SlotsError::Format { .. } | SlotsError::OtherNetwork { .. }) => assert_eq!(slot, 0),
+                Some(SlotsError::Format { .. } | SlotsError::OtherNetwork { .. }) => {
+                    assert_eq!(slot, 0)
+                }
                 Some(SlotsError::Damaged { at }) => assert_eq!(at, slot as u64),
                 other => panic!("bit {bit}: {other:?}"),
             }
@@ -382,9 +473,15 @@ mod tests {
     fn another_key_or_network_opens_nothing() {
         let (_folder, path) = file();
         let mut slots = Slots::open(&path, &InstitutionKey::new([9; 32]), NETWORK).unwrap();
-        assert!(matches!(slots.get(&name(1, 1)), Err(SlotsError::WrongKey { at: SLOT_BYTES })));
+        assert!(matches!(
+            slots.get(&name(1, 1)),
+            Err(SlotsError::WrongKey { at: SLOT_BYTES })
+        ));
         let other = Slots::open(&path, &key(), NetworkId::new([9; 16]));
-        assert!(matches!(other, Err(SlotsError::OtherNetwork { found: NETWORK })));
+        assert!(matches!(
+            other,
+            Err(SlotsError::OtherNetwork { found: NETWORK })
+        ));
     }
 
     #[test]
@@ -395,6 +492,9 @@ mod tests {
         slot[4..8].copy_from_slice(&7u32.to_be_bytes());
         bytes[SLOT..2 * SLOT].copy_from_slice(&checked(slot));
         std::fs::write(&path, &bytes).unwrap();
-        assert!(matches!(open(&path).unwrap().get(&name(1, 7)), Err(SlotsError::WrongKey { .. })));
+        assert!(matches!(
+            open(&path).unwrap().get(&name(1, 7)),
+            Err(SlotsError::WrongKey { .. })
+        ));
     }
 }

@@ -35,7 +35,10 @@ impl Epoch {
     #[must_use]
     pub fn of(time: Time) -> Self {
         let (year, month) = year_and_month(time.0 / DAY);
-        let quarters = year.saturating_sub(1970).saturating_mul(4).saturating_add((month - 1) / 3);
+        let quarters = year
+            .saturating_sub(1970)
+            .saturating_mul(4)
+            .saturating_add((month - 1) / 3);
         Self(u32::try_from(quarters).unwrap_or(u32::MAX))
     }
 }
@@ -49,7 +52,11 @@ fn year_and_month(day: u64) -> (u64, u64) {
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
     let day_of_year = day - (365 * year + year / 4 - year / 100);
     let from_march = (5 * day_of_year + 2) / 153;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    let month = if from_march < 10 {
+        from_march + 3
+    } else {
+        from_march - 9
+    };
     (cycle * 400 + year + u64::from(month <= 2), month)
 }
 
@@ -66,13 +73,19 @@ impl SubjectKey {
     /// The subject's tag in one epoch.
     #[must_use]
     pub fn tag(&self, epoch: Epoch) -> Tag {
-        Tag::new(handle_bytes(self.expose(), &[b"medanchor/tag-handle/v1", &epoch.0.to_be_bytes()]))
+        Tag::new(handle_bytes(
+            self.expose(),
+            &[b"medanchor/tag-handle/v1", &epoch.0.to_be_bytes()],
+        ))
     }
 
     /// The key of one epoch's consents and data classes.
     #[must_use]
     pub fn consent_key(&self, epoch: Epoch) -> ConsentKey {
-        ConsentKey::new(hmac_sha256(self.expose(), &[b"medanchor/consent/v1", &epoch.0.to_be_bytes()]))
+        ConsentKey::new(hmac_sha256(
+            self.expose(),
+            &[b"medanchor/consent/v1", &epoch.0.to_be_bytes()],
+        ))
     }
 }
 
@@ -80,13 +93,19 @@ impl ConsentKey {
     /// The handle of a data class.
     #[must_use]
     pub fn class(&self, class: &str) -> ClassHandle {
-        ClassHandle::new(handle_bytes(self.expose(), &[b"medanchor/class/v1", class.as_bytes()]))
+        ClassHandle::new(handle_bytes(
+            self.expose(),
+            &[b"medanchor/class/v1", class.as_bytes()],
+        ))
     }
 
     /// The handle of a purpose of use, such as `TREAT`.
     #[must_use]
     pub fn purpose(&self, purpose: &str) -> PurposeHandle {
-        PurposeHandle::new(handle_bytes(self.expose(), &[b"medanchor/purpose/v1", purpose.as_bytes()]))
+        PurposeHandle::new(handle_bytes(
+            self.expose(),
+            &[b"medanchor/purpose/v1", purpose.as_bytes()],
+        ))
     }
 
     /// What is given to one grantee alone, which shows it when it asks for access. The grantee's
@@ -109,16 +128,31 @@ mod tests {
     #[test]
     fn quarters_begin_at_midnight_utc() {
         // Seconds from a calendar: 2024-02-29, 2024-04-01, 2025-01-01, 2000-03-01, 2100-03-01.
-        for (seconds, year, quarter) in [(1_709_164_800, 2024, 0), (1_711_929_600, 2024, 1), (1_735_689_600, 2025, 0), (951_868_800, 2000, 0), (4_107_542_400, 2100, 0)] {
-            assert_eq!(Epoch::of(Time(seconds * 1000)), Epoch((year - 1970) * 4 + quarter), "{seconds}");
+        for (seconds, year, quarter) in [
+            (1_709_164_800, 2024, 0),
+            (1_711_929_600, 2024, 1),
+            (1_735_689_600, 2025, 0),
+            (951_868_800, 2000, 0),
+            (4_107_542_400, 2100, 0),
+        ] {
+            assert_eq!(
+                Epoch::of(Time(seconds * 1000)),
+                Epoch((year - 1970) * 4 + quarter),
+                "{seconds}"
+            );
         }
-        assert_eq!(Epoch::of(Time(1_711_929_600_000 - 1)), Epoch((2024 - 1970) * 4));
+        assert_eq!(
+            Epoch::of(Time(1_711_929_600_000 - 1)),
+            Epoch((2024 - 1970) * 4)
+        );
         assert!(Epoch::of(Time(u64::MAX)).0 > 1_000_000);
     }
 
     #[test]
     fn months_follow_a_naive_calendar() {
-        let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+        let leap = |year: u64| {
+            year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+        };
         let mut day = 0;
         for year in 1970..2402 {
             let february = if leap(year) { 29 } else { 28 };
@@ -143,20 +177,43 @@ mod tests {
 
     #[test]
     fn a_class_and_a_purpose_of_one_name_have_different_handles() {
-        let key = TagKey::new([1; 32]).at(&name("north-hospital")).consent_key(Epoch(220));
-        assert_ne!(key.class("TREAT").as_bytes(), key.purpose("TREAT").as_bytes());
-        assert_ne!(key.opening(&name("a")).as_bytes(), key.opening(&name("b")).as_bytes());
+        let key = TagKey::new([1; 32])
+            .at(&name("north-hospital"))
+            .consent_key(Epoch(220));
+        assert_ne!(
+            key.class("TREAT").as_bytes(),
+            key.purpose("TREAT").as_bytes()
+        );
+        assert_ne!(
+            key.opening(&name("a")).as_bytes(),
+            key.opening(&name("b")).as_bytes()
+        );
     }
 
     #[test]
     fn derivations_are_frozen() {
         let key = TagKey::new([1; 32]).at(&name("north-hospital"));
-        assert_eq!(key.tag(Epoch(220)).to_string(), "GOLD-TAG");
+        assert_eq!(
+            key.tag(Epoch(220)).to_string(),
+            "f433f4b947309ab5cbd941fb3a6fb2f6"
+        );
         let consent = key.consent_key(Epoch(220));
-        assert_eq!(consent.class("medication").to_string(), "GOLD-CLASS");
-        assert_eq!(consent.purpose("TREAT").to_string(), "GOLD-PURPOSE");
+        assert_eq!(
+            consent.class("medication").to_string(),
+            "ef2caf82939010eafa0c06cd2004f785"
+        );
+        assert_eq!(
+            consent.purpose("TREAT").to_string(),
+            "c80a52d5d5e7644b42d491249437c1f9"
+        );
         let opening = consent.opening(&name("south-hospital"));
-        assert_eq!(hex::encode(opening.as_bytes()), "GOLD-OPENING");
-        assert_eq!(opening.grantee(&name("south-hospital"), None).to_string(), "GOLD-GRANTEE");
+        assert_eq!(
+            hex::encode(opening.as_bytes()),
+            "eb74d907b31994d0fccdd862e7389fee"
+        );
+        assert_eq!(
+            opening.grantee(&name("south-hospital"), None).to_string(),
+            "290914dec2c0e4fec5c4d7fcb2d9afb1"
+        );
     }
 }

@@ -20,7 +20,10 @@ use crate::key_file::{self, KeyFileError};
 use crate::lot::{CodeScheme, Lot};
 use crate::pointer::Pointer;
 use crate::seal::{self, OpenError, RecordVersion, SealError};
-use crate::secret::{CustodyPart, DataKey, DerivationRoot, RandomFailed, SubjectKey, VaultPart, handle_bytes, hmac_sha256};
+use crate::secret::{
+    CustodyPart, DataKey, DerivationRoot, RandomFailed, SubjectKey, VaultPart, handle_bytes,
+    hmac_sha256,
+};
 use crate::slots::{Held, Kind, Name, Slots, SlotsError};
 use medanchor_ledger::{CiphertextHash, KeyCheck, NetworkId, RecordHandle, VaultPartHash};
 use std::fs::{self, File};
@@ -29,7 +32,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use zeroize::Zeroizing;
 
-const ROOT: Name = Name { kind: Kind::Root, handle: [0; 16], version: 0 };
+const ROOT: Name = Name {
+    kind: Kind::Root,
+    handle: [0; 16],
+    version: 0,
+};
 
 /// What went wrong in a vault.
 #[derive(Debug, thiserror::Error)]
@@ -87,7 +94,9 @@ pub enum VaultError {
         path: PathBuf,
     },
     /// The vault is incomplete.
-    #[error("the vault at {path} has no derivation root; it was not made to the end, so remove it and make it again")]
+    #[error(
+        "the vault at {path} has no derivation root; it was not made to the end, so remove it and make it again"
+    )]
     NoRoot {
         /// The vault's folder.
         path: PathBuf,
@@ -127,7 +136,10 @@ pub struct Vault {
 }
 
 fn io_at(path: &Path) -> impl FnOnce(io::Error) -> VaultError {
-    |source| VaultError::Io { path: path.into(), source }
+    |source| VaultError::Io {
+        path: path.into(),
+        source,
+    }
 }
 
 impl Vault {
@@ -155,19 +167,35 @@ impl Vault {
         Self::assemble(path, network, slots, lock)
     }
 
-    fn assemble(path: &Path, network: NetworkId, mut slots: Slots, lock: File) -> Result<Self, VaultError> {
+    fn assemble(
+        path: &Path,
+        network: NetworkId,
+        mut slots: Slots,
+        lock: File,
+    ) -> Result<Self, VaultError> {
         let Held::Secret(root) = slots.get(&ROOT)? else {
             return Err(VaultError::NoRoot { path: path.into() });
         };
         let folder = Folder::open(&path.join("payloads"))?;
-        Ok(Self { network, root: DerivationRoot::new(*root), slots: Mutex::new(slots), folder, _lock: lock })
+        Ok(Self {
+            network,
+            root: DerivationRoot::new(*root),
+            slots: Mutex::new(slots),
+            folder,
+            _lock: lock,
+        })
     }
 
     /// Seals a JSON payload as this version of this record, and keeps it.
     ///
     /// # Errors
     /// [`VaultError`]; nothing is kept that a later call could trip over.
-    pub fn seal(&self, record: RecordHandle, version: u32, payload: &[u8]) -> Result<Sealed, VaultError> {
+    pub fn seal(
+        &self,
+        record: RecordHandle,
+        version: u32,
+        payload: &[u8],
+    ) -> Result<Sealed, VaultError> {
         self.seal_document(record, version, payload, &Document::parse(payload)?)
     }
 
@@ -175,11 +203,22 @@ impl Vault {
     ///
     /// # Errors
     /// As [`Vault::seal`].
-    pub fn seal_opaque(&self, record: RecordHandle, version: u32, payload: &[u8]) -> Result<Sealed, VaultError> {
+    pub fn seal_opaque(
+        &self,
+        record: RecordHandle,
+        version: u32,
+        payload: &[u8],
+    ) -> Result<Sealed, VaultError> {
         self.seal_document(record, version, payload, &Document::opaque(payload))
     }
 
-    fn seal_document(&self, record: RecordHandle, version: u32, payload: &[u8], document: &Document) -> Result<Sealed, VaultError> {
+    fn seal_document(
+        &self,
+        record: RecordHandle,
+        version: u32,
+        payload: &[u8],
+        document: &Document,
+    ) -> Result<Sealed, VaultError> {
         if version == 0 {
             return Err(VaultError::VersionZero);
         }
@@ -197,7 +236,12 @@ impl Vault {
     }
 
     /// The payload as it was sealed before, if it was, or sealed and stored now.
-    fn stored_or_new(&self, record: &RecordVersion, key: &DataKey, payload: &[u8]) -> Result<Vec<u8>, VaultError> {
+    fn stored_or_new(
+        &self,
+        record: &RecordVersion,
+        key: &DataKey,
+        payload: &[u8],
+    ) -> Result<Vec<u8>, VaultError> {
         match self.folder.get(record) {
             Ok(stored) if *seal::open(record, key, &stored)? == payload => Ok(stored),
             Ok(_) => Err(VaultError::Taken { record: *record }),
@@ -214,7 +258,11 @@ impl Vault {
     ///
     /// # Errors
     /// [`VaultError::Erased`], [`VaultError::NoKey`], or what is wrong with the stored payload.
-    pub fn open_record(&self, record: RecordHandle, version: u32) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    pub fn open_record(
+        &self,
+        record: RecordHandle,
+        version: u32,
+    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         let record = self.version(record, version);
         let key = self.data_key(&record)?;
         Ok(seal::open(&record, &key, &self.folder.get(&record)?)?)
@@ -225,7 +273,13 @@ impl Vault {
     ///
     /// # Errors
     /// As [`Vault::open_record`] and [`Committed::disclose`].
-    pub fn disclose(&self, record: RecordHandle, version: u32, shown: &[&str], absent: &[Pointer]) -> Result<Disclosure, VaultError> {
+    pub fn disclose(
+        &self,
+        record: RecordHandle,
+        version: u32,
+        shown: &[&str],
+        absent: &[Pointer],
+    ) -> Result<Disclosure, VaultError> {
         let key = self.data_key(&self.version(record, version))?;
         let document = Document::parse(&self.open_record(record, version)?)?;
         Ok(Committed::new(&document, &key.record_secret()).disclose(shown, absent)?)
@@ -241,8 +295,15 @@ impl Vault {
         let versions = {
             let mut slots = self.slots();
             let versions = slots.versions(Kind::Vault, handle);
-            for (kind, version) in versions.iter().flat_map(|version| [(Kind::Vault, *version), (Kind::Custody, *version)]) {
-                slots.erase(&Name { kind, handle, version })?;
+            for (kind, version) in versions
+                .iter()
+                .flat_map(|version| [(Kind::Vault, *version), (Kind::Custody, *version)])
+            {
+                slots.erase(&Name {
+                    kind,
+                    handle,
+                    version,
+                })?;
             }
             versions
         };
@@ -256,14 +317,20 @@ impl Vault {
     /// nobody without this vault can link it to the name. `domain` keeps kinds of handles apart.
     #[must_use]
     pub fn handle(&self, domain: &str, name: &str) -> [u8; 16] {
-        handle_bytes(self.root.expose(), &[b"medanchor/handle/v1", &named(domain, name)])
+        handle_bytes(
+            self.root.expose(),
+            &[b"medanchor/handle/v1", &named(domain, name)],
+        )
     }
 
     /// The key of a subject without a wallet: held by the institution, which must say so wherever it
     /// acts in the subject's stead.
     #[must_use]
     pub fn held_subject_key(&self, name: &str) -> SubjectKey {
-        SubjectKey::new(hmac_sha256(self.root.expose(), &[b"medanchor/held-subject/v1", name.as_bytes()]))
+        SubjectKey::new(hmac_sha256(
+            self.root.expose(),
+            &[b"medanchor/held-subject/v1", name.as_bytes()],
+        ))
     }
 
     /// A lot of this maker.
@@ -273,7 +340,11 @@ impl Vault {
     }
 
     fn version(&self, record: RecordHandle, version: u32) -> RecordVersion {
-        RecordVersion { network: self.network, record, version }
+        RecordVersion {
+            network: self.network,
+            record,
+            version,
+        }
     }
 
     fn slots(&self) -> std::sync::MutexGuard<'_, Slots> {
@@ -286,7 +357,10 @@ impl Vault {
         Ok(DataKey::derive(&custody, &vault, record))
     }
 
-    fn key_parts_or_new(&self, record: &RecordVersion) -> Result<(CustodyPart, VaultPart), VaultError> {
+    fn key_parts_or_new(
+        &self,
+        record: &RecordVersion,
+    ) -> Result<(CustodyPart, VaultPart), VaultError> {
         let mut slots = self.slots();
         match key_parts(&mut slots, record) {
             Err(VaultError::NoKey { .. }) => {}
@@ -295,7 +369,10 @@ impl Vault {
         let mut parts = (CustodyPart::generate()?, VaultPart::generate()?);
         // A power cut may have kept one of two slots: keep it, and add the other.
         let mut missing: Vec<(Name, &[u8; 32])> = Vec::new();
-        let (s, v) = (slots.get(&slot_name(Kind::Custody, record))?, slots.get(&slot_name(Kind::Vault, record))?);
+        let (s, v) = (
+            slots.get(&slot_name(Kind::Custody, record))?,
+            slots.get(&slot_name(Kind::Vault, record))?,
+        );
         match s {
             Held::Secret(secret) => parts.0 = CustodyPart::new(*secret),
             _ => missing.push((slot_name(Kind::Custody, record), parts.0.expose())),
@@ -311,14 +388,23 @@ impl Vault {
 }
 
 fn slot_name(kind: Kind, record: &RecordVersion) -> Name {
-    Name { kind, handle: *record.record.as_bytes(), version: record.version }
+    Name {
+        kind,
+        handle: *record.record.as_bytes(),
+        version: record.version,
+    }
 }
 
-fn key_parts(slots: &mut Slots, record: &RecordVersion) -> Result<(CustodyPart, VaultPart), VaultError> {
+fn key_parts(
+    slots: &mut Slots,
+    record: &RecordVersion,
+) -> Result<(CustodyPart, VaultPart), VaultError> {
     let custody = slots.get(&slot_name(Kind::Custody, record))?;
     let vault = slots.get(&slot_name(Kind::Vault, record))?;
     match (custody, vault) {
-        (Held::Secret(custody), Held::Secret(vault)) => Ok((CustodyPart::new(*custody), VaultPart::new(*vault))),
+        (Held::Secret(custody), Held::Secret(vault)) => {
+            Ok((CustodyPart::new(*custody), VaultPart::new(*vault)))
+        }
         (Held::Erased, _) | (_, Held::Erased) => Err(VaultError::Erased { record: *record }),
         _ => Err(VaultError::NoKey { record: *record }),
     }
@@ -333,7 +419,12 @@ fn named(domain: &str, name: &str) -> Vec<u8> {
 
 fn lock(path: &Path) -> Result<File, VaultError> {
     let file_path = path.join("lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&file_path).map_err(io_at(&file_path))?;
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&file_path)
+        .map_err(io_at(&file_path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(fs::TryLockError::WouldBlock) => Err(VaultError::Locked { path: path.into() }),

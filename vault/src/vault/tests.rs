@@ -5,7 +5,8 @@ use crate::json::Value;
 
 const NETWORK: NetworkId = NetworkId::new([1; 16]);
 const RECORD: RecordHandle = RecordHandle::new([2; 16]);
-const PAYLOAD: &[u8] = br#"{"resourceType":"MedicationRequest","subject":{"display":"Zhang San"},"dose":1.50}"#;
+const PAYLOAD: &[u8] =
+    br#"{"resourceType":"MedicationRequest","subject":{"display":"Zhang San"},"dose":1.50}"#;
 
 fn vault() -> (tempfile::TempDir, Vault) {
     let folder = tempfile::tempdir().unwrap();
@@ -14,7 +15,9 @@ fn vault() -> (tempfile::TempDir, Vault) {
 }
 
 fn payload_file(folder: &Path) -> PathBuf {
-    folder.join("payloads/02").join(format!("{RECORD}-1.sealed"))
+    folder
+        .join("payloads/02")
+        .join(format!("{RECORD}-1.sealed"))
 }
 
 #[test]
@@ -25,7 +28,11 @@ fn a_payload_comes_back_after_the_vault_was_closed() {
     drop(vault);
     let vault = Vault::open(folder.path(), NETWORK).unwrap();
     assert_eq!(&**vault.open_record(RECORD, 1).unwrap(), PAYLOAD);
-    assert_eq!(vault.seal(RECORD, 1, PAYLOAD).unwrap(), sealed, "sealing again gives the same answer");
+    assert_eq!(
+        vault.seal(RECORD, 1, PAYLOAD).unwrap(),
+        sealed,
+        "sealing again gives the same answer"
+    );
     assert_eq!(vault.handle("record", "MedicationRequest/1"), handle);
 }
 
@@ -33,10 +40,19 @@ fn a_payload_comes_back_after_the_vault_was_closed() {
 fn other_content_needs_another_version() {
     let (_folder, vault) = vault();
     let first = vault.seal(RECORD, 1, PAYLOAD).unwrap();
-    assert!(matches!(vault.seal(RECORD, 1, b"{}"), Err(VaultError::Taken { .. })));
-    assert!(matches!(vault.seal(RECORD, 0, b"{}"), Err(VaultError::VersionZero)));
+    assert!(matches!(
+        vault.seal(RECORD, 1, b"{}"),
+        Err(VaultError::Taken { .. })
+    ));
+    assert!(matches!(
+        vault.seal(RECORD, 0, b"{}"),
+        Err(VaultError::VersionZero)
+    ));
     let second = vault.seal(RECORD, 2, PAYLOAD).unwrap();
-    assert_ne!(first.commitment, second.commitment, "each version has salts of its own");
+    assert_ne!(
+        first.commitment, second.commitment,
+        "each version has salts of its own"
+    );
     assert_ne!(first.key_check, second.key_check);
 }
 
@@ -47,14 +63,30 @@ fn an_erased_record_opens_from_no_copy_of_its_payload() {
     vault.seal(RECORD, 2, b"{}").unwrap();
     let copy = fs::read(payload_file(folder.path())).unwrap();
     assert_eq!(vault.erase(RECORD).unwrap(), [1, 2]);
-    assert_eq!(vault.erase(RECORD).unwrap(), [1, 2], "erasing twice is erasing once");
+    assert_eq!(
+        vault.erase(RECORD).unwrap(),
+        [1, 2],
+        "erasing twice is erasing once"
+    );
     fs::write(payload_file(folder.path()), &copy).unwrap();
-    assert!(matches!(vault.open_record(RECORD, 1), Err(VaultError::Erased { .. })));
-    assert!(matches!(vault.seal(RECORD, 1, PAYLOAD), Err(VaultError::Erased { .. })));
+    assert!(matches!(
+        vault.open_record(RECORD, 1),
+        Err(VaultError::Erased { .. })
+    ));
+    assert!(matches!(
+        vault.seal(RECORD, 1, PAYLOAD),
+        Err(VaultError::Erased { .. })
+    ));
     drop(vault);
     let vault = Vault::open(folder.path(), NETWORK).unwrap();
-    assert!(matches!(vault.open_record(RECORD, 1), Err(VaultError::Erased { .. })));
-    assert!(matches!(vault.open_record(RECORD, 2), Err(VaultError::Erased { .. })));
+    assert!(matches!(
+        vault.open_record(RECORD, 1),
+        Err(VaultError::Erased { .. })
+    ));
+    assert!(matches!(
+        vault.open_record(RECORD, 2),
+        Err(VaultError::Erased { .. })
+    ));
 }
 
 #[test]
@@ -63,10 +95,15 @@ fn a_payload_put_in_anothers_place_is_named() {
     let other = RecordHandle::new([3; 16]);
     vault.seal(RECORD, 1, PAYLOAD).unwrap();
     vault.seal(other, 1, b"{}").unwrap();
-    let swapped = folder.path().join("payloads/03").join(format!("{other}-1.sealed"));
+    let swapped = folder
+        .path()
+        .join("payloads/03")
+        .join(format!("{other}-1.sealed"));
     fs::copy(swapped, payload_file(folder.path())).unwrap();
     let error = vault.open_record(RECORD, 1).err();
-    assert!(matches!(error, Some(VaultError::Open(OpenError::Swapped { found })) if found.record == other));
+    assert!(
+        matches!(error, Some(VaultError::Open(OpenError::Swapped { found })) if found.record == other)
+    );
 }
 
 #[test]
@@ -75,7 +112,10 @@ fn a_field_is_shown_and_its_neighbours_are_not() {
     let sealed = vault.seal(RECORD, 1, PAYLOAD).unwrap();
     let disclosure = vault.disclose(RECORD, 1, &["/dose"], &[]).unwrap().encode();
     assert!(!disclosure.windows(5).any(|window| window == b"Zhang"));
-    let shown = Disclosure::decode(&disclosure).unwrap().verify(&sealed.commitment).unwrap();
+    let shown = Disclosure::decode(&disclosure)
+        .unwrap()
+        .verify(&sealed.commitment)
+        .unwrap();
     assert!(shown.value("/dose") == Some(&Value::Number("1.50".into())));
     assert!(shown.value("/subject/display").is_none());
 }
@@ -83,22 +123,38 @@ fn a_field_is_shown_and_its_neighbours_are_not() {
 #[test]
 fn one_process_holds_a_vault_of_one_network() {
     let (folder, vault) = vault();
-    assert!(matches!(Vault::open(folder.path(), NETWORK), Err(VaultError::Locked { .. })));
+    assert!(matches!(
+        Vault::open(folder.path(), NETWORK),
+        Err(VaultError::Locked { .. })
+    ));
     drop(vault);
     let other = Vault::open(folder.path(), NetworkId::new([9; 16]));
-    assert!(matches!(other, Err(VaultError::Slots(SlotsError::OtherNetwork { .. }))));
-    assert!(matches!(Vault::create(folder.path(), NETWORK), Err(VaultError::KeyFile(KeyFileError::Exists { .. }))));
+    assert!(matches!(
+        other,
+        Err(VaultError::Slots(SlotsError::OtherNetwork { .. }))
+    ));
+    assert!(matches!(
+        Vault::create(folder.path(), NETWORK),
+        Err(VaultError::KeyFile(KeyFileError::Exists { .. }))
+    ));
 }
 
 #[test]
 fn nothing_on_disk_shows_the_payload_and_nothing_opens_without_the_key_file() {
     let (folder, vault) = vault();
     vault.seal(RECORD, 1, PAYLOAD).unwrap();
-    for file in ["keys", "institution.key", &format!("payloads/02/{RECORD}-1.sealed")] {
+    for file in [
+        "keys",
+        "institution.key",
+        &format!("payloads/02/{RECORD}-1.sealed"),
+    ] {
         let bytes = fs::read(folder.path().join(file)).unwrap();
         assert!(!bytes.windows(5).any(|window| window == b"Zhang"), "{file}");
     }
     drop(vault);
     fs::remove_file(folder.path().join("institution.key")).unwrap();
-    assert!(matches!(Vault::open(folder.path(), NETWORK), Err(VaultError::KeyFile(KeyFileError::Io { .. }))));
+    assert!(matches!(
+        Vault::open(folder.path(), NETWORK),
+        Err(VaultError::KeyFile(KeyFileError::Io { .. }))
+    ));
 }
