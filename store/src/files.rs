@@ -1,0 +1,92 @@
+//! Files and folders that outlive a power cut.
+//!
+//! What always holds: a file written by [`write_aside`] is under its name whole and durable, or not
+//! at all; the folder entry is durable once [`sync_folder`] has returned.
+
+use crate::StoreError;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// Files being written end in this; any left behind by a crash are ignored and replaced.
+pub(crate) const ASIDE: &str = ".new";
+
+/// Writes `bytes` beside `path`, syncs, and renames it to `path`. The folder is not synced yet.
+pub(crate) fn write_aside(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let aside = aside(path);
+    write_synced(&aside, bytes).map_err(|error| StoreError::io("write", &aside, error))?;
+    fs::rename(&aside, path).map_err(|error| StoreError::io("rename", &aside, error))
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_data()
+}
+
+fn aside(path: &Path) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(ASIDE);
+    name.into()
+}
+
+/// Makes the entries of a folder durable.
+pub(crate) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
+    let sync = || File::open(folder)?.sync_all();
+    sync().map_err(|error| StoreError::io("sync", folder, error))
+}
+
+/// Makes a folder and all above it, durably; nothing to do if it is there.
+pub(crate) fn make_folder(folder: &Path) -> Result<(), StoreError> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let parent = folder.parent().unwrap_or(Path::new("/"));
+    if parent.as_os_str().is_empty() {
+        return make_one(folder, Path::new("."));
+    }
+    make_folder(parent)?;
+    make_one(folder, parent)
+}
+
+fn make_one(folder: &Path, parent: &Path) -> Result<(), StoreError> {
+    match fs::create_dir(folder) {
+        Ok(()) => sync_folder(parent),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(StoreError::io("make", folder, error)),
+    }
+}
+
+/// Reads a file of at most `limit` bytes; `None` if there is no such file.
+pub(crate) fn read_bounded(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, StoreError> {
+    let failed = |error| StoreError::io("read", path, error);
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut bytes = Vec::new();
+    file.take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limit {
+        let what = "it is larger than any file of its kind";
+        return Err(StoreError::Damaged {
+            path: path.to_owned(),
+            position: limit,
+            what,
+        });
+    }
+    Ok(Some(bytes))
+}
+
+/// Deletes a file; nothing to do if it is gone.
+pub(crate) fn remove(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(StoreError::io("delete", path, error))
+        }
+        _ => Ok(()),
+    }
+}
