@@ -4,6 +4,7 @@
 //! What always holds: the same input gives the same output on every validator and in every
 //! auditor. Nothing here does I/O, reads a clock, spawns, or draws randomness.
 
+pub mod block;
 pub mod cbor;
 pub mod certificate;
 pub mod checkpoint;
@@ -11,12 +12,16 @@ pub mod commitment;
 pub mod cosignature;
 pub mod error;
 pub mod event;
+pub mod execute;
 pub mod hash;
 pub mod id;
 pub mod merkle;
 pub mod note;
 pub mod policy;
 pub mod receipt;
+pub mod rules;
+pub mod schedule;
+pub mod seal;
 pub mod signature;
 pub mod state;
 mod text;

@@ -32,6 +32,15 @@ impl StateKey {
         Self([domain].into())
     }
 
+    /// The key of what is kept about `name`: domain byte ‖ length of the name in one byte ‖ name.
+    #[must_use]
+    pub fn named(domain: u8, name: &ParticipantName) -> Self {
+        let name = name.as_str().as_bytes();
+        // A name has at most 40 bytes, so the length fits and the key has at most 42.
+        let length = u8::try_from(name.len()).unwrap_or(u8::MAX);
+        Self([&[domain, length], name].concat().into())
+    }
+
     /// The key of something that `owner` created under `handle`: domain byte ‖ length of the name in
     /// one byte ‖ name ‖ handle. Nobody else can take it (DESIGN.md section 6, State proof).
     #[must_use]

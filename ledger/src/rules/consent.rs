@@ -1,0 +1,136 @@
+//! Consents: granted once under a handle, ended by revocation, by that of the first consent of
+//! their chain, or by time.
+
+use super::value::{StateValue, kind};
+use super::{Anchored, Refusal, Rejection, Rule, Turn, tag};
+use crate::cbor::{Reader, Writer};
+use crate::event::consent::{Classes, Grantees, Purposes, Tags};
+use crate::event::{ConsentGrant, ConsentRevoke, DecodeError};
+use crate::state::StateKey;
+use crate::{ConsentHandle, ParticipantName, Time};
+
+/// A consent, as the state holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consent {
+    /// The `consent.grant`.
+    pub granted: Anchored,
+    /// The `consent.revoke`, if there was one.
+    pub revoked: Option<Anchored>,
+    /// The first consent of the chain, where this one continues it.
+    pub root: Option<ConsentHandle>,
+    /// The tags whose records it covers.
+    pub tags: Tags,
+    /// Who may read.
+    pub grantees: Grantees,
+    /// For what.
+    pub purposes: Purposes,
+    /// Which kinds of data.
+    pub classes: Classes,
+    /// The first block time at which it holds.
+    pub not_before: Time,
+    /// The first block time at which it no longer holds.
+    pub not_after: Time,
+}
+
+impl Consent {
+    /// Where the state holds `owner`'s consent.
+    #[must_use]
+    pub fn key(owner: &ParticipantName, consent: &ConsentHandle) -> StateKey {
+        StateKey::owned(kind::CONSENT, owner, consent.as_bytes())
+    }
+}
+
+impl StateValue for Consent {
+    const SHAPE: u8 = 1;
+
+    fn write(&self, writer: &mut Writer) {
+        self.granted.write(writer.array(10));
+        Anchored::write_optional(self.revoked.as_ref(), writer);
+        writer.optional(self.root.as_ref().map(ConsentHandle::as_bytes));
+        self.tags.write(writer);
+        self.grantees.write(writer);
+        self.purposes.write(writer);
+        self.classes.write(writer);
+        writer.uint(self.not_before.0).uint(self.not_after.0);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        reader.array(10..=10)?;
+        Ok(Self {
+            granted: Anchored::read(reader)?,
+            revoked: Anchored::read_optional(reader)?,
+            root: reader.optional()?.map(ConsentHandle::new),
+            tags: Tags::read(reader)?,
+            grantees: Grantees::read(reader)?,
+            purposes: Purposes::read(reader)?,
+            classes: Classes::read(reader)?,
+            not_before: Time(reader.uint()?),
+            not_after: Time(reader.uint()?),
+        })
+    }
+}
+
+/// `consent.grant`: the handle is new, the time is to come, and a chain's first consent stands.
+pub(super) fn grant(turn: &mut Turn<'_, '_>, body: &ConsentGrant) -> Result<(), Refusal> {
+    let owner = turn.signer_name();
+    let key = Consent::key(owner, &body.consent);
+    if let Some(consent) = turn.read::<Consent>(&key)? {
+        return Err(Rejection::lost_to(Rule::ConsentExists, consent.granted).into());
+    }
+    if body.not_before >= body.not_after || body.not_after <= turn.time() {
+        return Err(Rule::ConsentPeriod.into());
+    }
+    if let Some(root) = &body.root {
+        require_root(turn, owner, root)?;
+    }
+    let consent = Consent {
+        granted: turn.anchored(),
+        revoked: None,
+        root: body.root,
+        tags: body.tags.clone(),
+        grantees: body.grantees.clone(),
+        purposes: body.purposes.clone(),
+        classes: body.classes.clone(),
+        not_before: body.not_before,
+        not_after: body.not_after,
+    };
+    turn.write(key, &consent);
+    index_all(turn, owner, &body.tags)
+}
+
+fn require_root(
+    turn: &Turn<'_, '_>,
+    owner: &ParticipantName,
+    root: &ConsentHandle,
+) -> Result<(), Refusal> {
+    let first: Consent = turn
+        .read(&Consent::key(owner, root))?
+        .ok_or(Rule::ConsentRootUnknown)?;
+    if first.root.is_some() {
+        return Err(Rule::ConsentRootNotFirst.into());
+    }
+    match first.revoked {
+        Some(revoked) => Err(Rejection::lost_to(Rule::ConsentRootRevoked, revoked).into()),
+        None => Ok(()),
+    }
+}
+
+/// `consent.revoke`: the consent is the signer's and stands.
+pub(super) fn revoke(turn: &mut Turn<'_, '_>, body: &ConsentRevoke) -> Result<(), Refusal> {
+    let owner = turn.signer_name();
+    let key = Consent::key(owner, &body.consent);
+    let mut consent: Consent = turn.read(&key)?.ok_or(Rule::ConsentUnknown)?;
+    if let Some(revoked) = consent.revoked {
+        return Err(Rejection::lost_to(Rule::ConsentRevoked, revoked).into());
+    }
+    consent.revoked = Some(turn.anchored());
+    turn.write(key, &consent);
+    index_all(turn, owner, &consent.tags)
+}
+
+fn index_all(turn: &mut Turn<'_, '_>, owner: &ParticipantName, tags: &Tags) -> Result<(), Refusal> {
+    for listed in tags {
+        tag::index(turn, owner, listed, 0)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,208 @@
+//! The state as it stands in the middle of a block: what the view holds and what the block's events
+//! have changed so far.
+
+use super::value::stored;
+use super::{Anchored, Participant, Rejection, Rule, StateValue};
+use crate::event::{Event, Verified};
+use crate::execute::View;
+use crate::state::StateKey;
+use crate::{EventId, Index, NetworkId, ParticipantName, ReadFailed, Time};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Why an event could not be applied.
+pub(crate) enum Refusal {
+    /// A rule stands against it.
+    Rejected(Rejection),
+    /// The state could not be read: no verdict.
+    Read(ReadFailed),
+}
+
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+impl From<Rule> for Refusal {
+    fn from(rule: Rule) -> Self {
+        Self::Rejected(rule.into())
+    }
+}
+
+impl From<ReadFailed> for Refusal {
+    fn from(failed: ReadFailed) -> Self {
+        Self::Read(failed)
+    }
+}
+
+/// The changes of a block that is being built.
+pub(crate) struct Draft<'v> {
+    view: &'v dyn View,
+    time: Time,
+    changes: BTreeMap<StateKey, Option<Vec<u8>>>,
+    /// Ids of the events of this block.
+    ids: BTreeSet<EventId>,
+    /// Signers and receivers that were looked up. No rule of this version changes a participant.
+    participants: BTreeMap<ParticipantName, Option<Arc<Participant>>>,
+    denials: BTreeMap<ParticipantName, u16>,
+}
+
+impl<'v> Draft<'v> {
+    pub(crate) fn new(view: &'v dyn View, time: Time) -> Self {
+        Self {
+            view,
+            time,
+            changes: BTreeMap::new(),
+            ids: BTreeSet::new(),
+            participants: BTreeMap::new(),
+            denials: BTreeMap::new(),
+        }
+    }
+
+    /// Applies an event whose entry will stand at `index`; changes nothing when it is refused, or
+    /// when more than `max_changes` keys would have changed.
+    pub(crate) fn apply(
+        &mut self,
+        event: &Verified,
+        index: Index,
+        max_changes: usize,
+    ) -> Result<Result<(), Rejection>, ReadFailed> {
+        let mut turn = Turn {
+            draft: self,
+            event,
+            index,
+            writes: Vec::new(),
+            denied: false,
+        };
+        match super::apply(&mut turn) {
+            Err(Refusal::Rejected(rejection)) => return Ok(Err(rejection)),
+            Err(Refusal::Read(failed)) => return Err(failed),
+            Ok(()) => {}
+        }
+        let Turn { writes, denied, .. } = turn;
+        let is_new = |(key, _): &&(StateKey, Vec<u8>)| !self.changes.contains_key(key);
+        if self.changes.len() + writes.iter().filter(is_new).count() > max_changes {
+            return Ok(Err(Rule::BlockFull.into()));
+        }
+        self.ids.insert(event.id());
+        self.changes
+            .extend(writes.into_iter().map(|(key, value)| (key, Some(value))));
+        if denied {
+            *self.denials.entry(event.issuer().clone()).or_default() += 1;
+        }
+        Ok(Ok(()))
+    }
+
+    /// What the block changes.
+    pub(crate) fn into_changes(self) -> BTreeMap<StateKey, Option<Vec<u8>>> {
+        self.changes
+    }
+
+    fn value<T: StateValue>(&self, key: &StateKey) -> Result<Option<T>, ReadFailed> {
+        match self.changes.get(key) {
+            Some(Some(bytes)) => stored(key, bytes).map(Some),
+            Some(None) => Ok(None),
+            None => match self.view.value(key)? {
+                Some(bytes) => stored(key, &bytes).map(Some),
+                None => Ok(None),
+            },
+        }
+    }
+
+    fn participant(
+        &mut self,
+        name: &ParticipantName,
+    ) -> Result<Option<Arc<Participant>>, ReadFailed> {
+        if let Some(known) = self.participants.get(name) {
+            return Ok(known.clone());
+        }
+        let found = self.value(&Participant::key(name))?.map(Arc::new);
+        self.participants.insert(name.clone(), found.clone());
+        Ok(found)
+    }
+}
+
+/// One event's turn: what its rule may ask, and what it writes.
+pub(crate) struct Turn<'d, 'v> {
+    draft: &'d mut Draft<'v>,
+    event: &'d Verified,
+    index: Index,
+    writes: Vec<(StateKey, Vec<u8>)>,
+    denied: bool,
+}
+
+impl<'d> Turn<'d, '_> {
+    /// The event.
+    pub(super) const fn event(&self) -> &'d Verified {
+        self.event
+    }
+
+    /// The signer's name.
+    pub(super) fn signer_name(&self) -> &'d ParticipantName {
+        Event::issuer(self.event)
+    }
+
+    /// The event and the place where its entry will stand.
+    pub(super) fn anchored(&self) -> Anchored {
+        Anchored {
+            event: self.event.id(),
+            index: self.index,
+        }
+    }
+
+    /// The block's time.
+    pub(super) const fn time(&self) -> Time {
+        self.draft.time
+    }
+
+    /// The network that the state belongs to.
+    pub(super) fn network(&self) -> NetworkId {
+        self.draft.view.head().network
+    }
+
+    /// The rules of this block.
+    pub(super) fn rules_version(&self) -> u32 {
+        self.draft.view.head().rules_version
+    }
+
+    /// Whether the event is in the log or in this block already.
+    pub(super) fn is_replay(&self) -> Result<bool, ReadFailed> {
+        let id = self.event.id();
+        Ok(self.draft.ids.contains(&id) || self.draft.view.seen(&id)?)
+    }
+
+    /// The signer, if it is a participant.
+    pub(super) fn signer(&mut self) -> Result<Option<Arc<Participant>>, ReadFailed> {
+        self.draft.participant(self.event.issuer())
+    }
+
+    /// Whether there is a participant of that name.
+    pub(super) fn is_participant(&mut self, name: &ParticipantName) -> Result<bool, ReadFailed> {
+        Ok(self.draft.participant(name)?.is_some())
+    }
+
+    /// What the state holds before this event.
+    pub(super) fn read<T: StateValue>(&self, key: &StateKey) -> Result<Option<T>, ReadFailed> {
+        self.draft.value(key)
+    }
+
+    /// Writes a value, if the event is applied in the end.
+    pub(super) fn write(&mut self, key: StateKey, value: &impl StateValue) {
+        self.writes.push((key, value.encode()));
+    }
+
+    /// How many of the signer's requests were denied in this block.
+    pub(super) fn denials(&self) -> u16 {
+        let denials = &self.draft.denials;
+        denials
+            .get(self.event.issuer())
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// Counts the event as a denied request.
+    pub(super) const fn count_denial(&mut self) {
+        self.denied = true;
+    }
+}

@@ -1,0 +1,225 @@
+//! Every rule that an event can break, with its stable code.
+
+use super::Anchored;
+use std::fmt;
+
+/// Whose doing it is that an event does not apply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The signer states what it may not, or what is not so.
+    Signer,
+    /// Another event came first; nobody did wrong.
+    Rival,
+    /// What it builds on is not there yet, or there is no room now.
+    Early,
+}
+
+impl Fault {
+    /// The word for it in problem documents.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Signer => "signer",
+            Self::Rival => "rival",
+            Self::Early => "early",
+        }
+    }
+}
+
+/// Why an event does not apply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {}; {}", .rule.code(), .rule.broken(), .rule.remedy())]
+pub struct Rejection {
+    /// The rule that it breaks.
+    pub rule: Rule,
+    /// The event that stands in its way, where there is one.
+    pub winner: Option<Anchored>,
+}
+
+impl Rejection {
+    /// A rejection in favour of `winner`.
+    #[must_use]
+    pub const fn lost_to(rule: Rule, winner: Anchored) -> Self {
+        Self {
+            rule,
+            winner: Some(winner),
+        }
+    }
+
+    /// Whether the same event may apply to a later block.
+    #[must_use]
+    pub const fn later(&self) -> bool {
+        matches!(self.rule.fault(), Fault::Early)
+    }
+}
+
+impl From<Rule> for Rejection {
+    fn from(rule: Rule) -> Self {
+        Self { rule, winner: None }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+macro_rules! rules {
+    ($($rule:ident $code:literal $fault:ident $broken:literal $remedy:literal;)*) => {
+        /// A rule that an event can break.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Rule {
+            $(#[doc = $broken] $rule,)*
+        }
+
+        impl Rule {
+            /// Every rule that this version knows.
+            pub const ALL: &'static [Self] = &[$(Self::$rule),*];
+
+            /// The code that programs may rely on.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self {
+                    $(Self::$rule => $code,)*
+                }
+            }
+
+            /// Whose doing it is when the rule is broken.
+            #[must_use]
+            pub const fn fault(self) -> Fault {
+                match self {
+                    $(Self::$rule => Fault::$fault,)*
+                }
+            }
+
+            /// What was broken, in words.
+            #[must_use]
+            pub const fn broken(self) -> &'static str {
+                match self {
+                    $(Self::$rule => $broken,)*
+                }
+            }
+
+            /// What to do about it.
+            #[must_use]
+            pub const fn remedy(self) -> &'static str {
+                match self {
+                    $(Self::$rule => $remedy,)*
+                }
+            }
+        }
+    };
+}
+
+rules! {
+    EventNetwork "event.other-network" Signer
+        "the event is for another network" "sign it with this network's id";
+    EventExpired "event.expired" Signer
+        "the event's not-after has passed" "sign a new event for the same thing";
+    EventTooFarAhead "event.too-far-ahead" Signer
+        "the event's not-after is more than 15 minutes ahead" "sign a new event with a nearer one";
+    EventReplayed "event.replayed" Rival
+        "the event is in the log already" "ask for its receipt";
+    EventTypeNotActive "event.type-not-active" Signer
+        "the network's rules do not know this type of event yet" "wait for the network's upgrade";
+    BlockFull "block.full" Early
+        "the block has no room for the event" "wait for the next one";
+    SignerUnknown "signer.unknown" Signer
+        "the signer is no participant of this network" "have it registered";
+    SignerKey "signer.unknown-key" Signer
+        "the signing key is not registered for the signer" "sign with a registered key";
+    SignerRole "signer.wrong-role" Signer
+        "the signer's role does not allow this" "have a participant with the right role sign";
+    RecordExists "record.already-sealed" Rival
+        "the signer sealed a record under this handle before" "use a new handle";
+    RecordVersion "record.first-version" Signer
+        "a new record starts with version 1" "seal version 1 first";
+    ConsentExists "consent.already-granted" Rival
+        "the signer granted a consent under this handle before" "use a new handle";
+    ConsentPeriod "consent.empty-period" Signer
+        "the consent ends before it begins or has ended already" "grant it for a time to come";
+    ConsentRootUnknown "consent.unknown-root" Early
+        "the signer has granted no consent under the root's handle" "grant the first consent first";
+    ConsentRootRevoked "consent.revoked-root" Rival
+        "the consent that this one continues was revoked" "ask the subject for a new consent";
+    ConsentRootNotFirst "consent.root-not-first" Signer
+        "the consent that this one continues continues another" "name the first one of the chain";
+    ConsentUnknown "consent.unknown" Early
+        "the signer has granted no consent under this handle" "grant it first";
+    ConsentRevoked "consent.already-revoked" Rival
+        "the consent was revoked before" "nothing is left to do";
+    AccessExists "access.already-requested" Rival
+        "the signer made a request under this handle before" "use a new handle";
+    AccessDenials "access.too-many-denials" Early
+        "256 of the signer's requests were denied in this block" "ask less, and later";
+    PrescriptionExists "prescription.already-issued" Rival
+        "the signer issued a prescription under this handle before" "use a new handle";
+    PrescriptionExpiresEarly "prescription.expires-early" Signer
+        "the prescription would expire before it is issued" "issue it for a time to come";
+    PrescriptionUnknown "prescription.unknown" Early
+        "the issuer has issued no such prescription" "wait until it is anchored, or check the handle";
+    PrescriptionRedeemed "prescription.already-redeemed" Rival
+        "the prescription was redeemed before" "hand nothing out; the winning event says who did";
+    PrescriptionVoided "prescription.already-voided" Rival
+        "the prescription was voided" "hand nothing out; ask the issuer for a new one";
+    PrescriptionExpired "prescription.expired" Signer
+        "the prescription has expired" "hand nothing out; ask the issuer for a new one";
+    PrescriptionToken "prescription.other-token" Signer
+        "the claim is signed by another token than the prescription's" "ask the patient for a claim";
+    PrescriptionClaimNumber "prescription.claim-number" Signer
+        "the claim's number is not the next one" "ask the patient for a claim with the next number";
+    PrescriptionClaimExpired "prescription.claim-expired" Signer
+        "the claim has expired" "ask the patient for a new claim";
+    PrescriptionLines "prescription.line-count" Signer
+        "the number of lines is not the one that was ordered" "give one fraction for each line";
+    PrescriptionQuantity "prescription.over-ordered-quantity" Signer
+        "more would be handed out than was ordered" "hand out what was ordered and no more";
+    LotExists "lot.already-open" Rival
+        "the signer opened a lot under this handle before" "use a new handle";
+    LotUnknown "lot.unknown" Early
+        "the signer has opened no lot under this handle" "open the lot first";
+    UnitExists "unit.already-commissioned" Rival
+        "a unit was commissioned before" "leave it out; one code cannot live twice";
+    UnitUnknown "unit.unknown" Early
+        "a unit is not commissioned yet" "wait until it is, or check maker and handle";
+    UnitNotInStock "unit.not-in-stock" Early
+        "a unit is on its way and not received yet" "wait until its receiver has it";
+    UnitNotHolder "unit.other-holder" Early
+        "a unit is in another participant's hands" "wait until the signer has received it";
+    UnitNotShipped "unit.not-shipped" Early
+        "a unit was not shipped to the signer yet" "wait until it is shipped";
+    UnitOtherSender "unit.other-sender" Early
+        "a unit is on its way from another sender" "name the participant that shipped it";
+    UnitOtherReceiver "unit.other-receiver" Early
+        "a unit is on its way to another receiver" "have its receiver sign";
+    UnitReceiverUnknown "unit.receiver-unknown" Signer
+        "the receiver is no participant of this network" "ship to a participant";
+    UnitSelfShipment "unit.self-shipment" Signer
+        "the receiver is the sender" "ship to another participant";
+    UnitDispensed "unit.already-dispensed" Rival
+        "a unit was dispensed before" "take it out of circulation; the winning event says who did";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_rule_has_a_code_of_its_own() {
+        let codes: BTreeSet<_> = Rule::ALL.iter().map(|rule| rule.code()).collect();
+        assert_eq!(codes.len(), Rule::ALL.len());
+    }
+
+    #[test]
+    fn a_message_names_the_rule_and_what_to_do() {
+        let rejection = Rejection::from(Rule::PrescriptionExpired);
+        let words = "prescription.expired: the prescription has expired; hand nothing out; ask the issuer for a new one";
+        assert_eq!(rejection.to_string(), words);
+        assert!(!rejection.later());
+        assert!(Rejection::from(Rule::UnitUnknown).later());
+    }
+}

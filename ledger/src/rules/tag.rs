@@ -1,0 +1,104 @@
+//! The index of events under a subject's tag: how many there are, and a hash chain over them.
+//!
+//! What always holds: only events of the participant that sealed records under a tag, and requests
+//! for those records, move the tag. With the count and the chain's head proved from the state,
+//! n events are exactly all there are (DESIGN.md section 7, Index).
+
+use super::value::kind;
+use super::{StateValue, Turn};
+use crate::cbor::{Reader, Writer};
+use crate::event::{DecodeError, EventKind};
+use crate::state::StateKey;
+use crate::{ChainHead, ParticipantName, ReadFailed, Tag, Time, sha256};
+
+use super::Anchored;
+
+/// How many events bear a tag, and the head of their chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TagIndex {
+    /// Number of events.
+    pub count: u64,
+    /// The chain's head; 32 zero bytes before the first event.
+    pub head: ChainHead,
+}
+
+/// What one event adds to a tag's chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TagLink {
+    /// The event and its place in the log.
+    pub anchored: Anchored,
+    /// The time of its block.
+    pub time: Time,
+    /// Its type.
+    pub kind: EventKind,
+    /// What the rules made of it: 0, or the reason for which a request was denied.
+    pub outcome: u8,
+}
+
+impl TagIndex {
+    /// The index of a tag that no event bears.
+    pub const EMPTY: Self = Self {
+        count: 0,
+        head: ChainHead::new([0; 32]),
+    };
+
+    /// Where the state holds the index of `owner`'s tag.
+    #[must_use]
+    pub fn key(owner: &ParticipantName, tag: &Tag) -> StateKey {
+        StateKey::owned(kind::TAG, owner, tag.as_bytes())
+    }
+
+    /// The index after one more event: SHA-256 over domain, head, event id, log index, block time,
+    /// type and outcome, numbers big-endian.
+    #[must_use]
+    pub fn after(&self, link: &TagLink) -> Self {
+        let head = sha256(&[
+            b"medanchor/tag/v1",
+            self.head.as_bytes(),
+            link.anchored.event.as_bytes(),
+            &link.anchored.index.0.to_be_bytes(),
+            &link.time.0.to_be_bytes(),
+            &link.kind.code().to_be_bytes(),
+            &[link.outcome],
+        ]);
+        Self {
+            count: self.count.saturating_add(1),
+            head: ChainHead::new(head),
+        }
+    }
+}
+
+impl StateValue for TagIndex {
+    const SHAPE: u8 = 1;
+
+    fn write(&self, writer: &mut Writer) {
+        writer.array(2).uint(self.count).bytes(self.head.as_bytes());
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        reader.array(2..=2)?;
+        Ok(Self {
+            count: reader.uint()?,
+            head: ChainHead::new(reader.fixed()?),
+        })
+    }
+}
+
+/// Adds the event to the index of one of `owner`'s tags.
+pub(super) fn index(
+    turn: &mut Turn<'_, '_>,
+    owner: &ParticipantName,
+    tag: &Tag,
+    outcome: u8,
+) -> Result<(), ReadFailed> {
+    let key = TagIndex::key(owner, tag);
+    let before = turn.read(&key)?.unwrap_or(TagIndex::EMPTY);
+    let link = TagLink {
+        anchored: turn.anchored(),
+        time: turn.time(),
+        kind: turn.event().kind(),
+        outcome,
+    };
+    turn.write(key, &before.after(&link));
+    Ok(())
+}
