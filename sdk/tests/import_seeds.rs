@@ -70,8 +70,8 @@ fn the_seeds_are_planned_but_for_what_is_there_to_be_refused() {
     assert_eq!(
         left,
         [
-            "AggregationEvent with business step packing not handled yet",
             "not JSON",
+            "AggregationEvent with business step packing not handled yet",
             "resource type Observation not handled yet",
             "status cancelled: it was withdrawn before it took effect",
             "status draft: it is not issued yet",
