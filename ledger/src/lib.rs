@@ -13,6 +13,7 @@ pub mod cosignature;
 pub mod error;
 pub mod event;
 pub mod execute;
+pub mod genesis;
 pub mod hash;
 pub mod id;
 pub mod merkle;

@@ -8,10 +8,12 @@
 
 mod builder;
 mod check;
+mod genesis;
 mod head;
 
 pub use builder::{BlockBuilder, Candidate, Changes, Executed};
 pub use check::{BlockFault, CheckedBlock, SealField, SignerKeys, execute_block};
+pub use genesis::execute_genesis;
 pub use head::Head;
 
 use crate::state::{BucketReader, StateKey, StateMap};
