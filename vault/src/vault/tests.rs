@@ -158,3 +158,33 @@ fn nothing_on_disk_shows_the_payload_and_nothing_opens_without_the_key_file() {
         Err(VaultError::KeyFile(KeyFileError::Io { .. }))
     ));
 }
+
+/// A power cut may keep the first of a record's two slots and lose the second, before any payload.
+#[test]
+fn a_half_kept_key_is_completed_when_the_record_is_sealed_again() {
+    let (folder, vault) = vault();
+    vault.seal(RECORD, 1, PAYLOAD).unwrap();
+    drop(vault);
+    let keys = folder.path().join("keys");
+    let whole = fs::read(&keys).unwrap();
+    fs::write(&keys, &whole[..whole.len() - 128]).unwrap();
+    fs::remove_file(payload_file(folder.path())).unwrap();
+    let vault = Vault::open(folder.path(), NETWORK).unwrap();
+    assert!(matches!(
+        vault.open_record(RECORD, 1),
+        Err(VaultError::NoKey { .. })
+    ));
+    vault.seal(RECORD, 1, PAYLOAD).unwrap();
+    assert_eq!(&**vault.open_record(RECORD, 1).unwrap(), PAYLOAD);
+}
+
+#[test]
+fn an_opaque_payload_is_kept_and_has_no_fields() {
+    let (_folder, vault) = vault();
+    vault.seal_opaque(RECORD, 1, b"DICM\0").unwrap();
+    assert_eq!(&**vault.open_record(RECORD, 1).unwrap(), b"DICM\0");
+    assert!(matches!(
+        vault.disclose(RECORD, 1, &[""], &[]),
+        Err(VaultError::Json(_))
+    ));
+}
