@@ -1,0 +1,165 @@
+//! Wrapped secrets survive torn tails and are refused when damaged.
+
+use super::*;
+
+const NETWORK: NetworkId = NetworkId::new([1; 16]);
+
+fn key() -> InstitutionKey {
+    InstitutionKey::new([2; 32])
+}
+
+fn name(handle: u8, version: u32) -> Name {
+    Name {
+        kind: Kind::Vault,
+        handle: [handle; 16],
+        version,
+    }
+}
+
+fn secret(slots: &mut Slots, name: &Name) -> Option<[u8; 32]> {
+    match slots.get(name).unwrap() {
+        Held::Secret(secret) => Some(*secret),
+        Held::Erased | Held::Nothing => None,
+    }
+}
+
+/// A file with three secrets.
+fn file() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys");
+    let mut slots = Slots::create(&path, &key(), NETWORK).unwrap();
+    slots
+        .put(&[(name(1, 1), &[11; 32]), (name(1, 2), &[12; 32])])
+        .unwrap();
+    slots.put(&[(name(2, 1), &[21; 32])]).unwrap();
+    (folder, path)
+}
+
+fn open(path: &Path) -> Result<Slots, SlotsError> {
+    Slots::open(path, &key(), NETWORK)
+}
+
+#[test]
+fn secrets_come_back_under_their_names_and_none_is_replaced() {
+    let (_folder, path) = file();
+    let mut slots = open(&path).unwrap();
+    assert_eq!(secret(&mut slots, &name(1, 2)), Some([12; 32]));
+    assert_eq!(slots.versions(Kind::Vault, [1; 16]), [1, 2]);
+    assert!(matches!(slots.get(&name(9, 1)), Ok(Held::Nothing)));
+    assert!(matches!(
+        slots.put(&[(name(1, 1), &[0; 32])]),
+        Err(SlotsError::Taken)
+    ));
+}
+
+#[test]
+fn an_erased_secret_leaves_no_byte_of_its_wrap() {
+    let (_folder, path) = file();
+    let before = std::fs::read(&path).unwrap()[SLOT + 24..SLOT + 84].to_vec();
+    let mut slots = open(&path).unwrap();
+    slots.erase(&name(1, 1)).unwrap();
+    slots.erase(&name(1, 1)).unwrap();
+    assert!(matches!(slots.get(&name(1, 1)), Ok(Held::Erased)));
+    let mut slots = open(&path).unwrap();
+    assert!(matches!(slots.get(&name(1, 1)), Ok(Held::Erased)));
+    assert_eq!(secret(&mut slots, &name(1, 2)), Some([12; 32]));
+    let after = std::fs::read(&path).unwrap();
+    assert!(!after.windows(12).any(|window| {
+        before
+            .windows(12)
+            .any(|old| old == window && old != [0; 12])
+    }));
+}
+
+#[test]
+fn a_torn_tail_is_cut_at_every_length() {
+    let (_folder, path) = file();
+    let whole = std::fs::read(&path).unwrap();
+    for length in 3 * SLOT..4 * SLOT {
+        std::fs::write(&path, &whole[..length]).unwrap();
+        let mut slots = open(&path).unwrap();
+        assert_eq!(secret(&mut slots, &name(1, 2)), Some([12; 32]));
+        assert!(matches!(slots.get(&name(2, 1)), Ok(Held::Nothing)));
+        slots.put(&[(name(3, 1), &[31; 32])]).unwrap();
+        assert_eq!(
+            secret(&mut open(&path).unwrap(), &name(3, 1)),
+            Some([31; 32])
+        );
+    }
+}
+
+#[test]
+fn zeros_that_a_power_cut_left_are_passed_over() {
+    let (_folder, path) = file();
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(
+        &path,
+        [
+            &whole[..2 * SLOT],
+            &[0; SLOT],
+            &whole[3 * SLOT..],
+            &[0; 300],
+        ]
+        .concat(),
+    )
+    .unwrap();
+    let mut slots = open(&path).unwrap();
+    assert_eq!(secret(&mut slots, &name(2, 1)), Some([21; 32]));
+    slots.put(&[(name(3, 1), &[31; 32])]).unwrap();
+    assert_eq!(
+        secret(&mut open(&path).unwrap(), &name(3, 1)),
+        Some([31; 32])
+    );
+    assert!(matches!(
+        open(&path).unwrap().get(&name(1, 2)),
+        Ok(Held::Nothing)
+    ));
+}
+
+#[test]
+fn every_flipped_bit_is_refused_with_its_position() {
+    let (_folder, path) = file();
+    let whole = std::fs::read(&path).unwrap();
+    for bit in 0..whole.len() * 8 {
+        let mut bad = whole.clone();
+        bad[bit / 8] ^= 1 << (bit % 8);
+        std::fs::write(&path, &bad).unwrap();
+        let slot = bit / 8 / SLOT * SLOT;
+        match open(&path).err() {
+            Some(SlotsError::Format { .. } | SlotsError::OtherNetwork { .. }) => {
+                assert_eq!(slot, 0)
+            }
+            Some(SlotsError::Damaged { at }) => assert_eq!(at, slot as u64),
+            other => panic!("bit {bit}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn another_key_or_network_opens_nothing() {
+    let (_folder, path) = file();
+    let mut slots = Slots::open(&path, &InstitutionKey::new([9; 32]), NETWORK).unwrap();
+    assert!(matches!(
+        slots.get(&name(1, 1)),
+        Err(SlotsError::WrongKey { at: SLOT_BYTES })
+    ));
+    let other = Slots::open(&path, &key(), NetworkId::new([9; 16]));
+    assert!(matches!(
+        other,
+        Err(SlotsError::OtherNetwork { found: NETWORK })
+    ));
+}
+
+#[test]
+fn a_slot_moved_under_another_name_does_not_open() {
+    let (_folder, path) = file();
+    let mut bytes = std::fs::read(&path).unwrap();
+    let mut slot: [u8; SLOT] = bytes[SLOT..2 * SLOT].try_into().unwrap();
+    slot[4..8].copy_from_slice(&7u32.to_be_bytes());
+    bytes[SLOT..2 * SLOT].copy_from_slice(&checked(slot));
+    std::fs::write(&path, &bytes).unwrap();
+    assert!(matches!(
+        open(&path).unwrap().get(&name(1, 7)),
+        Err(SlotsError::WrongKey { .. })
+    ));
+}
