@@ -6,11 +6,13 @@
 
 pub mod admission;
 pub mod config;
+pub mod cosign;
 pub mod exit;
 pub mod home;
 pub mod http;
 pub mod keys;
 pub mod logging;
+pub mod outcomes;
 pub mod pool;
 pub mod process;
 pub mod sequence;

@@ -21,6 +21,16 @@ pub struct Problem {
     code: &'static str,
     /// What happened here and what to do.
     detail: String,
+    /// What it is about.
+    #[serde(flatten)]
+    about: Box<About>,
+    #[serde(skip)]
+    retry_after: Option<u32>,
+}
+
+/// What a problem is about, as far as it can be said.
+#[derive(Clone, Debug, Default, Serialize, utoipa::ToSchema)]
+struct About {
     /// The rule that an event broke.
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<String>,
@@ -36,8 +46,6 @@ pub struct Problem {
     /// The winning event's receipt (C2SP tlog-proof).
     #[serde(skip_serializing_if = "Option::is_none")]
     winner_receipt: Option<String>,
-    #[serde(skip)]
-    retry_after: Option<u32>,
 }
 
 impl Problem {
@@ -51,11 +59,7 @@ impl Problem {
             status: status.as_u16(),
             code: text,
             detail: detail.into(),
-            rule: None,
-            fault: None,
-            event: None,
-            winner: None,
-            winner_receipt: None,
+            about: Box::default(),
             retry_after: matches!(
                 status,
                 StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
@@ -73,23 +77,23 @@ impl Problem {
     /// Names the rule that was broken and whose fault it is.
     #[must_use]
     pub fn with_rule(mut self, rule: impl Into<String>, fault: impl Into<String>) -> Self {
-        self.rule = Some(rule.into());
-        self.fault = Some(fault.into());
+        self.about.rule = Some(rule.into());
+        self.about.fault = Some(fault.into());
         self
     }
 
     /// Names the event.
     #[must_use]
     pub fn with_event(mut self, id: impl ToString) -> Self {
-        self.event = Some(id.to_string());
+        self.about.event = Some(id.to_string());
         self
     }
 
     /// Names the event that won, with its receipt once there is one.
     #[must_use]
     pub fn with_winner(mut self, id: impl ToString, receipt: Option<String>) -> Self {
-        self.winner = Some(id.to_string());
-        self.winner_receipt = receipt;
+        self.about.winner = Some(id.to_string());
+        self.about.winner_receipt = receipt;
         self
     }
 }
@@ -121,8 +125,8 @@ pub enum Code {
     NoSuchResource,
     /// The resource does not take this method.
     MethodNotAllowed,
-    /// The event waits for its block, or its block for the quorum.
-    Pending,
+    /// The wanted bytes are beyond the end.
+    RangeNotSatisfiable,
     /// The node has as much work as it may.
     Busy,
     /// The client asks more often than it may.
@@ -154,7 +158,7 @@ impl Code {
         Self::NotFound,
         Self::NoSuchResource,
         Self::MethodNotAllowed,
-        Self::Pending,
+        Self::RangeNotSatisfiable,
         Self::Busy,
         Self::RateLimited,
         Self::PoolFull,
@@ -202,7 +206,11 @@ impl Code {
                 "method-not-allowed",
                 "Method not allowed",
             ),
-            Self::Pending => (StatusCode::NOT_FOUND, "pending", "Not anchored yet"),
+            Self::RangeNotSatisfiable => (
+                StatusCode::RANGE_NOT_SATISFIABLE,
+                "range-not-satisfiable",
+                "Beyond the end",
+            ),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", "Node is busy"),
             Self::RateLimited => (
                 StatusCode::TOO_MANY_REQUESTS,

@@ -1,0 +1,213 @@
+//! Gathering the validators' cosignatures of the checkpoints that this node computed.
+//!
+//! What always holds: a checkpoint is signed here only after its block was decided and synced
+//! (the chain calls [`Cosigners::decided`] then and only then), and once for a size with one root;
+//! records for sizes ahead of this node are kept in bounded number; a peer that sends a record for
+//! a size whose quorum is complete is answered with the whole quorum, but once between two ticks,
+//! so that two nodes never answer each other's answers for ever.
+
+use crate::keys::SecretKey;
+use medanchor_ledger::checkpoint::Checkpoint;
+use medanchor_ledger::cosignature::{Added, Cosignature, CosignatureError, Gathering};
+use medanchor_ledger::validator::ValidatorSet;
+use medanchor_ledger::{ParticipantName, Size, Time};
+use medanchor_network::PeerKey;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The keys with which a validator cosigns.
+pub struct CosigningKeys {
+    /// The validator's name.
+    pub name: ParticipantName,
+    /// Signs as the log.
+    pub log: SecretKey,
+    /// Signs as cosigner.
+    pub cosigner: SecretKey,
+}
+
+/// Records for one size that is ahead of this node: one for each validator.
+type Early = BTreeMap<ParticipantName, Cosignature>;
+
+/// Sizes ahead of this node for which records are kept.
+const AHEAD: usize = 64;
+
+/// Sizes behind the newest quorum that are still gathered for or answered about.
+const BEHIND: usize = 256;
+
+/// What a record led to.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    /// A quorum became complete just now.
+    pub quorum: Option<Gathering>,
+    /// What to send back to whoever sent the record.
+    pub answer: Vec<Cosignature>,
+    /// A validator signed two roots for one size: this is the proof.
+    pub fork: Option<Cosignature>,
+}
+
+/// All gatherings of a node.
+pub struct Cosigners {
+    keys: Option<CosigningKeys>,
+    gatherings: BTreeMap<Size, Gathering>,
+    early: BTreeMap<Size, Early>,
+    newest_quorum: Option<Size>,
+    answered: BTreeSet<(Size, PeerKey)>,
+}
+
+impl Cosigners {
+    /// Gathers, and signs if there are keys.
+    #[must_use]
+    pub const fn new(keys: Option<CosigningKeys>) -> Self {
+        Self {
+            keys,
+            gatherings: BTreeMap::new(),
+            early: BTreeMap::new(),
+            newest_quorum: None,
+            answered: BTreeSet::new(),
+        }
+    }
+
+    /// A block was decided and synced, and this is the checkpoint after it. Returns this node's
+    /// own record, to be sent to all peers, and the quorum if it is complete already.
+    ///
+    /// # Errors
+    /// If the checkpoint cannot be signed.
+    pub fn decided(
+        &mut self,
+        checkpoint: Checkpoint,
+        set: ValidatorSet,
+        now: Time,
+    ) -> Result<(Option<Cosignature>, Gathered), CosignatureError> {
+        let size = checkpoint.size;
+        let own = self.sign(&checkpoint, &set, now)?;
+        self.gatherings
+            .insert(size, Gathering::new(checkpoint, set));
+        let mut gathered = Gathered::default();
+        let early = self.early.remove(&size).unwrap_or_default();
+        for record in own.iter().chain(early.values()) {
+            let (one, _) = self.add(record);
+            gathered.quorum = one.quorum.or(gathered.quorum);
+            gathered.fork = one.fork.or(gathered.fork);
+        }
+        // What is behind this node's own log can never become useful.
+        self.early.retain(|early, _| *early > size);
+        while self.gatherings.len() > BEHIND {
+            self.gatherings.pop_first();
+        }
+        Ok((own, gathered))
+    }
+
+    fn sign(
+        &self,
+        checkpoint: &Checkpoint,
+        set: &ValidatorSet,
+        now: Time,
+    ) -> Result<Option<Cosignature>, CosignatureError> {
+        let Some(keys) = self
+            .keys
+            .as_ref()
+            .filter(|keys| set.get(&keys.name).is_some())
+        else {
+            return Ok(None);
+        };
+        let (log, cosigner) = (keys.log.signing_key(), keys.cosigner.signing_key());
+        Cosignature::sign(checkpoint, &keys.name, log, cosigner, now).map(Some)
+    }
+
+    /// A record came from a peer.
+    pub fn received(&mut self, from: PeerKey, record: &Cosignature) -> Gathered {
+        if self.gatherings.contains_key(&record.size) {
+            let (mut gathered, added) = self.add(record);
+            if added == Some(Added::Known) {
+                gathered.answer = self.answer(from, record.size);
+            }
+            return gathered;
+        }
+        let newest = self.gatherings.last_key_value().map(|(size, _)| *size);
+        if newest.is_none_or(|newest| record.size > newest) {
+            self.keep_early(record);
+            return Gathered::default();
+        }
+        // Long behind: the sender gets on with the newest quorum.
+        let answer = self.newest_quorum.map(|newest| self.answer(from, newest));
+        Gathered {
+            answer: answer.unwrap_or_default(),
+            ..Gathered::default()
+        }
+    }
+
+    fn answer(&mut self, to: PeerKey, size: Size) -> Vec<Cosignature> {
+        let complete = self
+            .gatherings
+            .get(&size)
+            .filter(|gathering| gathering.missing() == 0);
+        match complete {
+            Some(gathering) if self.answered.insert((size, to)) => {
+                gathering.records().cloned().collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn keep_early(&mut self, record: &Cosignature) {
+        let records = self.early.entry(record.size).or_default();
+        if records.len() < ValidatorSet::MAX || records.contains_key(&record.validator) {
+            records.insert(record.validator.clone(), record.clone());
+        }
+        // The nearest sizes are the ones this node will reach first.
+        while self.early.len() > AHEAD {
+            self.early.pop_last();
+        }
+    }
+
+    fn add(&mut self, record: &Cosignature) -> (Gathered, Option<Added>) {
+        let mut gathered = Gathered::default();
+        let Some(gathering) = self.gatherings.get_mut(&record.size) else {
+            return (gathered, None);
+        };
+        let added = gathering.add(record);
+        match &added {
+            Ok(Added::Counted { missing: 0 }) if self.newest_quorum < Some(record.size) => {
+                self.newest_quorum = Some(record.size);
+                gathered.quorum = Some(gathering.clone());
+            }
+            Ok(_) => {}
+            Err(CosignatureError::Fork { .. }) => gathered.fork = Some(record.clone()),
+            Err(error) => tracing::warn!(%error, "a cosignature does not count"),
+        }
+        (gathered, added.ok())
+    }
+
+    /// The records of the newest complete quorum.
+    #[must_use]
+    pub fn latest_quorum(&self) -> Vec<Cosignature> {
+        let gathering = self
+            .newest_quorum
+            .and_then(|size| self.gatherings.get(&size));
+        gathering
+            .map(|gathering| gathering.records().cloned().collect())
+            .unwrap_or_default()
+    }
+
+    /// To be called now and then: what to send again to all peers.
+    pub fn tick(&mut self) -> Vec<Cosignature> {
+        self.answered.clear();
+        self.own_missing()
+    }
+
+    /// This node's own records for sizes beyond the newest quorum: what peers may be waiting for.
+    #[must_use]
+    pub fn own_missing(&self) -> Vec<Cosignature> {
+        let Some(keys) = &self.keys else {
+            return Vec::new();
+        };
+        let pending = self
+            .gatherings
+            .iter()
+            .filter(|(size, _)| Some(**size) > self.newest_quorum);
+        let records = pending.flat_map(|(_, gathering)| gathering.records());
+        records
+            .filter(|record| record.validator == keys.name)
+            .cloned()
+            .collect()
+    }
+}

@@ -1,0 +1,126 @@
+//! What every request passes first: rate, number at once, body size and time.
+//!
+//! What always holds: a resource sees whole bodies within their limit, or the client gets a
+//! problem; no request lasts longer than its limit; a panic is answered, not passed on.
+
+use super::problem::{Code, Problem};
+use super::server::ClientAddress;
+use super::service::{Service, Shared};
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use std::error::Error;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The largest body of anything but a batch.
+pub const MAX_BODY: usize = 16 * 1024;
+
+/// The path whose bodies may be larger.
+pub const BATCH_PATH: &str = "/v1/events/batch";
+
+/// The middleware.
+pub async fn guard(State(service): Shared, request: Request, next: Next) -> Response {
+    let start = Instant::now();
+    let response = guarded(&service, request, next)
+        .await
+        .unwrap_or_else(|problem| {
+            metrics::counter!("medanchor_http_refused_total", "code" => problem.code())
+                .increment(1);
+            problem.into_response()
+        });
+    metrics::counter!("medanchor_http_requests_total", "status" => class(response.status()))
+        .increment(1);
+    metrics::histogram!("medanchor_http_request_seconds").record(start.elapsed());
+    response
+}
+
+async fn guarded(
+    service: &Arc<Service>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    check_rate(service, &request)?;
+    let permit = Arc::clone(&service.requests).try_acquire_owned();
+    let _permit = permit.map_err(|_| {
+        Problem::new(
+            Code::Busy,
+            "the node works on as many requests as it may; come back in a second",
+        )
+    })?;
+    let for_body = Duration::from_millis(service.config.request_timeout_ms);
+    let request = tokio::time::timeout(for_body, with_whole_body(service, request))
+        .await
+        .map_err(|_| too_slow("the body did not arrive in time; send it faster"))??;
+    let for_answer = for_body + Duration::from_millis(service.config.wait_timeout_ms);
+    tokio::time::timeout(for_answer, next.run(request))
+        .await
+        .map_err(|_| too_slow("there is no answer in time; ask again"))
+}
+
+fn too_slow(detail: &str) -> Problem {
+    Problem::new(Code::Timeout, detail)
+}
+
+fn check_rate(service: &Service, request: &Request) -> Result<(), Problem> {
+    let Some(ClientAddress(client)) = request.extensions().get() else {
+        return Ok(());
+    };
+    let mut rate = service.rate.lock().unwrap_or_else(PoisonError::into_inner);
+    rate.take(*client, Instant::now()).map_err(|_| {
+        Problem::new(
+            Code::RateLimited,
+            "this address asks too often; come back in a second",
+        )
+    })
+}
+
+async fn with_whole_body(service: &Service, request: Request) -> Result<Request, Problem> {
+    if request.method() != Method::POST {
+        return Ok(request);
+    }
+    let limit = if request.uri().path() == BATCH_PATH {
+        usize::try_from(service.config.max_batch_bytes).unwrap_or(usize::MAX)
+    } else {
+        MAX_BODY
+    };
+    let too_large = || {
+        let detail = format!("the body is larger than {limit} bytes; send less at once");
+        Problem::new(Code::TooLarge, detail)
+    };
+    // What a client announces is refused before it is sent.
+    let announced = request.headers().get(header::CONTENT_LENGTH);
+    let announced = announced.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|announced| announced > limit) {
+        return Err(too_large());
+    }
+    let (parts, body) = request.into_parts();
+    let bytes = to_bytes(body, limit)
+        .await
+        .map_err(|error| match error.source() {
+            Some(source) if source.is::<http_body_util::LengthLimitError>() => too_large(),
+            _ => Problem::new(
+                Code::Malformed,
+                "the body did not arrive whole; send it again",
+            ),
+        })?;
+    Ok(Request::from_parts(parts, Body::from(bytes)))
+}
+
+const fn class(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        200..300 => "2xx",
+        300..400 => "3xx",
+        400..500 => "4xx",
+        _ => "5xx",
+    }
+}
+
+/// The answer to a panic inside a resource.
+pub fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    // The payload of a panic may hold anything, so it is neither shown nor logged here.
+    tracing::error!("a request panicked");
+    Problem::new(Code::Internal, "the node made a mistake; tell its operator").into_response()
+}

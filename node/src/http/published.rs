@@ -1,0 +1,184 @@
+//! The published log over HTTP: what C2SP `tlog-tiles` asks for, and the files beside it.
+
+use super::answer;
+use super::problem::{Code, Problem};
+use super::service::{Service, Shared};
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures::stream;
+use medanchor_ledger::PolicyHash;
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const OCTETS: &str = "application/octet-stream";
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
+const NEVER: &str = "no-cache";
+
+fn file(content_type: &'static str, cache: &'static str, body: impl Into<Body>) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, content_type),
+        (header::CACHE_CONTROL, cache),
+    ];
+    (headers, body.into()).into_response()
+}
+
+/// The newest checkpoint
+///
+/// A signed note (C2SP tlog-checkpoint) with a quorum of cosignatures.
+#[utoipa::path(get, path = "/checkpoint", responses(
+    (status = 200, description = "The checkpoint", content_type = "text/plain", body = String),
+    (status = 404, description = "None is published yet", body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn checkpoint(State(service): Shared) -> Result<Response, Problem> {
+    let note = service
+        .published
+        .borrow()
+        .as_ref()
+        .map(|published| published.note.clone());
+    match note {
+        Some(note) => Ok(file(TEXT, NEVER, note)),
+        None => Err(Problem::new(
+            Code::NotFound,
+            "no checkpoint is published yet; ask again soon",
+        )),
+    }
+}
+
+/// A tile or an entry bundle (C2SP tlog-tiles)
+#[utoipa::path(get, path = "/tile/{path}", params(("path" = String, Path, description = "`<L>/<N>`, `entries/<N>`, with `.p/<W>` for a partial")), responses(
+    (status = 200, description = "The tile", content_type = "application/octet-stream", body = Vec<u8>),
+    (status = 404, description = "Not published", body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn tile(State(service): Shared, Path(path): Path<String>) -> Result<Response, Problem> {
+    match service.read(move |reads| reads.tile(&path)).await? {
+        Some(bytes) => Ok(file(OCTETS, FOR_EVER, bytes)),
+        None => Err(Problem::new(
+            Code::NotFound,
+            "no such tile; take a size from /checkpoint",
+        )),
+    }
+}
+
+/// The policy of the newest height (C2SP tlog-policy)
+#[utoipa::path(get, path = "/policy", responses(
+    (status = 200, description = "The policy", content_type = "text/plain", body = String),
+))]
+pub async fn current_policy(State(service): Shared) -> Result<Response, Problem> {
+    let hash = service.reads.current_policy();
+    policy_file(&service, hash, NEVER).await
+}
+
+/// A policy by its hash (C2SP tlog-policy)
+#[utoipa::path(get, path = "/policies/{hash}", params(("hash" = String, Path, description = "SHA-256 of the policy, hex")), responses(
+    (status = 200, description = "The policy", content_type = "text/plain", body = String),
+    (status = 404, description = "No such policy", body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn policy(State(service): Shared, Path(hash): Path<String>) -> Result<Response, Problem> {
+    let hash = answer::parse::<PolicyHash>(&hash)?;
+    policy_file(&service, hash, FOR_EVER).await
+}
+
+async fn policy_file(
+    service: &Service,
+    hash: PolicyHash,
+    cache: &'static str,
+) -> Result<Response, Problem> {
+    match service.read(move |reads| reads.policy(&hash)).await? {
+        Some(policy) => Ok(file(TEXT, cache, policy)),
+        None => Err(Problem::new(Code::NotFound, "no policy has this hash")),
+    }
+}
+
+/// The genesis file
+#[utoipa::path(get, path = "/genesis", responses(
+    (status = 200, description = "The genesis", content_type = "application/octet-stream", body = Vec<u8>),
+))]
+pub async fn genesis(State(service): Shared) -> Response {
+    file(OCTETS, FOR_EVER, service.genesis.clone())
+}
+
+/// Every commit certificate, in order
+///
+/// A file that only grows; `Range: bytes=N-` gives what follows.
+#[utoipa::path(get, path = "/certificates", responses(
+    (status = 200, description = "All of it", content_type = "application/octet-stream", body = Vec<u8>),
+    (status = 206, description = "From the wanted byte on", content_type = "application/octet-stream", body = Vec<u8>),
+    (status = 416, description = "It is not that long", body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn certificates(State(service): Shared, headers: HeaderMap) -> Result<Response, Problem> {
+    grown_file(&service, "certificates", &headers).await
+}
+
+/// Every cosignature of a published checkpoint, in order
+///
+/// A file that only grows; `Range: bytes=N-` gives what follows.
+#[utoipa::path(get, path = "/cosignatures", responses(
+    (status = 200, description = "All of it", content_type = "application/octet-stream", body = Vec<u8>),
+    (status = 206, description = "From the wanted byte on", content_type = "application/octet-stream", body = Vec<u8>),
+    (status = 416, description = "It is not that long", body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn cosignatures(State(service): Shared, headers: HeaderMap) -> Result<Response, Problem> {
+    grown_file(&service, "cosignatures", &headers).await
+}
+
+/// Bytes read at once.
+const CHUNK: u64 = 64 * 1024;
+
+async fn grown_file(
+    service: &Service,
+    name: &str,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let storage = |_| Problem::new(Code::Storage, "the file cannot be read; see the node's log");
+    let mut opened = match File::open(service.log_folder.join(name)).await {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(file(OCTETS, NEVER, Bytes::new()));
+        }
+        opened => opened.map_err(storage)?,
+    };
+    let length = opened.metadata().await.map_err(storage)?.len();
+    let start = first_byte(headers);
+    if start > length || (start == length && start > 0) {
+        let detail = format!("the file has {length} bytes; ask for bytes before its end");
+        return Err(Problem::new(Code::RangeNotSatisfiable, detail));
+    }
+    opened
+        .seek(std::io::SeekFrom::Start(start))
+        .await
+        .map_err(storage)?;
+    // The length of now, whatever is added meanwhile.
+    let chunks = stream::try_unfold((opened, length - start), |(mut file, left)| async move {
+        if left == 0 {
+            return Ok::<_, std::io::Error>(None);
+        }
+        let wanted = usize::try_from(left.min(CHUNK)).unwrap_or_default();
+        let mut chunk = vec![0; wanted];
+        file.read_exact(&mut chunk).await?;
+        Ok(Some((Bytes::from(chunk), (file, left - wanted as u64))))
+    });
+    let mut response = file(OCTETS, NEVER, Body::from_stream(chunks));
+    let headers = response.headers_mut();
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length - start));
+    if start > 0 {
+        let range = format!("bytes {start}-{}/{length}", length - 1);
+        if let Ok(range) = HeaderValue::from_str(&range) {
+            headers.insert(header::CONTENT_RANGE, range);
+        }
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    }
+    Ok(response)
+}
+
+/// `N` of `Range: bytes=N-`; other ranges may be ignored (RFC 9110 14.2).
+fn first_byte(headers: &HeaderMap) -> u64 {
+    let range = headers
+        .get(header::RANGE)
+        .and_then(|range| range.to_str().ok());
+    let start = range.and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-'));
+    start.and_then(|start| start.parse().ok()).unwrap_or(0)
+}

@@ -1,0 +1,203 @@
+//! What the resources stand on: the door for events, the ledger as readers see it, the limits.
+
+use super::problem::{Code, Problem};
+use super::rate::RateLimiter;
+use crate::admission::Admission;
+use crate::config;
+use crate::outcomes::Outcomes;
+use bytes::Bytes;
+use medanchor_ledger::checkpoint::Checkpoint;
+use medanchor_ledger::seal::Seal;
+use medanchor_ledger::state::StateKey;
+use medanchor_ledger::{
+    EventId, Height, Index, NetworkId, ParticipantName, PolicyHash, ReadFailed,
+};
+use serde::Serialize;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use tokio::sync::{Semaphore, broadcast, watch};
+use tokio_util::sync::CancellationToken;
+
+/// The ledger as clients may read it. Calls may read files.
+pub trait Reads: Send + Sync + 'static {
+    /// Where an event stands, decided or not yet published included.
+    ///
+    /// # Errors
+    /// If storage cannot be read.
+    fn index_of(&self, id: &EventId) -> Result<Option<Index>, ReadFailed>;
+    /// An entry of the decided log.
+    ///
+    /// # Errors
+    /// If storage cannot be read.
+    fn entry(&self, index: Index) -> Result<Option<Bytes>, ReadFailed>;
+    /// An entry's receipt (C2SP tlog-proof) under the newest published checkpoint; none before
+    /// one covers it.
+    ///
+    /// # Errors
+    /// If storage cannot be read.
+    fn receipt(&self, index: Index) -> Result<Option<String>, ReadFailed>;
+    /// The seal of a decided height.
+    ///
+    /// # Errors
+    /// If storage cannot be read.
+    fn seal(&self, height: Height) -> Result<Option<Seal>, ReadFailed>;
+    /// A value of the newest state, and the height of that state.
+    ///
+    /// # Errors
+    /// If storage cannot be read.
+    fn value(&self, key: &StateKey) -> Result<(Height, Option<Vec<u8>>), ReadFailed>;
+    /// A tile or entry bundle by its C2SP path below `tile/`.
+    ///
+    /// # Errors
+    /// If storage cannot be read.
+    fn tile(&self, path: &str) -> Result<Option<Bytes>, ReadFailed>;
+    /// A policy file by its hash.
+    ///
+    /// # Errors
+    /// If storage cannot be read.
+    fn policy(&self, hash: &PolicyHash) -> Result<Option<Bytes>, ReadFailed>;
+    /// The hash of the policy of the newest decided height.
+    fn current_policy(&self) -> PolicyHash;
+    /// How things are.
+    fn status(&self) -> Status;
+    /// Why the node is not ready, if it is not.
+    fn not_ready(&self) -> Option<&'static str>;
+}
+
+/// A published checkpoint.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// The checkpoint.
+    pub checkpoint: Checkpoint,
+    /// The note: the checkpoint with a quorum of cosignatures.
+    pub note: Bytes,
+    /// The height of the block it closes.
+    pub height: Height,
+}
+
+/// A block that this node has made durable.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct BlockNotice {
+    /// The height.
+    pub height: u64,
+    /// The block's time, milliseconds since 1970.
+    pub time: u64,
+    /// How many events it has.
+    pub events: u64,
+    /// The size of the log after it.
+    pub size: u64,
+    /// The root of the log after it, hex.
+    pub root: String,
+}
+
+/// `GET /v1/status`.
+#[derive(Clone, Debug, Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct Status {
+    /// The participant that runs this node.
+    pub name: String,
+    /// The version of the program.
+    pub version: String,
+    /// The log's origin: network name and id.
+    pub origin: String,
+    /// Whether this node votes.
+    pub validator: bool,
+    /// The newest decided height.
+    pub height: u64,
+    /// Its block's time, milliseconds since 1970.
+    pub time: u64,
+    /// Entries decided.
+    pub size: u64,
+    /// Root of the log at that size, hex.
+    pub root: String,
+    /// Root of the state, hex.
+    pub state_root: String,
+    /// Entries published under a quorum of cosignatures.
+    pub published: u64,
+    /// The round of the height being decided.
+    pub round: u32,
+    /// Whether the network waits for work.
+    pub idle: bool,
+    /// Events in the pool.
+    pub pool_events: u64,
+    /// Bytes in the pool.
+    pub pool_bytes: u64,
+    /// The other nodes.
+    pub peers: Vec<PeerStatus>,
+}
+
+/// Another node, as this one sees it.
+#[derive(Clone, Debug, Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct PeerStatus {
+    /// What the configuration calls it.
+    pub name: String,
+    /// Its p2p key, hex.
+    pub key: String,
+    /// Whether it is connected.
+    pub connected: bool,
+}
+
+/// Everything that the resources share.
+pub struct Service {
+    /// Which network this is.
+    pub network: NetworkId,
+    /// Who runs this node.
+    pub name: ParticipantName,
+    /// The configuration's `[http]`.
+    pub config: config::Http,
+    /// The door for events.
+    pub admission: Admission,
+    /// Those who wait for events.
+    pub outcomes: Arc<Outcomes>,
+    /// Whether an event is in the pool.
+    pub pooled: Box<dyn Fn(&EventId) -> bool + Send + Sync>,
+    /// The ledger.
+    pub reads: Arc<dyn Reads>,
+    /// The newest published checkpoint.
+    pub published: watch::Receiver<Option<Published>>,
+    /// Blocks as they become durable.
+    pub blocks: broadcast::Sender<BlockNotice>,
+    /// The published folder.
+    pub log_folder: PathBuf,
+    /// The genesis file.
+    pub genesis: Bytes,
+    /// The metrics, rendered.
+    pub metrics: Box<dyn Fn() -> String + Send + Sync>,
+    /// Requests worked on at once.
+    pub requests: Arc<Semaphore>,
+    /// Streams open at once.
+    pub streams: Arc<Semaphore>,
+    /// How often each client may ask.
+    pub rate: Mutex<RateLimiter>,
+    /// Ends streams and waits when the node stops.
+    pub stop: CancellationToken,
+}
+
+/// The service as the resources get it.
+pub type Shared = axum::extract::State<Arc<Service>>;
+
+impl Service {
+    /// Runs `work` where it may read files, and turns a failure into a problem.
+    ///
+    /// # Errors
+    /// [`Code::Storage`] if storage cannot be read.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn Reads) -> Result<T, ReadFailed> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let reads = Arc::clone(&self.reads);
+        match tokio::task::spawn_blocking(move || work(reads.as_ref())).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "a request could not be answered");
+                Err(Problem::new(
+                    Code::Storage,
+                    "stored data could not be read; see the node's log",
+                ))
+            }
+            Err(_) => Err(Problem::new(
+                Code::Internal,
+                "the request could not be answered",
+            )),
+        }
+    }
+}
