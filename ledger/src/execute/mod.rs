@@ -10,11 +10,13 @@ mod builder;
 mod check;
 mod genesis;
 mod head;
+mod memory;
 
 pub use builder::{BlockBuilder, Candidate, Changes, Executed};
 pub use check::{BlockFault, CheckedBlock, SealField, SignerKeys, execute_block};
 pub use genesis::execute_genesis;
 pub use head::Head;
+pub use memory::MemoryState;
 
 use crate::state::{BucketReader, StateKey, StateMap};
 use crate::{EventId, ReadFailed};

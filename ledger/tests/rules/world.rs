@@ -1,0 +1,249 @@
+//! A small network in memory. Every block it makes is built by one execution and confirmed by a
+//! second one from its bytes.
+
+use medanchor_ledger::block::Block;
+use medanchor_ledger::event::{
+    Claim, EventBody, Fraction, Fractions, PrescriptionIssue, PrescriptionRedeem, UnsignedEvent,
+    Verified,
+};
+use medanchor_ledger::execute::{
+    BlockBuilder, CheckedBlock, Executed, MemoryState, View, execute_block,
+};
+use medanchor_ledger::genesis::{Authorities, Genesis, GenesisSpec};
+use medanchor_ledger::rules::{Participant, Rejection, Role, Rule, StateValue};
+use medanchor_ledger::signature::{Signature, SigningKey};
+use medanchor_ledger::state::StateKey;
+use medanchor_ledger::validator::{Validator, ValidatorSet};
+use medanchor_ledger::{
+    Commitment, Nonce, ParticipantName, PrescriptionHandle, RecordHandle, Round, Time, TreeHash,
+};
+
+pub const START: u64 = 1_700_000_000_000;
+pub const MINUTE: u64 = 60_000;
+
+pub const HOSPITAL: &str = "north-hospital";
+pub const OTHER_HOSPITAL: &str = "south-hospital";
+pub const PHARMACY: &str = "old-pharmacy";
+pub const OTHER_PHARMACY: &str = "third-pharmacy";
+pub const MAKER: &str = "maker";
+pub const OTHER_MAKER: &str = "zeta-maker";
+pub const DISTRIBUTOR: &str = "van-distributor";
+pub const REGULATOR: &str = "regulator";
+
+const PARTICIPANTS: [(&str, Role); 8] = [
+    (MAKER, Role::Manufacturer),
+    (HOSPITAL, Role::Hospital),
+    (PHARMACY, Role::Pharmacy),
+    (REGULATOR, Role::Regulator),
+    (OTHER_HOSPITAL, Role::Hospital),
+    (OTHER_PHARMACY, Role::Pharmacy),
+    (DISTRIBUTOR, Role::Distributor),
+    (OTHER_MAKER, Role::Manufacturer),
+];
+
+pub fn seeded(number: u8, purpose: u8) -> SigningKey {
+    let mut seed = [purpose; 32];
+    seed[0] = number;
+    SigningKey::from_seed(&seed)
+}
+
+/// The key that a participant signs with.
+pub fn key_of(name: &str) -> SigningKey {
+    let number = PARTICIPANTS.iter().position(|(known, _)| *known == name);
+    seeded(u8::try_from(number.unwrap_or(99)).unwrap(), 9)
+}
+
+/// The patient's key for one prescription.
+pub fn token(number: u8) -> SigningKey {
+    seeded(number, 77)
+}
+
+pub fn name(text: &str) -> ParticipantName {
+    text.parse().unwrap()
+}
+
+pub fn commitment(number: u8) -> Commitment {
+    Commitment::new(TreeHash::new([number; 32]))
+}
+
+pub fn genesis() -> Genesis {
+    let participants = PARTICIPANTS.map(|(text, role)| {
+        let keys = vec![key_of(text).public_key()];
+        (name(text), Participant::new(vec![role], keys).unwrap())
+    });
+    let validator = |number: u8| Validator {
+        name: name(PARTICIPANTS[usize::from(number)].0),
+        consensus: seeded(number, 1).public_key(),
+        log: seeded(number, 2).public_key(),
+        cosigner: seeded(number, 3).public_key(),
+        cose: seeded(number, 4).public_key(),
+    };
+    Genesis::new(GenesisSpec {
+        name: "test.medanchor.example".parse().unwrap(),
+        time: Time(START),
+        validators: ValidatorSet::new((0..4).map(validator).collect()).unwrap(),
+        participants: participants.into(),
+        authorities: Authorities {
+            threshold: 1,
+            names: [name(REGULATOR)].into(),
+        },
+        publisher: None,
+    })
+    .unwrap()
+}
+
+pub struct World {
+    pub state: MemoryState,
+    /// The time of the next block.
+    pub now: u64,
+    nonces: u64,
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self {
+            state: MemoryState::genesis(&genesis()).unwrap(),
+            now: START + MINUTE,
+            nonces: 0,
+        }
+    }
+
+    /// An event of `who`, good for ten minutes from now.
+    pub fn unsigned(&mut self, who: &str, body: impl Into<EventBody>) -> UnsignedEvent {
+        self.nonces += 1;
+        UnsignedEvent {
+            issuer: name(who),
+            network: self.state.head().network,
+            nonce: Nonce::new(u128::from(self.nonces).to_be_bytes()),
+            not_after: Time(self.now + 10 * MINUTE),
+            body: body.into(),
+        }
+    }
+
+    pub fn event(&mut self, who: &str, body: impl Into<EventBody>) -> Verified {
+        let key = key_of(who);
+        let unsigned = self.unsigned(who, body);
+        unsigned
+            .sign(&key)
+            .unwrap()
+            .verify(&key.public_key())
+            .unwrap()
+    }
+
+    /// Builds, confirms and applies the block at `self.now` of those events that apply.
+    pub fn block(&mut self, events: &[Verified]) -> (Vec<Result<(), Rejection>>, Executed) {
+        let mut builder = BlockBuilder::new(&self.state, Time(self.now)).unwrap();
+        let verdicts = events
+            .iter()
+            .map(|event| builder.push(event).unwrap())
+            .collect();
+        let proposer = self
+            .state
+            .head()
+            .schedule
+            .proposer(Round(0))
+            .unwrap()
+            .clone();
+        let built = builder.finish().unwrap().seal(Round(0), proposer);
+        let confirmed = self.confirm(&built);
+        assert_eq!(confirmed.value_id, built.value_id);
+        assert_eq!(confirmed.encode_block(), built.encode_block());
+        assert_eq!(confirmed.head, built.head);
+        self.state.apply(&confirmed).unwrap();
+        self.now += 1000;
+        (verdicts, built)
+    }
+
+    fn confirm(&self, built: &Executed) -> Executed {
+        let block = Block::decode(&built.encode_block()).unwrap();
+        let checked = CheckedBlock::check(block, &self.state, |_| None)
+            .unwrap()
+            .unwrap();
+        execute_block(&self.state, &checked).unwrap().unwrap()
+    }
+
+    /// One block of one event.
+    pub fn try_apply(&mut self, who: &str, body: impl Into<EventBody>) -> Result<(), Rejection> {
+        let event = self.event(who, body);
+        self.block(&[event]).0[0]
+    }
+
+    /// One block of one event that must apply.
+    pub fn apply(&mut self, who: &str, body: impl Into<EventBody>) -> Verified {
+        let event = self.event(who, body);
+        assert_eq!(self.block(std::slice::from_ref(&event)).0, [Ok(())]);
+        event
+    }
+
+    /// One block of one event that must break `rule`.
+    #[track_caller]
+    pub fn refuse(&mut self, who: &str, body: impl Into<EventBody>, rule: Rule) -> Rejection {
+        let before = self.state.map().root();
+        let rejection = self.try_apply(who, body).unwrap_err();
+        assert_eq!(rejection.rule, rule);
+        assert_eq!(
+            self.state.map().root(),
+            before,
+            "a refused event changes nothing"
+        );
+        rejection
+    }
+
+    /// What the state holds.
+    pub fn value<T: StateValue>(&self, key: &StateKey) -> Option<T> {
+        let bytes = self.state.value(key).unwrap()?;
+        Some(T::decode(&bytes).unwrap())
+    }
+}
+
+pub fn prescription(number: u8) -> PrescriptionHandle {
+    PrescriptionHandle::new([number; 16])
+}
+
+/// A prescription of two lines that expires an hour after the start.
+pub fn issue(number: u8) -> PrescriptionIssue {
+    PrescriptionIssue {
+        prescription: prescription(number),
+        record: RecordHandle::new([number; 16]),
+        token_key: token(number).public_key(),
+        lines: 2,
+        expires: Time(START + 60 * MINUTE),
+    }
+}
+
+impl World {
+    /// The whole redemption of `issue(number)` by `pharmacy` under the patient's first claim.
+    pub fn redemption(&self, pharmacy: &str, number: u8) -> PrescriptionRedeem {
+        let redeem = PrescriptionRedeem {
+            issuer: name(HOSPITAL),
+            prescription: prescription(number),
+            claim_number: 1,
+            claim_not_after: Time(self.now + 5 * MINUTE),
+            token_key: token(number).public_key(),
+            claim_signature: Signature::new([0; 64]),
+            fractions: Fractions::new([Fraction::WHOLE; 2]).unwrap(),
+            commitment: commitment(number),
+        };
+        self.claimed(redeem, pharmacy, &token(number))
+    }
+
+    /// The redemption with the claim signed as it stands.
+    pub fn claimed(
+        &self,
+        mut redeem: PrescriptionRedeem,
+        pharmacy: &str,
+        token: &SigningKey,
+    ) -> PrescriptionRedeem {
+        let claim = Claim {
+            network: self.state.head().network,
+            algorithm: token.public_key().algorithm(),
+            issuer: &redeem.issuer,
+            prescription: redeem.prescription,
+            number: redeem.claim_number,
+            pharmacy: &name(pharmacy),
+            not_after: redeem.claim_not_after,
+        };
+        redeem.claim_signature = token.sign(&claim.sign_bytes());
+        redeem
+    }
+}
