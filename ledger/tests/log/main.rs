@@ -1,0 +1,12 @@
+//! The log and everything that is signed about it, against official vectors, other
+//! implementations and the project's own golden files.
+
+mod certificates;
+mod checkpoints;
+mod merkle_oracles;
+mod merkle_vectors;
+mod notes;
+mod policies;
+mod receipts;
+mod signatures;
+mod support;
