@@ -10,3 +10,4 @@ mod policies;
 mod receipts;
 mod signatures;
 mod support;
+mod tiles;

@@ -22,24 +22,28 @@ pub fn third_party(path: &str) -> Option<PathBuf> {
     Some(found)
 }
 
-/// A golden file. With `MEDANCHOR_WRITE_VECTORS` set it is written if it is missing, never changed.
-pub fn golden(path: &str, made: &[u8]) -> Vec<u8> {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+fn golden_path(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../vectors")
-        .join(path);
+        .join(path)
+}
+
+/// The bytes of a golden file.
+pub fn frozen(path: &str) -> Vec<u8> {
+    fs::read(golden_path(path)).unwrap_or_else(|error| panic!("vectors/{path}: {error}"))
+}
+
+/// Asserts that `made` is what the golden file holds. With `MEDANCHOR_WRITE_VECTORS` set a missing
+/// file is written first; one that is there never changes.
+pub fn assert_golden(path: &str, made: &[u8]) {
+    let file = golden_path(path);
     if !file.exists() && std::env::var_os("MEDANCHOR_WRITE_VECTORS").is_some() {
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(&file, made).unwrap();
     }
-    fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
-}
-
-/// Asserts that `made` is what the golden file holds.
-pub fn assert_golden(path: &str, made: &[u8]) {
-    let frozen = golden(path, made);
     assert!(
-        frozen == made,
-        "{path} is frozen, and the code gives something else now"
+        frozen(path) == made,
+        "vectors/{path} is frozen, and the code gives something else now"
     );
 }
 
@@ -149,7 +153,9 @@ impl Network {
     /// The gathering to which the first `count` validators have sent theirs.
     pub fn gathered(&self, checkpoint: &Checkpoint, count: usize) -> Gathering {
         let mut gathering = Gathering::new(checkpoint.clone(), self.set.clone());
-        (0..count).for_each(|n| drop(gathering.add(&self.cosign(n, checkpoint)).unwrap()));
+        for number in 0..count {
+            gathering.add(&self.cosign(number, checkpoint)).unwrap();
+        }
         gathering
     }
 }
