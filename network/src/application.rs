@@ -6,7 +6,7 @@
 //! (a disk error is never a verdict); what peers did wrong is a value, never a failure.
 
 use crate::PeerKey;
-use bytes::Bytes;
+use ::bytes::Bytes;
 use medanchor_ledger::{Height, ParticipantName, Round, ValueId};
 use std::error::Error;
 use std::future::Future;
@@ -77,8 +77,9 @@ pub struct Received {
     /// Who proposed it in the round of `origin`, checked by its signature. For a synced block: whose
     /// turn that round was.
     pub proposer: ParticipantName,
-    /// The value id that the proposer claims, or that a quorum decided.
-    pub value_id: ValueId,
+    /// The value id that the proposer claims; none for a synced block, whose computed id the engine
+    /// compares with the certificate's.
+    pub value_id: Option<ValueId>,
     /// The block, at most [`crate::limits::MAX_BLOCK_BYTES`].
     pub body: Bytes,
     /// How it came.

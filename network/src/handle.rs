@@ -1,7 +1,12 @@
 //! Starting the network, and the [`Handle`] that the node keeps to talk to it.
 
+use crate::batch;
+use crate::engine::start::{End, Running, start};
+use crate::limits::MAX_COSIGNATURE_BYTES;
+use crate::wire::swarm::Command;
+use crate::wire::{Frame, Kind};
 use crate::{Application, Config, ConfigError, Failure, PeerKey};
-use bytes::Bytes;
+use ::bytes::Bytes;
 use medanchor_ledger::{Height, Round};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -82,7 +87,7 @@ pub struct PeerStatus {
 /// The network, as this node sees it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Status {
-    /// The height being decided.
+    /// The height being decided; if `idle`, the last one decided.
     pub height: Height,
     /// The round of that height.
     pub round: Round,
@@ -110,64 +115,117 @@ impl Network {
         application: Arc<A>,
     ) -> Result<Handle, StartError> {
         config.check()?;
-        let _ = application;
-        Err(StartError::Engine("it is being built".into()))
+        let running = start(config, application).await?;
+        Ok(Handle {
+            running: Arc::new(running),
+        })
     }
 }
 
 /// A running network. Clones are equal; it runs until [`Handle::stop`] or a [`Fatal`] end.
 #[derive(Clone)]
 pub struct Handle {
-    inner: Arc<()>,
+    running: Arc<Running>,
 }
 
 impl Handle {
     /// Sends events to all connected peers, without waiting. Batches above the limits are split;
-    /// an event above [`crate::limits::MAX_EVENT_BYTES`] is not sent.
+    /// an event above [`crate::limits::MAX_EVENT_BYTES`] is not sent. The answer is about the part
+    /// that fared worst.
+    #[must_use = "what was dropped has to be sent again"]
     pub fn send_events(&self, events: &[Bytes]) -> Delivery {
-        let _ = (&self.inner, events);
-        Delivery::default()
+        let sent = batch::encode(events).into_iter().map(|message| {
+            self.running
+                .shared
+                .broadcast(&[Frame::new(Kind::Events, message)])
+        });
+        sent.max_by_key(|delivery| delivery.dropped)
+            .unwrap_or_default()
+    }
+
+    /// Sends events to one peer; false if it is not connected or a queue is full.
+    #[must_use = "what was dropped has to be sent again"]
+    pub fn send_events_to(&self, peer: PeerKey, events: &[Bytes]) -> bool {
+        batch::encode(events).into_iter().all(|message| {
+            self.running
+                .shared
+                .outbox
+                .send(peer, &[Frame::new(Kind::Events, message)])
+        })
     }
 
     /// Sends a cosignature to all connected peers. Sending again what was dropped, or to peers that
-    /// connect later, is up to the node ([`Application::peer_connected`]).
+    /// connect later, is up to the node ([`Application::peer_connected`]). One above
+    /// [`MAX_COSIGNATURE_BYTES`] is not sent.
     pub fn send_cosignature(&self, cosignature: Bytes) -> Delivery {
-        let _ = cosignature;
-        Delivery::default()
+        if cosignature.len() > MAX_COSIGNATURE_BYTES {
+            return Delivery::default();
+        }
+        self.running
+            .shared
+            .broadcast(&[Frame::new(Kind::Cosignature, cosignature)])
     }
 
     /// Sends a cosignature to one peer; false if it is not connected or its queue is full.
+    #[must_use = "what was dropped has to be sent again"]
     pub fn send_cosignature_to(&self, peer: PeerKey, cosignature: Bytes) -> bool {
-        let _ = (peer, cosignature);
-        false
+        let fits = cosignature.len() <= MAX_COSIGNATURE_BYTES;
+        let frame = Frame::new(Kind::Cosignature, cosignature);
+        fits && self.running.shared.outbox.send(peer, &[frame])
     }
 
     /// There is work: start the next height now if the network idles, here and at the peers.
-    pub fn wake(&self) {}
+    /// Does nothing while a height is being decided; [`Application::has_work`] is asked after it.
+    pub fn wake(&self) {
+        self.running.bell.notify_one();
+    }
 
     /// Tells where a peer listens from now on, as `host:port`. Unknown peers are ignored.
     pub fn set_address(&self, peer: PeerKey, address: String) {
-        let _ = (peer, address);
+        let command = Command::Address(peer, address);
+        let commands = self.running.shared.commands.clone();
+        // The queue is bounded; a full one means that the loop is busy, not that it is gone.
+        tokio::spawn(async move { commands.send(command).await });
+    }
+
+    /// Where this node listens.
+    #[must_use]
+    pub fn listening(&self) -> SocketAddr {
+        self.running.listening
     }
 
     /// How things are.
     #[must_use]
     pub fn status(&self) -> Status {
+        let (height, round, idle) = self.running.shared.place();
         Status {
-            height: Height(0),
-            round: Round(0),
-            idle: true,
-            listening: SocketAddr::from(([127, 0, 0, 1], 0)),
-            peers: Vec::new(),
+            height: Height(height),
+            round: Round(round),
+            idle,
+            listening: self.running.listening,
+            peers: self.running.shared.outbox.status(),
         }
     }
 
     /// Completes when the network has ended by itself, with the reason; never after a
     /// [`Handle::stop`].
     pub async fn failed(&self) -> Arc<Fatal> {
-        std::future::pending().await
+        match self.end().await {
+            Some(End::Failed(fatal)) => fatal,
+            Some(End::Stopped) => std::future::pending().await,
+            None => Arc::new(Fatal::Engine("its thread panicked".into())),
+        }
     }
 
     /// Stops cleanly: no vote is cast any more, connections are closed, files are released.
-    pub async fn stop(&self) {}
+    pub async fn stop(&self) {
+        self.running.stop.cancel();
+        self.end().await;
+    }
+
+    async fn end(&self) -> Option<End> {
+        let mut end = self.running.end.clone();
+        let ended = end.wait_for(Option::is_some).await;
+        ended.ok().and_then(|end| end.clone())
+    }
 }

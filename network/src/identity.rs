@@ -57,4 +57,8 @@ impl SecretSeed {
         let key = arc_malachitebft_signing_ed25519::PrivateKey::from(*self.0);
         *key.public_key().as_bytes()
     }
+
+    pub(crate) fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
 }

@@ -12,10 +12,15 @@
 //! implements [`Application`], builds a [`Config`] and calls [`Network::start`].
 
 mod application;
+mod batch;
+mod bytes;
 mod config;
+mod engine;
 mod handle;
 mod identity;
 pub mod limits;
+mod parts;
+mod wire;
 
 pub use application::{
     Application, Checked, Decided, DecidedBlock, Failure, HeightPlan, Misbehaviour, Origin,
