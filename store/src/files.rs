@@ -90,3 +90,12 @@ pub(crate) fn remove(path: &Path) -> Result<(), StoreError> {
         _ => Ok(()),
     }
 }
+
+/// The network that a genesis file makes, as text.
+pub(crate) fn network_of(genesis: &[u8]) -> String {
+    let hash = medanchor_ledger::sha256(&[genesis]);
+    let id = hash
+        .first_chunk::<16>()
+        .map(|id| medanchor_ledger::NetworkId::new(*id));
+    id.map(|id| id.to_string()).unwrap_or_default()
+}

@@ -7,8 +7,22 @@
 pub mod error;
 mod files;
 pub mod journal;
+mod layer;
 pub mod lock;
+mod log;
+mod marks;
+#[cfg(test)]
+mod measure;
+pub mod reader;
+mod saver;
+pub mod store;
+mod tables;
+mod view;
 
 pub use error::StoreError;
 pub use journal::{Journal, StoredBlock, Undecided};
 pub use lock::HomeLock;
+pub use log::records::Records;
+pub use reader::LogReader;
+pub use store::{LogNodes, Options, Replayed, Store};
+pub use view::StoreView;

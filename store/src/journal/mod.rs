@@ -146,6 +146,16 @@ impl Journal {
         self.catalog().index.tip
     }
 
+    /// Whether the journal has the body of a value of that height.
+    #[must_use]
+    pub fn has_body(&self, height: Height, value: &ValueId) -> bool {
+        self.catalog()
+            .index
+            .slots
+            .get(&height)
+            .is_some_and(|slot| slot.body(value).is_some())
+    }
+
     /// Keeps the body of an undecided value: durable when this returns, so that the caller may vote
     /// for it. Known ones cost nothing.
     ///

@@ -1,0 +1,515 @@
+//! The store of one node: everything under its home but keys and configuration.
+
+use crate::files::make_folder;
+use crate::journal::Known;
+use crate::layer::Layers;
+use crate::log::{LogFolder, LogMark};
+use crate::marks::Marks;
+use crate::reader::LogReader;
+use crate::saver::{Recent, layer_of, settled_height};
+use crate::tables::{HeightRow, Snapshot, Tables};
+use crate::view::StoreView;
+use crate::{HomeLock, Journal, StoreError, StoredBlock};
+use medanchor_ledger::block::Block;
+use medanchor_ledger::certificate::Certificate;
+use medanchor_ledger::event::Event;
+use medanchor_ledger::execute::{Executed, Head, View, execute_genesis};
+use medanchor_ledger::genesis::Genesis;
+use medanchor_ledger::merkle::NodeReader;
+use medanchor_ledger::merkle::bundle::BundleId;
+use medanchor_ledger::merkle::tile::TileId;
+use medanchor_ledger::policy::Policy;
+use medanchor_ledger::seal::Seal;
+use medanchor_ledger::{EventId, Height, Index, ReadFailed, Size, TreeHash};
+use std::error::Error;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How much memory and time the store takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Pages of the database kept in memory, in bytes.
+    pub cache_bytes: usize,
+    /// A change is in the database after this at the latest.
+    pub save_every: Duration,
+    /// Or after this many blocks.
+    pub save_blocks: u32,
+    /// Or when the changes in memory have this many bytes. Deciding waits at twice that.
+    pub save_bytes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            cache_bytes: 48 << 20,
+            save_every: Duration::from_secs(1),
+            save_blocks: 64,
+            save_bytes: 24 << 20,
+        }
+    }
+}
+
+/// What a replay hands back, or why it could not.
+pub type Replayed = Result<Executed, Box<dyn Error + Send + Sync>>;
+
+/// The open store of one home. All methods block and may be called from any thread; those that
+/// write wait for the disk.
+pub struct Store {
+    shared: Arc<Shared>,
+    saver: Option<JoinHandle<()>>,
+    _lock: HomeLock,
+}
+
+struct Shared {
+    journal: Journal,
+    tables: Tables,
+    log: LogFolder,
+    marks: Marks,
+    recent: Recent,
+}
+
+impl Store {
+    /// Opens the home, or makes it if there is nothing yet. Blocks that are in the journal and not
+    /// in the database are handed to `replay`, in order, with the state before them.
+    ///
+    /// # Errors
+    ///
+    /// When another process has the home, it belongs to another network, it is damaged, the disk
+    /// fails, or a replayed block does not execute to what was decided.
+    pub fn open(
+        home: &Path,
+        genesis: &Genesis,
+        options: Options,
+        mut replay: impl FnMut(&StoreView, &StoredBlock) -> Replayed,
+    ) -> Result<Self, StoreError> {
+        make_folder(home)?;
+        let lock = HomeLock::take(home)?;
+        let shared = Arc::new(Shared::open(home, genesis, options)?);
+        let running = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name("store-saver".to_owned());
+        let saver = thread
+            .spawn(move || {
+                running
+                    .recent
+                    .run(&running.tables, &running.journal, &running.log)
+            })
+            .map_err(|error| StoreError::io("start a thread for", home, error))?;
+        let store = Self {
+            shared,
+            saver: Some(saver),
+            _lock: lock,
+        };
+        store.replay(&mut replay)?;
+        Ok(store)
+    }
+
+    /// The state after the last decided height.
+    #[must_use]
+    pub fn view(&self) -> StoreView {
+        self.shared.recent.view()
+    }
+
+    /// The journal, for undecided bodies and proposals. Decisions go through [`Self::commit`].
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        &self.shared.journal
+    }
+
+    /// Decides a block: durable in the journal when this returns, and the state is the one after
+    /// it. Then, and only then, may its checkpoint be cosigned.
+    ///
+    /// # Errors
+    ///
+    /// When it is not the next height, or cannot be written: stop the node.
+    pub fn commit(&self, executed: &Executed, certificate: &[u8]) -> Result<(), StoreError> {
+        self.shared.recent.health()?;
+        let (height, value) = (executed.seal.height, executed.value_id);
+        if height != self.view().head().next_height() {
+            let why = "its height is not the one after the last";
+            return Err(StoreError::Refused {
+                what: "a block",
+                why,
+            });
+        }
+        let known = self.shared.journal.has_body(height, &value);
+        let body = if known {
+            Vec::new()
+        } else {
+            executed.encode_block()
+        };
+        self.shared
+            .journal
+            .decide(height, value, certificate, &body)?;
+        self.shared.apply(executed, certificate)
+    }
+
+    /// Fails once the disk has failed in the background: stop the node.
+    ///
+    /// # Errors
+    ///
+    /// The error that closed the store.
+    pub fn health(&self) -> Result<(), StoreError> {
+        self.shared.recent.health()
+    }
+
+    /// A decided block with its certificate, for a peer that is behind; from the journal, or from
+    /// the published files. `None` for height 0 and above the last.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn block(&self, height: Height) -> Result<Option<StoredBlock>, StoreError> {
+        if height == Height(0) {
+            return Ok(None);
+        }
+        match self.shared.journal.block(height)? {
+            Some(block) => Ok(Some(block)),
+            None => self.shared.published_block(&self.view(), height),
+        }
+    }
+
+    /// The entry at an index.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn entry(&self, index: Index) -> Result<Option<Vec<u8>>, StoreError> {
+        self.shared.log.entry(index)
+    }
+
+    /// Where an event stands in the log; ids are kept for ever.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub fn index_of(&self, id: &EventId) -> Result<Option<Index>, StoreError> {
+        self.view().index_of(id)
+    }
+
+    /// The tree of the whole log, published or not, for proofs at any size up to the last.
+    #[must_use]
+    pub fn nodes(&self) -> LogNodes<'_> {
+        LogNodes(&self.shared.log)
+    }
+
+    /// Publishes a checkpoint that a quorum has cosigned: tiles and bundles first, synced, then the
+    /// note. Off the consensus path; the caller decides how often.
+    ///
+    /// # Errors
+    ///
+    /// When the size is not that of a decided block at or after the published one, or the disk
+    /// fails.
+    pub fn publish(&self, size: Size, note: &[u8]) -> Result<(), StoreError> {
+        let view = self.view();
+        let last = Index(size.0.saturating_sub(1));
+        let height = view.height_of(last)?.unwrap_or_default();
+        if view.block_range(height)?.map(|(_, end)| end) != Some(size) {
+            let why = "no decided block ends at its size";
+            return Err(StoreError::Refused {
+                what: "a checkpoint",
+                why,
+            });
+        }
+        self.shared.log.publish(size, note)?;
+        self.shared.marks.published(height)
+    }
+
+    /// The size of the published checkpoint; 0 before the first.
+    #[must_use]
+    pub fn published(&self) -> Size {
+        self.shared.log.published()
+    }
+
+    /// Remembers that this node is about to hand out a cosignature for the block of a height.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn mark_cosigned(&self, height: Height) -> Result<(), StoreError> {
+        self.shared.marks.cosigned(height)
+    }
+
+    /// Keeps a cosignature record for `log/cosignatures`. Written with the next checkpoint or save.
+    ///
+    /// # Errors
+    ///
+    /// When it is too long to be a record.
+    pub fn keep_cosignature(&self, record: &[u8]) -> Result<(), StoreError> {
+        self.shared.log.append_cosignature(record)
+    }
+
+    /// Keeps a policy file under `log/policies`, durably.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn keep_policy(&self, policy: &Policy) -> Result<(), StoreError> {
+        self.shared.log.keep_policy(policy)
+    }
+
+    /// The bytes of a tile at any size that was published.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn tile(&self, id: TileId) -> Result<Option<Vec<u8>>, StoreError> {
+        self.shared.log.tile(id)
+    }
+
+    /// The bytes of a bundle of entries at any size that was published.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn bundle(&self, id: BundleId) -> Result<Option<Vec<u8>>, StoreError> {
+        self.shared.log.bundle(id)
+    }
+
+    /// The published folder, as anybody reads it.
+    #[must_use]
+    pub fn published_log(&self) -> &LogReader {
+        self.shared.log.reader()
+    }
+
+    /// Saves everything and closes the home.
+    ///
+    /// # Errors
+    ///
+    /// When something could not be saved; the journal still has it.
+    pub fn close(mut self) -> Result<(), StoreError> {
+        self.stop();
+        self.health()
+    }
+
+    fn stop(&mut self) {
+        self.shared.recent.stop();
+        if let Some(saver) = self.saver.take()
+            && saver.join().is_err()
+        {
+            tracing::error!(
+                "the saving thread panicked; the journal still has what it did not save"
+            );
+        }
+    }
+
+    fn replay(
+        &self,
+        replay: &mut impl FnMut(&StoreView, &StoredBlock) -> Replayed,
+    ) -> Result<(), StoreError> {
+        let tip = self.shared.journal.tip();
+        loop {
+            let view = self.view();
+            let height = view.head().next_height();
+            if height > tip {
+                break;
+            }
+            let what = "journal";
+            let block = self.shared.journal.block(height)?;
+            let block = block.ok_or(StoreError::Contradiction { what })?;
+            let executed = replay(&view, &block).map_err(|why| StoreError::Replay {
+                height: height.0,
+                why: why.to_string(),
+            })?;
+            drop(view);
+            if executed.value_id != block.value {
+                return Err(StoreError::Contradiction {
+                    what: "journal and state",
+                });
+            }
+            self.shared.apply(&executed, &block.certificate)?;
+        }
+        if self.shared.log.published() > self.shared.log.head().0 {
+            return Err(StoreError::Contradiction {
+                what: "published checkpoint",
+            });
+        }
+        self.shared.log.settle(Size(0)).map(drop)
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The tree of the log.
+#[derive(Clone, Copy)]
+pub struct LogNodes<'a>(&'a LogFolder);
+
+impl NodeReader for LogNodes<'_> {
+    fn node(&self, level: u8, index: u64) -> Result<TreeHash, ReadFailed> {
+        self.0.node(level, index)
+    }
+}
+
+impl Shared {
+    fn open(home: &Path, genesis: &Genesis, options: Options) -> Result<Self, StoreError> {
+        let data = home.join("data");
+        make_folder(&data)?;
+        let network = genesis.network_id();
+        let tables = Tables::open(&data.join("state.redb"), network, options.cache_bytes)?;
+        if tables.snapshot()?.meta("head")?.is_none() {
+            save_genesis(&tables, genesis)?;
+        }
+        let saved = tables.snapshot()?;
+        let head = saved_head(&saved)?;
+        let mark = saved.meta("log")?.and_then(|bytes| LogMark::decode(&bytes));
+        let mark = mark.ok_or(StoreError::Contradiction {
+            what: "mark of the log",
+        })?;
+        let folder = home.join("log");
+        let certificates = certificates_end(&saved, &LogReader::new(&folder), &head)?;
+        let log = LogFolder::open(&folder, genesis.encoded(), mark, certificates)?;
+        log.keep_policy(genesis.policy())?;
+        let marks = Marks::open(&data.join("marks"))?;
+        let known = Known {
+            settled: settled_height(&saved, head.height, mark.settled)?,
+            protected: head.height.max(marks.highest()),
+        };
+        let journal = Journal::open(&data.join("journal"), network, known)?;
+        if mark.settled == Size(0) {
+            log.append(
+                Index(0),
+                std::iter::once(&*first_executed(genesis)?.seal_entry),
+            );
+        }
+        refill(&log, &saved, &journal, known.settled, &head)?;
+        let map = saved.map()?;
+        let layers = [Layers::default(), Layers::default()];
+        let view = StoreView::new(head, map, layers, Arc::new(saved));
+        Ok(Self {
+            journal,
+            tables,
+            log,
+            marks,
+            recent: Recent::new(view, options),
+        })
+    }
+
+    /// Brings a block that is durable in the journal into memory: log and state.
+    fn apply(&self, executed: &Executed, certificate: &[u8]) -> Result<(), StoreError> {
+        let place = self.log.append_certificate(certificate)?;
+        self.log.append(executed.seal.first, executed.entries());
+        if self.log.head() != (executed.head.frontier.size(), executed.log_root()) {
+            return Err(StoreError::Contradiction { what: "log" });
+        }
+        self.recent.apply(executed, row_of(executed, place))
+    }
+
+    /// A block whose journal segment is gone, put together from its entries.
+    fn published_block(
+        &self,
+        view: &StoreView,
+        height: Height,
+    ) -> Result<Option<StoredBlock>, StoreError> {
+        let Some(row) = view.height_row(height)? else {
+            return Ok(None);
+        };
+        let wrong = || StoreError::Contradiction {
+            what: "entries of a block",
+        };
+        let mut entries = self.log.entries(row.first, row.size)?;
+        let seal = Seal::decode(&entries.pop().ok_or_else(wrong)?).map_err(|_| wrong())?;
+        let events: Result<Vec<_>, _> = entries.iter().map(|entry| Event::decode(entry)).collect();
+        let body = Block {
+            seal,
+            events: events.map_err(|_| wrong())?,
+        }
+        .encode();
+        let certificate = self.log.reader().certificates(row.certificate)?.next();
+        let certificate = certificate.ok_or_else(wrong)??;
+        let value = Certificate::decode(&certificate)
+            .map_err(|_| wrong())?
+            .value();
+        Ok(Some(StoredBlock {
+            height,
+            value,
+            body,
+            certificate,
+        }))
+    }
+}
+
+fn row_of(executed: &Executed, certificate: u64) -> HeightRow {
+    HeightRow {
+        first: executed.seal.first,
+        size: executed.head.frontier.size(),
+        certificate,
+    }
+}
+
+/// Height 0 goes straight into the database: there is nothing to replay it from but genesis.
+fn save_genesis(tables: &Tables, genesis: &Genesis) -> Result<(), StoreError> {
+    let executed = first_executed(genesis)?;
+    let layer = layer_of(&executed, row_of(&executed, 0));
+    tables.save(
+        &layer,
+        &executed.head.encode(),
+        &LogMark::default().encode(),
+    )
+}
+
+fn first_executed(genesis: &Genesis) -> Result<Executed, StoreError> {
+    let executed = execute_genesis(genesis);
+    executed.map_err(|why| StoreError::Replay {
+        height: 0,
+        why: why.to_string(),
+    })
+}
+
+fn saved_head(saved: &Snapshot) -> Result<Head, StoreError> {
+    let head = saved
+        .meta("head")?
+        .and_then(|bytes| Head::decode(&bytes).ok());
+    head.ok_or(StoreError::Contradiction {
+        what: "head of the state",
+    })
+}
+
+/// Puts the entries of saved heights that full bundles lack back into memory.
+fn refill(
+    log: &LogFolder,
+    saved: &Snapshot,
+    journal: &Journal,
+    settled: Height,
+    head: &Head,
+) -> Result<(), StoreError> {
+    let wrong = || StoreError::Contradiction { what: "journal" };
+    for height in (settled.0 + 1)..=head.height.0 {
+        let block = journal.block(Height(height))?.ok_or_else(wrong)?;
+        let row = saved.height(Height(height))?.ok_or_else(wrong)?;
+        let Block { seal, events } = Block::decode(&block.body).map_err(|_| wrong())?;
+        let seal = seal.encode();
+        let entries = events
+            .iter()
+            .map(Event::encoded)
+            .chain(std::iter::once(seal.as_slice()));
+        log.append(row.first, entries);
+    }
+    if log.head() != (head.frontier.size(), head.frontier.root()) {
+        return Err(StoreError::Contradiction { what: "log" });
+    }
+    Ok(())
+}
+
+/// Where the certificates of the saved heights end in their file.
+fn certificates_end(saved: &Snapshot, log: &LogReader, head: &Head) -> Result<u64, StoreError> {
+    if head.height == Height(0) {
+        return Ok(0);
+    }
+    let wrong = || StoreError::Contradiction {
+        what: "file of certificates",
+    };
+    let row = saved.height(head.height)?.ok_or_else(wrong)?;
+    let mut records = log.certificates(row.certificate)?;
+    let last = records.next().ok_or_else(wrong)??;
+    let height = Certificate::decode(&last).map_err(|_| wrong())?.height();
+    if height == head.height {
+        Ok(records.position())
+    } else {
+        Err(wrong())
+    }
+}
