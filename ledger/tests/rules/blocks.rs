@@ -99,9 +99,11 @@ fn entry_0_is_the_seal_of_genesis() {
     assert_eq!(executed.head.frontier.size(), Size(1));
 }
 
+type Lie = fn(&mut Seal);
+
 #[test]
 fn a_seal_that_lies_is_refused() {
-    let lies: [(fn(&mut Seal), SealField); 11] = [
+    let lies: [(Lie, SealField); 11] = [
         (|seal| seal.height = Height(2), SealField::Height),
         (|seal| seal.round = Round(1), SealField::Proposer),
         (

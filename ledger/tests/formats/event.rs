@@ -1,0 +1,572 @@
+//! `vectors/event/`.
+
+use crate::samples::{self, MEMBER, OPENING, all, signed};
+use crate::vectors::Vectors;
+use crate::world::{key_of, name};
+use coset::{CborSerializable, CoseSign1, TaggedCborSerializable};
+use medanchor_ledger::cbor::Writer;
+use medanchor_ledger::event::{Event, EventKind, MAX_EVENT_BYTES};
+use medanchor_ledger::{EventId, sha256};
+
+/// An event that says: north-hospital revokes consent 01..01, in parts that a test can bend.
+#[derive(Clone)]
+struct Parts {
+    tag: Vec<u8>,
+    array: Vec<u8>,
+    protected: Vec<u8>,
+    unprotected: Vec<u8>,
+    payload: Vec<u8>,
+    signature: Vec<u8>,
+    after: Vec<u8>,
+}
+
+fn encoded(write: impl FnOnce(&mut Writer)) -> Vec<u8> {
+    let mut writer = Writer::new();
+    write(&mut writer);
+    writer.into_bytes()
+}
+
+fn header(algorithm: i64, issuer: &str, subject: &str) -> Vec<u8> {
+    encoded(|writer| {
+        writer.map(3).key(1).int(algorithm);
+        writer
+            .key(4)
+            .bytes(key_of("north-hospital").public_key().id().as_bytes());
+        writer
+            .key(15)
+            .map(2)
+            .key(1)
+            .text(issuer)
+            .key(2)
+            .text(subject);
+    })
+}
+
+fn subject() -> String {
+    format!("consent/north-hospital/{}", "01".repeat(16))
+}
+
+/// The payload whose body is given already encoded.
+fn payload(kind: u64, body: &[u8]) -> Vec<u8> {
+    encoded(|writer| {
+        writer
+            .map(5)
+            .key(1)
+            .bytes(&[0xaa; 16])
+            .key(2)
+            .bytes(&[0xbb; 16]);
+        writer.key(3).uint(1_700_000_000_000).key(4).uint(kind);
+        writer.key(5).raw(body);
+    })
+}
+
+fn body() -> Vec<u8> {
+    encoded(|writer| {
+        writer.map(1).key(1).bytes(&[1; 16]);
+    })
+}
+
+fn parts() -> Parts {
+    Parts {
+        tag: vec![0xd2],
+        array: vec![0x84],
+        protected: header(-19, "north-hospital", &subject()),
+        unprotected: vec![0xa0],
+        payload: payload(0x0302, &body()),
+        signature: vec![0xcc; 64],
+        after: Vec::new(),
+    }
+}
+
+impl Parts {
+    fn bytes(&self) -> Vec<u8> {
+        encoded(|writer| {
+            writer
+                .raw(&self.tag)
+                .raw(&self.array)
+                .bytes(&self.protected);
+            writer.raw(&self.unprotected).bytes(&self.payload);
+            writer.bytes(&self.signature).raw(&self.after);
+        })
+    }
+}
+
+fn bent(bend: impl FnOnce(&mut Parts)) -> Vec<u8> {
+    let mut parts = parts();
+    bend(&mut parts);
+    parts.bytes()
+}
+
+/// The event whose payload is bent by replacing `from` by `to`.
+fn replaced(from: &[u8], to: &[u8]) -> Vec<u8> {
+    bent(|parts| parts.payload = replace(&parts.payload, from, to))
+}
+
+fn replace(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let at = bytes.windows(from.len()).position(|window| window == from);
+    let at = at.expect("the bytes to replace are there");
+    [&bytes[..at], to, &bytes[at + from.len()..]].concat()
+}
+
+/// An event of another type with its body bent by replacing `from` by `to`.
+fn bent_sample(event: &Event, from: &[u8], to: &[u8]) -> Vec<u8> {
+    let mut sign1 = CoseSign1::from_tagged_slice(event.encoded()).unwrap();
+    let payload = sign1.payload.take().unwrap();
+    sign1.payload = Some(replace(&payload, from, to));
+    sign1.to_tagged_vec().unwrap()
+}
+
+fn read(bytes: &[u8]) -> Result<Event, String> {
+    Event::decode(bytes).map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_parts_of_these_tests_are_an_event() {
+    let event = Event::decode(&parts().bytes()).unwrap();
+    let sample = signed("north-hospital", samples::consent_revoke());
+    assert_eq!(event.id(), sample.id());
+}
+
+#[test]
+fn each_type_of_event_has_golden_bytes() {
+    let mut vectors = Vectors::of("event");
+    let mut kinds = Vec::new();
+    for event in all() {
+        vectors.golden(event.kind().name(), event.encoded());
+        vectors.golden(&format!("{}.id", event.kind()), event.id().as_bytes());
+        assert_eq!(read(event.encoded()), Ok(event.clone()));
+        kinds.push(event.kind());
+    }
+    assert_eq!(kinds, EventKind::ALL);
+    vectors.golden("claim", &samples::claim_bytes());
+    let pharmacy = name("old-pharmacy");
+    vectors.golden("grantee", OPENING.grantee(&pharmacy, None).as_bytes());
+    vectors.golden(
+        "grantee-member",
+        OPENING.grantee(&pharmacy, Some(&MEMBER)).as_bytes(),
+    );
+    rejected_envelopes(&mut vectors);
+    rejected_headers(&mut vectors);
+    rejected_payloads(&mut vectors);
+    rejected_bodies(&mut vectors);
+    vectors.finish();
+}
+
+fn rejected_envelopes(vectors: &mut Vectors) {
+    let mut reject = |name: &str, bytes: Vec<u8>, why: &str| {
+        vectors.rejected(name, &bytes, read, why);
+    };
+    reject("empty", Vec::new(), "cut short");
+    let whole = parts().bytes();
+    reject("truncated", whole[..whole.len() - 1].to_vec(), "cut short");
+    reject(
+        "trailing-byte",
+        bent(|parts| parts.after = vec![0]),
+        "bytes follow the end",
+    );
+    reject("untagged", bent(|parts| parts.tag.clear()), "wanted Tag");
+    reject(
+        "other-tag",
+        bent(|parts| parts.tag = vec![0xd1]),
+        "not the constant",
+    );
+    reject(
+        "non-minimal-tag",
+        bent(|parts| parts.tag = vec![0xd8, 18]),
+        "longer than it need be",
+    );
+    reject(
+        "array-of-three",
+        bent(|parts| parts.array = vec![0x83]),
+        "size out of bounds",
+    );
+    reject(
+        "indefinite-array",
+        bent(|parts| parts.array = vec![0x9f]),
+        "indefinite",
+    );
+    let unprotected = "unprotected header is not empty";
+    reject(
+        "unprotected-header",
+        bent(|parts| parts.unprotected = vec![0xa1, 4, 0x41, 0]),
+        unprotected,
+    );
+    reject(
+        "short-signature",
+        bent(|parts| parts.signature.truncate(63)),
+        "size out of bounds",
+    );
+    reject(
+        "long-signature",
+        bent(|parts| parts.signature.push(0)),
+        "size out of bounds",
+    );
+    let detached = {
+        let at = parts().bytes().len() - 66 - parts().payload.len() - 2;
+        let whole = parts().bytes();
+        [&whole[..at], &[0xf6], &whole[whole.len() - 66..]].concat()
+    };
+    reject("detached-payload", detached, "wanted Bytes");
+    let oversize = bent(|parts| parts.payload.resize(MAX_EVENT_BYTES, 0));
+    reject("oversize", oversize, "send at most 4162");
+}
+
+fn rejected_headers(vectors: &mut Vectors) {
+    let mut reject = |name: &str, protected: Vec<u8>, why: &str| {
+        let bytes = bent(|parts| parts.protected = protected);
+        vectors.rejected(name, &bytes, read, why);
+    };
+    let good = parts().protected;
+    let issuer = "north-hospital";
+    reject(
+        "algorithm-eddsa",
+        header(-8, issuer, &subject()),
+        "algorithm -8 is unknown",
+    );
+    reject(
+        "algorithm-es256",
+        header(-7, issuer, &subject()),
+        "algorithm -7 is unknown",
+    );
+    reject("empty-header", vec![0xa0], "size out of bounds");
+    let unknown = [&[0xa4], &good[1..], &[0x18, 99, 0]].concat();
+    reject("unknown-header", unknown, "size out of bounds");
+    let swapped = [&[0xa3], &good[3..21], &good[1..3], &good[21..]].concat();
+    reject("unsorted-header", swapped, "wanted map key 1");
+    reject(
+        "header-trailing-byte",
+        [&good[..], &[0]].concat(),
+        "bytes follow the end",
+    );
+    reject(
+        "short-key-id",
+        replace(&good, &[0x04, 0x50], &[0x04, 0x4f]),
+        "size out of bounds",
+    );
+    reject(
+        "issuer-uppercase",
+        header(-19, "North-hospital", &subject()),
+        "text is malformed",
+    );
+    reject(
+        "issuer-empty",
+        header(-19, "", &subject()),
+        "text is malformed",
+    );
+    reject(
+        "issuer-too-long",
+        header(-19, &"n".repeat(41), &subject()),
+        "size out of bounds",
+    );
+    reject(
+        "issuer-hyphen",
+        header(-19, "north-", &subject()),
+        "text is malformed",
+    );
+    reject(
+        "issuer-not-utf8",
+        replace(&good, b"north", b"nort\xff"),
+        "text is malformed",
+    );
+    let subject_fault = "subject does not name";
+    let other = |from: &str, to: &str| header(-19, issuer, &subject().replace(from, to));
+    reject("subject-other-handle", other("01", "02"), subject_fault);
+    reject(
+        "subject-other-domain",
+        other("consent", "record"),
+        subject_fault,
+    );
+    reject(
+        "subject-other-owner",
+        other("north", "south"),
+        subject_fault,
+    );
+    reject(
+        "subject-uppercase",
+        header(-19, issuer, &subject().to_uppercase()),
+        subject_fault,
+    );
+    reject(
+        "issuer-not-owner",
+        header(-19, "south-hospital", &subject()),
+        subject_fault,
+    );
+}
+
+fn rejected_payloads(vectors: &mut Vectors) {
+    let mut reject = |name: &str, bytes: Vec<u8>, why: &str| {
+        vectors.rejected(name, &bytes, read, why);
+    };
+    let kind = [0x04, 0x19, 0x03, 0x02];
+    let minimal = "longer than it need be";
+    reject(
+        "non-minimal-integer",
+        replaced(&kind, &[4, 0x1a, 0, 0, 3, 2]),
+        minimal,
+    );
+    reject(
+        "non-minimal-key",
+        replaced(&kind, &[0x18, 4, 0x19, 3, 2]),
+        minimal,
+    );
+    let length = [&[0x05, 0xa1, 0x01, 0x58, 0x10][..], &[1; 16]].concat();
+    let plain = [&[0x05, 0xa1, 0x01, 0x50][..], &[1; 16]].concat();
+    reject("non-minimal-length", replaced(&plain, &length), minimal);
+    let nonce = [&[0x02, 0x50][..], &[0xbb; 16]].concat();
+    let network = [&[0x01, 0x50][..], &[0xaa; 16]].concat();
+    let (sorted, unsorted) = (
+        [&network[..], &nonce].concat(),
+        [&nonce[..], &network].concat(),
+    );
+    reject(
+        "unsorted-keys",
+        replaced(&sorted, &unsorted),
+        "wanted map key 1",
+    );
+    let twice = [&network[..], &network].concat();
+    reject(
+        "duplicate-key",
+        replaced(&sorted, &twice),
+        "wanted map key 2",
+    );
+    let unknown = bent(|parts| {
+        parts.payload[0] = 0xa6;
+        parts.payload.extend_from_slice(&[0x06, 0x00]);
+    });
+    reject("unknown-key", unknown, "size out of bounds");
+    reject(
+        "renamed-key",
+        replaced(&kind, &[0x06, 0x19, 3, 2]),
+        "wanted map key 4",
+    );
+    let text_key = replaced(&kind, &[0x61, 0x34, 0x19, 3, 2]);
+    reject("text-key", text_key, "wanted map key 4");
+    let trailing = bent(|parts| parts.payload.push(0));
+    reject("payload-trailing-byte", trailing, "bytes follow the end");
+    reject(
+        "indefinite-map",
+        bent(|parts| parts.payload[0] = 0xbf),
+        "indefinite",
+    );
+    let short = [&[0x02, 0x4f][..], &[0xbb; 15]].concat();
+    reject(
+        "short-nonce",
+        replaced(&nonce, &short),
+        "size out of bounds",
+    );
+    let text = [&[0x02, 0x70][..], &[b'n'; 16]].concat();
+    reject("text-nonce", replaced(&nonce, &text), "wanted Bytes");
+    let time = encoded(|writer| {
+        writer.key(3).uint(1_700_000_000_000);
+    });
+    let float = [&[0x03, 0xfb][..], &1.7e12f64.to_be_bytes()].concat();
+    reject("float-time", replaced(&time, &float), "wanted Uint");
+    reject(
+        "negative-time",
+        replaced(&time, &[0x03, 0x20]),
+        "wanted Uint",
+    );
+    reject(
+        "tagged-time",
+        replaced(&time, &[&[0x03, 0xc1], &time[1..]].concat()),
+        "wanted Uint",
+    );
+    reject(
+        "unknown-type",
+        replaced(&kind, &[4, 0x19, 0x03, 0x03]),
+        "0x0303 is unknown",
+    );
+    reject(
+        "type-of-other-body",
+        replaced(&kind, &[4, 0x19, 0x02, 0x01]),
+        "size out of bounds",
+    );
+}
+
+fn rejected_bodies(vectors: &mut Vectors) {
+    let mut reject = |name: &str, event: &Event, from: &[u8], to: &[u8], why: &str| {
+        vectors.rejected(name, &bent_sample(event, from, to), read, why);
+    };
+    let all = all();
+    let of = |kind| all.iter().find(|event| event.kind() == kind).unwrap();
+    let handle = |byte: u8| [&[0x50][..], &[byte; 16]].concat();
+
+    let seal = of(EventKind::RecordSeal);
+    reject(
+        "record-version-0",
+        seal,
+        &[0x02, 0x01, 0x03],
+        &[0x02, 0x00, 0x03],
+        "out of range",
+    );
+    let above = [0x02, 0x1b, 0, 0, 0, 1, 0, 0, 0, 0, 0x03];
+    reject(
+        "record-version-above-32-bits",
+        seal,
+        &[0x02, 0x01, 0x03],
+        &above,
+        "out of range",
+    );
+    let suite = [0x58, 0x21, 0x01];
+    reject(
+        "commitment-suite",
+        seal,
+        &suite,
+        &[0x58, 0x21, 0x02],
+        "a commitment has unknown suite 2",
+    );
+
+    let units = of(EventKind::UnitDispense);
+    let list = [&[0x83][..], &handle(1), &handle(2), &handle(3)].concat();
+    let unsorted = [&[0x83][..], &handle(1), &handle(3), &handle(2)].concat();
+    let repeated = [&[0x83][..], &handle(1), &handle(2), &handle(2)].concat();
+    let sorted = "not sorted or has repeats";
+    reject("units-unsorted", units, &list, &unsorted, sorted);
+    reject("units-repeated", units, &list, &repeated, sorted);
+    reject("units-empty", units, &list, &[0x80], "size out of bounds");
+    let many: Vec<u8> = (0..129).flat_map(handle).collect();
+    let many = [&[0x98, 129][..], &many].concat();
+    reject("units-129", units, &list, &many, "size out of bounds");
+    let indefinite = [&[0x9f][..], &list[1..], &[0xff]].concat();
+    reject("units-indefinite", units, &list, &indefinite, "indefinite");
+
+    let issue = of(EventKind::PrescriptionIssue);
+    reject(
+        "lines-0",
+        issue,
+        &[0x04, 0x02, 0x05],
+        &[0x04, 0x00, 0x05],
+        "out of range",
+    );
+    reject(
+        "lines-17",
+        issue,
+        &[0x04, 0x02, 0x05],
+        &[0x04, 0x11, 0x05],
+        "out of range",
+    );
+    reject(
+        "token-algorithm",
+        issue,
+        &suite,
+        &[0x58, 0x21, 0x02],
+        "the token key is not",
+    );
+
+    let redeem = of(EventKind::PrescriptionRedeem);
+    let whole = [0x1a, 0x00, 0x0f, 0x42, 0x40];
+    let quarter = [0x1a, 0x00, 0x03, 0xd0, 0x90];
+    let fractions = [&[0x82][..], &whole, &quarter].concat();
+    reject(
+        "fractions-all-zero",
+        redeem,
+        &fractions,
+        &[0x82, 0, 0],
+        "out of range",
+    );
+    reject(
+        "fractions-empty",
+        redeem,
+        &fractions,
+        &[0x80],
+        "size out of bounds",
+    );
+    let wide = [0x82, 0x1b, 0, 0, 0, 1, 0, 0, 0, 0, 0x00];
+    reject(
+        "fraction-above-32-bits",
+        redeem,
+        &fractions,
+        &wide,
+        "out of range",
+    );
+
+    let request = of(EventKind::AccessRequest);
+    let kem = [0x58, 0x21, 0x02];
+    reject(
+        "reader-key-suite",
+        request,
+        &kem,
+        &[0x58, 0x21, 0x03],
+        "a reader key has unknown suite 3",
+    );
+    reject(
+        "member-undefined",
+        request,
+        &[0x07, 0xf6],
+        &[0x07, 0xf7],
+        "wanted Bytes",
+    );
+    let owner = [&[0x6e][..], b"north-hospital"].concat();
+    let shouted = [&[0x6e][..], b"NORTH-HOSPITAL"].concat();
+    reject(
+        "owner-uppercase",
+        request,
+        &owner,
+        &shouted,
+        "text is malformed",
+    );
+
+    let void = of(EventKind::PrescriptionVoid);
+    let reason = [0x02, 0x03];
+    reject(
+        "void-reason-256",
+        void,
+        &reason,
+        &[0x02, 0x19, 1, 0],
+        "out of range",
+    );
+
+    let grant = of(EventKind::ConsentGrant);
+    let tags = [&[0x82][..], &handle(1), &handle(2)].concat();
+    let many: Vec<u8> = (0..65).flat_map(handle).collect();
+    let many = [&[0x98, 65][..], &many].concat();
+    reject("tags-65", grant, &tags, &many, "size out of bounds");
+    let backwards = [&[0x82][..], &handle(2), &handle(1)].concat();
+    reject("tags-unsorted", grant, &tags, &backwards, sorted);
+}
+
+#[test]
+fn every_truncation_is_refused() {
+    for event in all() {
+        let bytes = event.encoded();
+        for end in 0..bytes.len() {
+            assert!(
+                Event::decode(&bytes[..end]).is_err(),
+                "{} {end}",
+                event.kind()
+            );
+        }
+    }
+}
+
+#[test]
+fn coset_reads_what_we_write_and_writes_the_same() {
+    for event in all() {
+        let sign1 = CoseSign1::from_tagged_slice(event.encoded()).unwrap();
+        assert_eq!(sign1.tbs_data(&[]), event.sign_bytes());
+        assert_eq!(event.id(), EventId::new(sha256(&[&sign1.tbs_data(&[])])));
+        assert_eq!(sign1.signature, event.signature().as_bytes());
+        assert_eq!(sign1.protected.header.key_id, event.key_id().as_bytes());
+        assert!(sign1.unprotected.is_empty());
+        let claims = sign1
+            .protected
+            .header
+            .rest
+            .iter()
+            .find(|(label, _)| *label == coset::Label::Int(15));
+        let claims = claims.unwrap().1.clone().to_vec().unwrap();
+        let claims = coset::cwt::ClaimsSet::from_slice(&claims).unwrap();
+        assert_eq!(claims.issuer.as_deref(), Some(event.issuer().as_str()));
+        assert_eq!(claims.subject, Some(event.subject().to_string()));
+        assert_eq!(sign1.to_tagged_vec().unwrap(), event.encoded());
+    }
+}
+
+#[test]
+fn every_sample_verifies_under_its_signers_key_and_no_other() {
+    for event in all() {
+        let key = key_of(event.issuer().as_str()).public_key();
+        assert!(event.clone().verify(&key).is_ok(), "{}", event.kind());
+        assert!(event.verify(&key_of("regulator").public_key()).is_err());
+    }
+}

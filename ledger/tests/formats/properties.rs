@@ -1,0 +1,46 @@
+//! What holds for every event, whatever it says.
+
+use crate::samples::all;
+use medanchor_ledger::event::{Event, UnsignedEvent};
+use proptest::prelude::*;
+
+/// The event, written again from what was read.
+fn rewritten(event: &Event) -> Vec<u8> {
+    let unsigned = UnsignedEvent {
+        issuer: event.issuer().clone(),
+        network: event.network(),
+        nonce: event.nonce(),
+        not_after: event.not_after(),
+        body: event.body().clone(),
+    };
+    let signed = unsigned.sign_with(event.key_id(), |_| *event.signature());
+    signed.unwrap().encoded().to_vec()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// Bytes that are accepted are the only bytes of what they say.
+    #[test]
+    fn accepted_bytes_are_written_again_as_they_were(
+        sample in 0..12usize,
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+    ) {
+        let mut bytes = all()[sample].encoded().to_vec();
+        for (at, value) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        if let Ok(event) = Event::decode(&bytes) {
+            prop_assert_eq!(rewritten(&event), bytes);
+        }
+    }
+
+    /// No bytes make the decoder panic.
+    #[test]
+    fn any_bytes_get_an_answer(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let _ = Event::decode(&bytes);
+        let tagged = [&[0xd2, 0x84][..], &bytes].concat();
+        let _ = Event::decode(&tagged);
+    }
+}

@@ -1,0 +1,182 @@
+//! One event of each type, of fixed bytes.
+
+use crate::world::{commitment, key_of, name, token};
+use medanchor_ledger::event::consent::{Classes, Grantees, Purposes, Tags};
+use medanchor_ledger::event::*;
+use medanchor_ledger::{
+    CiphertextHash, ClassHandle, ConsentHandle, KeyCheck, LotHandle, MemberCommitment, NetworkId,
+    Nonce, PrescriptionHandle, PurposeHandle, RecordHandle, RequestHandle, Tag, Time, UnitHandle,
+    VaultPartHash,
+};
+
+pub const NETWORK: NetworkId = NetworkId::new([0xaa; 16]);
+pub const OPENING: GranteeOpening = GranteeOpening::new([0x55; 16]);
+pub const MEMBER: MemberCommitment = MemberCommitment::new([0x66; 32]);
+const TIME: u64 = 1_700_000_000_000;
+
+pub fn unsigned(who: &str, body: impl Into<EventBody>) -> UnsignedEvent {
+    UnsignedEvent {
+        issuer: name(who),
+        network: NETWORK,
+        nonce: Nonce::new([0xbb; 16]),
+        not_after: Time(TIME),
+        body: body.into(),
+    }
+}
+
+pub fn signed(who: &str, body: impl Into<EventBody>) -> Event {
+    unsigned(who, body).sign(&key_of(who)).unwrap()
+}
+
+pub fn record_seal() -> RecordSeal {
+    RecordSeal {
+        record: RecordHandle::new([1; 16]),
+        version: 1,
+        tag: Tag::new([2; 16]),
+        class: ClassHandle::new([3; 16]),
+        commitment: commitment(4),
+        ciphertext: CiphertextHash::new([5; 32]),
+        vault_part: VaultPartHash::new([6; 32]),
+        key_check: KeyCheck::new([7; 16]),
+    }
+}
+
+pub fn consent_grant() -> ConsentGrant {
+    let grantees = [
+        OPENING.grantee(&name("old-pharmacy"), None),
+        OPENING.grantee(&name("old-pharmacy"), Some(&MEMBER)),
+    ];
+    ConsentGrant {
+        consent: ConsentHandle::new([1; 16]),
+        root: Some(ConsentHandle::new([2; 16])),
+        tags: Tags::new([2, 1].map(|tag| Tag::new([tag; 16]))).unwrap(),
+        grantees: Grantees::new(grantees).unwrap(),
+        purposes: Purposes::new([PurposeHandle::new([3; 16])]).unwrap(),
+        classes: Classes::new([ClassHandle::new([4; 16])]).unwrap(),
+        not_before: Time(TIME),
+        not_after: Time(TIME + 1000),
+        commitment: commitment(5),
+    }
+}
+
+pub fn consent_revoke() -> ConsentRevoke {
+    ConsentRevoke {
+        consent: ConsentHandle::new([1; 16]),
+    }
+}
+
+pub fn access_request() -> AccessRequest {
+    AccessRequest {
+        request: RequestHandle::new([1; 16]),
+        owner: name("north-hospital"),
+        record: RecordHandle::new([2; 16]),
+        consent: ConsentHandle::new([3; 16]),
+        purpose: PurposeHandle::new([4; 16]),
+        opening: OPENING,
+        member: None,
+        reader_key: ReaderKey {
+            suite: KemSuite::XWing,
+            hash: [5; 32],
+        },
+        commitment: commitment(6),
+    }
+}
+
+pub fn prescription_issue() -> PrescriptionIssue {
+    PrescriptionIssue {
+        prescription: PrescriptionHandle::new([1; 16]),
+        record: RecordHandle::new([2; 16]),
+        token_key: token(1).public_key(),
+        lines: 2,
+        expires: Time(TIME + 1000),
+    }
+}
+
+pub fn claim_bytes() -> Vec<u8> {
+    let token = token(1).public_key();
+    Claim {
+        network: NETWORK,
+        algorithm: token.algorithm(),
+        issuer: &name("north-hospital"),
+        prescription: PrescriptionHandle::new([1; 16]),
+        number: 1,
+        pharmacy: &name("old-pharmacy"),
+        not_after: Time(TIME),
+    }
+    .sign_bytes()
+}
+
+pub fn prescription_redeem() -> PrescriptionRedeem {
+    PrescriptionRedeem {
+        issuer: name("north-hospital"),
+        prescription: PrescriptionHandle::new([1; 16]),
+        claim_number: 1,
+        claim_not_after: Time(TIME),
+        token_key: token(1).public_key(),
+        claim_signature: token(1).sign(&claim_bytes()),
+        fractions: Fractions::new([Fraction::WHOLE, Fraction(250_000)]).unwrap(),
+        commitment: commitment(2),
+    }
+}
+
+pub fn units() -> Units {
+    Units::new([3, 1, 2].map(|unit| UnitHandle::new([unit; 16]))).unwrap()
+}
+
+/// One event of each type.
+pub fn all() -> Vec<Event> {
+    let lot = LotHandle::new([9; 16]);
+    let maker = name("maker");
+    vec![
+        signed("north-hospital", record_seal()),
+        signed("north-hospital", consent_grant()),
+        signed("north-hospital", consent_revoke()),
+        signed("old-pharmacy", access_request()),
+        signed("north-hospital", prescription_issue()),
+        signed("old-pharmacy", prescription_redeem()),
+        signed(
+            "north-hospital",
+            PrescriptionVoid {
+                prescription: PrescriptionHandle::new([1; 16]),
+                reason: VoidReason(3),
+            },
+        ),
+        signed(
+            "maker",
+            LotOpen {
+                lot,
+                commitment: commitment(8),
+            },
+        ),
+        signed(
+            "maker",
+            UnitCommission {
+                lot,
+                units: units(),
+            },
+        ),
+        signed(
+            "maker",
+            UnitShip {
+                maker: maker.clone(),
+                units: units(),
+                to: name("old-pharmacy"),
+            },
+        ),
+        signed(
+            "old-pharmacy",
+            UnitReceive {
+                maker: maker.clone(),
+                units: units(),
+                from: name("maker"),
+            },
+        ),
+        signed(
+            "old-pharmacy",
+            UnitDispense {
+                maker,
+                units: units(),
+            },
+        ),
+    ]
+}

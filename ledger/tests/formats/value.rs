@@ -1,0 +1,168 @@
+//! `vectors/value/`: what stands in the state.
+
+use crate::vectors::Vectors;
+use crate::world::{key_of, name, token};
+use medanchor_ledger::event::consent::{Classes, Grantees, Purposes, Tags};
+use medanchor_ledger::event::{EventKind, KemSuite, ReaderKey};
+use medanchor_ledger::rules::tag::TagLink;
+use medanchor_ledger::rules::{
+    Anchored, Consent, Decision, DenialReason, Lot, Participant, Place, Prescription, Record,
+    Request, Role, RulesVersion, Standing, StateValue, TagIndex, Unit,
+};
+use medanchor_ledger::state::StateKey;
+use medanchor_ledger::{
+    ClassHandle, ConsentHandle, EventId, GranteeHandle, Index, LotHandle, PrescriptionHandle,
+    PurposeHandle, RecordHandle, RequestHandle, Tag, Time, UnitHandle,
+};
+
+const TIME: Time = Time(1_700_000_000_000);
+
+fn anchored(number: u8) -> Anchored {
+    Anchored {
+        event: EventId::new([number; 32]),
+        index: Index(u64::from(number) * 100),
+    }
+}
+
+fn check<T: StateValue + PartialEq + std::fmt::Debug>(
+    vectors: &mut Vectors,
+    file: &str,
+    key: &StateKey,
+    value: &T,
+) {
+    vectors.golden(&format!("{file}.key"), key.as_bytes());
+    vectors.golden(file, &value.encode());
+    let bytes = value.encode();
+    assert_eq!(T::decode(&bytes).as_ref(), Ok(value), "{file}");
+    for end in 0..bytes.len() {
+        assert!(T::decode(&bytes[..end]).is_err(), "{file} cut at {end}");
+    }
+    assert!(
+        T::decode(&[&bytes[..], &[0]].concat()).is_err(),
+        "{file} with a byte more"
+    );
+    let other_shape = [&[bytes[0] + 1], &bytes[1..]].concat();
+    assert!(T::decode(&other_shape).is_err(), "{file} of another shape");
+}
+
+fn consent() -> Consent {
+    Consent {
+        granted: anchored(1),
+        revoked: Some(anchored(2)),
+        root: Some(ConsentHandle::new([3; 16])),
+        tags: Tags::new([Tag::new([4; 16])]).unwrap(),
+        grantees: Grantees::new([GranteeHandle::new([5; 16])]).unwrap(),
+        purposes: Purposes::new([PurposeHandle::new([6; 16])]).unwrap(),
+        classes: Classes::new([ClassHandle::new([7; 16])]).unwrap(),
+        not_before: TIME,
+        not_after: Time(TIME.0 + 1),
+    }
+}
+
+fn request(decision: Decision) -> Request {
+    Request {
+        requested: anchored(1),
+        decision,
+        time: TIME,
+        owner: name("north-hospital"),
+        record: RecordHandle::new([2; 16]),
+        consent: ConsentHandle::new([3; 16]),
+        reader_key: ReaderKey {
+            suite: KemSuite::X25519,
+            hash: [4; 32],
+        },
+    }
+}
+
+fn prescription(standing: Standing) -> Prescription {
+    Prescription {
+        issued: anchored(1),
+        standing,
+        claims: 0,
+        token_key: token(1).public_key(),
+        lines: 2,
+        expires: TIME,
+    }
+}
+
+fn unit(place: Place) -> Unit {
+    Unit {
+        commissioned: anchored(1),
+        moved: anchored(2),
+        lot: LotHandle::new([3; 16]),
+        place,
+    }
+}
+
+#[test]
+fn state_values_have_golden_bytes() {
+    let mut vectors = Vectors::of("value");
+    let v = &mut vectors;
+    let (hospital, maker) = (name("north-hospital"), name("maker"));
+    check(v, "rules-version", &RulesVersion::key(), &RulesVersion(1));
+    let keys = vec![
+        key_of("north-hospital").public_key(),
+        key_of("maker").public_key(),
+    ];
+    let participant = Participant::new(vec![Role::Pharmacy, Role::Hospital], keys).unwrap();
+    check(v, "participant", &Participant::key(&hospital), &participant);
+
+    let record = Record {
+        sealed: anchored(1),
+        version: 1,
+        tag: Tag::new([2; 16]),
+        class: ClassHandle::new([3; 16]),
+    };
+    let key = Record::key(&hospital, &RecordHandle::new([1; 16]));
+    check(v, "record", &key, &record);
+    let link = TagLink {
+        anchored: anchored(1),
+        time: TIME,
+        kind: EventKind::AccessRequest,
+        outcome: Decision::Denied(DenialReason::Grantee).code(),
+    };
+    let key = TagIndex::key(&hospital, &Tag::new([2; 16]));
+    check(v, "tag", &key, &TagIndex::EMPTY.after(&link));
+    let key = Consent::key(&hospital, &ConsentHandle::new([1; 16]));
+    check(v, "consent", &key, &consent());
+
+    let key = Request::key(&name("old-pharmacy"), &RequestHandle::new([1; 16]));
+    check(v, "request-permitted", &key, &request(Decision::Permitted));
+    let denied = request(Decision::Denied(DenialReason::Expired));
+    check(v, "request-denied", &key, &denied);
+
+    let key = Prescription::key(&hospital, &PrescriptionHandle::new([1; 16]));
+    check(v, "prescription-open", &key, &prescription(Standing::Open));
+    let redeemed = Standing::Redeemed(anchored(2));
+    check(v, "prescription-redeemed", &key, &prescription(redeemed));
+    let voided = Standing::Voided(anchored(2));
+    check(v, "prescription-voided", &key, &prescription(voided));
+
+    let opened = anchored(1);
+    check(
+        v,
+        "lot",
+        &Lot::key(&maker, &LotHandle::new([1; 16])),
+        &Lot { opened },
+    );
+    let key = Unit::key(&maker, &UnitHandle::new([1; 16]));
+    let holder = maker.clone();
+    check(v, "unit-in-stock", &key, &unit(Place::InStock { holder }));
+    let (from, to) = (maker, name("old-pharmacy"));
+    check(
+        v,
+        "unit-in-transit",
+        &key,
+        &unit(Place::InTransit { from, to }),
+    );
+    let by = name("old-pharmacy");
+    check(v, "unit-dispensed", &key, &unit(Place::Dispensed { by }));
+    vectors.finish();
+}
+
+#[test]
+fn denial_reasons_are_frozen_in_their_order() {
+    let codes = DenialReason::ALL.map(DenialReason::code);
+    assert_eq!(codes, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    assert!(DenialReason::ALL.is_sorted());
+}
