@@ -7,7 +7,7 @@
 
 use crate::cbor::{CborError, Reader, Writer};
 use crate::checkpoint::{Checkpoint, cosigner_key, log_key};
-use crate::note::{KeyName, Note, NoteError, NoteSignature};
+use crate::note::{Note, NoteError, NoteSignature};
 use crate::signature::{Signature, SigningKey};
 use crate::validator::{Validator, ValidatorSet};
 use crate::{ParticipantName, Size, Time, TreeHash};
@@ -312,13 +312,4 @@ impl Gathering {
         )
         .ok()
     }
-}
-
-/// The name under which a network's validators sign as the log.
-///
-/// # Errors
-///
-/// [`NoteError::KeyName`] if the network's name is no part of a key name.
-pub fn origin(network_name: &str, network: crate::NetworkId) -> Result<KeyName, NoteError> {
-    format!("{network_name}/{network}").parse()
 }

@@ -7,10 +7,10 @@
 
 use crate::checkpoint::{Checkpoint, CheckpointError, cosigner_key, log_key};
 use crate::hash::sha256;
-use crate::note::{Held, KeyName, Note, NoteError, NoteKey, VerifierKey};
+use crate::note::{Held, KeyName, Note, NoteError, VerifierKey};
 use crate::validator::ValidatorSet;
 use crate::{PolicyHash, Size};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 mod parse;

@@ -1,7 +1,9 @@
 //! Reads a policy file line by line. Names, URLs and comments are opaque octets, as the format
 //! demands; only verifier keys are text.
 
-use super::*;
+use super::{Named, Policy, Rule};
+use crate::note::{NoteError, NoteKey, VerifierKey};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A policy file that is refused, and the line at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! What several of these tests need.
 
 use medanchor_ledger::checkpoint::Checkpoint;
-use medanchor_ledger::cosignature::{self, Cosignature, Gathering};
+use medanchor_ledger::cosignature::{Cosignature, Gathering};
 use medanchor_ledger::merkle::{Frontier, NodeReader, leaf_hash};
 use medanchor_ledger::note::KeyName;
 use medanchor_ledger::signature::SigningKey;
@@ -129,7 +129,7 @@ impl Network {
         let set = ValidatorSet::new(validators.collect()).unwrap();
         Self {
             id,
-            origin: cosignature::origin("north.example", id).unwrap(),
+            origin: format!("north.example/{id}").parse().unwrap(),
             set,
         }
     }

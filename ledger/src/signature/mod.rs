@@ -9,12 +9,13 @@
 
 use crate::{KeyId, hash::sha256};
 use curve25519_dalek::edwards::CompressedEdwardsY;
-use ed25519_dalek::{Signer, VerifyingKey};
-use ed25519_zebra::{VerificationKey, VerificationKeyBytes, batch};
-use rand_core::{CryptoRng, RngCore};
-use sha2::{Digest, Sha256};
+use ed25519_dalek::Signer;
 use std::fmt;
 use zeroize::Zeroizing;
+
+mod verify;
+
+pub use verify::{Signed, verify, verify_batch, verify_note};
 
 /// A signature algorithm, by the byte that stands before a key.
 ///
@@ -233,140 +234,6 @@ impl fmt::Debug for Signature {
         f.write_str(")")
     }
 }
-
-/// One signature to judge: who is said to have signed which bytes.
-#[derive(Clone, Copy, Debug)]
-pub struct Signed<'a> {
-    /// The key under which the signature should hold.
-    pub key: &'a PublicKey,
-    /// The bytes that are said to be signed.
-    pub message: &'a [u8],
-    /// The signature.
-    pub signature: &'a Signature,
-}
-
-/// Judges one signature by ZIP-215.
-///
-/// # Errors
-///
-/// [`BadSignature`] if it does not hold.
-pub fn verify(key: &PublicKey, message: &[u8], signature: &Signature) -> Result<(), BadSignature> {
-    match key.algorithm {
-        Algorithm::Ed25519 => VerificationKey::try_from(key.bytes)
-            .and_then(|key| key.verify(&signature.0.into(), message))
-            .map_err(|_| BadSignature),
-    }
-}
-
-/// Judges a note signature: ZIP-215 and, beyond it, cofactorless RFC 8032 with neither the key
-/// nor R of small order. The second implies the first, so only the second is computed.
-///
-/// # Errors
-///
-/// [`BadSignature`] if it does not hold.
-pub fn verify_note(
-    key: &PublicKey,
-    message: &[u8],
-    signature: &Signature,
-) -> Result<(), BadSignature> {
-    match key.algorithm {
-        Algorithm::Ed25519 => VerifyingKey::from_bytes(&key.bytes)
-            .and_then(|key| key.verify_strict(message, &signature.0.into()))
-            .map_err(|_| BadSignature),
-    }
-}
-
-/// Judges many signatures at once, about twice to four times as fast as one by one, with the
-/// same answer as [`verify`] for each.
-///
-/// The coefficients of the batch equation come from a hash of the whole batch, never from a
-/// random source: nobody can choose signatures to fit coefficients that depend on them.
-///
-/// # Errors
-///
-/// The places in `batch`, ascending, of the signatures that do not hold.
-pub fn verify_batch(batch: &[Signed<'_>]) -> Result<(), Vec<usize>> {
-    let mut verifier = batch::Verifier::new();
-    for Signed {
-        key,
-        message,
-        signature,
-    } in batch
-    {
-        let Algorithm::Ed25519 = key.algorithm;
-        verifier.queue((
-            VerificationKeyBytes::from(key.bytes),
-            signature.0.into(),
-            *message,
-        ));
-    }
-    if verifier.verify(Coefficients::of(batch)).is_ok() {
-        return Ok(());
-    }
-    let bad = |signed: &Signed<'_>| verify(signed.key, signed.message, signed.signature).is_err();
-    let bad: Vec<_> = (0..batch.len())
-        .filter(|n| batch.get(*n).is_some_and(bad))
-        .collect();
-    if bad.is_empty() { Ok(()) } else { Err(bad) }
-}
-
-/// A stream of SHA-256(seed || counter) blocks, whose seed is a hash over keys, signatures and
-/// messages of a batch.
-struct Coefficients {
-    seed: [u8; 32],
-    counter: u64,
-}
-
-impl Coefficients {
-    fn of(batch: &[Signed<'_>]) -> Self {
-        let mut hasher = Sha256::new_with_prefix(b"medanchor/batch/v1");
-        for Signed {
-            key,
-            message,
-            signature,
-        } in batch
-        {
-            hasher.update(key.encode());
-            hasher.update(signature.0);
-            hasher.update((message.len() as u64).to_be_bytes());
-            hasher.update(message);
-        }
-        Self {
-            seed: hasher.finalize().into(),
-            counter: 0,
-        }
-    }
-}
-
-impl RngCore for Coefficients {
-    fn next_u32(&mut self) -> u32 {
-        rand_core::impls::next_u32_via_fill(self)
-    }
-
-    fn next_u64(&mut self) -> u64 {
-        rand_core::impls::next_u64_via_fill(self)
-    }
-
-    fn fill_bytes(&mut self, dest: &mut [u8]) {
-        for chunk in dest.chunks_mut(32) {
-            let block = sha256(&[&self.seed, &self.counter.to_be_bytes()]);
-            chunk
-                .iter_mut()
-                .zip(block)
-                .for_each(|(to, from)| *to = from);
-            self.counter = self.counter.wrapping_add(1);
-        }
-    }
-
-    fn try_fill_bytes(&mut self, dest: &mut [u8]) -> Result<(), rand_core::Error> {
-        self.fill_bytes(dest);
-        Ok(())
-    }
-}
-
-/// The batch equation asks for coefficients that whoever chose the signatures could not foresee;
-/// the hash over them gives just that.
-impl CryptoRng for Coefficients {}
 
 /// An Ed25519 signing key, wiped from memory when dropped.
 ///
