@@ -38,6 +38,8 @@ pub struct Options {
     pub save_blocks: u32,
     /// Or when the changes in memory have this many bytes. Deciding waits at twice that.
     pub save_bytes: usize,
+    /// A segment of the journal that has this many bytes gets a successor; 16 MiB at most.
+    pub segment_bytes: u64,
 }
 
 impl Default for Options {
@@ -47,6 +49,7 @@ impl Default for Options {
             save_every: Duration::from_secs(1),
             save_blocks: 64,
             save_bytes: 24 << 20,
+            segment_bytes: Journal::SEGMENT_BYTES,
         }
     }
 }
@@ -369,7 +372,7 @@ impl Shared {
             settled: settled_height(&saved, head.height, mark.settled)?,
             protected: head.height.max(marks.highest()),
         };
-        let journal = Journal::open(&data.join("journal"), network, known)?;
+        let journal = Journal::open(&data.join("journal"), network, known, options.segment_bytes)?;
         if mark.settled == Size(0) {
             log.append(
                 Index(0),

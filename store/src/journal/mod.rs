@@ -92,21 +92,22 @@ struct Catalog {
 }
 
 impl Journal {
-    /// Opens the journal in `folder`, or makes one if nothing was ever decided.
+    /// A segment that has reached this size gets a successor, or earlier if so opened.
+    pub const SEGMENT_BYTES: u64 = segment::SEGMENT_LIMIT;
+
+    /// Opens the journal in `folder`, or makes one if nothing was ever decided. A segment gets a
+    /// successor at `segment_bytes`.
     ///
     /// # Errors
     ///
     /// When it belongs to another network, is damaged, or lacks what `known` says it must have.
-    pub fn open(folder: &Path, network: NetworkId, known: Known) -> Result<Self, StoreError> {
-        Self::open_with(folder, network, known, segment::SEGMENT_LIMIT)
-    }
-
-    fn open_with(
+    pub fn open(
         folder: &Path,
         network: NetworkId,
         known: Known,
-        segment_limit: u64,
+        segment_bytes: u64,
     ) -> Result<Self, StoreError> {
+        let segment_limit = segment_bytes.min(Self::SEGMENT_BYTES);
         make_folder(folder)?;
         let mut numbers = segment::list(folder)?;
         if numbers.is_empty() && known.protected == Height(0) {

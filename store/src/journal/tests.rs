@@ -24,7 +24,7 @@ fn known(settled: u64, protected: u64) -> Known {
 }
 
 fn open(folder: &TempDir, known: Known) -> Result<Journal, StoreError> {
-    Journal::open_with(folder.path(), NETWORK, known, SEGMENT)
+    Journal::open(folder.path(), NETWORK, known, SEGMENT)
 }
 
 /// A journal of `decided` heights, each a body and a decision that refers to it.
@@ -268,7 +268,12 @@ fn trimming_drops_whole_segments_and_the_rest_opens() {
 #[test]
 fn a_journal_of_another_network_is_refused() {
     let folder = journal_of(1);
-    let other = Journal::open(folder.path(), NetworkId::new([8; 16]), Known::default());
+    let other = Journal::open(
+        folder.path(),
+        NetworkId::new([8; 16]),
+        Known::default(),
+        SEGMENT,
+    );
     assert!(matches!(other, Err(StoreError::OtherNetwork { .. })));
 }
 

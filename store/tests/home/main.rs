@@ -1,0 +1,5 @@
+//! Homes: what is on disk at any moment opens to what was decided, and nothing else does.
+
+mod published;
+mod recovery;
+mod world;

@@ -1,0 +1,261 @@
+//! Crash images: the files of a home as they stand while the store is open.
+
+use crate::world::*;
+use medanchor_ledger::execute::View;
+use medanchor_ledger::merkle::{inclusion_proof, leaf_hash, verify_inclusion};
+use medanchor_ledger::state::StateKey;
+use medanchor_ledger::{Height, Index, Round};
+use medanchor_store::{Store, StoreError};
+use std::fs;
+
+/// Everything that two stores of the same history answer alike.
+fn assert_same(a: &Store, b: &Store) {
+    let (left, right) = (a.view(), b.view());
+    assert_eq!(left.head(), right.head());
+    assert_eq!(left.map().root(), right.map().root());
+    for height in 0..=left.head().height.0 {
+        let height = Height(height);
+        assert_eq!(a.block(height).unwrap(), b.block(height).unwrap());
+        assert_eq!(
+            left.block_range(height).unwrap(),
+            right.block_range(height).unwrap()
+        );
+    }
+    for index in 0..left.head().frontier.size().0 {
+        let entry = a.entry(Index(index)).unwrap();
+        assert!(entry.is_some());
+        assert_eq!(entry, b.entry(Index(index)).unwrap());
+    }
+}
+
+#[test]
+fn a_home_that_saved_nothing_is_replayed_from_its_journal() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open(home.path(), lazy()).unwrap();
+    for _ in 0..6 {
+        decide(&store, 60);
+    }
+    let image = image(home.path());
+    assert_same(&store, &open(image.path(), lazy()).unwrap());
+}
+
+#[test]
+fn a_home_that_saved_some_heights_replays_the_others_only() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open(home.path(), lazy()).unwrap();
+    for _ in 0..5 {
+        decide(&store, 90);
+    }
+    store.close().unwrap();
+    let mut replayed = Vec::new();
+    let store = open(home.path(), lazy()).unwrap();
+    for _ in 0..3 {
+        decide(&store, 90);
+    }
+    let image = image(home.path());
+    let again = Store::open(image.path(), &genesis(), lazy(), |view, block| {
+        replayed.push(block.height.0);
+        replay(view, block)
+    });
+    assert_same(&store, &again.unwrap());
+    assert_eq!(replayed, [6, 7, 8]);
+}
+
+#[test]
+fn a_store_that_saves_all_the_time_answers_like_one_that_never_does() {
+    let (home, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let eager = open(home.path(), eager()).unwrap();
+    let lazy = open(other.path(), lazy()).unwrap();
+    for events in [0, 1, 254, 300, 7, 600] {
+        decide(&eager, events);
+        decide(&lazy, events);
+        assert_same(&eager, &lazy);
+    }
+}
+
+#[test]
+fn blocks_are_found_when_their_journal_is_gone() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open(home.path(), lazy()).unwrap();
+    let blocks: Vec<_> = (0..8).map(|_| decide(&store, 100)).collect();
+    store.close().unwrap();
+    let journal = home.path().join("data/journal");
+    assert!(
+        fs::read_dir(&journal).unwrap().count() < 8,
+        "segments were dropped"
+    );
+    let store = open(home.path(), lazy()).unwrap();
+    for executed in blocks {
+        let block = store.block(executed.seal.height).unwrap().unwrap();
+        assert_eq!(block.body, executed.encode_block());
+        assert_eq!(block.value, executed.value_id);
+        assert_eq!(block.certificate, certificate(&executed));
+    }
+}
+
+#[test]
+fn events_and_values_are_found_before_and_after_they_are_saved() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open(home.path(), lazy()).unwrap();
+    let executed = decide(&store, 300);
+    let check = |store: &Store| {
+        let view = store.view();
+        for (place, event) in executed.events.iter().enumerate() {
+            let index = Index(executed.seal.first.0 + place as u64);
+            assert_eq!(store.index_of(&event.id()).unwrap(), Some(index));
+            assert_eq!(view.height_of(index).unwrap(), Some(Height(1)));
+            assert!(view.seen(&event.id()).unwrap());
+        }
+        for (key, value) in &*executed.changes {
+            assert_eq!(view.value(key).unwrap(), *value);
+        }
+        assert_eq!(view.value(&StateKey::single(0xee)).unwrap(), None);
+        assert_eq!(view.height_of(Index(302)).unwrap(), None);
+    };
+    check(&store);
+    store.close().unwrap();
+    check(&open(home.path(), lazy()).unwrap());
+}
+
+#[test]
+fn a_view_keeps_its_height_while_later_ones_are_decided_and_saved() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open(home.path(), eager()).unwrap();
+    decide(&store, 50);
+    let view = store.view();
+    let (twin, rival) = (next(&view, 40), next(&view, 41));
+    for _ in 0..5 {
+        decide(&store, 200);
+    }
+    assert_eq!(view.head().height, Height(1));
+    assert_eq!(next(&view, 40).value_id, twin.value_id);
+    assert_eq!(next(&view, 41).value_id, rival.value_id);
+    assert!(matches!(
+        store.commit(&twin, &[1]),
+        Err(StoreError::Refused { .. })
+    ));
+}
+
+#[test]
+fn proofs_hold_at_every_size_wherever_the_nodes_are() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open(home.path(), lazy()).unwrap();
+    let mut sizes = Vec::new();
+    for events in [200, 3, 500, 80] {
+        let executed = decide(&store, events);
+        sizes.push((executed.head.frontier.size(), executed.log_root()));
+    }
+    let check = |store: &Store| {
+        for (size, root) in &sizes {
+            for index in (0..size.0).step_by(13) {
+                let proof = inclusion_proof(&store.nodes(), Index(index), *size).unwrap();
+                let leaf = leaf_hash(&store.entry(Index(index)).unwrap().unwrap());
+                verify_inclusion(Index(index), *size, &leaf, &proof, root).unwrap();
+            }
+        }
+    };
+    check(&store);
+    store.close().unwrap();
+    check(&open(home.path(), lazy()).unwrap());
+}
+
+#[test]
+fn a_journal_torn_in_its_last_decision_decides_it_again() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open(home.path(), lazy()).unwrap();
+    decide(&store, 3);
+    let body = next(&store.view(), 4);
+    store
+        .journal()
+        .keep_body(Height(2), body.value_id, &body.encode_block())
+        .unwrap();
+    store
+        .journal()
+        .keep_proposal(Height(2), Round(1), body.value_id, &[])
+        .unwrap();
+    store.commit(&body, &certificate(&body)).unwrap();
+    let image = image(home.path());
+    let segment = image
+        .path()
+        .join("data/journal/00000000000000000000.journal");
+    let whole = fs::read(&segment).unwrap();
+    fs::write(&segment, &whole[..whole.len() - 1]).unwrap();
+
+    let again = open(image.path(), lazy()).unwrap();
+    assert_eq!(again.view().head().height, Height(1));
+    let undecided = again.journal().undecided(Height(2)).unwrap();
+    assert_eq!(undecided.len(), 1);
+    assert_eq!(undecided[0].body, body.encode_block());
+    assert_eq!(undecided[0].proposed, [Round(1)]);
+    again.commit(&body, &certificate(&body)).unwrap();
+    assert_same(&store, &again);
+}
+
+#[test]
+fn a_journal_that_lost_a_cosigned_height_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open(home.path(), lazy()).unwrap();
+    decide(&store, 3);
+    decide(&store, 3);
+    store.mark_cosigned(Height(2)).unwrap();
+    let image = image(home.path());
+    let segment = image
+        .path()
+        .join("data/journal/00000000000000000000.journal");
+    let whole = fs::read(&segment).unwrap();
+    fs::write(&segment, &whole[..whole.len() - 1]).unwrap();
+    assert!(matches!(
+        open(image.path(), lazy()),
+        Err(StoreError::Damaged { .. })
+    ));
+}
+
+#[test]
+fn a_replay_that_ends_elsewhere_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open(home.path(), lazy()).unwrap();
+    decide(&store, 3);
+    let image = image(home.path());
+    let other = Store::open(image.path(), &genesis(), lazy(), |view, _| {
+        Ok(next(view, 4))
+    });
+    assert!(matches!(other, Err(StoreError::Contradiction { .. })));
+}
+
+#[test]
+fn one_process_and_one_network_a_home() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open(home.path(), lazy()).unwrap();
+    assert!(matches!(
+        open(home.path(), lazy()),
+        Err(StoreError::HomeInUse { .. })
+    ));
+    drop(store);
+    let other = Store::open(home.path(), &genesis_of("other.example"), lazy(), replay);
+    assert!(matches!(other, Err(StoreError::OtherNetwork { .. })));
+}
+
+#[test]
+fn a_changed_byte_in_the_database_is_a_failed_read() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open(home.path(), lazy()).unwrap();
+    let executed = decide(&store, 300);
+    store.close().unwrap();
+    let path = home.path().join("data/state.redb");
+    let mut bytes = fs::read(&path).unwrap();
+    let (key, value) = executed.changes.iter().next().unwrap();
+    let value = value.as_deref().unwrap();
+    let places: Vec<usize> = bytes
+        .windows(value.len())
+        .enumerate()
+        .filter(|(_, window)| *window == value)
+        .map(|(place, _)| place)
+        .collect();
+    assert!(!places.is_empty());
+    for place in places {
+        bytes[place] ^= 1;
+    }
+    fs::write(&path, bytes).unwrap();
+    let store = open(home.path(), lazy()).unwrap();
+    assert!(store.view().value(key).is_err());
+}
