@@ -12,8 +12,8 @@ use medanchor_ledger::{
     ClassHandle, ConsentHandle, MemberCommitment, NetworkId, ParticipantName, PurposeHandle,
     RecordHandle, Time,
 };
-use std::collections::BTreeMap;
-use zeroize::{Zeroize, Zeroizing};
+use std::collections::{BTreeMap, BTreeSet};
+use zeroize::Zeroizing;
 
 const LABEL: &str = "medanchor-grant-v1";
 /// The longest word for a purpose or a class, in bytes.
@@ -50,8 +50,8 @@ pub struct GrantTicket {
     pub opening: GranteeOpening,
     /// The purposes, each word with its handle.
     pub purposes: BTreeMap<String, PurposeHandle>,
-    /// The classes, each word with its handle.
-    pub classes: BTreeMap<String, ClassHandle>,
+    /// The classes, each word with its handles: one for each quarter that the consent covers.
+    pub classes: BTreeSet<(String, ClassHandle)>,
     /// The records that exist today.
     pub records: Vec<GrantedRecord>,
     /// The first block time at which the consent holds.
@@ -62,9 +62,9 @@ pub struct GrantTicket {
 
 impl Drop for GrantTicket {
     fn drop(&mut self) {
-        let mut bytes = *self.opening.as_bytes();
         self.opening = GranteeOpening::new([0; 16]);
-        bytes.zeroize();
+        // The assignment must not be optimised away because nothing reads it.
+        std::hint::black_box(&self.opening);
     }
 }
 
@@ -80,8 +80,10 @@ impl GrantTicket {
         writer.key(4).text(self.grantee.as_str());
         writer.key(5).optional(self.member.as_ref().map(MemberCommitment::as_bytes));
         writer.key(6).bytes(self.opening.as_bytes());
-        write_words(writer.key(7), &self.purposes, PurposeHandle::as_bytes);
-        write_words(writer.key(8), &self.classes, ClassHandle::as_bytes);
+        let purposes = self.purposes.iter();
+        write_words(writer.key(7), purposes.map(|(word, handle)| (word, handle.as_bytes())));
+        let classes = self.classes.iter();
+        write_words(writer.key(8), classes.map(|(word, handle)| (word, handle.as_bytes())));
         writer.key(9).array(self.records.len());
         for one in &self.records {
             writer.array(2).bytes(one.record.as_bytes()).text(&one.class);
@@ -108,7 +110,7 @@ impl GrantTicket {
             grantee: reader.key(4)?.parsed(ParticipantName::MAX_LENGTH)?,
             member: reader.key(5)?.optional()?.map(MemberCommitment::new),
             opening: GranteeOpening::new(reader.key(6)?.fixed()?),
-            purposes: read_words(reader.key(7)?, PurposeHandle::new)?,
+            purposes: read_purposes(reader.key(7)?)?,
             classes: read_words(reader.key(8)?, ClassHandle::new)?,
             records: read_records(reader.key(9)?)?,
             not_before: Time(reader.key(10)?.uint()?),
@@ -120,7 +122,8 @@ impl GrantTicket {
     }
 
     fn check(&self) -> Result<(), HandoverError> {
-        let classes_known = self.records.iter().all(|one| self.classes.contains_key(&one.class));
+        let words: BTreeSet<&str> = self.classes.iter().map(|(word, _)| word.as_str()).collect();
+        let classes_known = self.records.iter().all(|one| words.contains(one.class.as_str()));
         match () {
             () if !classes_known => Err(HandoverError::Inconsistent("a record's class is not among the classes")),
             () if !self.records.is_sorted_by(|a, b| a.record < b.record) => {
@@ -148,29 +151,48 @@ impl GrantTicket {
     }
 }
 
-fn write_words<H>(writer: &mut Writer, words: &BTreeMap<String, H>, bytes: fn(&H) -> &[u8; 16]) {
+fn write_words<'a>(
+    writer: &mut Writer,
+    words: impl Iterator<Item = (&'a String, &'a [u8; 16])>,
+) {
+    let words: Vec<_> = words.collect();
     writer.array(words.len());
     for (word, handle) in words {
-        writer.array(2).text(word).bytes(bytes(handle));
+        writer.array(2).text(word).bytes(handle);
     }
 }
 
-/// Reads words in ascending order, each once.
-fn read_words<H>(
+/// Reads words with their handles, in ascending order, each pair once.
+fn read_words<H: Ord>(
     reader: &mut Reader<'_>,
     handle: fn([u8; 16]) -> H,
-) -> Result<BTreeMap<String, H>, HandoverError> {
+) -> Result<BTreeSet<(String, H)>, HandoverError> {
     let count = reader.array(1..=MAX_WORDS)?;
-    let mut words = BTreeMap::new();
+    let mut words = BTreeSet::new();
     for _ in 0..count {
         reader.array(2..=2)?;
-        let word = reader.text(MAX_WORD)?.to_owned();
-        if words.last_key_value().is_some_and(|(last, _)| *last >= word) {
-            return Err(HandoverError::Inconsistent("the words are not in order, or one stands twice"));
+        let pair = (reader.text(MAX_WORD)?.to_owned(), handle(reader.fixed()?));
+        if words.last().is_some_and(|last| *last >= pair) {
+            return Err(HandoverError::Inconsistent(
+                "the words are not in order, or one stands twice",
+            ));
         }
-        words.insert(word, handle(reader.fixed()?));
+        words.insert(pair);
     }
     Ok(words)
+}
+
+fn read_purposes(
+    reader: &mut Reader<'_>,
+) -> Result<BTreeMap<String, PurposeHandle>, HandoverError> {
+    let pairs = read_words(reader, PurposeHandle::new)?;
+    let count = pairs.len();
+    let purposes: BTreeMap<_, _> = pairs.into_iter().collect();
+    if purposes.len() == count {
+        Ok(purposes)
+    } else {
+        Err(HandoverError::Inconsistent("a purpose stands twice"))
+    }
 }
 
 fn read_records(reader: &mut Reader<'_>) -> Result<Vec<GrantedRecord>, CborError> {
@@ -198,7 +220,7 @@ mod tests {
             member: None,
             opening: GranteeOpening::new([3; 16]),
             purposes: BTreeMap::from([("TREAT".into(), PurposeHandle::new([4; 16]))]),
-            classes: BTreeMap::from([("laboratory".into(), ClassHandle::new([5; 16]))]),
+            classes: BTreeSet::from([("laboratory".into(), ClassHandle::new([5; 16]))]),
             records: (0..records).map(record).collect(),
             not_before: Time(1),
             not_after: Time(2),

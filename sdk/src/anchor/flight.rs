@@ -1,0 +1,244 @@
+//! One event on its way, and many of them together.
+
+use super::error::{AnchorError, Refusal};
+use super::Sdk;
+use crate::client::{Client, ClientError, Posted, Problem};
+use crate::receipt::Anchored;
+use medanchor_ledger::EventId;
+use medanchor_ledger::event::{Event, EventKind};
+use std::time::Duration;
+
+/// How often one event is signed anew before the client gives up.
+const MAX_RENEWALS: usize = 3;
+/// The pauses between rounds that bring no news.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// An event that is journalled, until it has a receipt or an error.
+pub(super) struct Flight {
+    event: Event,
+    /// Ids under which the same statement was posted before.
+    earlier: Vec<EventId>,
+    stage: Stage,
+    renewals: usize,
+    /// The rule that it waits for, as a node said.
+    waits_for: Option<String>,
+}
+
+enum Stage {
+    /// To be posted, for the first time or again.
+    ToPost,
+    /// In a node's pool.
+    Posted,
+    /// At its end.
+    Done(Result<Anchored, AnchorError>),
+}
+
+/// Posts the events that are to be posted. What goes wrong comes out when they are landed.
+pub(super) fn post_all(flights: &mut [Flight], client: &Client) {
+    let mut to_post: Vec<&mut Flight> =
+        flights.iter_mut().filter(|flight| matches!(flight.stage, Stage::ToPost)).collect();
+    let events: Vec<&Event> = to_post.iter().map(|flight| &flight.event).collect();
+    if events.is_empty() {
+        return;
+    }
+    match client.post_batch(&events) {
+        Ok(results) => {
+            for (flight, result) in to_post.iter_mut().zip(results) {
+                flight.take_answer(result);
+            }
+        }
+        Err(error) => {
+            for flight in to_post {
+                flight.stage = Stage::Done(Err(error.clone().into()));
+            }
+        }
+    }
+}
+
+/// Waits until every event has its receipt or its error, or patience ends.
+pub(super) fn land(flights: &mut [Flight], sdk: &Sdk) {
+    let client = sdk.client();
+    let patience = u64::try_from(client.config().patience.as_millis()).unwrap_or(u64::MAX);
+    let end = client.context().now().plus_millis(patience);
+    let mut pause = SHORTEST_PAUSE;
+    loop {
+        for flight in &mut *flights {
+            flight.settle_refusal(sdk);
+        }
+        post_all(flights, client);
+        let news = ask_round(flights, client);
+        if flights.iter().all(|flight| flight.at_end()) {
+            return;
+        }
+        if client.context().now() >= end {
+            for flight in &mut *flights {
+                flight.settle_refusal(sdk);
+            }
+            flights.iter_mut().for_each(Flight::give_up);
+            return;
+        }
+        pause = if news { SHORTEST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
+        if !news {
+            client.context().pause(pause);
+        }
+    }
+}
+
+/// Asks once for each receipt that is awaited; only the first question waits at the node, since the
+/// others are usually answered by then. True if one of them came to its end.
+fn ask_round(flights: &mut [Flight], client: &Client) -> bool {
+    let awaited = flights.iter_mut().filter(|flight| matches!(flight.stage, Stage::Posted));
+    let mut news = false;
+    for (place, flight) in awaited.enumerate() {
+        let answer = client.receipt(&flight.event, place == 0);
+        flight.take_answer(answer.map(|anchored| Posted::Anchored(Box::new(anchored))));
+        news |= matches!(flight.stage, Stage::Done(_));
+    }
+    news
+}
+
+impl Flight {
+    pub(super) const fn new(event: Event, earlier: Vec<EventId>) -> Self {
+        Self { event, earlier, stage: Stage::ToPost, renewals: 0, waits_for: None }
+    }
+
+    pub(super) const fn event(&self) -> &Event {
+        &self.event
+    }
+
+    /// Posts the one event and lets the node hold its answer until there is a receipt.
+    pub(super) fn post_waiting(&mut self, client: &Client) {
+        let answer = client.post(&self.event, true);
+        self.take_answer(answer);
+    }
+
+    fn take_answer(&mut self, answer: Result<Posted, ClientError>) {
+        self.stage = match answer {
+            Ok(Posted::Accepted) => Stage::Posted,
+            Ok(Posted::Anchored(anchored)) => Stage::Done(Ok(*anchored)),
+            Err(error) if error.has_code("pending") => {
+                self.waits_for = error.problem().and_then(|problem| problem.rule.clone());
+                Stage::Posted
+            }
+            // The node lost its pool, or another node than before was asked: post it there too.
+            Err(error) if error.has_code("not-found") => Stage::ToPost,
+            Err(error) if error.problem().is_some_and(Problem::may_pass_later) => Stage::ToPost,
+            Err(error) => Stage::Done(Err(error.into())),
+        };
+    }
+
+    fn at_end(&self) -> bool {
+        match &self.stage {
+            Stage::Done(Err(AnchorError::Client(error))) => !self.has_remedy(error),
+            Stage::Done(_) => true,
+            Stage::ToPost | Stage::Posted => false,
+        }
+    }
+
+    /// Whether `settle_refusal` will do something about this.
+    fn has_remedy(&self, error: &ClientError) -> bool {
+        let renewable = error.has_code("stale") && self.renewals < MAX_RENEWALS;
+        renewable || error.problem().is_some_and(is_refusal)
+    }
+
+    fn give_up(&mut self) {
+        if !self.at_end() {
+            let (id, rule) = (self.event.id(), self.waits_for.take());
+            self.stage = Stage::Done(Err(AnchorError::Waiting { id, rule }));
+        }
+    }
+
+    /// Looks behind a node's refusal: signs anew what came too late, and finds out whether what is
+    /// refused as a repetition is this very statement.
+    fn settle_refusal(&mut self, sdk: &Sdk) {
+        let Stage::Done(Err(AnchorError::Client(error))) = &self.stage else { return };
+        if !self.has_remedy(error) {
+            return;
+        }
+        if error.has_code("stale") {
+            self.renew(sdk);
+        } else if let ClientError::Problem(problem) = error {
+            let problem = Problem::clone(problem);
+            self.stage = Stage::Done(self.judge(problem, sdk.client()));
+        }
+    }
+
+    fn renew(&mut self, sdk: &Sdk) {
+        match sdk.renewed(&self.event) {
+            Ok(Some(event)) => {
+                self.earlier.push(self.event.id());
+                self.event = event;
+                self.renewals += 1;
+                self.stage = Stage::ToPost;
+            }
+            // Another thread has taken it up; ask what became of it.
+            Ok(None) => self.stage = Stage::Posted,
+            Err(error) => self.stage = Stage::Done(Err(error)),
+        }
+    }
+
+    fn judge(&self, problem: Problem, client: &Client) -> Result<Anchored, AnchorError> {
+        let winner = problem.winner.map(|id| winner(&id, client));
+        match winner {
+            Some(Ok(mut winner)) if self.is_mine(&winner) => {
+                winner.earlier = true;
+                Ok(winner)
+            }
+            // It is mine, and only its receipt is missing: nothing is settled yet.
+            Some(Err(error)) if problem.winner.is_some_and(|id| self.has_id(&id)) => {
+                Err(error.into())
+            }
+            winner => {
+                let (event, winner) = (self.event.id(), winner.and_then(Result::ok));
+                Err(AnchorError::Refused(Box::new(Refusal { event, problem, winner })))
+            }
+        }
+    }
+
+    fn has_id(&self, id: &EventId) -> bool {
+        self.event.id() == *id || self.earlier.contains(id)
+    }
+
+    /// Whether `winner` is this statement: posted under an id it had before, or the same creation by
+    /// the same participant. Moving a unit twice is two statements even if they read the same.
+    fn is_mine(&self, winner: &Anchored) -> bool {
+        let creates = matches!(
+            self.event.kind(),
+            EventKind::RecordSeal
+                | EventKind::ConsentGrant
+                | EventKind::PrescriptionIssue
+                | EventKind::LotOpen
+                | EventKind::AccessRequest
+        );
+        let same = winner.event().issuer() == self.event.issuer()
+            && winner.event().body() == self.event.body();
+        self.has_id(&winner.id()) || creates && same
+    }
+
+    /// The id to be struck from the journal, if this needs no further work.
+    pub(super) fn settled(&self) -> Option<EventId> {
+        match &self.stage {
+            Stage::Done(Ok(_) | Err(AnchorError::Refused(_))) => Some(self.event.id()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn into_result(self) -> Result<Anchored, AnchorError> {
+        let id = self.event.id();
+        match self.stage {
+            Stage::Done(result) => result,
+            Stage::ToPost | Stage::Posted => Err(AnchorError::Waiting { id, rule: self.waits_for }),
+        }
+    }
+}
+
+fn is_refusal(problem: &Problem) -> bool {
+    problem.code == "rule-broken"
+}
+
+/// The event that won, with its receipt.
+fn winner(id: &EventId, client: &Client) -> Result<Anchored, ClientError> {
+    let event = client.event(id)?;
+    client.receipt(&event, true)
+}

@@ -1,0 +1,62 @@
+//! Why a node could not serve a request.
+
+use super::http::NoAnswer;
+use super::problem::Problem;
+use super::retry::Failure;
+use crate::receipt::ProofError;
+use medanchor_ledger::policy::Distrust;
+
+/// Why there is no good answer. No variant holds what was sent.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// No address was given.
+    #[error("no node was named; give the address of one at least, such as http://127.0.0.1:7401")]
+    NoNode,
+    /// No node answered.
+    #[error("no node could be asked ({0}); check the addresses and that the nodes run")]
+    Unreachable(NoAnswer),
+    /// A node refused.
+    #[error("the node refused: {0}")]
+    Problem(Box<Problem>),
+    /// A node's answer is not what the interface says.
+    #[error("the node's answer makes no sense ({0}); ask another node, and look at this one")]
+    Nonsense(&'static str),
+    /// A node gave a receipt that proves nothing.
+    #[error("the node gave a false receipt ({0}); ask another node, and keep this one's answer as evidence")]
+    FalseReceipt(Box<ProofError>),
+    /// A node gave a checkpoint that the policy does not accept.
+    #[error("the node gave a checkpoint that is not to be trusted ({0}); ask another node")]
+    Distrust(Box<Distrust>),
+}
+
+impl ClientError {
+    /// The problem document, if a node refused with one.
+    #[must_use]
+    pub fn problem(&self) -> Option<&Problem> {
+        match self {
+            Self::Problem(problem) => Some(problem),
+            _ => None,
+        }
+    }
+
+    /// Whether the node refused with this code.
+    pub(crate) fn has_code(&self, code: &str) -> bool {
+        self.problem().is_some_and(|problem| problem.code == code)
+    }
+}
+
+impl From<Failure> for ClientError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::NoAnswer(why) => Self::Unreachable(why),
+            Failure::Problem(problem) => Self::Problem(Box::new(problem)),
+        }
+    }
+}
+
+impl From<ProofError> for ClientError {
+    fn from(error: ProofError) -> Self {
+        Self::FalseReceipt(Box::new(error))
+    }
+}

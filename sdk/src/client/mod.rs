@@ -1,0 +1,292 @@
+//! A blocking client of nodes' HTTP interface.
+//!
+//! What always holds: nothing a node says is taken on trust that can be checked: an event's bytes are
+//! hashed, a receipt and a checkpoint are verified against the policy before they are returned. What
+//! cannot be checked yet says so in its name. Answers are bounded in size and time, requests are
+//! repeated as they are, and neither payloads nor secrets are ever part of a request or an error.
+
+mod answer;
+mod config;
+mod error;
+mod http;
+mod problem;
+mod retry;
+
+pub use config::ClientConfig;
+pub use error::ClientError;
+pub use http::NoAnswer;
+pub use problem::Problem;
+
+use crate::context::{Context, System};
+use crate::receipt::{Anchored, verify_receipt_in};
+use answer::{Item, read_batch, read_item};
+use http::{Answer, Request};
+use medanchor_ledger::event::Event;
+use medanchor_ledger::note::Note;
+use medanchor_ledger::policy::{Policy, PolicyRange, VerifiedCheckpoint};
+use medanchor_ledger::{EventId, Height, Size};
+use retry::Nodes;
+use std::sync::Arc;
+
+const COSE: &str = "application/cose";
+const CBOR_SEQUENCE: &str = "application/cbor-seq";
+const JSON: &str = "application/json, application/problem+json";
+const TEXT: &str = "text/plain, application/problem+json";
+const BYTES: &str = "application/cose, application/octet-stream, application/problem+json";
+
+/// The most bytes of a receipt or of an event with its receipt.
+const MAX_RECEIPT: u64 = 300 << 10;
+/// The most bytes of the answer to a batch.
+const MAX_BATCH_ANSWER: u64 = 16 << 20;
+/// The most bytes of a block, a state value, a genesis or a policy.
+const MAX_FILE: u64 = 16 << 20;
+/// The most events that are posted at once.
+const BATCH_EVENTS: usize = 256;
+/// The most bytes that are posted at once.
+const BATCH_BYTES: usize = 512 << 10;
+
+/// What became of a posted event so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Posted {
+    /// It is in the node's pool.
+    Accepted,
+    /// It is in the ledger.
+    Anchored(Box<Anchored>),
+}
+
+/// A client of one network, at one node or several.
+pub struct Client {
+    nodes: Nodes,
+    config: ClientConfig,
+    policy: PolicyRange,
+    context: Arc<dyn Context>,
+}
+
+impl Client {
+    /// A client that asks these nodes in turn and believes this policy.
+    ///
+    /// # Errors
+    /// [`ClientError::NoNode`].
+    pub fn new<A: Into<String>>(
+        nodes: impl IntoIterator<Item = A>,
+        policy: Policy,
+    ) -> Result<Self, ClientError> {
+        Self::with(nodes, policy, ClientConfig::default(), Arc::new(System))
+    }
+
+    /// A client with a patience, a clock and a random source of the caller's.
+    ///
+    /// # Errors
+    /// [`ClientError::NoNode`].
+    pub fn with<A: Into<String>>(
+        nodes: impl IntoIterator<Item = A>,
+        policy: Policy,
+        config: ClientConfig,
+        context: Arc<dyn Context>,
+    ) -> Result<Self, ClientError> {
+        let addresses: Vec<String> =
+            nodes.into_iter().map(|node| node.into().trim_end_matches('/').to_owned()).collect();
+        if addresses.is_empty() {
+            return Err(ClientError::NoNode);
+        }
+        let nodes = Nodes::new(addresses, &config);
+        Ok(Self { nodes, config, policy: PolicyRange::from(policy, Size(0)), context })
+    }
+
+    /// The nodes' addresses.
+    #[must_use]
+    pub fn nodes(&self) -> &[String] {
+        self.nodes.addresses()
+    }
+
+    /// How patient the client is.
+    #[must_use]
+    pub const fn config(&self) -> &ClientConfig {
+        &self.config
+    }
+
+    pub(crate) fn context(&self) -> &dyn Context {
+        self.context.as_ref()
+    }
+
+    fn ask(&self, request: &Request<'_>) -> Result<Answer, ClientError> {
+        Ok(self.nodes.ask(request, &self.config, self.context.as_ref())?)
+    }
+
+    fn get(&self, path: &str, accept: &'static str, limit: u64) -> Result<Answer, ClientError> {
+        let patience = self.config.request_timeout;
+        self.ask(&Request { path, body: None, accept, limit, patience })
+    }
+
+    /// Posts one event; with `wait`, the node holds its answer until there is a receipt or its own
+    /// bound is over.
+    ///
+    /// # Errors
+    /// [`ClientError`]. A refusal has the rule and the winner.
+    pub fn post(&self, event: &Event, wait: bool) -> Result<Posted, ClientError> {
+        let (path, patience) = match wait {
+            true => ("/v1/events?wait=receipt", self.config.wait_timeout),
+            false => ("/v1/events", self.config.request_timeout),
+        };
+        let body = Some((event.encoded(), COSE));
+        let answer = self.ask(&Request { path, body, accept: JSON, limit: MAX_RECEIPT, patience })?;
+        self.posted(event, read_item(&answer)?)
+    }
+
+    /// Posts many events; gives one result for each, in their order.
+    ///
+    /// # Errors
+    /// [`ClientError`] when the whole was not served; some may have been accepted then, and posting
+    /// all of them again does no harm.
+    pub fn post_batch(
+        &self,
+        events: &[&Event],
+    ) -> Result<Vec<Result<Posted, ClientError>>, ClientError> {
+        let mut results = Vec::with_capacity(events.len());
+        let mut rest = events;
+        while !rest.is_empty() {
+            let (some, after) = rest.split_at(batch_length(rest));
+            results.extend(self.post_some(some)?);
+            rest = after;
+        }
+        Ok(results)
+    }
+
+    fn post_some(
+        &self,
+        events: &[&Event],
+    ) -> Result<Vec<Result<Posted, ClientError>>, ClientError> {
+        let bytes = events.iter().map(|event| event.encoded()).collect::<Vec<_>>().concat();
+        let answer = self.ask(&Request {
+            path: "/v1/events/batch",
+            body: Some((&bytes, CBOR_SEQUENCE)),
+            accept: JSON,
+            limit: MAX_BATCH_ANSWER,
+            patience: self.config.wait_timeout,
+        })?;
+        let items = read_batch(&answer, events.len())?;
+        let posted = events.iter().zip(items).map(|(event, item)| self.posted(event, item));
+        Ok(posted.collect())
+    }
+
+    fn posted(&self, event: &Event, item: Item) -> Result<Posted, ClientError> {
+        match item {
+            Item::Problem(problem) => Err(ClientError::Problem(problem)),
+            Item::Accepted(id) | Item::Anchored(Some(id), _) if id != event.id() => {
+                Err(ClientError::Nonsense("it names another event"))
+            }
+            Item::Accepted(_) => Ok(Posted::Accepted),
+            Item::Anchored(_, receipt) => {
+                let anchored = verify_receipt_in(&self.policy, event.encoded(), receipt.as_bytes())?;
+                Ok(Posted::Anchored(Box::new(anchored)))
+            }
+        }
+    }
+
+    /// An event that the node knows, checked against its id.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with code `not-found` when the node does not know it.
+    pub fn event(&self, id: &EventId) -> Result<Event, ClientError> {
+        let answer = self.get(&format!("/v1/events/{id}"), BYTES, MAX_RECEIPT)?;
+        let event = Event::decode(&answer.body)
+            .map_err(|_| ClientError::Nonsense("what it calls an event is none"))?;
+        if event.id() == *id {
+            Ok(event)
+        } else {
+            Err(ClientError::Nonsense("it gives another event than was asked for"))
+        }
+    }
+
+    /// The receipt of an event, verified. With `wait`, the node holds its answer until there is one
+    /// or its own bound is over.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with code `pending` while there is none, `not-found` when the node
+    /// does not know the event, and with the rule when it was refused.
+    pub fn receipt(&self, event: &Event, wait: bool) -> Result<Anchored, ClientError> {
+        let (query, patience) = match wait {
+            true => ("?wait=receipt", self.config.wait_timeout),
+            false => ("", self.config.request_timeout),
+        };
+        let path = format!("/v1/events/{}/receipt{query}", event.id());
+        let request =
+            Request { path: &path, body: None, accept: TEXT, limit: MAX_RECEIPT, patience };
+        let answer = self.ask(&request)?;
+        Ok(verify_receipt_in(&self.policy, event.encoded(), &answer.body)?)
+    }
+
+    /// The node's latest checkpoint, verified.
+    ///
+    /// # Errors
+    /// [`ClientError::Distrust`] when the policy does not accept it.
+    pub fn checkpoint(&self) -> Result<VerifiedCheckpoint, ClientError> {
+        let answer = self.get("/checkpoint", TEXT, MAX_RECEIPT)?;
+        let distrust = |error| ClientError::Distrust(Box::new(error));
+        let note = Note::parse(&answer.body).map_err(|error| distrust(error.into()))?;
+        self.policy.verify_checkpoint(&note).map_err(distrust)
+    }
+
+    /// A value of the state, as this node says: there is no proof of it yet.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn unproven_state(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ClientError> {
+        match self.get(&format!("/v1/state/{}", hex::encode(key)), BYTES, MAX_FILE) {
+            Ok(answer) => Ok(Some(answer.body)),
+            Err(error) if error.has_code("not-found") => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What this node says of a block: to look at, not to rely on.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn unproven_block(&self, height: Height) -> Result<serde_json::Value, ClientError> {
+        self.json(&format!("/v1/blocks/{height}"))
+    }
+
+    /// What the node says of itself.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn status(&self) -> Result<serde_json::Value, ClientError> {
+        self.json("/v1/status")
+    }
+
+    fn json(&self, path: &str) -> Result<serde_json::Value, ClientError> {
+        let answer = self.get(path, JSON, MAX_FILE)?;
+        serde_json::from_slice(&answer.body).map_err(|_| ClientError::Nonsense("it is not JSON"))
+    }
+
+    /// The policy file as this node serves it. Compare it with the one that you trust.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn unproven_policy(&self) -> Result<Vec<u8>, ClientError> {
+        Ok(self.get("/policy", TEXT, MAX_FILE)?.body)
+    }
+
+    /// The genesis file as this node serves it. Compare its hash with the one that you trust.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn unproven_genesis(&self) -> Result<Vec<u8>, ClientError> {
+        Ok(self.get("/genesis", BYTES, MAX_FILE)?.body)
+    }
+}
+
+/// How many of the first events go into one post: one at least.
+fn batch_length(events: &[&Event]) -> usize {
+    let mut bytes = 0usize;
+    let fits = |event: &&&Event| {
+        bytes = bytes.saturating_add(event.encoded().len());
+        bytes <= BATCH_BYTES
+    };
+    events.iter().take(BATCH_EVENTS).take_while(fits).count().max(1).min(events.len())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,30 @@
+//! What an institution does, one file a domain. Each seals or derives what stays at home and gives
+//! back signed events; nothing is posted here.
+//!
+//! What always holds: everything is named by the application's own id (such as the id of a FHIR
+//! resource), and handles follow from that name and the vault, so doing a thing again after a crash
+//! seals and says the same thing again, and never a second one. The names themselves stay at home.
+
+mod access;
+mod consent;
+mod prescription;
+mod record;
+mod unit;
+
+pub use access::{AccessAsked, NewAccess};
+pub use consent::{Consented, Grantee, NewConsent};
+pub use prescription::{NewPrescription, Prescribed, Redemption};
+pub use record::{NewRecord, SealedRecord};
+pub use unit::{Lot, MAX_UNITS, Pack};
+
+use crate::error::SdkError;
+use crate::ticket::MAX_WORD;
+
+/// Refuses a purpose or class that a ticket could not carry.
+fn check_word<'a>(what: &'static str, word: &'a str) -> Result<&'a str, SdkError> {
+    if (1..=MAX_WORD).contains(&word.len()) {
+        Ok(word)
+    } else {
+        Err(SdkError::Word { what, max: MAX_WORD })
+    }
+}

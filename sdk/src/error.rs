@@ -1,0 +1,66 @@
+//! Why something was not sealed, signed or anchored.
+
+use crate::context::NoRandomness;
+use crate::identity::IdentityError;
+use crate::journal::JournalError;
+use crate::token::HandoverError;
+use medanchor_ledger::event::BuildError;
+use medanchor_ledger::{NetworkId, ParticipantName};
+use medanchor_vault::VaultError;
+
+/// Why nothing was signed. No variant holds a payload, a secret or a name of a person.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SdkError {
+    /// The identity cannot be used.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The payload was not sealed or opened.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The journal cannot be written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The event cannot be built.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// No random bytes.
+    #[error(transparent)]
+    Randomness(#[from] NoRandomness),
+    /// What another party handed over cannot be used.
+    #[error(transparent)]
+    Handover(#[from] HandoverError),
+    /// What was handed over is for another network.
+    #[error("this is for network {found}, not for {own}; use the identity of that network")]
+    OtherNetwork {
+        /// The network it is for.
+        found: NetworkId,
+        /// The identity's network.
+        own: NetworkId,
+    },
+    /// A claim or ticket was made out to somebody else.
+    #[error("the {what} is not made out to {own}; ask for one that is")]
+    NotForUs {
+        /// What was handed over.
+        what: &'static str,
+        /// The identity's participant.
+        own: ParticipantName,
+    },
+    /// The claim has ended.
+    #[error("the claim has ended; ask the patient for a new one")]
+    ClaimEnded,
+    /// A purpose that the ticket does not hold.
+    #[error("the ticket does not allow this purpose; ask for one of its purposes, or for another consent")]
+    NoSuchPurpose,
+    /// A consent that can never hold.
+    #[error("the consent {0}; change it")]
+    Consent(&'static str),
+    /// A word that is empty or too long.
+    #[error("a {what} is 1 to {max} bytes of text")]
+    Word {
+        /// What the word stands for.
+        what: &'static str,
+        /// The most bytes.
+        max: usize,
+    },
+}

@@ -1,0 +1,300 @@
+//! Who an application acts as: a folder with a signing key, a network, a vault and a journal.
+//!
+//! What always holds: the folder belongs to one participant of one network; its signing key is made
+//! in it and never leaves it; one process at a time has it open, because the vault is locked.
+//!
+//! ```text
+//! FOLDER/participant   the participant's name
+//! FOLDER/key           the signing key, readable by its owner alone
+//! FOLDER/genesis       which network this is
+//! FOLDER/policy        whose signatures make a receipt trustworthy
+//! FOLDER/vault/        sealed payloads and wrapped keys
+//! FOLDER/journal       signed events that are not settled yet
+//! ```
+//!
+//! Three steps: [`Identity::create`] draws the key, the network registers its public half in the
+//! genesis, [`Identity::join`] makes the folder whole. From then on [`Identity::open`].
+
+mod key;
+
+use crate::context::{Context, NoRandomness, System, random};
+use crate::error::SdkError;
+use crate::journal::{Journal, JournalError};
+use medanchor_ledger::event::{Event, EventBody, UnsignedEvent};
+use medanchor_ledger::policy::{Policy, PolicyError};
+use medanchor_ledger::signature::{PublicKey, SigningKey};
+use medanchor_ledger::{EventId, NetworkId, Nonce, ParticipantName, sha256};
+use medanchor_vault::{Vault, VaultError};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// How long a new event may wait to be anchored: the ledger allows 15 minutes after block time, and
+/// the clocks may differ a little.
+pub const VALIDITY_MILLIS: u64 = 10 * 60 * 1000;
+/// The largest genesis, policy or name file that is read.
+const MAX_FILE: u64 = 16 << 20;
+
+/// Why an identity cannot be made or opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdentityError {
+    /// The system refused.
+    #[error("cannot use {path}: {source}", path = path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Others than the owner may read or change the key.
+    #[error("others can read the key file {path} (mode {mode:03o}); close it with `chmod 600 {path}`, and replace the key if somebody may have read it", path = path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A file does not hold what it should.
+    #[error("{path} does not hold {what}; restore it from the back-up", path = path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What it should hold.
+        what: &'static str,
+    },
+    /// The folder belongs to another participant or network already.
+    #[error("{path} belongs to {what} already; use another folder", path = path.display())]
+    Taken {
+        /// The folder.
+        path: PathBuf,
+        /// To whom it belongs.
+        what: String,
+    },
+    /// The policy cannot be read.
+    #[error("the policy cannot be used: {0}")]
+    Policy(#[from] PolicyError),
+    /// The vault cannot be used.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// No random bytes.
+    #[error(transparent)]
+    Randomness(#[from] NoRandomness),
+}
+
+impl IdentityError {
+    pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
+        Self::Io { path: path.to_owned(), source }
+    }
+}
+
+/// A participant that can seal and sign.
+pub struct Identity {
+    folder: PathBuf,
+    participant: ParticipantName,
+    network: NetworkId,
+    policy: Policy,
+    key: SigningKey,
+    vault: Vault,
+    journal: Mutex<Journal>,
+    context: Arc<dyn Context>,
+}
+
+impl Identity {
+    /// Makes the folder and draws the signing key. Gives the public key that the network has to
+    /// register for the participant. Called again for the same participant, it gives the same key.
+    ///
+    /// # Errors
+    /// [`IdentityError::Taken`] if the folder is another participant's, and failures of the system.
+    pub fn create(folder: &Path, participant: &ParticipantName) -> Result<PublicKey, IdentityError> {
+        std::fs::create_dir_all(folder).map_err(|source| IdentityError::io(folder, source))?;
+        close_to_others(folder)?;
+        let (name, key_path) = (folder.join("participant"), folder.join("key"));
+        if key_path.exists() {
+            let found = read_participant(&name)?;
+            if found != *participant {
+                return Err(IdentityError::Taken { path: folder.to_owned(), what: found.to_string() });
+            }
+            return Ok(key::read(&key_path)?.public_key());
+        }
+        write_new(&name, format!("{participant}\n").as_bytes())?;
+        Ok(key::create(&key_path, &System)?.public_key())
+    }
+
+    /// Makes the folder whole: notes the network's genesis and policy and makes the vault.
+    ///
+    /// # Errors
+    /// [`IdentityError::Taken`] if it belongs to another network, and failures of the system.
+    pub fn join(folder: &Path, genesis: &[u8], policy: &[u8]) -> Result<(), IdentityError> {
+        Policy::parse(policy)?;
+        let path = folder.join("genesis");
+        if path.exists() && read_bounded(&path)? != genesis {
+            return Err(IdentityError::Taken { path: folder.to_owned(), what: "another network".into() });
+        }
+        write_new(&path, genesis)?;
+        write_new(&folder.join("policy"), policy)?;
+        let vault = folder.join("vault");
+        if !vault.exists() {
+            Vault::create(&vault, network_of(genesis))?;
+        }
+        Ok(())
+    }
+
+    /// Opens the folder.
+    ///
+    /// # Errors
+    /// [`IdentityError`] names the file that is missing, damaged, open to others or in use.
+    pub fn open(folder: &Path) -> Result<Self, IdentityError> {
+        Self::open_with(folder, Arc::new(System))
+    }
+
+    /// Opens the folder with a clock and a random source of the caller's.
+    ///
+    /// # Errors
+    /// As [`Identity::open`].
+    pub fn open_with(folder: &Path, context: Arc<dyn Context>) -> Result<Self, IdentityError> {
+        let network = network_of(&read_bounded(&folder.join("genesis"))?);
+        Ok(Self {
+            participant: read_participant(&folder.join("participant"))?,
+            network,
+            policy: Policy::parse(&read_bounded(&folder.join("policy"))?)?,
+            key: key::read(&folder.join("key"))?,
+            vault: Vault::open(&folder.join("vault"), network)?,
+            journal: Mutex::new(Journal::open(&folder.join("journal"), id_of)?),
+            folder: folder.to_owned(),
+            context,
+        })
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Who signs.
+    #[must_use]
+    pub const fn participant(&self) -> &ParticipantName {
+        &self.participant
+    }
+
+    /// The network.
+    #[must_use]
+    pub const fn network(&self) -> NetworkId {
+        self.network
+    }
+
+    /// Whose signatures make a receipt trustworthy.
+    #[must_use]
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The public half of the signing key.
+    #[must_use]
+    pub fn public_key(&self) -> PublicKey {
+        self.key.public_key()
+    }
+
+    /// The vault, for what this crate has no words for.
+    #[must_use]
+    pub const fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    pub(crate) fn context(&self) -> &Arc<dyn Context> {
+        &self.context
+    }
+
+    pub(crate) fn journal(&self) -> MutexGuard<'_, Journal> {
+        // The journal refuses all work after a failure of its own; a panic elsewhere spoils nothing.
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Signs a statement of this participant, to be anchored within ten minutes.
+    ///
+    /// # Errors
+    /// [`SdkError`] if it is too long or the system gives no randomness.
+    pub fn sign(&self, body: impl Into<EventBody>) -> Result<Event, SdkError> {
+        let event = UnsignedEvent {
+            issuer: self.participant.clone(),
+            network: self.network,
+            nonce: Nonce::new(random(self.context.as_ref())?),
+            not_after: self.context.now().plus_millis(VALIDITY_MILLIS),
+            body: body.into(),
+        };
+        Ok(event.sign(&self.key)?)
+    }
+
+    /// 16 bytes that stand for `name` in this institution's `domain`: always the same, and nobody
+    /// without the vault can link them to the name.
+    pub(crate) fn handle(&self, domain: &str, name: &str) -> [u8; 16] {
+        self.vault.handle(domain, name)
+    }
+
+    /// 32 secret bytes that stand for `name`: as good as stored, because the vault's root is.
+    pub(crate) fn seed(&self, domain: &str, name: &str) -> zeroize::Zeroizing<[u8; 32]> {
+        let mut seed = zeroize::Zeroizing::new([0; 32]);
+        let (first, second) = seed.split_at_mut(16);
+        first.copy_from_slice(&self.handle(&format!("{domain}/1"), name));
+        second.copy_from_slice(&self.handle(&format!("{domain}/2"), name));
+        seed
+    }
+}
+
+fn id_of(event: &[u8]) -> Option<EventId> {
+    Event::decode(event).ok().map(|event| event.id())
+}
+
+fn network_of(genesis: &[u8]) -> NetworkId {
+    let hash = sha256(&[genesis]);
+    NetworkId::new(std::array::from_fn(|n| hash[n]))
+}
+
+fn read_bounded(path: &Path) -> Result<Vec<u8>, IdentityError> {
+    let io = |source| IdentityError::io(path, source);
+    let mut bytes = Vec::new();
+    File::open(path).map_err(io)?.take(MAX_FILE).read_to_end(&mut bytes).map_err(io)?;
+    Ok(bytes)
+}
+
+fn read_participant(path: &Path) -> Result<ParticipantName, IdentityError> {
+    let bytes = read_bounded(path)?;
+    let text = std::str::from_utf8(&bytes).ok().and_then(|text| text.strip_suffix('\n'));
+    text.and_then(|text| text.parse().ok()).ok_or_else(|| IdentityError::Content {
+        path: path.to_owned(),
+        what: "a participant's name",
+    })
+}
+
+/// Writes a file aside and renames it into place, so that no crash leaves half of it.
+fn write_new(path: &Path, bytes: &[u8]) -> Result<(), IdentityError> {
+    let aside = path.with_extension("new");
+    let write = || {
+        let mut file = File::create(&aside)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&aside, path)?;
+        path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    };
+    write().map_err(|source| IdentityError::io(path, source))
+}
+
+#[cfg(unix)]
+fn close_to_others(folder: &Path) -> Result<(), IdentityError> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))
+        .map_err(|source| IdentityError::io(folder, source))
+}
+
+#[cfg(not(unix))]
+fn close_to_others(_: &Path) -> Result<(), IdentityError> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
