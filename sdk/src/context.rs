@@ -67,7 +67,11 @@ pub(crate) mod fixed {
 
     impl Fixed {
         pub(crate) fn at(now: u64) -> Self {
-            Self { now: now.into(), drawn: 0.into(), paused: 0.into() }
+            Self {
+                now: now.into(),
+                drawn: 0.into(),
+                paused: 0.into(),
+            }
         }
     }
 

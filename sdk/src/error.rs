@@ -50,7 +50,9 @@ pub enum SdkError {
     #[error("the claim has ended; ask the patient for a new one")]
     ClaimEnded,
     /// A purpose that the ticket does not hold.
-    #[error("the ticket does not allow this purpose; ask for one of its purposes, or for another consent")]
+    #[error(
+        "the ticket does not allow this purpose; ask for one of its purposes, or for another consent"
+    )]
     NoSuchPurpose,
     /// A consent that can never hold.
     #[error("the consent {0}; change it")]

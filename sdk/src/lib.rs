@@ -12,6 +12,8 @@ pub mod identity;
 pub mod import;
 pub mod journal;
 pub mod receipt;
+#[cfg(test)]
+mod testing;
 mod ticket;
 mod token;
 
@@ -27,6 +29,7 @@ pub use identity::{Identity, IdentityError};
 pub use medanchor_ledger::event::Event as SignedEvent;
 pub use medanchor_ledger::event::{Fraction, VoidReason};
 pub use medanchor_ledger::policy::Policy;
+pub use medanchor_ledger::rules::{Decision, DenialReason};
 pub use medanchor_vault::CodeScheme;
 pub use receipt::{Anchored, ProofError, verify_receipt, verify_receipt_in};
 pub use ticket::{GrantTicket, GrantedRecord};

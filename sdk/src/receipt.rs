@@ -36,7 +36,9 @@ pub enum ProofError {
     #[error(transparent)]
     Unproved(#[from] Unproved),
     /// A policy that asks for no quorum.
-    #[error("{0} of the policy's witnesses cosigned, and the policy asks for none; use the network's own policy")]
+    #[error(
+        "{0} of the policy's witnesses cosigned, and the policy asks for none; use the network's own policy"
+    )]
     NoQuorum(usize),
 }
 
@@ -55,7 +57,11 @@ pub struct Anchored {
 ///
 /// # Errors
 /// [`ProofError`] says what does not hold.
-pub fn verify_receipt(policy: &Policy, event: &[u8], receipt: &[u8]) -> Result<Anchored, ProofError> {
+pub fn verify_receipt(
+    policy: &Policy,
+    event: &[u8],
+    receipt: &[u8],
+) -> Result<Anchored, ProofError> {
     verify_receipt_in(&PolicyRange::from(policy.clone(), Size(0)), event, receipt)
 }
 
@@ -72,7 +78,12 @@ pub fn verify_receipt_in(
     let verified = Receipt::parse(receipt)?.verify(event.encoded(), policy)?;
     match verified.checkpoint().cosigners().len() {
         0 => Err(ProofError::NoQuorum(0)),
-        _ => Ok(Anchored { event, receipt: receipt.to_vec(), verified, earlier: false }),
+        _ => Ok(Anchored {
+            event,
+            receipt: receipt.to_vec(),
+            verified,
+            earlier: false,
+        }),
     }
 }
 
@@ -147,17 +158,81 @@ impl fmt::Display for Counted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let checkpoint = self.0.checkpoint();
         let head = checkpoint.checkpoint();
-        write!(f, "entry {} of {} in {}; ", self.0.index(), head.size, head.origin)?;
-        write!(f, "signed by {} log key(s) of the policy (", checkpoint.logs().len())?;
+        write!(
+            f,
+            "entry {} of {} in {}; ",
+            self.0.index(),
+            head.size,
+            head.origin
+        )?;
+        write!(
+            f,
+            "signed by {} log key(s) of the policy (",
+            checkpoint.logs().len()
+        )?;
         for (place, key) in checkpoint.logs().iter().enumerate() {
             let comma = if place == 0 { "" } else { ", " };
             write!(f, "{comma}{key}")?;
         }
-        write!(f, "), cosigned by {} of its witnesses (", checkpoint.cosigners().len())?;
+        write!(
+            f,
+            "), cosigned by {} of its witnesses (",
+            checkpoint.cosigners().len()
+        )?;
         for (place, cosigner) in checkpoint.cosigners().iter().enumerate() {
             let comma = if place == 0 { "" } else { ", " };
             write!(f, "{comma}{}", cosigner.key.name())?;
         }
         f.write_char(')')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::network_with;
+    use medanchor_ledger::event::ConsentRevoke;
+    use medanchor_ledger::policy::Distrust;
+    use medanchor_ledger::rules::Role;
+
+    #[test]
+    fn a_receipt_proves_its_event_and_says_which_keys_counted() {
+        let root = tempfile::tempdir().unwrap();
+        let mut network = network_with(root.path(), &[("hospital", Role::Hospital)]);
+        let identity = crate::Identity::open(&root.path().join("hospital")).unwrap();
+        let consent = identity.consent_handle("c");
+        let event = identity.sign(ConsentRevoke { consent }).unwrap();
+        let receipt = network.append(event.encoded());
+        let anchored = verify_receipt(identity.policy(), event.encoded(), &receipt).unwrap();
+        assert_eq!(anchored.id(), event.id());
+        let said = anchored.counted().to_string();
+        assert!(said.starts_with("entry 1 of 2 in test/"), "{said}");
+        assert!(said.contains("signed by 1 log key(s)"), "{said}");
+        assert!(
+            said.contains("cosigned by 3") && said.contains("/validator-2"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn another_event_a_missing_cosignature_and_another_network_are_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let mut network = network_with(root.path(), &[("hospital", Role::Hospital)]);
+        let identity = crate::Identity::open(&root.path().join("hospital")).unwrap();
+        let (one, other) = (identity.revoke("c").unwrap(), identity.revoke("d").unwrap());
+        let receipt = network.append(one.encoded());
+        let policy = identity.policy();
+        let error = verify_receipt(policy, other.encoded(), &receipt).unwrap_err();
+        assert!(
+            matches!(error, ProofError::Unproved(Unproved::Inclusion(_))),
+            "{error}"
+        );
+        let error = verify_receipt(policy, one.encoded(), &network.receipt(1, 2)).unwrap_err();
+        let few = Unproved::Checkpoint(Distrust::NoQuorum { cosigners: 2 });
+        assert_eq!(error, ProofError::Unproved(few));
+        let log = policy.logs().first().unwrap();
+        let none = Policy::parse(format!("log {log}\nquorum none\n").as_bytes()).unwrap();
+        let error = verify_receipt(&none, one.encoded(), &network.receipt(1, 0)).unwrap_err();
+        assert!(matches!(error, ProofError::NoQuorum(0)), "{error}");
     }
 }

@@ -78,15 +78,26 @@ impl GrantTicket {
         writer.key(2).text(self.owner.as_str());
         writer.key(3).bytes(self.consent.as_bytes());
         writer.key(4).text(self.grantee.as_str());
-        writer.key(5).optional(self.member.as_ref().map(MemberCommitment::as_bytes));
+        writer
+            .key(5)
+            .optional(self.member.as_ref().map(MemberCommitment::as_bytes));
         writer.key(6).bytes(self.opening.as_bytes());
         let purposes = self.purposes.iter();
-        write_words(writer.key(7), purposes.map(|(word, handle)| (word, handle.as_bytes())));
+        write_words(
+            writer.key(7),
+            purposes.map(|(word, handle)| (word, handle.as_bytes())),
+        );
         let classes = self.classes.iter();
-        write_words(writer.key(8), classes.map(|(word, handle)| (word, handle.as_bytes())));
+        write_words(
+            writer.key(8),
+            classes.map(|(word, handle)| (word, handle.as_bytes())),
+        );
         writer.key(9).array(self.records.len());
         for one in &self.records {
-            writer.array(2).bytes(one.record.as_bytes()).text(&one.class);
+            writer
+                .array(2)
+                .bytes(one.record.as_bytes())
+                .text(&one.class);
         }
         writer.key(10).uint(self.not_before.0);
         writer.key(11).uint(self.not_after.0);
@@ -123,15 +134,20 @@ impl GrantTicket {
 
     fn check(&self) -> Result<(), HandoverError> {
         let words: BTreeSet<&str> = self.classes.iter().map(|(word, _)| word.as_str()).collect();
-        let classes_known = self.records.iter().all(|one| words.contains(one.class.as_str()));
+        let classes_known = self
+            .records
+            .iter()
+            .all(|one| words.contains(one.class.as_str()));
         match () {
-            () if !classes_known => Err(HandoverError::Inconsistent("a record's class is not among the classes")),
-            () if !self.records.is_sorted_by(|a, b| a.record < b.record) => {
-                Err(HandoverError::Inconsistent("the records are not in order, or one stands twice"))
-            }
-            () if self.not_before >= self.not_after => {
-                Err(HandoverError::Inconsistent("the consent ends before it begins"))
-            }
+            () if !classes_known => Err(HandoverError::Inconsistent(
+                "a record's class is not among the classes",
+            )),
+            () if !self.records.is_sorted_by(|a, b| a.record < b.record) => Err(
+                HandoverError::Inconsistent("the records are not in order, or one stands twice"),
+            ),
+            () if self.not_before >= self.not_after => Err(HandoverError::Inconsistent(
+                "the consent ends before it begins",
+            )),
             () => Ok(()),
         }
     }
@@ -151,10 +167,7 @@ impl GrantTicket {
     }
 }
 
-fn write_words<'a>(
-    writer: &mut Writer,
-    words: impl Iterator<Item = (&'a String, &'a [u8; 16])>,
-) {
+fn write_words<'a>(writer: &mut Writer, words: impl Iterator<Item = (&'a String, &'a [u8; 16])>) {
     let words: Vec<_> = words.collect();
     writer.array(words.len());
     for (word, handle) in words {
@@ -200,7 +213,10 @@ fn read_records(reader: &mut Reader<'_>) -> Result<Vec<GrantedRecord>, CborError
     let record = |_| {
         reader.array(2..=2)?;
         let record = RecordHandle::new(reader.fixed()?);
-        Ok(GrantedRecord { record, class: reader.text(MAX_WORD)?.to_owned() })
+        Ok(GrantedRecord {
+            record,
+            class: reader.text(MAX_WORD)?.to_owned(),
+        })
     };
     (0..count).map(record).collect()
 }
@@ -211,7 +227,10 @@ mod tests {
     use proptest::prelude::*;
 
     fn ticket(records: u8) -> GrantTicket {
-        let record = |n| GrantedRecord { record: RecordHandle::new([n; 16]), class: "laboratory".into() };
+        let record = |n| GrantedRecord {
+            record: RecordHandle::new([n; 16]),
+            class: "laboratory".into(),
+        };
         GrantTicket {
             network: NetworkId::new([1; 16]),
             owner: "north-hospital".parse().unwrap(),
@@ -232,7 +251,10 @@ mod tests {
         let text = ticket(3).to_text();
         let read = GrantTicket::from_text(&text).unwrap();
         assert_eq!(read.encode(), ticket(3).encode());
-        assert_eq!(text.as_str(), include_str!("../../vectors/handover/grant.txt").trim_end());
+        assert_eq!(
+            text.as_str(),
+            include_str!("../../vectors/handover/grant.txt").trim_end()
+        );
     }
 
     #[test]

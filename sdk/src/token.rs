@@ -70,7 +70,12 @@ impl PatientToken {
         prescription: PrescriptionHandle,
         seed: &[u8; 32],
     ) -> Self {
-        Self { network, issuer, prescription, key: SigningKey::from_seed(seed) }
+        Self {
+            network,
+            issuer,
+            prescription,
+            key: SigningKey::from_seed(seed),
+        }
     }
 
     /// Draws a token for a new prescription.
@@ -137,7 +142,9 @@ impl PatientToken {
         writer.key(1).bytes(self.network.as_bytes());
         writer.key(2).text(self.issuer.as_str());
         writer.key(3).bytes(self.prescription.as_bytes());
-        writer.key(4).uint(u64::from(self.public_key().algorithm().id()));
+        writer
+            .key(4)
+            .uint(u64::from(self.public_key().algorithm().id()));
         writer.key(5).bytes(self.key.seed().as_ref());
         Zeroizing::new(writer.into_bytes())
     }
@@ -304,7 +311,10 @@ mod tests {
     fn a_token_survives_the_handover() {
         let read = PatientToken::from_text(&token().to_text()).unwrap();
         assert_eq!(read.public_key(), token().public_key());
-        assert_eq!(read.claim(&pharmacy(), 1, Time(9)), token().claim(&pharmacy(), 1, Time(9)));
+        assert_eq!(
+            read.claim(&pharmacy(), 1, Time(9)),
+            token().claim(&pharmacy(), 1, Time(9))
+        );
     }
 
     #[test]
@@ -322,13 +332,22 @@ mod tests {
     fn a_claim_redirected_to_another_pharmacy_is_refused() {
         let mut claim = token().claim(&pharmacy(), 1, Time(9));
         claim.pharmacy = "corner-pharmacz".parse().unwrap();
-        assert_eq!(SignedClaim::from_text(&claim.to_text()), Err(HandoverError::Signature));
+        assert_eq!(
+            SignedClaim::from_text(&claim.to_text()),
+            Err(HandoverError::Signature)
+        );
     }
 
     #[test]
     fn the_texts_are_frozen() {
-        assert_eq!(token().to_text().as_str(), include_str!("../../vectors/handover/token.txt").trim_end());
+        assert_eq!(
+            token().to_text().as_str(),
+            include_str!("../../vectors/handover/token.txt").trim_end()
+        );
         let claim = token().claim(&pharmacy(), 1, Time(1_800_000_000_000));
-        assert_eq!(claim.to_text(), include_str!("../../vectors/handover/claim.txt").trim_end());
+        assert_eq!(
+            claim.to_text(),
+            include_str!("../../vectors/handover/claim.txt").trim_end()
+        );
     }
 }

@@ -38,7 +38,8 @@ struct Waits<'a>(Option<&'a str>);
 
 impl fmt::Display for Waits<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.map_or(Ok(()), |rule| write!(f, " and waits for {rule}"))
+        self.0
+            .map_or(Ok(()), |rule| write!(f, " and waits for {rule}"))
     }
 }
 
@@ -66,7 +67,12 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.problem)?;
         match &self.winner {
-            Some(winner) => write!(f, " (event {} at index {} won)", winner.id(), winner.index()),
+            Some(winner) => write!(
+                f,
+                " (event {} at index {} won)",
+                winner.id(),
+                winner.index()
+            ),
             None => Ok(()),
         }
     }

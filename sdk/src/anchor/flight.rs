@@ -1,7 +1,7 @@
 //! One event on its way, and many of them together.
 
-use super::error::{AnchorError, Refusal};
 use super::Sdk;
+use super::error::{AnchorError, Refusal};
 use crate::client::{Client, ClientError, Posted, Problem};
 use crate::receipt::Anchored;
 use medanchor_ledger::EventId;
@@ -31,13 +31,15 @@ enum Stage {
     /// In a node's pool.
     Posted,
     /// At its end.
-    Done(Result<Anchored, AnchorError>),
+    Done(Box<Result<Anchored, AnchorError>>),
 }
 
 /// Posts the events that are to be posted. What goes wrong comes out when they are landed.
 pub(super) fn post_all(flights: &mut [Flight], client: &Client) {
-    let mut to_post: Vec<&mut Flight> =
-        flights.iter_mut().filter(|flight| matches!(flight.stage, Stage::ToPost)).collect();
+    let mut to_post: Vec<&mut Flight> = flights
+        .iter_mut()
+        .filter(|flight| matches!(flight.stage, Stage::ToPost))
+        .collect();
     let events: Vec<&Event> = to_post.iter().map(|flight| &flight.event).collect();
     if events.is_empty() {
         return;
@@ -50,7 +52,7 @@ pub(super) fn post_all(flights: &mut [Flight], client: &Client) {
         }
         Err(error) => {
             for flight in to_post {
-                flight.stage = Stage::Done(Err(error.clone().into()));
+                flight.stage = Stage::Done(Box::new(Err(error.clone().into())));
             }
         }
     }
@@ -78,7 +80,11 @@ pub(super) fn land(flights: &mut [Flight], sdk: &Sdk) {
             flights.iter_mut().for_each(Flight::give_up);
             return;
         }
-        pause = if news { SHORTEST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
+        pause = if news {
+            SHORTEST_PAUSE
+        } else {
+            (pause * 2).min(LONGEST_PAUSE)
+        };
         if !news {
             client.context().pause(pause);
         }
@@ -88,7 +94,9 @@ pub(super) fn land(flights: &mut [Flight], sdk: &Sdk) {
 /// Asks once for each receipt that is awaited; only the first question waits at the node, since the
 /// others are usually answered by then. True if one of them came to its end.
 fn ask_round(flights: &mut [Flight], client: &Client) -> bool {
-    let awaited = flights.iter_mut().filter(|flight| matches!(flight.stage, Stage::Posted));
+    let awaited = flights
+        .iter_mut()
+        .filter(|flight| matches!(flight.stage, Stage::Posted));
     let mut news = false;
     for (place, flight) in awaited.enumerate() {
         let answer = client.receipt(&flight.event, place == 0);
@@ -100,7 +108,13 @@ fn ask_round(flights: &mut [Flight], client: &Client) -> bool {
 
 impl Flight {
     pub(super) const fn new(event: Event, earlier: Vec<EventId>) -> Self {
-        Self { event, earlier, stage: Stage::ToPost, renewals: 0, waits_for: None }
+        Self {
+            event,
+            earlier,
+            stage: Stage::ToPost,
+            renewals: 0,
+            waits_for: None,
+        }
     }
 
     pub(super) const fn event(&self) -> &Event {
@@ -116,7 +130,7 @@ impl Flight {
     fn take_answer(&mut self, answer: Result<Posted, ClientError>) {
         self.stage = match answer {
             Ok(Posted::Accepted) => Stage::Posted,
-            Ok(Posted::Anchored(anchored)) => Stage::Done(Ok(*anchored)),
+            Ok(Posted::Anchored(anchored)) => Stage::Done(Box::new(Ok(*anchored))),
             Err(error) if error.has_code("pending") => {
                 self.waits_for = error.problem().and_then(|problem| problem.rule.clone());
                 Stage::Posted
@@ -124,15 +138,25 @@ impl Flight {
             // The node lost its pool, or another node than before was asked: post it there too.
             Err(error) if error.has_code("not-found") => Stage::ToPost,
             Err(error) if error.problem().is_some_and(Problem::may_pass_later) => Stage::ToPost,
-            Err(error) => Stage::Done(Err(error.into())),
+            Err(error) => Stage::Done(Box::new(Err(error.into()))),
         };
     }
 
     fn at_end(&self) -> bool {
+        match (&self.stage, self.node_error()) {
+            (Stage::Done(_), Some(error)) => !self.has_remedy(error),
+            (Stage::Done(_), None) => true,
+            (Stage::ToPost | Stage::Posted, _) => false,
+        }
+    }
+
+    fn node_error(&self) -> Option<&ClientError> {
         match &self.stage {
-            Stage::Done(Err(AnchorError::Client(error))) => !self.has_remedy(error),
-            Stage::Done(_) => true,
-            Stage::ToPost | Stage::Posted => false,
+            Stage::Done(result) => match result.as_ref() {
+                Err(AnchorError::Client(error)) => Some(error),
+                _ => None,
+            },
+            Stage::ToPost | Stage::Posted => None,
         }
     }
 
@@ -145,22 +169,21 @@ impl Flight {
     fn give_up(&mut self) {
         if !self.at_end() {
             let (id, rule) = (self.event.id(), self.waits_for.take());
-            self.stage = Stage::Done(Err(AnchorError::Waiting { id, rule }));
+            self.stage = Stage::Done(Box::new(Err(AnchorError::Waiting { id, rule })));
         }
     }
 
     /// Looks behind a node's refusal: signs anew what came too late, and finds out whether what is
     /// refused as a repetition is this very statement.
     fn settle_refusal(&mut self, sdk: &Sdk) {
-        let Stage::Done(Err(AnchorError::Client(error))) = &self.stage else { return };
-        if !self.has_remedy(error) {
+        let Some(error) = self.node_error().filter(|error| self.has_remedy(error)) else {
             return;
-        }
+        };
         if error.has_code("stale") {
             self.renew(sdk);
         } else if let ClientError::Problem(problem) = error {
             let problem = Problem::clone(problem);
-            self.stage = Stage::Done(self.judge(problem, sdk.client()));
+            self.stage = Stage::Done(Box::new(self.judge(problem, sdk.client())));
         }
     }
 
@@ -174,7 +197,7 @@ impl Flight {
             }
             // Another thread has taken it up; ask what became of it.
             Ok(None) => self.stage = Stage::Posted,
-            Err(error) => self.stage = Stage::Done(Err(error)),
+            Err(error) => self.stage = Stage::Done(Box::new(Err(error))),
         }
     }
 
@@ -191,7 +214,11 @@ impl Flight {
             }
             winner => {
                 let (event, winner) = (self.event.id(), winner.and_then(Result::ok));
-                Err(AnchorError::Refused(Box::new(Refusal { event, problem, winner })))
+                Err(AnchorError::Refused(Box::new(Refusal {
+                    event,
+                    problem,
+                    winner,
+                })))
             }
         }
     }
@@ -218,17 +245,21 @@ impl Flight {
 
     /// The id to be struck from the journal, if this needs no further work.
     pub(super) fn settled(&self) -> Option<EventId> {
-        match &self.stage {
-            Stage::Done(Ok(_) | Err(AnchorError::Refused(_))) => Some(self.event.id()),
-            _ => None,
-        }
+        let Stage::Done(result) = &self.stage else {
+            return None;
+        };
+        let settled = matches!(result.as_ref(), Ok(_) | Err(AnchorError::Refused(_)));
+        settled.then(|| self.event.id())
     }
 
     pub(super) fn into_result(self) -> Result<Anchored, AnchorError> {
         let id = self.event.id();
         match self.stage {
-            Stage::Done(result) => result,
-            Stage::ToPost | Stage::Posted => Err(AnchorError::Waiting { id, rule: self.waits_for }),
+            Stage::Done(result) => *result,
+            Stage::ToPost | Stage::Posted => Err(AnchorError::Waiting {
+                id,
+                rule: self.waits_for,
+            }),
         }
     }
 }

@@ -91,7 +91,9 @@ impl Sdk {
         }
         // One event gives one result.
         let mut results = self.wait_flights(flights);
-        results.pop().unwrap_or(Err(AnchorError::Client(ClientError::NoNode)))
+        results
+            .pop()
+            .unwrap_or(Err(AnchorError::Client(ClientError::NoNode)))
     }
 
     /// Journals events, posts them together, and waits for their receipts; gives one result for
@@ -116,7 +118,10 @@ impl Sdk {
             Err(error) => return (0..count).map(|_| Err(error.clone())).collect(),
         };
         flight::post_all(&mut flights, &self.client);
-        flights.into_iter().map(|flight| Ok(InFlight(flight))).collect()
+        flights
+            .into_iter()
+            .map(|flight| Ok(InFlight(flight)))
+            .collect()
     }
 
     /// Waits for the receipts of events that were posted; gives one result for each, in their order.
@@ -146,10 +151,12 @@ impl Sdk {
     /// # Errors
     /// In the results, as [`Sdk::anchor`].
     pub fn resume(&self) -> Vec<Result<Anchored, AnchorError>> {
-        let pending = self.identity.journal().pending();
+        let pending = self.identity.unsettled();
         // The journal was read with the same decoder, so no event drops out here.
         let flights = pending.into_iter().filter_map(|one| {
-            Event::decode(&one.event).ok().map(|event| Flight::new(event, one.earlier))
+            Event::decode(&one.event)
+                .ok()
+                .map(|event| Flight::new(event, one.earlier))
         });
         let mut flights: Vec<Flight> = flights.collect();
         flight::post_all(&mut flights, &self.client);
@@ -167,7 +174,10 @@ impl Sdk {
     fn journalled(&self, events: Vec<Event>) -> Result<Vec<Flight>, AnchorError> {
         let bytes: Vec<&[u8]> = events.iter().map(Event::encoded).collect();
         self.identity.journal().sign(&bytes).map_err(Arc::new)?;
-        Ok(events.into_iter().map(|event| Flight::new(event, Vec::new())).collect())
+        Ok(events
+            .into_iter()
+            .map(|event| Flight::new(event, Vec::new()))
+            .collect())
     }
 
     fn wait_flights(&self, mut flights: Vec<Flight>) -> Vec<Result<Anchored, AnchorError>> {
@@ -181,8 +191,14 @@ impl Sdk {
 
     /// Signs what an event says anew and journals that; `None` if it was settled meanwhile.
     fn renewed(&self, event: &Event) -> Result<Option<Event>, AnchorError> {
-        let renewed = self.identity.sign(event.body().clone()).map_err(sign_error)?;
-        let journalled = self.identity.journal().renew(&event.id(), renewed.encoded());
+        let renewed = self
+            .identity
+            .sign(event.body().clone())
+            .map_err(sign_error)?;
+        let journalled = self
+            .identity
+            .journal()
+            .renew(&event.id(), renewed.encoded());
         Ok(journalled.map_err(Arc::new)?.then_some(renewed))
     }
 }

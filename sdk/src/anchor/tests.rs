@@ -1,0 +1,342 @@
+//! Events on their way through crashes, lost answers, late arrival and lost races.
+
+use super::*;
+use crate::client::ClientConfig;
+use crate::context::fixed::Fixed;
+use crate::testing::node::{Reply, Seen, serve};
+use crate::testing::{Network, network_with};
+use medanchor_ledger::rules::Role;
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+/// A node that keeps a log, and refuses what repeats the subject of an earlier event.
+struct Node {
+    network: Network,
+    anchored: BTreeMap<EventId, (Vec<u8>, Vec<u8>)>,
+    by_subject: BTreeMap<String, EventId>,
+    pooled: BTreeMap<EventId, Vec<u8>>,
+    /// How many more requests pass before what is pooled gets into a block.
+    delay: usize,
+    /// Posts that are taken and whose answer is lost.
+    lose_answers: usize,
+    /// Events with an earlier not-after are stale.
+    now: u64,
+    posts: usize,
+}
+
+type Shared = Arc<Mutex<Node>>;
+
+impl Node {
+    fn answer(&mut self, request: &Seen) -> Reply {
+        if self.delay == 0 {
+            self.make_block();
+        }
+        self.delay = self.delay.saturating_sub(1);
+        let path = request.path.split('?').next().unwrap_or_default();
+        let words: Vec<&str> = path.split('/').collect();
+        match (request.method.as_str(), words.as_slice()) {
+            ("POST", ["", "v1", "events"]) => {
+                let item = self.post(&request.body);
+                self.maybe_lost(Self::whole(item))
+            }
+            ("POST", ["", "v1", "events", "batch"]) => self.batch(&request.body),
+            ("GET", ["", "v1", "events", id]) => match self.anchored.get(&id.parse().unwrap()) {
+                Some((event, _)) => Reply::Whole(200, "application/cose", event.clone()),
+                None => Reply::problem(404, "not-found"),
+            },
+            ("GET", ["", "v1", "events", id, "receipt"]) => self.receipt(&id.parse().unwrap()),
+            _ => Reply::problem(404, "no-such-resource"),
+        }
+    }
+
+    fn batch(&mut self, mut bytes: &[u8]) -> Reply {
+        let mut results = Vec::new();
+        while !bytes.is_empty() {
+            // The only way to find an event's end here is to try.
+            let end = (1..=bytes.len())
+                .find(|end| Event::decode(&bytes[..*end]).is_ok())
+                .unwrap();
+            let (status, value) = self.post(&bytes[..end]);
+            let problem = serde_json::json!({ "problem": value });
+            results.push(if status < 300 { value } else { problem });
+            bytes = &bytes[end..];
+        }
+        self.maybe_lost(Reply::json(202, &serde_json::json!({ "results": results })))
+    }
+
+    fn maybe_lost(&mut self, reply: Reply) -> Reply {
+        if self.lose_answers == 0 {
+            return reply;
+        }
+        self.lose_answers -= 1;
+        Reply::Raw(Vec::new())
+    }
+
+    fn whole((status, value): (u16, serde_json::Value)) -> Reply {
+        Reply::json(status, &value)
+    }
+
+    fn post(&mut self, bytes: &[u8]) -> (u16, serde_json::Value) {
+        self.posts += 1;
+        let event = Event::decode(bytes).unwrap();
+        let id = event.id();
+        if let Some((_, receipt)) = self.anchored.get(&id) {
+            let receipt = String::from_utf8(receipt.clone()).unwrap();
+            return (
+                200,
+                serde_json::json!({ "id": id.to_string(), "state": "anchored", "receipt": receipt }),
+            );
+        }
+        if event.not_after().0 < self.now {
+            return (422, serde_json::json!({ "status": 422, "code": "stale" }));
+        }
+        if let Some(winner) = self.by_subject.get(&subject(&event)) {
+            return (
+                409,
+                serde_json::json!({
+                    "status": 409, "code": "rule-broken", "rule": "record.exists", "winner": winner.to_string(),
+                }),
+            );
+        }
+        self.pooled.insert(id, bytes.to_vec());
+        (
+            202,
+            serde_json::json!({ "id": id.to_string(), "state": "accepted" }),
+        )
+    }
+
+    fn make_block(&mut self) {
+        for (id, bytes) in std::mem::take(&mut self.pooled) {
+            self.anchor(id, &bytes);
+        }
+    }
+
+    fn anchor(&mut self, id: EventId, bytes: &[u8]) {
+        let receipt = self.network.append(bytes);
+        self.by_subject
+            .insert(subject(&Event::decode(bytes).unwrap()), id);
+        self.anchored.insert(id, (bytes.to_vec(), receipt));
+    }
+
+    fn receipt(&self, id: &EventId) -> Reply {
+        match self.anchored.get(id) {
+            Some((_, receipt)) => Reply::Whole(200, "text/plain", receipt.clone()),
+            None if self.pooled.contains_key(id) => Reply::problem(404, "pending"),
+            None => Reply::problem(404, "not-found"),
+        }
+    }
+}
+
+fn subject(event: &Event) -> String {
+    event.subject().to_string()
+}
+
+struct Stage {
+    root: tempfile::TempDir,
+    node: Shared,
+    address: String,
+}
+
+const NOW: u64 = 1_700_000_000_000;
+
+impl Stage {
+    fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let people = [("hospital", Role::Hospital), ("pharmacy", Role::Pharmacy)];
+        let network = network_with(root.path(), &people);
+        let node = Arc::new(Mutex::new(Node {
+            network,
+            anchored: BTreeMap::new(),
+            by_subject: BTreeMap::new(),
+            pooled: BTreeMap::new(),
+            delay: 0,
+            lose_answers: 0,
+            now: 0,
+            posts: 0,
+        }));
+        let shared = node.clone();
+        let address = serve(move |request| shared.lock().unwrap().answer(request));
+        Self {
+            root,
+            node,
+            address,
+        }
+    }
+
+    fn sdk_at(&self, who: &str, now: u64) -> Sdk {
+        let context = Arc::new(Fixed::at(now));
+        let identity = Identity::open_with(&self.root.path().join(who), context.clone()).unwrap();
+        let policy = identity.policy().clone();
+        let client = Client::with([&self.address], policy, ClientConfig::default(), context);
+        Sdk::with_client(identity, client.unwrap())
+    }
+
+    fn sdk(&self, who: &str) -> Sdk {
+        self.sdk_at(who, NOW)
+    }
+}
+
+fn ids(results: &[Result<Anchored, AnchorError>]) -> Vec<EventId> {
+    results
+        .iter()
+        .map(|result| result.as_ref().unwrap().id())
+        .collect()
+}
+
+#[test]
+fn an_anchored_event_leaves_the_journal_and_its_receipt_can_be_kept() {
+    let stage = Stage::new();
+    let sdk = stage.sdk("hospital");
+    let event = sdk.revoke("c").unwrap();
+    let anchored = sdk.anchor(event.clone()).unwrap();
+    assert_eq!(anchored.id(), event.id());
+    assert!(sdk.unsettled().is_empty());
+    let folder = stage.root.path().join("receipts");
+    anchored.save(&folder).unwrap();
+    let read = |end: &str| std::fs::read(folder.join(format!("{}.{end}", event.id()))).unwrap();
+    let policy = sdk.policy();
+    let checked = crate::verify_receipt(policy, &read("event"), &read("tlog-proof")).unwrap();
+    assert_eq!(checked.index(), anchored.index());
+}
+
+#[test]
+fn a_batch_is_posted_at_once_and_every_receipt_is_waited_for() {
+    let stage = Stage::new();
+    stage.node.lock().unwrap().delay = 5;
+    let sdk = stage.sdk("hospital");
+    let events: Vec<Event> = (0..20)
+        .map(|n| sdk.revoke(&n.to_string()).unwrap())
+        .collect();
+    let wanted: Vec<EventId> = events.iter().map(Event::id).collect();
+    let results = sdk.anchor_batch(events);
+    assert_eq!(ids(&results), wanted);
+    assert!(sdk.unsettled().is_empty());
+    assert_eq!(stage.node.lock().unwrap().posts, 20);
+}
+
+#[test]
+fn after_a_crash_the_same_bytes_are_posted_again() {
+    let stage = Stage::new();
+    let sdk = stage.sdk("hospital");
+    let events: Vec<Event> = (0..3)
+        .map(|n| sdk.revoke(&n.to_string()).unwrap())
+        .collect();
+    let wanted: Vec<EventId> = events.iter().map(Event::id).collect();
+    // Signed and journalled, and then the power goes.
+    drop(sdk.journalled(events).unwrap());
+    drop(sdk);
+    let sdk = stage.sdk("hospital");
+    assert_eq!(ids(&sdk.resume()), wanted);
+    assert!(sdk.resume().is_empty());
+}
+
+#[test]
+fn a_lost_answer_is_made_good_without_a_second_event() {
+    let stage = Stage::new();
+    stage.node.lock().unwrap().lose_answers = 2;
+    let sdk = stage.sdk("hospital");
+    let event = sdk.revoke("c").unwrap();
+    assert_eq!(sdk.anchor(event.clone()).unwrap().id(), event.id());
+    assert_eq!(stage.node.lock().unwrap().anchored.len(), 1);
+}
+
+#[test]
+fn an_event_whose_time_has_passed_is_signed_anew_with_the_same_handles() {
+    let stage = Stage::new();
+    let sdk = stage.sdk("hospital");
+    let event = sdk.revoke("c").unwrap();
+    drop(sdk.journalled(vec![event.clone()]).unwrap());
+    drop(sdk);
+    let later = NOW + 3_600_000;
+    stage.node.lock().unwrap().now = later;
+    let sdk = stage.sdk_at("hospital", later);
+    let anchored = sdk.resume().pop().unwrap().unwrap();
+    assert_ne!(anchored.id(), event.id());
+    assert_eq!(anchored.event().body(), event.body());
+    assert!(sdk.unsettled().is_empty());
+}
+
+/// The first bytes were anchored, but the node that is asked now does not know it yet: what is signed
+/// anew is refused as a repetition, and the winner turns out to be the first.
+#[test]
+fn exists_same_content_mine_is_success() {
+    let stage = Stage::new();
+    let sdk = stage.sdk("hospital");
+    let first = sdk.revoke("c").unwrap();
+    drop(sdk.journalled(vec![first.clone()]).unwrap());
+    let second = sdk.renewed(&first).unwrap().unwrap();
+    assert_ne!(first.id(), second.id());
+    stage
+        .node
+        .lock()
+        .unwrap()
+        .anchor(first.id(), first.encoded());
+    let anchored = sdk.resume().pop().unwrap().unwrap();
+    assert_eq!(anchored.id(), first.id());
+    assert!(anchored.stood_already());
+    assert!(sdk.unsettled().is_empty());
+}
+
+#[test]
+fn sealing_and_issuing_again_after_a_crash_before_the_journal_is_success_too() {
+    let stage = Stage::new();
+    let new = crate::NewRecord {
+        name: "Observation/1",
+        version: 1,
+        subject: "Patient/1",
+        class: "laboratory",
+        payload: br#"{"value":1.50}"#,
+    };
+    let sdk = stage.sdk("hospital");
+    let first = sdk.anchor(sdk.seal_record(&new).unwrap().event).unwrap();
+    let again = sdk.anchor(sdk.seal_record(&new).unwrap().event).unwrap();
+    assert_eq!(again.id(), first.id());
+    assert!(again.stood_already() && !first.stood_already());
+}
+
+#[test]
+fn losing_to_another_statement_is_a_refusal_with_the_winners_verified_receipt() {
+    let stage = Stage::new();
+    let hospital = stage.sdk("hospital");
+    let winner = hospital.anchor(hospital.revoke("c").unwrap()).unwrap();
+    // The same subject again, in another statement: here the same words at another time.
+    let loser = hospital.revoke("c").unwrap();
+    let error = hospital.anchor(loser.clone()).unwrap_err();
+    let AnchorError::Refused(refusal) = error else {
+        panic!("{error}")
+    };
+    assert_eq!(refusal.event, loser.id());
+    assert_eq!(refusal.rule(), "record.exists");
+    assert_eq!(refusal.winner.unwrap().id(), winner.id());
+    assert!(hospital.unsettled().is_empty());
+}
+
+#[test]
+fn patience_ends_and_the_event_stays_journalled() {
+    let stage = Stage::new();
+    stage.node.lock().unwrap().delay = usize::MAX;
+    let sdk = stage.sdk("hospital");
+    let event = sdk.revoke("c").unwrap();
+    let error = sdk.anchor(event.clone()).unwrap_err();
+    assert!(
+        matches!(error, AnchorError::Waiting { id, .. } if id == event.id()),
+        "{error}"
+    );
+    assert_eq!(sdk.unsettled().len(), 1);
+    stage.node.lock().unwrap().delay = 0;
+    assert_eq!(ids(&sdk.resume()), [event.id()]);
+}
+
+#[test]
+fn a_node_that_lost_its_pool_gets_the_bytes_again() {
+    let stage = Stage::new();
+    stage.node.lock().unwrap().delay = 100;
+    let sdk = stage.sdk("hospital");
+    let event = sdk.revoke("c").unwrap();
+    let posted = sdk.post_batch(vec![event.clone()]);
+    let mut node = stage.node.lock().unwrap();
+    (node.pooled, node.delay) = (BTreeMap::new(), 3);
+    drop(node);
+    assert_eq!(ids(&sdk.wait_all(posted)), [event.id()]);
+    assert_eq!(stage.node.lock().unwrap().posts, 2);
+}

@@ -58,7 +58,9 @@ pub(super) fn read_item(answer: &Answer) -> Result<Item, ClientError> {
 pub(super) fn read_batch(answer: &Answer, count: usize) -> Result<Vec<Item>, ClientError> {
     let batch: Batch = serde_json::from_slice(&answer.body).map_err(|_| NOT_AN_ITEM)?;
     if batch.results.len() != count {
-        return Err(ClientError::Nonsense("it does not have one result for each event"));
+        return Err(ClientError::Nonsense(
+            "it does not have one result for each event",
+        ));
     }
     batch.results.into_iter().map(Fields::item).collect()
 }

@@ -23,7 +23,9 @@ pub enum ClientError {
     #[error("the node's answer makes no sense ({0}); ask another node, and look at this one")]
     Nonsense(&'static str),
     /// A node gave a receipt that proves nothing.
-    #[error("the node gave a false receipt ({0}); ask another node, and keep this one's answer as evidence")]
+    #[error(
+        "the node gave a false receipt ({0}); ask another node, and keep this one's answer as evidence"
+    )]
     FalseReceipt(Box<ProofError>),
     /// A node gave a checkpoint that the policy does not accept.
     #[error("the node gave a checkpoint that is not to be trusted ({0}); ask another node")]
@@ -50,7 +52,7 @@ impl From<Failure> for ClientError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::NoAnswer(why) => Self::Unreachable(why),
-            Failure::Problem(problem) => Self::Problem(Box::new(problem)),
+            Failure::Problem(problem) => Self::Problem(problem),
         }
     }
 }

@@ -73,7 +73,11 @@ impl Http {
             .timeout_resolve(Some(config.connect_timeout))
             .max_idle_age(Duration::from_secs(5))
             .user_agent(concat!("medanchor-sdk/", env!("CARGO_PKG_VERSION")));
-        let settings = if config.environment_proxy { settings } else { settings.proxy(None) };
+        let settings = if config.environment_proxy {
+            settings
+        } else {
+            settings.proxy(None)
+        };
         Self(settings.build().new_agent())
     }
 
@@ -102,21 +106,41 @@ impl Http {
 
 fn read(mut response: Response<Body>, limit: u64) -> Result<Answer, NoAnswer> {
     let status = response.status().as_u16();
-    let limit = if response.status().is_success() { limit } else { MAX_PROBLEM };
+    let limit = if response.status().is_success() {
+        limit
+    } else {
+        MAX_PROBLEM
+    };
     let media_type = media_type(response.headers());
     let retry_after = retry_after(response.headers());
     let mut body = Vec::new();
-    let mut reader = response.body_mut().as_reader().take(limit.saturating_add(1));
-    reader.read_to_end(&mut body).map_err(|error| no_answer(error.into()))?;
+    let mut reader = response
+        .body_mut()
+        .as_reader()
+        .take(limit.saturating_add(1));
+    reader
+        .read_to_end(&mut body)
+        .map_err(|error| no_answer(error.into()))?;
     if body.len() as u64 > limit {
         return Err(NoAnswer::TooLarge(limit));
     }
-    Ok(Answer { status, media_type, retry_after, body })
+    Ok(Answer {
+        status,
+        media_type,
+        retry_after,
+        body,
+    })
 }
 
 fn media_type(headers: &HeaderMap) -> String {
-    let text = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = text.unwrap_or_default().split(';').next().unwrap_or_default();
+    let text = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let essence = text
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default();
     essence.trim().to_ascii_lowercase()
 }
 
@@ -132,8 +156,8 @@ fn no_answer(error: ureq::Error) -> NoAnswer {
         // The kind says enough; the system's own text could hold an address or a path.
         ureq::Error::Io(error) => NoAnswer::Connection(error.kind().to_string()),
         ureq::Error::HostNotFound => NoAnswer::Connection("host not found".into()),
-        ureq::Error::BadUri(_) => NoAnswer::Address,
-        ureq::Error::Protocol(_) | ureq::Error::Http(_) => NoAnswer::NotHttp,
+        ureq::Error::BadUri(_) | ureq::Error::Http(_) => NoAnswer::Address,
+        ureq::Error::Protocol(_) => NoAnswer::NotHttp,
         ureq::Error::Rustls(_) | ureq::Error::Tls(_) => NoAnswer::Connection("TLS failed".into()),
         _ => NoAnswer::Connection("the connection failed".into()),
     }

@@ -24,7 +24,9 @@ use http::{Answer, Request};
 use medanchor_ledger::event::Event;
 use medanchor_ledger::note::Note;
 use medanchor_ledger::policy::{Policy, PolicyRange, VerifiedCheckpoint};
-use medanchor_ledger::{EventId, Height, Size};
+use medanchor_ledger::rules::{self, Decision, StateValue};
+use medanchor_ledger::state::StateKey;
+use medanchor_ledger::{EventId, Height, ParticipantName, RequestHandle, Size};
 use retry::Nodes;
 use std::sync::Arc;
 
@@ -85,13 +87,20 @@ impl Client {
         config: ClientConfig,
         context: Arc<dyn Context>,
     ) -> Result<Self, ClientError> {
-        let addresses: Vec<String> =
-            nodes.into_iter().map(|node| node.into().trim_end_matches('/').to_owned()).collect();
+        let addresses: Vec<String> = nodes
+            .into_iter()
+            .map(|node| node.into().trim_end_matches('/').to_owned())
+            .collect();
         if addresses.is_empty() {
             return Err(ClientError::NoNode);
         }
         let nodes = Nodes::new(addresses, &config);
-        Ok(Self { nodes, config, policy: PolicyRange::from(policy, Size(0)), context })
+        Ok(Self {
+            nodes,
+            config,
+            policy: PolicyRange::from(policy, Size(0)),
+            context,
+        })
     }
 
     /// The nodes' addresses.
@@ -111,12 +120,20 @@ impl Client {
     }
 
     fn ask(&self, request: &Request<'_>) -> Result<Answer, ClientError> {
-        Ok(self.nodes.ask(request, &self.config, self.context.as_ref())?)
+        Ok(self
+            .nodes
+            .ask(request, &self.config, self.context.as_ref())?)
     }
 
     fn get(&self, path: &str, accept: &'static str, limit: u64) -> Result<Answer, ClientError> {
         let patience = self.config.request_timeout;
-        self.ask(&Request { path, body: None, accept, limit, patience })
+        self.ask(&Request {
+            path,
+            body: None,
+            accept,
+            limit,
+            patience,
+        })
     }
 
     /// Posts one event; with `wait`, the node holds its answer until there is a receipt or its own
@@ -130,7 +147,13 @@ impl Client {
             false => ("/v1/events", self.config.request_timeout),
         };
         let body = Some((event.encoded(), COSE));
-        let answer = self.ask(&Request { path, body, accept: JSON, limit: MAX_RECEIPT, patience })?;
+        let answer = self.ask(&Request {
+            path,
+            body,
+            accept: JSON,
+            limit: MAX_RECEIPT,
+            patience,
+        })?;
         self.posted(event, read_item(&answer)?)
     }
 
@@ -157,7 +180,11 @@ impl Client {
         &self,
         events: &[&Event],
     ) -> Result<Vec<Result<Posted, ClientError>>, ClientError> {
-        let bytes = events.iter().map(|event| event.encoded()).collect::<Vec<_>>().concat();
+        let bytes = events
+            .iter()
+            .map(|event| event.encoded())
+            .collect::<Vec<_>>()
+            .concat();
         let answer = self.ask(&Request {
             path: "/v1/events/batch",
             body: Some((&bytes, CBOR_SEQUENCE)),
@@ -166,7 +193,10 @@ impl Client {
             patience: self.config.wait_timeout,
         })?;
         let items = read_batch(&answer, events.len())?;
-        let posted = events.iter().zip(items).map(|(event, item)| self.posted(event, item));
+        let posted = events
+            .iter()
+            .zip(items)
+            .map(|(event, item)| self.posted(event, item));
         Ok(posted.collect())
     }
 
@@ -178,7 +208,8 @@ impl Client {
             }
             Item::Accepted(_) => Ok(Posted::Accepted),
             Item::Anchored(_, receipt) => {
-                let anchored = verify_receipt_in(&self.policy, event.encoded(), receipt.as_bytes())?;
+                let anchored =
+                    verify_receipt_in(&self.policy, event.encoded(), receipt.as_bytes())?;
                 Ok(Posted::Anchored(Box::new(anchored)))
             }
         }
@@ -195,7 +226,9 @@ impl Client {
         if event.id() == *id {
             Ok(event)
         } else {
-            Err(ClientError::Nonsense("it gives another event than was asked for"))
+            Err(ClientError::Nonsense(
+                "it gives another event than was asked for",
+            ))
         }
     }
 
@@ -211,10 +244,19 @@ impl Client {
             false => ("", self.config.request_timeout),
         };
         let path = format!("/v1/events/{}/receipt{query}", event.id());
-        let request =
-            Request { path: &path, body: None, accept: TEXT, limit: MAX_RECEIPT, patience };
+        let request = Request {
+            path: &path,
+            body: None,
+            accept: TEXT,
+            limit: MAX_RECEIPT,
+            patience,
+        };
         let answer = self.ask(&request)?;
-        Ok(verify_receipt_in(&self.policy, event.encoded(), &answer.body)?)
+        Ok(verify_receipt_in(
+            &self.policy,
+            event.encoded(),
+            &answer.body,
+        )?)
     }
 
     /// The node's latest checkpoint, verified.
@@ -228,16 +270,37 @@ impl Client {
         self.policy.verify_checkpoint(&note).map_err(distrust)
     }
 
-    /// A value of the state, as this node says: there is no proof of it yet.
+    /// A value of the state, such as [`medanchor_ledger::rules::Prescription`], as this node says:
+    /// there is no proof of it yet.
     ///
     /// # Errors
     /// [`ClientError`].
-    pub fn unproven_state(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ClientError> {
-        match self.get(&format!("/v1/state/{}", hex::encode(key)), BYTES, MAX_FILE) {
-            Ok(answer) => Ok(Some(answer.body)),
+    pub fn unproven_state<V: StateValue>(&self, key: &StateKey) -> Result<Option<V>, ClientError> {
+        match self.get(
+            &format!("/v1/state/{}", hex::encode(key.as_bytes())),
+            BYTES,
+            MAX_FILE,
+        ) {
+            Ok(answer) => V::decode(&answer.body)
+                .map(Some)
+                .map_err(|_| ClientError::Nonsense("it is not a value of that kind")),
             Err(error) if error.has_code("not-found") => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// What was decided on a request for access, as this node says: there is no proof of it yet.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn unproven_decision(
+        &self,
+        requester: &ParticipantName,
+        request: &RequestHandle,
+    ) -> Result<Option<Decision>, ClientError> {
+        let kept =
+            self.unproven_state::<rules::Request>(&rules::Request::key(requester, request))?;
+        Ok(kept.map(|request| request.decision))
     }
 
     /// What this node says of a block: to look at, not to rely on.
@@ -285,7 +348,13 @@ fn batch_length(events: &[&Event]) -> usize {
         bytes = bytes.saturating_add(event.encoded().len());
         bytes <= BATCH_BYTES
     };
-    events.iter().take(BATCH_EVENTS).take_while(fits).count().max(1).min(events.len())
+    events
+        .iter()
+        .take(BATCH_EVENTS)
+        .take_while(fits)
+        .count()
+        .max(1)
+        .min(events.len())
 }
 
 #[cfg(test)]

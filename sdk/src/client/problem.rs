@@ -61,7 +61,10 @@ impl Problem {
     /// Reads a problem document; a body that is none gives a problem with the status alone.
     pub(super) fn read(status: u16, body: &[u8], retry_after: Option<Duration>) -> Self {
         let document: Document = serde_json::from_slice(body).unwrap_or_default();
-        Self { retry_after, ..Self::of(status, document) }
+        Self {
+            retry_after,
+            ..Self::of(status, document)
+        }
     }
 
     /// Reads a problem document inside another answer, which carries its own status.
@@ -82,7 +85,9 @@ impl Problem {
             fault: document.fault.map(plain),
             event: id(document.event),
             winner: id(document.winner),
-            winner_receipt: document.winner_receipt.filter(|text| text.len() <= MAX_RECEIPT),
+            winner_receipt: document
+                .winner_receipt
+                .filter(|text| text.len() <= MAX_RECEIPT),
             retry_after: None,
         }
     }
@@ -98,7 +103,11 @@ impl Problem {
 pub(super) fn plain(text: String) -> String {
     let shown = |c: char| if c.is_control() { ' ' } else { c };
     let printable = |c: &char| !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().filter(printable).map(shown).take(MAX_TEXT).collect()
+    text.chars()
+        .filter(printable)
+        .map(shown)
+        .take(MAX_TEXT)
+        .collect()
 }
 
 impl fmt::Display for Problem {

@@ -25,12 +25,16 @@ pub(super) enum Failure {
     /// No attempt got an answer; the last one failed so.
     NoAnswer(NoAnswer),
     /// A node refused.
-    Problem(Problem),
+    Problem(Box<Problem>),
 }
 
 impl Nodes {
     pub(super) fn new(addresses: Vec<String>, config: &ClientConfig) -> Self {
-        Self { addresses, current: AtomicUsize::new(0), http: Http::new(config) }
+        Self {
+            addresses,
+            current: AtomicUsize::new(0),
+            http: Http::new(config),
+        }
     }
 
     /// The addresses, without a slash at the end.
@@ -73,12 +77,21 @@ impl Nodes {
     }
 
     fn once(&self, address: &str, request: &Request<'_>) -> Result<Answer, Failure> {
-        let answer = self.http.send(address, request).map_err(Failure::NoAnswer)?;
+        let answer = self
+            .http
+            .send(address, request)
+            .map_err(Failure::NoAnswer)?;
         if (200..300).contains(&answer.status) {
             return Ok(answer);
         }
-        let Answer { status, retry_after, body, .. } = answer;
-        Err(Failure::Problem(Problem::read(status, &body, retry_after)))
+        let Answer {
+            status,
+            retry_after,
+            body,
+            ..
+        } = answer;
+        let problem = Problem::read(status, &body, retry_after);
+        Err(Failure::Problem(Box::new(problem)))
     }
 
     fn pause(
@@ -94,7 +107,10 @@ impl Nodes {
         if unreachable && usize::try_from(attempt).is_ok_and(|n| n + 1 < self.addresses.len()) {
             return Duration::ZERO;
         }
-        let full = config.first_pause.saturating_mul(1 << rounds.min(16)).min(config.longest_pause);
+        let full = config
+            .first_pause
+            .saturating_mul(1 << rounds.min(16))
+            .min(config.longest_pause);
         let asked = match failure {
             Failure::Problem(problem) => problem.retry_after.unwrap_or_default(),
             Failure::NoAnswer(_) => Duration::ZERO,

@@ -1,0 +1,300 @@
+//! The client before nodes that are hostile, slow, full or dead.
+
+use super::*;
+use crate::context::fixed::Fixed;
+use crate::identity::Identity;
+use crate::testing::node::{Reply, Seen, nobody, serve};
+use crate::testing::{Network, network_with};
+use medanchor_ledger::rules::Role;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+struct Bench {
+    network: Network,
+    event: Event,
+    _root: tempfile::TempDir,
+}
+
+fn bench() -> Bench {
+    let root = tempfile::tempdir().unwrap();
+    let network = network_with(root.path(), &[("maker", Role::Manufacturer)]);
+    let identity = Identity::open(&root.path().join("maker")).unwrap();
+    let event = identity.revoke("c").unwrap();
+    Bench {
+        network,
+        event,
+        _root: root,
+    }
+}
+
+impl Bench {
+    fn client(&self, nodes: &[&str]) -> (Client, Arc<Fixed>) {
+        self.client_with(nodes, ClientConfig::default())
+    }
+
+    fn client_with(&self, nodes: &[&str], config: ClientConfig) -> (Client, Arc<Fixed>) {
+        let context = Arc::new(Fixed::at(1_000));
+        let policy = self.network.genesis.policy().clone();
+        let client = Client::with(nodes.iter().copied(), policy, config, context.clone());
+        (client.unwrap(), context)
+    }
+}
+
+fn accepted(event: &Event) -> Reply {
+    Reply::json(
+        202,
+        &serde_json::json!({ "id": event.id().to_string(), "state": "accepted" }),
+    )
+}
+
+#[test]
+fn one_event_goes_out_as_it_is() {
+    let bench = bench();
+    let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
+    let (kept, event) = (seen.clone(), bench.event.clone());
+    let node = serve(move |request| {
+        kept.lock().unwrap().push(request.clone());
+        accepted(&event)
+    });
+    let (client, _) = bench.client(&[&format!("{node}/")]);
+    assert_eq!(client.post(&bench.event, false).unwrap(), Posted::Accepted);
+    let seen = seen.lock().unwrap();
+    assert_eq!(
+        (seen[0].method.as_str(), seen[0].path.as_str()),
+        ("POST", "/v1/events")
+    );
+    assert_eq!(seen[0].body, bench.event.encoded());
+}
+
+#[test]
+fn a_receipt_is_returned_only_if_the_policy_accepts_it() {
+    let mut bench = bench();
+    let good = bench.network.append(bench.event.encoded());
+    let index = 1;
+    let too_few = bench.network.receipt(index, 2);
+    let of_another = bench.network.append(b"another entry");
+    for (receipt, right) in [
+        (good, true),
+        (too_few, false),
+        (of_another, false),
+        (b"none".to_vec(), false),
+    ] {
+        let text = String::from_utf8(receipt.clone()).unwrap();
+        let id = bench.event.id().to_string();
+        let node = serve(move |request| match request.method.as_str() {
+            "POST" => Reply::json(
+                200,
+                &serde_json::json!({ "id": id, "state": "anchored", "receipt": text }),
+            ),
+            _ => Reply::Whole(200, "text/plain; charset=utf-8", receipt.clone()),
+        });
+        let (client, _) = bench.client(&[&node]);
+        let posted = client.post(&bench.event, true);
+        let asked = client.receipt(&bench.event, false);
+        if right {
+            let asked = asked.unwrap();
+            assert_eq!(asked.index().0, 1);
+            assert_eq!(asked.verified().checkpoint().cosigners().len(), 3);
+            assert!(asked.counted().to_string().contains("cosigned by 3"));
+            assert_eq!(posted.unwrap(), Posted::Anchored(Box::new(asked)));
+        } else {
+            assert!(matches!(posted.unwrap_err(), ClientError::FalseReceipt(_)));
+            assert!(matches!(asked.unwrap_err(), ClientError::FalseReceipt(_)));
+        }
+    }
+}
+
+#[test]
+fn hostile_answers_are_errors_and_never_fill_the_memory() {
+    let bench = bench();
+    let garbage: [fn() -> Reply; 7] = [
+        || Reply::Endless,
+        || Reply::Whole(200, "application/json", b"{".to_vec()),
+        || Reply::Whole(200, "text/html", b"<html>".to_vec()),
+        || Reply::json(200, &serde_json::json!({ "id": 7 })),
+        || Reply::json(200, &serde_json::json!({ "id": "00".repeat(32) })),
+        || Reply::Whole(200, "application/json", vec![b'['; 100_000]),
+        || Reply::Whole(302, "text/plain", Vec::new()),
+    ];
+    for reply in garbage {
+        let node = serve(move |_| reply());
+        let config = ClientConfig {
+            attempts: 1,
+            ..ClientConfig::default()
+        };
+        let (client, _) = bench.client_with(&[&node], config);
+        assert!(client.post(&bench.event, false).is_err());
+        assert!(client.post_batch(&[&bench.event]).is_err());
+        assert!(client.event(&bench.event.id()).is_err());
+        assert!(client.receipt(&bench.event, false).is_err());
+        assert!(client.checkpoint().is_err());
+    }
+}
+
+#[test]
+fn what_is_not_http_or_breaks_off_is_no_answer() {
+    let bench = bench();
+    for bytes in [
+        &b"SSH-2.0-x\r\n"[..],
+        b"",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n{\"id\"",
+    ] {
+        let node = serve(move |_| Reply::Raw(bytes.to_vec()));
+        let (client, context) = bench.client(&[&node]);
+        let error = client.post(&bench.event, false).unwrap_err();
+        assert!(matches!(error, ClientError::Unreachable(_)), "{error}");
+        assert!(context.paused.load(Ordering::SeqCst) > 0);
+    }
+}
+
+#[test]
+fn a_node_that_says_nothing_costs_its_timeout_and_the_next_is_asked() {
+    let bench = bench();
+    let silent = serve(|_| Reply::Silence);
+    let event = bench.event.clone();
+    let good = serve(move |_| accepted(&event));
+    let config = ClientConfig {
+        request_timeout: Duration::from_millis(100),
+        ..ClientConfig::default()
+    };
+    let (client, _) = bench.client_with(&[&silent, &good], config.clone());
+    assert_eq!(client.post(&bench.event, false).unwrap(), Posted::Accepted);
+    let (client, _) = bench.client_with(
+        &[&silent],
+        ClientConfig {
+            attempts: 2,
+            ..config
+        },
+    );
+    let error = client.post(&bench.event, false).unwrap_err();
+    assert!(
+        matches!(error, ClientError::Unreachable(NoAnswer::Timeout)),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_dead_node_is_passed_over_at_once_and_not_asked_first_again() {
+    let bench = bench();
+    let event = bench.event.clone();
+    let asked: Arc<AtomicUsize> = Arc::default();
+    let counter = asked.clone();
+    let good = serve(move |_| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        accepted(&event)
+    });
+    let (client, context) = bench.client(&[&nobody(), &good]);
+    for _ in 0..3 {
+        assert_eq!(client.post(&bench.event, false).unwrap(), Posted::Accepted);
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
+    assert_eq!(context.paused.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_full_node_is_asked_again_after_the_pause_it_asks_for() {
+    let bench = bench();
+    let event = bench.event.clone();
+    let asked: Arc<AtomicUsize> = Arc::default();
+    let counter = asked.clone();
+    let node = serve(move |_| match counter.fetch_add(1, Ordering::SeqCst) {
+        0 => Reply::With(
+            429,
+            "retry-after: 7".into(),
+            "application/problem+json",
+            b"{\"code\":\"pool-full\"}".to_vec(),
+        ),
+        1 => Reply::problem(503, "busy"),
+        _ => accepted(&event),
+    });
+    let (client, context) = bench.client(&[&node]);
+    assert_eq!(client.post(&bench.event, false).unwrap(), Posted::Accepted);
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
+    assert!(context.paused.load(Ordering::SeqCst) >= 7_000);
+}
+
+#[test]
+fn attempts_are_bounded_and_a_refusal_is_not_repeated() {
+    let bench = bench();
+    for (status, code, attempts) in [
+        (503, "busy", 8),
+        (409, "rule-broken", 1),
+        (400, "malformed", 1),
+    ] {
+        let asked: Arc<AtomicUsize> = Arc::default();
+        let counter = asked.clone();
+        let node = serve(move |_| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            Reply::problem(status, code)
+        });
+        let (client, _) = bench.client(&[&node]);
+        let error = client.post(&bench.event, false).unwrap_err();
+        assert!(error.has_code(code), "{error}");
+        assert_eq!(asked.load(Ordering::SeqCst), attempts);
+    }
+}
+
+#[test]
+fn a_batch_has_one_result_for_each_event_in_its_order() {
+    let bench = bench();
+    let events = vec![bench.event.clone(); 300];
+    let id = bench.event.id().to_string();
+    let posts: Arc<Mutex<Vec<usize>>> = Arc::default();
+    let kept = posts.clone();
+    let length = bench.event.encoded().len();
+    let node = serve(move |request| {
+        assert_eq!(request.path, "/v1/events/batch");
+        let count = request.body.len() / length;
+        kept.lock().unwrap().push(count);
+        let problem =
+            serde_json::json!({ "problem": { "status": 409, "code": "rule-broken", "rule": "x" } });
+        let mut results = vec![serde_json::json!({ "id": id, "state": "accepted" }); count - 1];
+        results.push(problem);
+        Reply::json(202, &serde_json::json!({ "results": results }))
+    });
+    let (client, _) = bench.client(&[&node]);
+    let results = client
+        .post_batch(&events.iter().collect::<Vec<_>>())
+        .unwrap();
+    assert_eq!(*posts.lock().unwrap(), [256, 44]);
+    let refused: Vec<usize> = (0..300).filter(|place| results[*place].is_err()).collect();
+    assert_eq!(refused, [255, 299]);
+}
+
+#[test]
+fn a_batch_answer_of_another_length_is_refused() {
+    let bench = bench();
+    let node = serve(|_| Reply::json(202, &serde_json::json!({ "results": [] })));
+    let (client, _) = bench.client(&[&node]);
+    let error = client.post_batch(&[&bench.event]).unwrap_err();
+    assert!(matches!(error, ClientError::Nonsense(_)), "{error}");
+}
+
+#[test]
+fn an_event_is_believed_by_its_hash_only() {
+    let bench = bench();
+    let bytes = bench.event.encoded().to_vec();
+    let node = serve(move |_| Reply::Whole(200, "application/cose", bytes.clone()));
+    let (client, _) = bench.client(&[&node]);
+    assert_eq!(client.event(&bench.event.id()).unwrap(), bench.event);
+    let other = EventId::new([7; 32]);
+    assert!(matches!(
+        client.event(&other).unwrap_err(),
+        ClientError::Nonsense(_)
+    ));
+}
+
+#[test]
+fn no_node_and_no_address_are_said_at_once() {
+    let bench = bench();
+    let policy = bench.network.genesis.policy().clone();
+    let none = Client::new(Vec::<String>::new(), policy).err().unwrap();
+    assert!(matches!(none, ClientError::NoNode));
+    let (client, _) = bench.client(&["not an address"]);
+    let error = client.post(&bench.event, false).unwrap_err();
+    assert!(
+        matches!(error, ClientError::Unreachable(NoAnswer::Address)),
+        "{error}"
+    );
+}

@@ -66,12 +66,19 @@ impl Identity {
         }
         if ticket.grantee != *self.participant() {
             let own = self.participant().clone();
-            return Err(SdkError::NotForUs { what: "ticket", own });
+            return Err(SdkError::NotForUs {
+                what: "ticket",
+                own,
+            });
         }
-        let purpose = ticket.purposes.get(new.purpose).ok_or(SdkError::NoSuchPurpose)?;
+        let purpose = ticket
+            .purposes
+            .get(new.purpose)
+            .ok_or(SdkError::NoSuchPurpose)?;
         let note = serde_json::json!({ "actor": new.actor, "reason": new.reason }).to_string();
         let kept = self.keep("access-note", new.name, Zeroizing::new(note).as_bytes())?;
-        let reader_key = MontgomeryPoint::mul_base_clamped(*self.reader_secret(new.name)).to_bytes();
+        let reader_key =
+            MontgomeryPoint::mul_base_clamped(*self.reader_secret(new.name)).to_bytes();
         let event = self.sign(AccessRequest {
             request: self.request_handle(new.name),
             owner: ticket.owner.clone(),
@@ -80,10 +87,18 @@ impl Identity {
             purpose: *purpose,
             opening: ticket.opening,
             member: ticket.member,
-            reader_key: ReaderKey { suite: KemSuite::X25519, hash: sha256(&[&reader_key]) },
+            reader_key: ReaderKey {
+                suite: KemSuite::X25519,
+                hash: sha256(&[&reader_key]),
+            },
             commitment: kept.commitment,
         })?;
         let (request, owner) = (self.request_handle(new.name), ticket.owner.clone());
-        Ok(AccessAsked { request, owner, reader_key, event })
+        Ok(AccessAsked {
+            request,
+            owner,
+            reader_key,
+            event,
+        })
     }
 }

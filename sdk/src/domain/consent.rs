@@ -27,7 +27,10 @@ pub struct Grantee {
 
 impl From<ParticipantName> for Grantee {
     fn from(participant: ParticipantName) -> Self {
-        Self { participant, member: None }
+        Self {
+            participant,
+            member: None,
+        }
     }
 }
 
@@ -87,9 +90,10 @@ impl Identity {
         let keys = Keys::of(self, new)?;
         let kept = self.keep("consent-document", new.name, new.document)?;
         let opening = |grantee: &Grantee| keys.opening(&grantee.participant);
-        let handles = new.grantees.iter().map(|grantee| {
-            opening(grantee).grantee(&grantee.participant, grantee.member.as_ref())
-        });
+        let handles = new
+            .grantees
+            .iter()
+            .map(|grantee| opening(grantee).grantee(&grantee.participant, grantee.member.as_ref()));
         let event = self.sign(ConsentGrant {
             consent: self.consent_handle(new.name),
             root: new.root.map(|name| self.consent_handle(name)),
@@ -102,7 +106,10 @@ impl Identity {
             commitment: kept.commitment,
         })?;
         let records = self.granted_records(new)?;
-        let tickets = new.grantees.iter().map(|grantee| keys.ticket(self, new, grantee, &records));
+        let tickets = new
+            .grantees
+            .iter()
+            .map(|grantee| keys.ticket(self, new, grantee, &records));
         Ok(Consented {
             consent: self.consent_handle(new.name),
             event,
@@ -118,10 +125,15 @@ impl Identity {
         let mut records: Vec<GrantedRecord> = new.records.iter().map(granted).collect();
         records.sort();
         records.dedup_by_key(|one| one.record);
-        if records.iter().all(|one| new.classes.contains(&one.class.as_str())) {
+        if records
+            .iter()
+            .all(|one| new.classes.contains(&one.class.as_str()))
+        {
             Ok(records)
         } else {
-            Err(SdkError::Consent("lists a record of a class that it does not cover"))
+            Err(SdkError::Consent(
+                "lists a record of a class that it does not cover",
+            ))
         }
     }
 
@@ -130,7 +142,9 @@ impl Identity {
     /// # Errors
     /// [`SdkError::Randomness`].
     pub fn revoke(&self, name: &str) -> Result<Event, SdkError> {
-        self.sign(ConsentRevoke { consent: self.consent_handle(name) })
+        self.sign(ConsentRevoke {
+            consent: self.consent_handle(name),
+        })
     }
 }
 
@@ -149,11 +163,17 @@ impl Keys {
         let last = Epoch::of(identity.context().now());
         let first = Epoch::of(new.records_since).min(last);
         let newest = subject.consent_key(last);
-        let mut keys =
-            Self { subject, first, last, purposes: BTreeMap::new(), classes: BTreeSet::new() };
+        let mut keys = Self {
+            subject,
+            first,
+            last,
+            purposes: BTreeMap::new(),
+            classes: BTreeSet::new(),
+        };
         for purpose in new.purposes {
             let purpose = check_word("purpose", purpose)?;
-            keys.purposes.insert(purpose.to_owned(), newest.purpose(purpose));
+            keys.purposes
+                .insert(purpose.to_owned(), newest.purpose(purpose));
         }
         // A consent has 64 tags at most: a longer span is refused by the list, not spun out here.
         for epoch in keys.epochs().take(65).collect::<Vec<_>>() {

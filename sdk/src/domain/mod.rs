@@ -25,6 +25,9 @@ fn check_word<'a>(what: &'static str, word: &'a str) -> Result<&'a str, SdkError
     if (1..=MAX_WORD).contains(&word.len()) {
         Ok(word)
     } else {
-        Err(SdkError::Word { what, max: MAX_WORD })
+        Err(SdkError::Word {
+            what,
+            max: MAX_WORD,
+        })
     }
 }

@@ -64,7 +64,12 @@ impl Identity {
     pub fn patient_token(&self, name: &str) -> PatientToken {
         let prescription = self.prescription_handle(name);
         let seed = self.seed("token", name);
-        PatientToken::new(self.network(), self.participant().clone(), prescription, &seed)
+        PatientToken::new(
+            self.network(),
+            self.participant().clone(),
+            prescription,
+            &seed,
+        )
     }
 
     /// Seals a prescription and signs the events that say so.
@@ -136,6 +141,9 @@ impl Identity {
     /// # Errors
     /// [`SdkError::Randomness`].
     pub fn void(&self, name: &str, reason: VoidReason) -> Result<Event, SdkError> {
-        self.sign(PrescriptionVoid { prescription: self.prescription_handle(name), reason })
+        self.sign(PrescriptionVoid {
+            prescription: self.prescription_handle(name),
+            reason,
+        })
     }
 }

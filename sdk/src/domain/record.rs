@@ -67,7 +67,9 @@ impl Identity {
     /// # Errors
     /// [`SdkError::Vault`] says whether it was never here, was erased, or is damaged and where.
     pub fn open_record(&self, name: &str, version: u32) -> Result<Zeroizing<Vec<u8>>, SdkError> {
-        Ok(self.vault().open_record(self.record_handle(name), version)?)
+        Ok(self
+            .vault()
+            .open_record(self.record_handle(name), version)?)
     }
 
     /// Shows the fields at these JSON pointers of a document, provably, and withholds the rest.
@@ -80,7 +82,9 @@ impl Identity {
         version: u32,
         pointers: &[&str],
     ) -> Result<Disclosure, SdkError> {
-        Ok(self.vault().disclose(self.record_handle(name), version, pointers, &[])?)
+        Ok(self
+            .vault()
+            .disclose(self.record_handle(name), version, pointers, &[])?)
     }
 
     /// Seals a document that stays at home under a commitment of its own: fresh random salts, a

@@ -39,7 +39,10 @@ impl Lot {
     /// The pack that bears this full code.
     #[must_use]
     pub fn pack(&self, code: &str) -> Pack {
-        Pack { maker: self.maker.clone(), unit: self.inner.unit(code) }
+        Pack {
+            maker: self.maker.clone(),
+            unit: self.inner.unit(code),
+        }
     }
 }
 
@@ -48,7 +51,10 @@ impl Identity {
     #[must_use]
     pub fn lot(&self, scheme: CodeScheme, product: &str, number: &str) -> Lot {
         let inner = self.vault().lot(scheme, product, number);
-        Lot { inner, maker: self.participant().clone() }
+        Lot {
+            inner,
+            maker: self.participant().clone(),
+        }
     }
 
     /// Signs the opening of a lot. To be anchored once, before its first units.
@@ -56,7 +62,10 @@ impl Identity {
     /// # Errors
     /// [`SdkError::Randomness`].
     pub fn open_lot(&self, lot: &Lot) -> Result<Event, SdkError> {
-        self.sign(LotOpen { lot: lot.handle(), commitment: lot.inner.commitment() })
+        self.sign(LotOpen {
+            lot: lot.handle(),
+            commitment: lot.inner.commitment(),
+        })
     }
 
     /// Signs that these packs of a lot exist, 128 in an event.
@@ -73,7 +82,14 @@ impl Identity {
     /// # Errors
     /// [`SdkError`] when there are none.
     pub fn ship(&self, packs: &[Pack], to: &ParticipantName) -> Result<Vec<Event>, SdkError> {
-        self.in_events(packs, |maker, units| UnitShip { maker, units, to: to.clone() }.into())
+        self.in_events(packs, |maker, units| {
+            UnitShip {
+                maker,
+                units,
+                to: to.clone(),
+            }
+            .into()
+        })
     }
 
     /// Signs that these packs have arrived from another participant.
@@ -82,7 +98,12 @@ impl Identity {
     /// [`SdkError`] when there are none.
     pub fn receive(&self, packs: &[Pack], from: &ParticipantName) -> Result<Vec<Event>, SdkError> {
         self.in_events(packs, |maker, units| {
-            UnitReceive { maker, units, from: from.clone() }.into()
+            UnitReceive {
+                maker,
+                units,
+                from: from.clone(),
+            }
+            .into()
         })
     }
 

@@ -29,8 +29,12 @@ pub(super) fn create(path: &Path, context: &dyn Context) -> Result<SigningKey, I
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).map_err(|source| IdentityError::io(path, source))?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    let mut file = options
+        .open(path)
+        .map_err(|source| IdentityError::io(path, source))?;
+    let written = file
+        .write_all(text.as_bytes())
+        .and_then(|()| file.sync_all());
     written.map_err(|source| IdentityError::io(path, source))?;
     Ok(SigningKey::from_seed(&seed))
 }
@@ -41,8 +45,13 @@ pub(super) fn read(path: &Path) -> Result<SigningKey, IdentityError> {
     let file = File::open(path).map_err(io)?;
     refuse_readable_by_others(&file, path)?;
     let mut text = Zeroizing::new(String::with_capacity(LENGTH + 2));
-    file.take(LENGTH as u64 + 1).read_to_string(&mut text).map_err(io)?;
-    parse(&text).ok_or_else(|| IdentityError::Content { path: path.to_owned(), what: "a signing key" })
+    file.take(LENGTH as u64 + 1)
+        .read_to_string(&mut text)
+        .map_err(io)?;
+    parse(&text).ok_or_else(|| IdentityError::Content {
+        path: path.to_owned(),
+        what: "a signing key",
+    })
 }
 
 fn parse(text: &str) -> Option<SigningKey> {
@@ -55,11 +64,18 @@ fn parse(text: &str) -> Option<SigningKey> {
 #[cfg(unix)]
 fn refuse_readable_by_others(file: &File, path: &Path) -> Result<(), IdentityError> {
     use std::os::unix::fs::MetadataExt;
-    let mode = file.metadata().map_err(|source| IdentityError::io(path, source))?.mode() & 0o777;
+    let mode = file
+        .metadata()
+        .map_err(|source| IdentityError::io(path, source))?
+        .mode()
+        & 0o777;
     if mode & 0o077 == 0 {
         Ok(())
     } else {
-        Err(IdentityError::Open { path: path.to_owned(), mode })
+        Err(IdentityError::Open {
+            path: path.to_owned(),
+            mode,
+        })
     }
 }
 
@@ -102,7 +118,12 @@ mod tests {
         let path = folder.path().join("key");
         create(&path, &System).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
-        for wrong in [format!("{text}\n"), text.replace("participant", "log"), text.replace('\n', ""), text[1..].into()] {
+        for wrong in [
+            format!("{text}\n"),
+            text.replace("participant", "log"),
+            text.replace('\n', ""),
+            text[1..].into(),
+        ] {
             std::fs::write(&path, wrong).unwrap();
             assert!(matches!(read(&path), Err(IdentityError::Content { .. })));
         }

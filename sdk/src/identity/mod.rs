@@ -19,11 +19,12 @@ mod key;
 
 use crate::context::{Context, NoRandomness, System, random};
 use crate::error::SdkError;
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Journal, JournalError, Pending};
 use medanchor_ledger::event::{Event, EventBody, UnsignedEvent};
+use medanchor_ledger::genesis::{Genesis, GenesisError};
 use medanchor_ledger::policy::{Policy, PolicyError};
 use medanchor_ledger::signature::{PublicKey, SigningKey};
-use medanchor_ledger::{EventId, NetworkId, Nonce, ParticipantName, sha256};
+use medanchor_ledger::{EventId, NetworkId, Nonce, ParticipantName};
 use medanchor_vault::{Vault, VaultError};
 use std::fs::File;
 use std::io::{Read, Write};
@@ -72,6 +73,17 @@ pub enum IdentityError {
         /// To whom it belongs.
         what: String,
     },
+    /// The genesis cannot be read.
+    #[error("the genesis cannot be used: {0}")]
+    Genesis(#[from] GenesisError),
+    /// The network does not know the participant with this key.
+    #[error(
+        "the genesis does not register {participant} with the key of this folder; have the public key registered first"
+    )]
+    NotRegistered {
+        /// The participant.
+        participant: ParticipantName,
+    },
     /// The policy cannot be read.
     #[error("the policy cannot be used: {0}")]
     Policy(#[from] PolicyError),
@@ -88,7 +100,10 @@ pub enum IdentityError {
 
 impl IdentityError {
     pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
-        Self::Io { path: path.to_owned(), source }
+        Self::Io {
+            path: path.to_owned(),
+            source,
+        }
     }
 }
 
@@ -110,14 +125,20 @@ impl Identity {
     ///
     /// # Errors
     /// [`IdentityError::Taken`] if the folder is another participant's, and failures of the system.
-    pub fn create(folder: &Path, participant: &ParticipantName) -> Result<PublicKey, IdentityError> {
+    pub fn create(
+        folder: &Path,
+        participant: &ParticipantName,
+    ) -> Result<PublicKey, IdentityError> {
         std::fs::create_dir_all(folder).map_err(|source| IdentityError::io(folder, source))?;
         close_to_others(folder)?;
         let (name, key_path) = (folder.join("participant"), folder.join("key"));
         if key_path.exists() {
             let found = read_participant(&name)?;
             if found != *participant {
-                return Err(IdentityError::Taken { path: folder.to_owned(), what: found.to_string() });
+                return Err(IdentityError::Taken {
+                    path: folder.to_owned(),
+                    what: found.to_string(),
+                });
             }
             return Ok(key::read(&key_path)?.public_key());
         }
@@ -125,21 +146,31 @@ impl Identity {
         Ok(key::create(&key_path, &System)?.public_key())
     }
 
-    /// Makes the folder whole: notes the network's genesis and policy and makes the vault.
+    /// Makes the folder whole: notes the network's genesis and its policy and makes the vault.
     ///
     /// # Errors
-    /// [`IdentityError::Taken`] if it belongs to another network, and failures of the system.
-    pub fn join(folder: &Path, genesis: &[u8], policy: &[u8]) -> Result<(), IdentityError> {
-        Policy::parse(policy)?;
+    /// [`IdentityError::Taken`] if it belongs to another network, [`IdentityError::NotRegistered`] if
+    /// the genesis does not name the participant with the folder's key, and failures of the system.
+    pub fn join(folder: &Path, genesis: &[u8]) -> Result<(), IdentityError> {
+        let decoded = Genesis::decode(genesis)?;
+        let participant = read_participant(&folder.join("participant"))?;
+        let key = key::read(&folder.join("key"))?.public_key();
+        let registered = decoded.spec().participants.get(&participant);
+        if registered.is_none_or(|participant| participant.registered(&key.id()).is_none()) {
+            return Err(IdentityError::NotRegistered { participant });
+        }
         let path = folder.join("genesis");
         if path.exists() && read_bounded(&path)? != genesis {
-            return Err(IdentityError::Taken { path: folder.to_owned(), what: "another network".into() });
+            return Err(IdentityError::Taken {
+                path: folder.to_owned(),
+                what: "another network".into(),
+            });
         }
         write_new(&path, genesis)?;
-        write_new(&folder.join("policy"), policy)?;
+        write_new(&folder.join("policy"), decoded.policy().as_bytes())?;
         let vault = folder.join("vault");
         if !vault.exists() {
-            Vault::create(&vault, network_of(genesis))?;
+            Vault::create(&vault, decoded.network_id())?;
         }
         Ok(())
     }
@@ -157,7 +188,7 @@ impl Identity {
     /// # Errors
     /// As [`Identity::open`].
     pub fn open_with(folder: &Path, context: Arc<dyn Context>) -> Result<Self, IdentityError> {
-        let network = network_of(&read_bounded(&folder.join("genesis"))?);
+        let network = Genesis::decode(&read_bounded(&folder.join("genesis"))?)?.network_id();
         Ok(Self {
             participant: read_participant(&folder.join("participant"))?,
             network,
@@ -210,6 +241,12 @@ impl Identity {
         &self.context
     }
 
+    /// The events that were signed to be posted and are not settled, in the order of signing.
+    #[must_use]
+    pub fn unsettled(&self) -> Vec<Pending> {
+        self.journal().pending()
+    }
+
     pub(crate) fn journal(&self) -> MutexGuard<'_, Journal> {
         // The journal refuses all work after a failure of its own; a panic elsewhere spoils nothing.
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
@@ -250,25 +287,27 @@ fn id_of(event: &[u8]) -> Option<EventId> {
     Event::decode(event).ok().map(|event| event.id())
 }
 
-fn network_of(genesis: &[u8]) -> NetworkId {
-    let hash = sha256(&[genesis]);
-    NetworkId::new(std::array::from_fn(|n| hash[n]))
-}
-
 fn read_bounded(path: &Path) -> Result<Vec<u8>, IdentityError> {
     let io = |source| IdentityError::io(path, source);
     let mut bytes = Vec::new();
-    File::open(path).map_err(io)?.take(MAX_FILE).read_to_end(&mut bytes).map_err(io)?;
+    File::open(path)
+        .map_err(io)?
+        .take(MAX_FILE)
+        .read_to_end(&mut bytes)
+        .map_err(io)?;
     Ok(bytes)
 }
 
 fn read_participant(path: &Path) -> Result<ParticipantName, IdentityError> {
     let bytes = read_bounded(path)?;
-    let text = std::str::from_utf8(&bytes).ok().and_then(|text| text.strip_suffix('\n'));
-    text.and_then(|text| text.parse().ok()).ok_or_else(|| IdentityError::Content {
-        path: path.to_owned(),
-        what: "a participant's name",
-    })
+    let text = std::str::from_utf8(&bytes)
+        .ok()
+        .and_then(|text| text.strip_suffix('\n'));
+    text.and_then(|text| text.parse().ok())
+        .ok_or_else(|| IdentityError::Content {
+            path: path.to_owned(),
+            what: "a participant's name",
+        })
 }
 
 /// Writes a file aside and renames it into place, so that no crash leaves half of it.
@@ -279,7 +318,8 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<(), IdentityError> {
         file.write_all(bytes)?;
         file.sync_all()?;
         std::fs::rename(&aside, path)?;
-        path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+        path.parent()
+            .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
     };
     write().map_err(|source| IdentityError::io(path, source))
 }

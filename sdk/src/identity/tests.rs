@@ -1,0 +1,95 @@
+//! The folder of an identity, and what its domains sign.
+
+use super::*;
+use crate::context::fixed::Fixed;
+use crate::testing::{name, network_with};
+use medanchor_ledger::rules::Role;
+
+#[test]
+fn a_folder_made_and_joined_opens_and_signs_for_its_network() {
+    let root = tempfile::tempdir().unwrap();
+    let network = network_with(root.path(), &[("north-hospital", Role::Hospital)]);
+    let identity = Identity::open(&root.path().join("north-hospital")).unwrap();
+    assert_eq!(identity.participant(), &name("north-hospital"));
+    assert_eq!(identity.network(), network.genesis.network_id());
+    assert_eq!(identity.policy(), network.genesis.policy());
+    let event = identity.revoke("c1").unwrap();
+    assert!(event.clone().verify(&identity.public_key()).is_ok());
+    assert_eq!(event.network(), identity.network());
+}
+
+#[test]
+fn creating_and_joining_again_changes_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let network = network_with(root.path(), &[("maker", Role::Manufacturer)]);
+    let folder = root.path().join("maker");
+    let key = Identity::create(&folder, &name("maker")).unwrap();
+    Identity::join(&folder, network.genesis.encoded()).unwrap();
+    assert_eq!(Identity::open(&folder).unwrap().public_key(), key);
+}
+
+#[test]
+fn a_folder_of_somebody_else_or_another_network_is_refused() {
+    let root = tempfile::tempdir().unwrap();
+    network_with(root.path(), &[("maker", Role::Manufacturer)]);
+    let folder = root.path().join("maker");
+    let error = Identity::create(&folder, &name("other")).unwrap_err();
+    assert!(matches!(error, IdentityError::Taken { .. }), "{error}");
+
+    let elsewhere = tempfile::tempdir().unwrap();
+    let other = network_with(elsewhere.path(), &[("maker", Role::Manufacturer)]);
+    let error = Identity::join(&folder, other.genesis.encoded()).unwrap_err();
+    assert!(
+        matches!(error, IdentityError::NotRegistered { .. }),
+        "{error}"
+    );
+
+    let key = Identity::create(&folder, &name("maker")).unwrap();
+    let maker = name("maker");
+    let again = crate::testing::Network::of(&[(&maker, Role::Pharmacy, key)]);
+    let error = Identity::join(&folder, again.genesis.encoded()).unwrap_err();
+    assert!(matches!(error, IdentityError::Taken { .. }), "{error}");
+}
+
+#[test]
+fn two_processes_cannot_hold_one_folder() {
+    let root = tempfile::tempdir().unwrap();
+    network_with(root.path(), &[("maker", Role::Manufacturer)]);
+    let folder = root.path().join("maker");
+    let first = Identity::open(&folder).unwrap();
+    assert!(Identity::open(&folder).is_err());
+    drop(first);
+    assert!(Identity::open(&folder).is_ok());
+}
+
+#[test]
+fn a_garbled_name_genesis_policy_or_journal_is_named() {
+    let root = tempfile::tempdir().unwrap();
+    network_with(root.path(), &[("maker", Role::Manufacturer)]);
+    let folder = root.path().join("maker");
+    drop(Identity::open(&folder).unwrap());
+    for file in ["participant", "genesis", "policy", "journal", "key"] {
+        let path = folder.join(file);
+        let good = std::fs::read(&path).unwrap();
+        std::fs::write(&path, b"\xff garbage").unwrap();
+        let error = Identity::open(&folder).err().unwrap().to_string();
+        assert!(error.contains(file), "{error}");
+        std::fs::write(&path, good).unwrap();
+    }
+    assert!(Identity::open(&folder).is_ok());
+}
+
+#[test]
+fn with_a_fixed_clock_and_random_source_a_signature_can_be_repeated() {
+    let root = tempfile::tempdir().unwrap();
+    network_with(root.path(), &[("maker", Role::Manufacturer)]);
+    let folder = root.path().join("maker");
+    let signed = || {
+        let identity = Identity::open_with(&folder, Arc::new(Fixed::at(5_000))).unwrap();
+        let lot = identity.lot(medanchor_vault::CodeScheme::Gs1, "09506000134352", "A1");
+        identity.open_lot(&lot).unwrap()
+    };
+    let event = signed();
+    assert_eq!(event, signed());
+    assert_eq!(event.not_after().0, 5_000 + VALIDITY_MILLIS);
+}

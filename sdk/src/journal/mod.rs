@@ -97,7 +97,10 @@ impl Journal {
     /// [`JournalError::Damaged`] with the position when a record inside is bad, and any failure of
     /// the system.
     pub fn open(path: &Path, id_of: fn(&[u8]) -> Option<EventId>) -> Result<Self, JournalError> {
-        let io = |source| JournalError::Io { path: path.to_owned(), source };
+        let io = |source| JournalError::Io {
+            path: path.to_owned(),
+            source,
+        };
         let file = open_file(path).map_err(io)?;
         let mut journal = Self {
             path: path.to_owned(),
@@ -114,26 +117,37 @@ impl Journal {
     }
 
     fn io(&self, source: std::io::Error) -> JournalError {
-        JournalError::Io { path: self.path.clone(), source }
+        JournalError::Io {
+            path: self.path.clone(),
+            source,
+        }
     }
 
     fn load(&mut self) -> Result<(), JournalError> {
         let size = self.file.metadata().map_err(|error| self.io(error))?.len();
         if size > MAX_FILE {
-            return Err(JournalError::TooLarge { path: self.path.clone() });
+            return Err(JournalError::TooLarge {
+                path: self.path.clone(),
+            });
         }
         let mut bytes = Vec::new();
         let mut reader = (&self.file).take(MAX_FILE);
-        reader.read_to_end(&mut bytes).map_err(|error| self.io(error))?;
+        reader
+            .read_to_end(&mut bytes)
+            .map_err(|error| self.io(error))?;
         let Some(mut rest) = bytes.strip_prefix(HEADER) else {
             return self.begin(&bytes);
         };
         self.length = HEADER.len() as u64;
         while let Some((record, size)) = record::decode(self.length, rest) {
-            rest = rest.split_at_checked(size).map_or(&[][..], |(_, rest)| rest);
+            rest = rest
+                .split_at_checked(size)
+                .map_or(&[][..], |(_, rest)| rest);
             self.length += size as u64;
             if !self.apply(record, size as u64) {
-                return Err(JournalError::NotAJournal { path: self.path.clone() });
+                return Err(JournalError::NotAJournal {
+                    path: self.path.clone(),
+                });
             }
         }
         if rest.is_empty() {
@@ -145,7 +159,9 @@ impl Journal {
     /// Writes the header of a new file, also when a crash left a part of it.
     fn begin(&mut self, found: &[u8]) -> Result<(), JournalError> {
         if !HEADER.starts_with(found) {
-            return Err(JournalError::NotAJournal { path: self.path.clone() });
+            return Err(JournalError::NotAJournal {
+                path: self.path.clone(),
+            });
         }
         let missing = HEADER.get(found.len()..).unwrap_or_default();
         let written = (&self.file).seek(SeekFrom::End(0)).and_then(|_| {
@@ -164,9 +180,15 @@ impl Journal {
             record::decode(self.length + ahead, from).is_some()
         });
         if later {
-            return Err(JournalError::Damaged { path: self.path.clone(), position: self.length });
+            return Err(JournalError::Damaged {
+                path: self.path.clone(),
+                position: self.length,
+            });
         }
-        let cut = self.file.set_len(self.length).and_then(|()| self.file.sync_all());
+        let cut = self
+            .file
+            .set_len(self.length)
+            .and_then(|()| self.file.sync_all());
         cut.map_err(|error| self.io(error))
     }
 
@@ -192,10 +214,17 @@ impl Journal {
     }
 
     fn add(&mut self, event: Vec<u8>, earlier: Vec<EventId>) -> bool {
-        let Some(id) = (self.id_of)(&event) else { return false };
+        let Some(id) = (self.id_of)(&event) else {
+            return false;
+        };
         let sequence = self.next;
         self.next += 1;
-        self.pending.entry(id).or_insert(Pending { id, event, earlier, sequence });
+        self.pending.entry(id).or_insert(Pending {
+            id,
+            event,
+            earlier,
+            sequence,
+        });
         true
     }
 
@@ -226,7 +255,9 @@ impl Journal {
     /// [`JournalError`]; then none of the events may be posted.
     pub fn sign(&mut self, events: &[&[u8]]) -> Result<(), JournalError> {
         for chunk in events.chunks(RECORD_EVENTS) {
-            self.append(Record::Signed(chunk.iter().map(|event| event.to_vec()).collect()))?;
+            self.append(Record::Signed(
+                chunk.iter().map(|event| event.to_vec()).collect(),
+            ))?;
         }
         Ok(())
     }
@@ -237,9 +268,14 @@ impl Journal {
     /// # Errors
     /// [`JournalError`]; then the new event may not be posted.
     pub fn renew(&mut self, old: &EventId, event: &[u8]) -> Result<bool, JournalError> {
-        let Some(before) = self.pending.get(old) else { return Ok(false) };
+        let Some(before) = self.pending.get(old) else {
+            return Ok(false);
+        };
         let earlier = before.earlier.iter().chain([old]).copied().collect();
-        self.append(Record::Renewed { earlier, event: event.to_vec() })?;
+        self.append(Record::Renewed {
+            earlier,
+            event: event.to_vec(),
+        })?;
         Ok(true)
     }
 
@@ -308,7 +344,10 @@ impl Journal {
     fn compacted(&self) -> Vec<Record> {
         let record = |one: Pending| match one.earlier.is_empty() {
             true => Record::Signed(vec![one.event]),
-            false => Record::Renewed { earlier: one.earlier, event: one.event },
+            false => Record::Renewed {
+                earlier: one.earlier,
+                event: one.event,
+            },
         };
         self.pending().into_iter().map(record).collect()
     }
@@ -323,7 +362,8 @@ fn open_file(path: &Path) -> std::io::Result<File> {
 }
 
 fn sync_folder_of(path: &Path) -> std::io::Result<()> {
-    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    path.parent()
+        .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 #[cfg(test)]

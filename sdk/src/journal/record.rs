@@ -31,7 +31,10 @@ pub(super) enum Record {
     /// These events were signed and may have been posted.
     Signed(Vec<Vec<u8>>),
     /// The event takes the place of earlier ones that say the same, oldest first.
-    Renewed { earlier: Vec<EventId>, event: Vec<u8> },
+    Renewed {
+        earlier: Vec<EventId>,
+        event: Vec<u8>,
+    },
     /// These events need no further work.
     Settled(Vec<EventId>),
 }
@@ -76,7 +79,12 @@ impl Record {
                 event: reader.key(3)?.bytes(MAX_EVENT)?.to_vec(),
             },
             (3, 2) => Self::Settled(read_ids(reader.key(2)?)?),
-            _ => return Err(CborError { at, fault: CborFault::Value }),
+            _ => {
+                return Err(CborError {
+                    at,
+                    fault: CborFault::Value,
+                });
+            }
         };
         reader.finish()?;
         Ok(record)
@@ -92,7 +100,9 @@ fn write_ids(writer: &mut Writer, ids: &[EventId]) {
 
 fn read_ids(reader: &mut Reader<'_>) -> Result<Vec<EventId>, CborError> {
     let count = reader.array(1..=MAX_ITEMS)?;
-    (0..count).map(|_| reader.fixed().map(EventId::new)).collect()
+    (0..count)
+        .map(|_| reader.fixed().map(EventId::new))
+        .collect()
 }
 
 fn length_check(offset: u64, length: [u8; 4]) -> [u8; 4] {
@@ -110,7 +120,9 @@ fn payload_check(offset: u64, payload: &[u8]) -> [u8; CHECK] {
 /// The bytes of a record that will stand at `offset`; `None` if its payload is too long.
 pub(super) fn encode(offset: u64, record: &Record) -> Option<Vec<u8>> {
     let payload = record.payload();
-    let length = u32::try_from(payload.len()).ok().filter(|_| payload.len() <= MAX_PAYLOAD)?;
+    let length = u32::try_from(payload.len())
+        .ok()
+        .filter(|_| payload.len() <= MAX_PAYLOAD)?;
     let length = length.to_be_bytes();
     let mut bytes = Vec::with_capacity(HEAD + payload.len() + CHECK);
     bytes.extend_from_slice(&length);
@@ -129,7 +141,9 @@ pub(super) fn decode(offset: u64, bytes: &[u8]) -> Option<(Record, usize)> {
         return None;
     }
     let size = usize::try_from(u32::from_be_bytes(*length)).ok()?;
-    let (payload, rest) = rest.split_at_checked(size).filter(|_| size <= MAX_PAYLOAD)?;
+    let (payload, rest) = rest
+        .split_at_checked(size)
+        .filter(|_| size <= MAX_PAYLOAD)?;
     let (check, _) = rest.split_first_chunk::<CHECK>()?;
     if *check != payload_check(offset, payload) {
         return None;

@@ -50,7 +50,10 @@ fn a_renewed_event_remembers_the_ids_it_had() {
     journal.sign(&[b"old"]).unwrap();
     assert!(journal.renew(&id_of(b"old"), b"new").unwrap());
     assert!(journal.renew(&id_of(b"new"), b"newer").unwrap());
-    assert!(!journal.renew(&id_of(b"old"), b"other").unwrap(), "renewed already");
+    assert!(
+        !journal.renew(&id_of(b"old"), b"other").unwrap(),
+        "renewed already"
+    );
     journal.compact().unwrap();
     drop(journal);
     let journal = open(&folder.journal());
@@ -74,11 +77,19 @@ fn a_tail_torn_at_any_byte_is_cut_and_what_was_synced_before_stays() {
     for end in 0..after.len() {
         std::fs::write(folder.journal(), &after[..end]).unwrap();
         let mut journal = open(&folder.journal());
-        assert_eq!(!events(&journal).is_empty(), end >= whole.len(), "cut at {end}");
+        assert_eq!(
+            !events(&journal).is_empty(),
+            end >= whole.len(),
+            "cut at {end}"
+        );
         journal.sign(&[b"more"]).unwrap();
         drop(journal);
         let found = events(&open(&folder.journal()));
-        assert_eq!(found.last().map(Vec::as_slice), Some(&b"more"[..]), "cut at {end}");
+        assert_eq!(
+            found.last().map(Vec::as_slice),
+            Some(&b"more"[..]),
+            "cut at {end}"
+        );
     }
 }
 
@@ -89,7 +100,11 @@ fn a_tail_of_zeros_or_of_other_bytes_is_cut() {
     let mut journal = open(&folder.journal());
     journal.sign(&[b"first"]).unwrap();
     let whole = std::fs::read(folder.journal()).unwrap();
-    for tail in [vec![0; 300], vec![0xa5; 300], whole[HEADER.len()..].to_vec()] {
+    for tail in [
+        vec![0; 300],
+        vec![0xa5; 300],
+        whole[HEADER.len()..].to_vec(),
+    ] {
         std::fs::write(folder.journal(), [&whole[..], &tail].concat()).unwrap();
         assert_eq!(events(&open(&folder.journal())), [b"first"]);
         assert_eq!(std::fs::read(folder.journal()).unwrap(), whole);
@@ -113,7 +128,11 @@ fn a_flipped_bit_before_the_last_record_is_damage_with_its_position() {
             JournalError::NotAJournal { .. } => assert!(place < HEADER.len()),
             other => panic!("{other}"),
         }
-        assert_eq!(std::fs::read(folder.journal()).unwrap(), bytes, "a refused file is not touched");
+        assert_eq!(
+            std::fs::read(folder.journal()).unwrap(),
+            bytes,
+            "a refused file is not touched"
+        );
     }
 }
 
@@ -130,15 +149,23 @@ fn a_file_of_something_else_is_refused_and_not_touched() {
 fn compaction_keeps_what_is_pending_and_drops_the_rest() {
     let folder = Folder::new();
     let mut journal = open(&folder.journal());
-    let events_in: Vec<Vec<u8>> = (0u16..600).map(|n| [&n.to_be_bytes()[..], &[7; 4000]].concat()).collect();
+    let events_in: Vec<Vec<u8>> = (0u16..600)
+        .map(|n| [&n.to_be_bytes()[..], &[7; 4000]].concat())
+        .collect();
     let slices: Vec<&[u8]> = events_in.iter().map(Vec::as_slice).collect();
     journal.sign(&slices).unwrap();
     let ids: Vec<EventId> = events_in.iter().skip(2).map(|event| id_of(event)).collect();
     journal.settle(&ids).unwrap();
-    assert!(std::fs::metadata(folder.journal()).unwrap().len() < 20_000, "compacted on its own");
+    assert!(
+        std::fs::metadata(folder.journal()).unwrap().len() < 20_000,
+        "compacted on its own"
+    );
     journal.sign(&[b"after"]).unwrap();
     drop(journal);
-    assert_eq!(events(&open(&folder.journal())), [&events_in[0][..], &events_in[1], b"after"]);
+    assert_eq!(
+        events(&open(&folder.journal())),
+        [&events_in[0][..], &events_in[1], b"after"]
+    );
 }
 
 #[test]
