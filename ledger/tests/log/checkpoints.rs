@@ -361,3 +361,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn another_implementation_reads_our_checkpoints() {
+    let root = leaf_hash(b"root");
+    let ours = Network::new(1, 4).checkpoint(20_852_163, root);
+    let theirs = tlog_tiles::Checkpoint::from_bytes(ours.to_string().as_bytes()).unwrap();
+    assert_eq!(theirs.origin(), ours.origin.as_str());
+    assert_eq!(
+        (theirs.size(), &theirs.hash().0),
+        (ours.size.0, root.as_bytes())
+    );
+    assert_eq!(theirs.to_bytes(), ours.to_string().into_bytes());
+}
