@@ -1,6 +1,6 @@
 //! Why an event has no receipt.
 
-use crate::client::{ClientError, Problem};
+use crate::client::{ClientError, Problem, Waits};
 use crate::error::SdkError;
 use crate::journal::JournalError;
 use crate::receipt::Anchored;
@@ -16,7 +16,7 @@ pub enum AnchorError {
     #[error("refused: {0}")]
     Refused(Box<Refusal>),
     /// Patience ended before there was a receipt. The event stays journalled.
-    #[error("event {id} has no receipt yet{}; it stays journalled: call `resume` later", Waits(.rule.as_deref()))]
+    #[error("event {id} waits{}; it stays journalled: call `resume` later", Waits(.rule.as_deref()))]
     Waiting {
         /// The event.
         id: EventId,
@@ -32,15 +32,6 @@ pub enum AnchorError {
     /// The event's time had passed, and it could not be signed anew.
     #[error("the event's time has passed, and it could not be signed anew: {0}")]
     Sign(Arc<SdkError>),
-}
-
-struct Waits<'a>(Option<&'a str>);
-
-impl fmt::Display for Waits<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0
-            .map_or(Ok(()), |rule| write!(f, " and waits for {rule}"))
-    }
 }
 
 /// A refusal for good.

@@ -6,6 +6,7 @@ use crate::client::{Client, ClientError, Posted, Problem};
 use crate::receipt::Anchored;
 use medanchor_ledger::EventId;
 use medanchor_ledger::event::{Event, EventKind};
+use medanchor_ledger::rules::Rule;
 use std::time::Duration;
 
 /// How often one event is signed anew before the client gives up.
@@ -129,12 +130,11 @@ impl Flight {
 
     fn take_answer(&mut self, answer: Result<Posted, ClientError>) {
         self.stage = match answer {
-            Ok(Posted::Accepted) => Stage::Posted,
-            Ok(Posted::Anchored(anchored)) => Stage::Done(Box::new(Ok(*anchored))),
-            Err(error) if error.has_code("pending") => {
-                self.waits_for = error.problem().and_then(|problem| problem.rule.clone());
+            Ok(Posted::Accepted { rule }) | Err(ClientError::Pending { rule }) => {
+                self.waits_for = rule;
                 Stage::Posted
             }
+            Ok(Posted::Anchored(anchored)) => Stage::Done(Box::new(Ok(*anchored))),
             // The node lost its pool, or another node than before was asked: post it there too.
             Err(error) if error.has_code("not-found") => Stage::ToPost,
             Err(error) if error.problem().is_some_and(Problem::may_pass_later) => Stage::ToPost,
@@ -162,7 +162,7 @@ impl Flight {
 
     /// Whether `settle_refusal` will do something about this.
     fn has_remedy(&self, error: &ClientError) -> bool {
-        let renewable = error.has_code("stale") && self.renewals < MAX_RENEWALS;
+        let renewable = is_stale(error) && self.renewals < MAX_RENEWALS;
         renewable || error.problem().is_some_and(is_refusal)
     }
 
@@ -179,7 +179,7 @@ impl Flight {
         let Some(error) = self.node_error().filter(|error| self.has_remedy(error)) else {
             return;
         };
-        if error.has_code("stale") {
+        if is_stale(error) {
             self.renew(sdk);
         } else if let ClientError::Problem(problem) = error {
             let problem = Problem::clone(problem);
@@ -262,6 +262,12 @@ impl Flight {
             }),
         }
     }
+}
+
+/// Whether the event's time has passed, as the door says it or as the rules do.
+fn is_stale(error: &ClientError) -> bool {
+    let expired = |problem: &Problem| problem.rule.as_deref() == Some(Rule::EventExpired.code());
+    error.has_code("stale") || error.problem().is_some_and(expired)
 }
 
 fn is_refusal(problem: &Problem) -> bool {

@@ -80,12 +80,9 @@ impl Node {
         self.posts += 1;
         let event = Event::decode(bytes).unwrap();
         let id = event.id();
-        if let Some((_, receipt)) = self.anchored.get(&id) {
-            let receipt = String::from_utf8(receipt.clone()).unwrap();
-            return (
-                200,
-                serde_json::json!({ "id": id.to_string(), "state": "anchored", "receipt": receipt }),
-            );
+        let pooled = |status| serde_json::json!({ "id": id.to_string(), "status": status });
+        if self.anchored.contains_key(&id) {
+            return (202, pooled("anchored"));
         }
         if event.not_after().0 < self.now {
             return (422, serde_json::json!({ "status": 422, "code": "stale" }));
@@ -99,10 +96,7 @@ impl Node {
             );
         }
         self.pooled.insert(id, bytes.to_vec());
-        (
-            202,
-            serde_json::json!({ "id": id.to_string(), "state": "accepted" }),
-        )
+        (202, pooled("pooled"))
     }
 
     fn make_block(&mut self) {
@@ -121,7 +115,10 @@ impl Node {
     fn receipt(&self, id: &EventId) -> Reply {
         match self.anchored.get(id) {
             Some((_, receipt)) => Reply::Whole(200, "text/plain", receipt.clone()),
-            None if self.pooled.contains_key(id) => Reply::problem(404, "pending"),
+            None if self.pooled.contains_key(id) => {
+                let value = serde_json::json!({ "id": id.to_string(), "status": "pooled" });
+                Reply::json(202, &value)
+            }
             None => Reply::problem(404, "not-found"),
         }
     }

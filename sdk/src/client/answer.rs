@@ -2,16 +2,17 @@
 
 use super::error::ClientError;
 use super::http::Answer;
-use super::problem::Problem;
+use super::problem::{Problem, plain};
 use medanchor_ledger::EventId;
 use serde::Deserialize;
 
 /// What became of one event.
 pub(super) enum Item {
-    /// It is in the pool.
-    Accepted(EventId),
+    /// It is in the pool, and may wait for what this rule asks for; or it is in the ledger, and its
+    /// receipt is to be fetched.
+    Accepted(EventId, Option<String>),
     /// It is in the ledger; the receipt is not verified yet.
-    Anchored(Option<EventId>, String),
+    Anchored(Vec<u8>),
     /// It was refused.
     Problem(Box<Problem>),
 }
@@ -19,7 +20,7 @@ pub(super) enum Item {
 #[derive(Deserialize)]
 struct Fields {
     id: Option<String>,
-    receipt: Option<String>,
+    rule: Option<String>,
     problem: Option<serde_json::Value>,
 }
 
@@ -37,18 +38,14 @@ impl Fields {
             return Ok(Item::Problem(Box::new(problem)));
         }
         let id: EventId = self.id.and_then(|id| id.parse().ok()).ok_or(NOT_AN_ITEM)?;
-        Ok(match self.receipt {
-            Some(receipt) => Item::Anchored(Some(id), receipt),
-            None => Item::Accepted(id),
-        })
+        Ok(Item::Accepted(id, self.rule.map(plain)))
     }
 }
 
 /// Reads the answer to one event.
 pub(super) fn read_item(answer: &Answer) -> Result<Item, ClientError> {
     if answer.media_type == "text/plain" {
-        let receipt = String::from_utf8(answer.body.clone()).map_err(|_| NOT_AN_ITEM)?;
-        return Ok(Item::Anchored(None, receipt));
+        return Ok(Item::Anchored(answer.body.clone()));
     }
     let fields: Fields = serde_json::from_slice(&answer.body).map_err(|_| NOT_AN_ITEM)?;
     fields.item()
@@ -63,4 +60,10 @@ pub(super) fn read_batch(answer: &Answer, count: usize) -> Result<Vec<Item>, Cli
         ));
     }
     batch.results.into_iter().map(Fields::item).collect()
+}
+
+/// The rule that an answer says an event waits for.
+pub(super) fn rule(answer: &Answer) -> Option<String> {
+    let fields: Fields = serde_json::from_slice(&answer.body).ok()?;
+    fields.rule.map(plain)
 }

@@ -5,6 +5,7 @@ use super::problem::Problem;
 use super::retry::Failure;
 use crate::receipt::ProofError;
 use medanchor_ledger::policy::Distrust;
+use std::fmt;
 
 /// Why there is no good answer. No variant holds what was sent.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -19,6 +20,12 @@ pub enum ClientError {
     /// A node refused.
     #[error("the node refused: {0}")]
     Problem(Box<Problem>),
+    /// The event is in the pool, or waits for its receipt.
+    #[error("the event waits{}; ask again", Waits(.rule.as_deref()))]
+    Pending {
+        /// The rule that it waits for, if it waits for one.
+        rule: Option<String>,
+    },
     /// A node's answer is not what the interface says.
     #[error("the node's answer makes no sense ({0}); ask another node, and look at this one")]
     Nonsense(&'static str),
@@ -30,6 +37,16 @@ pub enum ClientError {
     /// A node gave a checkpoint that the policy does not accept.
     #[error("the node gave a checkpoint that is not to be trusted ({0}); ask another node")]
     Distrust(Box<Distrust>),
+}
+
+/// What an event waits for, in a message.
+pub(crate) struct Waits<'a>(pub(crate) Option<&'a str>);
+
+impl fmt::Display for Waits<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .map_or(Ok(()), |rule| write!(f, " for what rule {rule} asks"))
+    }
 }
 
 impl ClientError {

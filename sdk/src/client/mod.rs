@@ -14,6 +14,7 @@ mod retry;
 
 pub use config::ClientConfig;
 pub use error::ClientError;
+pub(crate) use error::Waits;
 pub use http::NoAnswer;
 pub use problem::Problem;
 
@@ -33,7 +34,7 @@ use std::sync::Arc;
 const COSE: &str = "application/cose";
 const CBOR_SEQUENCE: &str = "application/cbor-seq";
 const JSON: &str = "application/json, application/problem+json";
-const TEXT: &str = "text/plain, application/problem+json";
+const TEXT: &str = "text/plain, application/json, application/problem+json";
 const BYTES: &str = "application/cose, application/octet-stream, application/problem+json";
 
 /// The most bytes of a receipt or of an event with its receipt.
@@ -51,8 +52,11 @@ const BATCH_BYTES: usize = 512 << 10;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Posted {
-    /// It is in the node's pool.
-    Accepted,
+    /// It is in the node's pool, or its receipt is still to be fetched.
+    Accepted {
+        /// The rule that it waits for, if it waits for one.
+        rule: Option<String>,
+    },
     /// It is in the ledger.
     Anchored(Box<Anchored>),
 }
@@ -203,13 +207,12 @@ impl Client {
     fn posted(&self, event: &Event, item: Item) -> Result<Posted, ClientError> {
         match item {
             Item::Problem(problem) => Err(ClientError::Problem(problem)),
-            Item::Accepted(id) | Item::Anchored(Some(id), _) if id != event.id() => {
+            Item::Accepted(id, _) if id != event.id() => {
                 Err(ClientError::Nonsense("it names another event"))
             }
-            Item::Accepted(_) => Ok(Posted::Accepted),
-            Item::Anchored(_, receipt) => {
-                let anchored =
-                    verify_receipt_in(&self.policy, event.encoded(), receipt.as_bytes())?;
+            Item::Accepted(_, rule) => Ok(Posted::Accepted { rule }),
+            Item::Anchored(receipt) => {
+                let anchored = verify_receipt_in(&self.policy, event.encoded(), &receipt)?;
                 Ok(Posted::Anchored(Box::new(anchored)))
             }
         }
@@ -218,9 +221,11 @@ impl Client {
     /// An event that the node knows, checked against its id.
     ///
     /// # Errors
-    /// [`ClientError::Problem`] with code `not-found` when the node does not know it.
+    /// [`ClientError::Problem`] with code `not-found` when the node does not know it, and
+    /// [`ClientError::Pending`] while it is in the pool.
     pub fn event(&self, id: &EventId) -> Result<Event, ClientError> {
         let answer = self.get(&format!("/v1/events/{id}"), BYTES, MAX_RECEIPT)?;
+        refuse_pending(&answer)?;
         let event = Event::decode(&answer.body)
             .map_err(|_| ClientError::Nonsense("what it calls an event is none"))?;
         if event.id() == *id {
@@ -236,8 +241,8 @@ impl Client {
     /// or its own bound is over.
     ///
     /// # Errors
-    /// [`ClientError::Problem`] with code `pending` while there is none, `not-found` when the node
-    /// does not know the event, and with the rule when it was refused.
+    /// [`ClientError::Pending`] while there is none; [`ClientError::Problem`] with code `not-found`
+    /// when the node does not know the event, and with the rule when it was refused.
     pub fn receipt(&self, event: &Event, wait: bool) -> Result<Anchored, ClientError> {
         let (query, patience) = match wait {
             true => ("?wait=receipt", self.config.wait_timeout),
@@ -252,6 +257,7 @@ impl Client {
             patience,
         };
         let answer = self.ask(&request)?;
+        refuse_pending(&answer)?;
         Ok(verify_receipt_in(
             &self.policy,
             event.encoded(),
@@ -276,16 +282,17 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub fn unproven_state<V: StateValue>(&self, key: &StateKey) -> Result<Option<V>, ClientError> {
-        match self.get(
-            &format!("/v1/state/{}", hex::encode(key.as_bytes())),
-            BYTES,
-            MAX_FILE,
-        ) {
-            Ok(answer) => V::decode(&answer.body)
-                .map(Some)
-                .map_err(|_| ClientError::Nonsense("it is not a value of that kind")),
-            Err(error) if error.has_code("not-found") => Ok(None),
-            Err(error) => Err(error),
+        let answer = self.json(&format!("/v1/state/{}", hex::encode(key.as_bytes())))?;
+        let nonsense = ClientError::Nonsense("it is not a value of that kind");
+        match answer.get("value") {
+            Some(serde_json::Value::Null) => Ok(None),
+            Some(serde_json::Value::String(digits)) => {
+                let value = hex::decode(digits)
+                    .ok()
+                    .and_then(|bytes| V::decode(&bytes).ok());
+                value.map(Some).ok_or(nonsense)
+            }
+            _ => Err(nonsense),
         }
     }
 
@@ -339,6 +346,15 @@ impl Client {
     pub fn unproven_genesis(&self) -> Result<Vec<u8>, ClientError> {
         Ok(self.get("/genesis", BYTES, MAX_FILE)?.body)
     }
+}
+
+/// A 202 says that the event waits.
+fn refuse_pending(answer: &Answer) -> Result<(), ClientError> {
+    if answer.status == 202 {
+        let rule = answer::rule(answer);
+        return Err(ClientError::Pending { rule });
+    }
+    Ok(())
 }
 
 /// How many of the first events go into one post: one at least.

@@ -44,7 +44,7 @@ impl Bench {
 fn accepted(event: &Event) -> Reply {
     Reply::json(
         202,
-        &serde_json::json!({ "id": event.id().to_string(), "state": "accepted" }),
+        &serde_json::json!({ "id": event.id().to_string(), "status": "pooled" }),
     )
 }
 
@@ -58,7 +58,10 @@ fn one_event_goes_out_as_it_is() {
         accepted(&event)
     });
     let (client, _) = bench.client(&[&format!("{node}/")]);
-    assert_eq!(client.post(&bench.event, false).unwrap(), Posted::Accepted);
+    assert_eq!(
+        client.post(&bench.event, false).unwrap(),
+        Posted::Accepted { rule: None }
+    );
     let seen = seen.lock().unwrap();
     assert_eq!(
         (seen[0].method.as_str(), seen[0].path.as_str()),
@@ -80,15 +83,7 @@ fn a_receipt_is_returned_only_if_the_policy_accepts_it() {
         (of_another, false),
         (b"none".to_vec(), false),
     ] {
-        let text = String::from_utf8(receipt.clone()).unwrap();
-        let id = bench.event.id().to_string();
-        let node = serve(move |request| match request.method.as_str() {
-            "POST" => Reply::json(
-                200,
-                &serde_json::json!({ "id": id, "state": "anchored", "receipt": text }),
-            ),
-            _ => Reply::Whole(200, "text/plain; charset=utf-8", receipt.clone()),
-        });
+        let node = serve(move |_| Reply::Whole(200, "text/plain; charset=utf-8", receipt.clone()));
         let (client, _) = bench.client(&[&node]);
         let posted = client.post(&bench.event, true);
         let asked = client.receipt(&bench.event, false);
@@ -159,7 +154,10 @@ fn a_node_that_says_nothing_costs_its_timeout_and_the_next_is_asked() {
         ..ClientConfig::default()
     };
     let (client, _) = bench.client_with(&[&silent, &good], config.clone());
-    assert_eq!(client.post(&bench.event, false).unwrap(), Posted::Accepted);
+    assert_eq!(
+        client.post(&bench.event, false).unwrap(),
+        Posted::Accepted { rule: None }
+    );
     let (client, _) = bench.client_with(
         &[&silent],
         ClientConfig {
@@ -186,7 +184,10 @@ fn a_dead_node_is_passed_over_at_once_and_not_asked_first_again() {
     });
     let (client, context) = bench.client(&[&nobody(), &good]);
     for _ in 0..3 {
-        assert_eq!(client.post(&bench.event, false).unwrap(), Posted::Accepted);
+        assert_eq!(
+            client.post(&bench.event, false).unwrap(),
+            Posted::Accepted { rule: None }
+        );
     }
     assert_eq!(asked.load(Ordering::SeqCst), 3);
     assert_eq!(context.paused.load(Ordering::SeqCst), 0);
@@ -209,7 +210,10 @@ fn a_full_node_is_asked_again_after_the_pause_it_asks_for() {
         _ => accepted(&event),
     });
     let (client, context) = bench.client(&[&node]);
-    assert_eq!(client.post(&bench.event, false).unwrap(), Posted::Accepted);
+    assert_eq!(
+        client.post(&bench.event, false).unwrap(),
+        Posted::Accepted { rule: None }
+    );
     assert_eq!(asked.load(Ordering::SeqCst), 3);
     assert!(context.paused.load(Ordering::SeqCst) >= 7_000);
 }
@@ -249,7 +253,7 @@ fn a_batch_has_one_result_for_each_event_in_its_order() {
         kept.lock().unwrap().push(count);
         let problem =
             serde_json::json!({ "problem": { "status": 409, "code": "rule-broken", "rule": "x" } });
-        let mut results = vec![serde_json::json!({ "id": id, "state": "accepted" }); count - 1];
+        let mut results = vec![serde_json::json!({ "id": id, "status": "pooled" }); count - 1];
         results.push(problem);
         Reply::json(202, &serde_json::json!({ "results": results }))
     });
@@ -297,4 +301,42 @@ fn no_node_and_no_address_are_said_at_once() {
         matches!(error, ClientError::Unreachable(NoAnswer::Address)),
         "{error}"
     );
+}
+
+#[test]
+fn a_waiting_event_is_pending_with_the_rule_it_waits_for() {
+    let bench = bench();
+    let id = bench.event.id().to_string();
+    let node = serve(move |_| {
+        let value = serde_json::json!({ "id": id, "status": "waiting", "rule": "unit.unknown" });
+        Reply::json(202, &value)
+    });
+    let (client, _) = bench.client(&[&node]);
+    let wanted = Some("unit.unknown".to_owned());
+    let posted = client.post(&bench.event, true).unwrap();
+    assert_eq!(
+        posted,
+        Posted::Accepted {
+            rule: wanted.clone()
+        }
+    );
+    for error in [
+        client.receipt(&bench.event, true).unwrap_err(),
+        client.event(&bench.event.id()).unwrap_err(),
+    ] {
+        assert!(matches!(error, ClientError::Pending { rule } if rule == wanted));
+    }
+}
+
+#[test]
+fn a_state_value_is_read_and_its_absence_too() {
+    let bench = bench();
+    let record = medanchor_ledger::RecordHandle::new([1; 16]);
+    let key = rules::Record::key(bench.event.issuer(), &record);
+    for (value, good) in [("null", true), ("\"00\"", false), ("7", false)] {
+        let body = format!(r#"{{"height":1,"value":{value}}}"#);
+        let node = serve(move |_| Reply::Whole(200, "application/json", body.clone().into()));
+        let (client, _) = bench.client(&[&node]);
+        assert_eq!(client.unproven_state::<rules::Record>(&key).is_ok(), good);
+    }
 }

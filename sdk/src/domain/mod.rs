@@ -31,3 +31,6 @@ fn check_word<'a>(what: &'static str, word: &'a str) -> Result<&'a str, SdkError
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
