@@ -6,6 +6,7 @@ mod block;
 mod event;
 mod genesis;
 mod properties;
+mod rules_page;
 mod samples;
 mod seal;
 mod value;
