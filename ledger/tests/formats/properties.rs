@@ -1,7 +1,13 @@
 //! What holds for every event, whatever it says.
 
 use crate::samples::all;
+use crate::world::genesis;
+use medanchor_ledger::block::Block;
 use medanchor_ledger::event::{Event, UnsignedEvent};
+use medanchor_ledger::execute::Head;
+use medanchor_ledger::genesis::Genesis;
+use medanchor_ledger::rules::{Consent, StateValue, Unit};
+use medanchor_ledger::seal::Seal;
 use proptest::prelude::*;
 
 /// The event, written again from what was read.
@@ -18,7 +24,7 @@ fn rewritten(event: &Event) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     /// Bytes that are accepted are the only bytes of what they say.
     #[test]
@@ -42,5 +48,25 @@ proptest! {
         let _ = Event::decode(&bytes);
         let tagged = [&[0xd2, 0x84][..], &bytes].concat();
         let _ = Event::decode(&tagged);
+        let _ = (Seal::decode(&bytes), Block::decode(&bytes), Genesis::decode(&bytes));
+        let _ = (Head::decode(&bytes), Consent::decode(&bytes), Unit::decode(&bytes));
+    }
+
+    /// A genesis that is accepted is written again as it was.
+    #[test]
+    fn a_changed_genesis_is_refused_or_another_network(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..3),
+    ) {
+        let original = genesis();
+        let mut bytes = original.encoded().to_vec();
+        for (at, value) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        if let Ok(found) = Genesis::decode(&bytes) {
+            let again = Genesis::new(found.spec().clone()).unwrap();
+            prop_assert_eq!(again.encoded(), &bytes[..]);
+            prop_assert_eq!(found.network_id() == original.network_id(), bytes == original.encoded());
+        }
     }
 }

@@ -6,6 +6,7 @@ use medanchor_ledger::event::{
     Fraction, Fractions, PrescriptionRedeem, PrescriptionVoid, VerifyError, VoidReason,
 };
 use medanchor_ledger::rules::{Prescription, Rule, Standing};
+use medanchor_ledger::signature::{KeyError, PublicKey};
 
 fn void(number: u8) -> PrescriptionVoid {
     PrescriptionVoid {
@@ -150,6 +151,19 @@ fn a_claim_cannot_be_redirected_to_another_pharmacy() {
     assert_eq!(verify(&mut world, PHARMACY, stolen.clone()), Ok(()));
     let refused = verify(&mut world, OTHER_PHARMACY, stolen);
     assert_eq!(refused, Err(VerifyError::ClaimSignature));
+}
+
+/// Anybody can sign for a key of small order, so a prescription under one is everybody's.
+#[test]
+fn a_token_key_of_small_order_is_refused() {
+    let mut world = World::new();
+    let mut weak = issue(1);
+    let identity: [u8; 33] = std::array::from_fn(|place| u8::from(place < 2));
+    weak.token_key = PublicKey::decode_registered(&identity).unwrap();
+    let key = key_of(HOSPITAL);
+    let event = world.unsigned(HOSPITAL, weak).sign(&key).unwrap();
+    let refused = event.verify(&key.public_key());
+    assert_eq!(refused, Err(VerifyError::TokenKey(KeyError::SmallOrder)));
 }
 
 #[test]
