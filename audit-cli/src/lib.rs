@@ -1,1 +1,45 @@
-//! x
+//! Checks a whole ledger, or one receipt, without trusting the node it came from.
+//!
+//! What always holds: nothing that is read is believed. A ledger passes only if every entry, hash,
+//! signature, certificate and rule outcome in it was computed again here; a fault is named by the
+//! entry, height or file at which it shows. Memory stays flat in the length of the ledger. No node
+//! is asked anything: an audit reads the files of a published log, from a folder or over HTTP.
+//!
+//! Exit codes: 0 all holds; 1 something does not, and the output names it; 2 the command line is
+//! wrong; 3 something could not be read, so there is no verdict.
+
+mod cli;
+mod receipt;
+
+use clap::Parser;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// All that was checked holds.
+pub const EXIT_GOOD: u8 = 0;
+/// Something does not hold.
+pub const EXIT_FAILED: u8 = 1;
+/// The command line is wrong.
+pub const EXIT_USAGE: u8 = 2;
+/// Something could not be read; there is no verdict.
+pub const EXIT_UNREADABLE: u8 = 3;
+
+/// Runs the auditor on a command line whose first element is the program's name, prints to
+/// standard output and standard error, and gives the exit code.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match cli::Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Asking for help is no mistake; clap prints both, and a closed pipe is no news.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() {
+                EXIT_USAGE
+            } else {
+                EXIT_GOOD
+            });
+        }
+    };
+    ExitCode::from(match cli.command {
+        cli::Command::Receipt(args) => receipt::run(&args),
+    })
+}

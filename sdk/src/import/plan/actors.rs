@@ -6,34 +6,8 @@ use crate::import::reason::Reason;
 use crate::import::reference::Target;
 use medanchor_ledger::ParticipantName;
 use medanchor_ledger::hash::sha256;
+pub use medanchor_ledger::rules::Role;
 use std::collections::BTreeMap;
-
-/// What a participant is, as far as it decides who may do what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// Prescribes, dispenses units to its patients, keeps records.
-    Hospital,
-    /// Redeems prescriptions, dispenses units.
-    Pharmacy,
-    /// Makes units.
-    Manufacturer,
-    /// Moves units.
-    Distributor,
-    /// Watches.
-    Regulator,
-}
-
-impl Role {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Hospital => "hospital",
-            Self::Pharmacy => "pharmacy",
-            Self::Manufacturer => "manufacturer",
-            Self::Distributor => "distributor",
-            Self::Regulator => "regulator",
-        }
-    }
-}
 
 /// A participant that can act.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -129,7 +103,7 @@ impl<'a> Directory<'a> {
         roles: &[Role],
         source: &Location,
     ) -> Result<ParticipantName, Reason> {
-        let wanted = roles.first().map_or("participant", |role| role.name());
+        let wanted = roles.first().map_or("participant", |role| role.as_str());
         match named.and_then(|text| self.named(text)) {
             Some(member) if roles.contains(&member.role) => Ok(member.name.clone()),
             Some(_) => Err(Reason::WrongRole(wanted)),

@@ -1,0 +1,43 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Checks a Medanchor ledger, or one receipt, without trusting the node it came from.
+///
+/// Exit codes: 0 all holds; 1 something does not; 2 wrong command line; 3 something could not be
+/// read.
+#[derive(Debug, Parser)]
+#[command(name = "medanchor-audit", version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Receipt(ReceiptArgs),
+}
+
+/// Check a receipt offline: that the event is in the log, under a checkpoint that the policy
+/// accepts.
+#[derive(Debug, Args)]
+pub(crate) struct ReceiptArgs {
+    /// The receipt, as `<event id>.tlog-proof`.
+    pub(crate) receipt: PathBuf,
+    /// The event's bytes as they stand in the log, as `<event id>.event`.
+    #[arg(long)]
+    pub(crate) event: PathBuf,
+    /// The policy file of the network: whose signatures count.
+    #[arg(long)]
+    pub(crate) policy: PathBuf,
+    /// The first size of the log for which the policy stands.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) first_size: u64,
+    /// The last size of the log for which the policy stands; none means all to come.
+    #[arg(long)]
+    pub(crate) last_size: Option<u64>,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}

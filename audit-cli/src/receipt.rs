@@ -1,0 +1,208 @@
+//! `receipt`: one event, one receipt, one policy, no network.
+//!
+//! What always holds: the answer says which log keys and which cosigners counted. A plain
+//! signed-note reader checks one log key and no quorum; this checks both.
+
+use crate::cli::ReceiptArgs;
+use crate::{EXIT_FAILED, EXIT_GOOD, EXIT_UNREADABLE};
+use medanchor_ledger::Size;
+use medanchor_ledger::event::Event;
+use medanchor_ledger::policy::{Policy, PolicyRange};
+use medanchor_ledger::receipt::{Receipt, VerifiedReceipt};
+use medanchor_ledger::seal::EntryKind;
+use serde::Serialize;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// The longest file that is read: longer than any of the three may be.
+const MAX_FILE: u64 = 1 << 20;
+
+/// Why there is no proof.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("{path} could not be read: {cause}; give a file that exists and may be read")]
+    Unreadable { path: String, cause: std::io::Error },
+    #[error("{path} is longer than {MAX_FILE} bytes; give the right file")]
+    Oversize { path: String },
+    #[error("the receipt is none: {0}")]
+    Receipt(#[from] medanchor_ledger::receipt::ReceiptError),
+    #[error("the policy is none: {0}")]
+    Policy(#[from] medanchor_ledger::policy::PolicyError),
+    #[error("the event is not proved: {0}")]
+    Unproved(#[from] medanchor_ledger::receipt::Unproved),
+    #[error("the event is in the log, but is no event of this release: {0}")]
+    Event(#[from] medanchor_ledger::event::DecodeError),
+}
+
+impl Failure {
+    const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Unreadable { .. } | Self::Oversize { .. } => EXIT_UNREADABLE,
+            _ => EXIT_FAILED,
+        }
+    }
+}
+
+/// What a receipt proved, for people and for scripts.
+#[derive(Debug, Serialize)]
+struct Proved {
+    verdict: &'static str,
+    origin: String,
+    index: u64,
+    size: u64,
+    root: String,
+    leaf: String,
+    policy: String,
+    log_keys: Vec<String>,
+    cosigners: Vec<Cosigned>,
+    /// The first and the last size for which the policy was taken to stand.
+    policy_sizes: (u64, u64),
+    event: Option<About>,
+}
+
+#[derive(Debug, Serialize)]
+struct Cosigned {
+    name: String,
+    seconds: u64,
+}
+
+/// What the event's envelope says; its body says nothing that needs telling here.
+#[derive(Debug, Serialize)]
+struct About {
+    id: String,
+    kind: &'static str,
+    issuer: String,
+}
+
+/// Checks the receipt, prints what was found, and gives the exit code.
+pub(crate) fn run(args: &ReceiptArgs) -> u8 {
+    match check(args) {
+        Ok(proved) => {
+            print_proved(&proved, args.json);
+            EXIT_GOOD
+        }
+        Err(failure) => {
+            print_failure(&failure, args.json);
+            failure.exit_code()
+        }
+    }
+}
+
+fn check(args: &ReceiptArgs) -> Result<Proved, Failure> {
+    let (first, last) = (args.first_size, args.last_size.unwrap_or(u64::MAX));
+    let policy = Policy::parse(&read(&args.policy)?)?;
+    let range = PolicyRange::new(policy, Size(first), Size(last));
+    let receipt = Receipt::parse(&read(&args.receipt)?)?;
+    let entry = read(&args.event)?;
+    let verified = receipt.verify(&entry, &range)?;
+    Ok(Proved {
+        event: about(&entry)?,
+        ..proved(&verified, (first, last))
+    })
+}
+
+fn proved(verified: &VerifiedReceipt, policy_sizes: (u64, u64)) -> Proved {
+    let checkpoint = verified.checkpoint();
+    let cosigners = checkpoint.cosigners().iter().map(|cosigner| Cosigned {
+        name: cosigner.key.name().to_string(),
+        seconds: cosigner.seconds,
+    });
+    Proved {
+        verdict: "good",
+        origin: checkpoint.checkpoint().origin.to_string(),
+        index: verified.index().0,
+        size: verified.size().0,
+        root: checkpoint.checkpoint().root.to_string(),
+        leaf: verified.leaf().to_string(),
+        policy: checkpoint.policy().to_string(),
+        log_keys: checkpoint.logs().iter().map(ToString::to_string).collect(),
+        cosigners: cosigners.collect(),
+        policy_sizes,
+        event: None,
+    }
+}
+
+/// What an entry that is an event says of itself; a seal says nothing here.
+fn about(entry: &[u8]) -> Result<Option<About>, Failure> {
+    if EntryKind::of(entry) == EntryKind::Seal {
+        return Ok(None);
+    }
+    let event = Event::decode(entry)?;
+    Ok(Some(About {
+        id: event.id().to_string(),
+        kind: event.kind().name(),
+        issuer: event.issuer().to_string(),
+    }))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let shown = || path.display().to_string();
+    let unreadable = |cause| Failure::Unreadable {
+        path: shown(),
+        cause,
+    };
+    let file = File::open(path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    let fits = u64::try_from(bytes.len()).is_ok_and(|length| length <= MAX_FILE);
+    if fits {
+        Ok(bytes)
+    } else {
+        Err(Failure::Oversize { path: shown() })
+    }
+}
+
+fn print_proved(proved: &Proved, json: bool) {
+    if json {
+        return print_json(proved);
+    }
+    println!(
+        "The receipt holds: entry {} is in the log {}.",
+        proved.index, proved.origin
+    );
+    match &proved.event {
+        Some(event) => println!(
+            "  event      {} {}, by {}",
+            event.kind, event.id, event.issuer
+        ),
+        None => println!("  entry      the seal of a block"),
+    }
+    println!("  leaf       {}", proved.leaf);
+    println!("  root       {} of {} entries", proved.root, proved.size);
+    for key in &proved.log_keys {
+        println!("  log key    {key}");
+    }
+    for cosigner in &proved.cosigners {
+        println!(
+            "  cosigner   {}, at {} s since 1970",
+            cosigner.name, cosigner.seconds
+        );
+    }
+    println!("  policy     {}, met by these keys", proved.policy);
+    match proved.policy_sizes {
+        (first, u64::MAX) => println!("             taken to stand from size {first} on"),
+        (first, last) => println!("             taken to stand for sizes {first} to {last}"),
+    }
+}
+
+fn print_failure(failure: &Failure, json: bool) {
+    let verdict = match failure.exit_code() {
+        EXIT_UNREADABLE => "unreadable",
+        _ => "failed",
+    };
+    if json {
+        print_json(&serde_json::json!({ "verdict": verdict, "reason": failure.to_string() }));
+    } else {
+        eprintln!("{failure}");
+    }
+}
+
+fn print_json(value: &impl Serialize) {
+    // Plain structs of texts and numbers always have a JSON form.
+    if let Ok(text) = serde_json::to_string_pretty(value) {
+        println!("{text}");
+    }
+}
