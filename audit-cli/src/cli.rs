@@ -16,7 +16,31 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Verify(VerifyArgs),
     Receipt(ReceiptArgs),
+}
+
+/// Audit a whole ledger from its published files: every hash, signature, quorum, rule and seal.
+///
+/// The verdict is about the network whose genesis file stands in the log: compare the genesis hash
+/// that is printed with the one you know, or give the network's policy file.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// A folder with a published log (or a home, whose `log` folder is taken), or the address of a
+    /// node or file server.
+    pub(crate) target: String,
+    /// A policy file that the checkpoint must meet, beside the one that follows from genesis.
+    #[arg(long)]
+    pub(crate) policy: Option<PathBuf>,
+    /// A folder for the state that is computed on the way; a temporary one if none is given.
+    #[arg(long)]
+    pub(crate) work: Option<PathBuf>,
+    /// Threads that check signatures; one a core if none is given.
+    #[arg(long)]
+    pub(crate) threads: Option<usize>,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Check a receipt offline: that the event is in the log, under a checkpoint that the policy

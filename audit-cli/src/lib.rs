@@ -8,8 +8,21 @@
 //! Exit codes: 0 all holds; 1 something does not, and the output names it; 2 the command line is
 //! wrong; 3 something could not be read, so there is no verdict.
 
+mod blocks;
 mod cli;
+mod cosigned;
+mod entries;
+mod fault;
+mod judge;
+mod pipeline;
+mod prepare;
+mod progress;
 mod receipt;
+mod records;
+mod report;
+mod source;
+mod state;
+mod verify;
 
 use clap::Parser;
 use std::ffi::OsString;
@@ -40,6 +53,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     ExitCode::from(match cli.command {
+        cli::Command::Verify(args) => verify::run(&args),
         cli::Command::Receipt(args) => receipt::run(&args),
     })
 }

@@ -31,8 +31,6 @@ enum Failure {
     Policy(#[from] medanchor_ledger::policy::PolicyError),
     #[error("the event is not proved: {0}")]
     Unproved(#[from] medanchor_ledger::receipt::Unproved),
-    #[error("the event is in the log, but is no event of this release: {0}")]
-    Event(#[from] medanchor_ledger::event::DecodeError),
 }
 
 impl Failure {
@@ -59,6 +57,7 @@ struct Proved {
     /// The first and the last size for which the policy was taken to stand.
     policy_sizes: (u64, u64),
     event: Option<About>,
+    seal: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -97,7 +96,8 @@ fn check(args: &ReceiptArgs) -> Result<Proved, Failure> {
     let entry = read(&args.event)?;
     let verified = receipt.verify(&entry, &range)?;
     Ok(Proved {
-        event: about(&entry)?,
+        event: about(&entry),
+        seal: EntryKind::of(&entry) == EntryKind::Seal,
         ..proved(&verified, (first, last))
     })
 }
@@ -120,20 +120,18 @@ fn proved(verified: &VerifiedReceipt, policy_sizes: (u64, u64)) -> Proved {
         cosigners: cosigners.collect(),
         policy_sizes,
         event: None,
+        seal: false,
     }
 }
 
-/// What an entry that is an event says of itself; a seal says nothing here.
-fn about(entry: &[u8]) -> Result<Option<About>, Failure> {
-    if EntryKind::of(entry) == EntryKind::Seal {
-        return Ok(None);
-    }
-    let event = Event::decode(entry)?;
-    Ok(Some(About {
+/// What an entry that is an event of this release says of itself.
+fn about(entry: &[u8]) -> Option<About> {
+    let event = Event::decode(entry).ok()?;
+    Some(About {
         id: event.id().to_string(),
         kind: event.kind().name(),
         issuer: event.issuer().to_string(),
-    }))
+    })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
@@ -168,7 +166,8 @@ fn print_proved(proved: &Proved, json: bool) {
             "  event      {} {}, by {}",
             event.kind, event.id, event.issuer
         ),
-        None => println!("  entry      the seal of a block"),
+        None if proved.seal => println!("  entry      the seal of a block"),
+        None => println!("  entry      not an event that this release can read"),
     }
     println!("  leaf       {}", proved.leaf);
     println!("  root       {} of {} entries", proved.root, proved.size);

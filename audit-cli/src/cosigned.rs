@@ -1,0 +1,167 @@
+//! Checks every cosignature that the log's node kept.
+//!
+//! What always holds: each record's signatures hold under the keys of a validator, for a size at
+//! which a block ends and for the root that the entries have there. Two records of one validator
+//! for one size with different roots would be proof of a fork; one of them fails here.
+
+use crate::entries::{fetch, take_entry};
+use crate::fault::{Failure, Fault, Trouble};
+use crate::records::Records;
+use crate::source::Source;
+use medanchor_ledger::checkpoint::Checkpoint;
+use medanchor_ledger::cosignature::{Added, Cosignature, Gathering};
+use medanchor_ledger::genesis::Genesis;
+use medanchor_ledger::merkle::bundle::BundleId;
+use medanchor_ledger::merkle::root_at;
+use medanchor_ledger::merkle::tile::{FULL_WIDTH, Tile, TileId, TileNodes, TileReader};
+use medanchor_ledger::seal::EntryKind;
+use medanchor_ledger::{ReadFailed, Size};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+const FULL: u64 = FULL_WIDTH as u64;
+
+/// How many records held, and of how many sizes.
+#[derive(Debug, Default)]
+pub(crate) struct Cosigned {
+    /// Whether the log has the file at all.
+    pub(crate) published: bool,
+    pub(crate) records: u64,
+    pub(crate) sizes: u64,
+    /// Records of sizes beyond the checkpoint, which are not judged.
+    pub(crate) beyond: u64,
+}
+
+/// Checks the records of the log up to the size of `checkpoint`, whose tiles were all checked.
+pub(crate) fn check(
+    source: &dyn Source,
+    genesis: &Genesis,
+    checkpoint: &Checkpoint,
+    mut tick: impl FnMut(u64),
+) -> Result<Cosigned, Failure> {
+    let mut records = Records::open(source, "cosignatures", Cosignature::MAX_BYTES)?;
+    let mut counts = Cosigned {
+        published: records.is_there(),
+        ..Cosigned::default()
+    };
+    let tiles = TileNodes::new(CheckedTiles::new(source), checkpoint.size);
+    let mut ends = BlockEnds {
+        source,
+        size: checkpoint.size,
+        last: None,
+    };
+    let mut gathering: Option<Gathering> = None;
+    while let Some((position, bytes)) = records.next()? {
+        let at = |cause| Fault::Cosignature { position, cause };
+        let record = Cosignature::decode(&bytes).map_err(at)?;
+        if record.size > checkpoint.size {
+            counts.beyond += 1;
+            continue;
+        }
+        if gathering
+            .as_ref()
+            .is_none_or(|open| open.checkpoint().size != record.size)
+        {
+            ends.check(&record, position)?;
+            let root = root_at(&tiles, record.size).map_err(unreadable)?;
+            let head = Checkpoint {
+                size: record.size,
+                root,
+                ..checkpoint.clone()
+            };
+            gathering = Some(Gathering::new(head, genesis.validators().clone()));
+            counts.sizes += 1;
+        }
+        let added = gathering.as_mut().map(|open| open.add(&record)).transpose();
+        if !matches!(added.map_err(at)?, Some(Added::Known)) {
+            counts.records += 1;
+        }
+        tick(counts.records);
+    }
+    Ok(counts)
+}
+
+fn unreadable(error: ReadFailed) -> Trouble {
+    Trouble::Unreadable {
+        place: "tile".to_owned(),
+        cause: error.to_string(),
+    }
+}
+
+/// Says at which sizes blocks end; keeps the bundle that was looked into last.
+struct BlockEnds<'s> {
+    source: &'s dyn Source,
+    size: Size,
+    last: Option<(BundleId, Vec<u8>)>,
+}
+
+impl BlockEnds<'_> {
+    /// Refuses a record that signs a size whose last entry is no seal.
+    fn check(&mut self, record: &Cosignature, position: u64) -> Result<(), Failure> {
+        if self.is_block_end(record.size)? {
+            return Ok(());
+        }
+        let (validator, size) = (record.validator.clone(), record.size);
+        Err(Fault::NoBlockEnd {
+            position,
+            validator,
+            size,
+        }
+        .into())
+    }
+
+    fn is_block_end(&mut self, size: Size) -> Result<bool, Failure> {
+        let Some(last) = size.0.checked_sub(1) else {
+            return Ok(false);
+        };
+        let Some(id) = BundleId::at(last / FULL, self.size) else {
+            return Ok(false);
+        };
+        if self.last.as_ref().is_none_or(|(kept, _)| *kept != id) {
+            self.last = Some((id, fetch(self.source, id)?));
+        }
+        let mut rest = self.last.as_ref().map_or(&[][..], |(_, bytes)| bytes);
+        let entries = (0..=last % FULL).map(|_| take_entry(&mut rest));
+        let found = entries.last().flatten();
+        Ok(found.is_some_and(|entry| EntryKind::of(entry) == EntryKind::Seal))
+    }
+}
+
+/// Tiles that were compared with the entries before; the last one of each level is kept.
+struct CheckedTiles<'s> {
+    source: &'s dyn Source,
+    last: Mutex<BTreeMap<u8, Tile>>,
+}
+
+impl<'s> CheckedTiles<'s> {
+    const fn new(source: &'s dyn Source) -> Self {
+        Self {
+            source,
+            last: Mutex::new(BTreeMap::new()),
+        }
+    }
+}
+
+impl TileReader for CheckedTiles<'_> {
+    fn tile(&self, id: TileId) -> Result<Tile, ReadFailed> {
+        if let Ok(last) = self.last.lock()
+            && let Some(tile) = last.get(&id.level()).filter(|tile| tile.id() == id)
+        {
+            return Ok(tile.clone());
+        }
+        let read = |path: String| {
+            let bytes = self.source.read(&path, FULL * 32);
+            bytes.map_err(|error| ReadFailed(error.to_string().into()))
+        };
+        let bytes = match read(id.to_string())? {
+            Some(bytes) => Some(bytes),
+            None => read(id.full().to_string())?,
+        };
+        let bytes = bytes.ok_or_else(|| ReadFailed(format!("{id} is missing").into()))?;
+        let tile = Tile::decode(id, &bytes).map_err(|error| ReadFailed(error.into()))?;
+        if let Ok(mut last) = self.last.lock() {
+            last.insert(id.level(), tile.clone());
+        }
+        Ok(tile)
+    }
+}

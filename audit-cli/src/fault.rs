@@ -1,0 +1,281 @@
+//! What an audit finds wrong, and where.
+//!
+//! What always holds: a [`Fault`] is proof that the files do not make a sound ledger; a [`Trouble`]
+//! is none, something could not be read and there is no verdict.
+
+use medanchor_ledger::certificate::CertificateError;
+use medanchor_ledger::cosignature::CosignatureError;
+use medanchor_ledger::event::DecodeError;
+use medanchor_ledger::execute::{BlockFault, Halt};
+use medanchor_ledger::genesis::GenesisError;
+use medanchor_ledger::note::NoteError;
+use medanchor_ledger::policy::Distrust;
+use medanchor_ledger::{Height, Index, ParticipantName, Round, Size};
+
+/// Why there is no good verdict.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The files do not make a sound ledger.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// There is no verdict.
+    #[error(transparent)]
+    Trouble(#[from] Trouble),
+}
+
+/// Something could not be read or kept, so there is no verdict.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Trouble {
+    /// The log's place cannot be used.
+    #[error("{place} could not be read: {cause}; give the folder or address of a published log")]
+    Unreadable {
+        /// What was to be read.
+        place: String,
+        /// What the system or the server said.
+        cause: String,
+    },
+    /// The auditor's own state failed.
+    #[error("the auditor's own state failed: {0}; free some disk space, or give another --work")]
+    Work(String),
+    /// The state's rules are newer than this release, or its state could not be read.
+    #[error(transparent)]
+    Halt(#[from] Halt),
+}
+
+/// Proof that the files do not make a sound ledger.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Fault {
+    /// A file that a log of this size has is not there.
+    #[error("{path} is missing, though the checkpoint needs it")]
+    Missing {
+        /// The file.
+        path: String,
+    },
+    /// The genesis file is none.
+    #[error("genesis: {0}")]
+    Genesis(#[from] GenesisError),
+    /// The network is another than the one that was asked for.
+    #[error("this is the log of {found}, not of {wanted}")]
+    OtherNetwork {
+        /// The origin that was asked for.
+        wanted: String,
+        /// The origin of the log.
+        found: String,
+    },
+    /// A policy file does not say what the genesis demands.
+    #[error("{path} is not the policy that genesis and seals name")]
+    Policy {
+        /// The file.
+        path: String,
+    },
+    /// The given policy file is none.
+    #[error("the policy to audit by is none: {0}")]
+    GivenPolicy(#[from] medanchor_ledger::policy::PolicyError),
+    /// The checkpoint is no note.
+    #[error("checkpoint: {0}")]
+    Note(#[from] NoteError),
+    /// The checkpoint does not meet the policy.
+    #[error("checkpoint: {0}")]
+    Distrust(#[from] Distrust),
+    /// The bytes of an entry are not those that the log committed to.
+    #[error("entry {index}: its bytes in {path} are not those that the log committed to{}", of_height(*height))]
+    Entry {
+        /// The entry.
+        index: Index,
+        /// The bundle it stands in.
+        path: String,
+        /// The height of its block, as far as the audit got.
+        height: Height,
+    },
+    /// A bundle has more bytes than its entries.
+    #[error("{path} has bytes after its last entry, {last}")]
+    Trailing {
+        /// The bundle.
+        path: String,
+        /// Its last entry.
+        last: Index,
+    },
+    /// A hash of a tile is not that of what it stands for.
+    #[error("{path}: hash {place} is not that of entries {first} to {last}")]
+    Tile {
+        /// The tile.
+        path: String,
+        /// The hash's place in it, from 0.
+        place: u64,
+        /// The first entry under the hash.
+        first: Index,
+        /// The last entry under the hash.
+        last: Index,
+    },
+    /// A tile has the wrong length.
+    #[error("{path}: {cause}")]
+    TileShape {
+        /// The tile.
+        path: String,
+        /// What is wrong.
+        cause: medanchor_ledger::merkle::tile::TileError,
+    },
+    /// The root of all entries is not the checkpoint's.
+    #[error("the {size} entries do not lead to the checkpoint's root")]
+    Root {
+        /// How many entries there are.
+        size: Size,
+    },
+    /// An entry is neither an event nor a seal.
+    #[error("entry {index} at height {height}: {cause}")]
+    Decode {
+        /// The entry.
+        index: Index,
+        /// The height of its block.
+        height: Height,
+        /// What is wrong.
+        cause: DecodeError,
+    },
+    /// A block has more events than the rules allow.
+    #[error("height {height}: more events than a block may have, from entry {first} on")]
+    Oversize {
+        /// The height.
+        height: Height,
+        /// The block's first entry.
+        first: Index,
+    },
+    /// The log does not end with a block's seal.
+    #[error("entry {last} is the last one and no seal: the log ends within height {height}")]
+    Unsealed {
+        /// The last entry.
+        last: Index,
+        /// The height that is cut short.
+        height: Height,
+    },
+    /// Entry 0 is not what genesis lays down.
+    #[error("entry 0 is not the seal that the genesis file lays down")]
+    FirstSeal,
+    /// A block breaks a rule.
+    #[error("height {height}, entry {index}: {cause}")]
+    Block {
+        /// The height.
+        height: Height,
+        /// The entry at fault: the event, or the seal.
+        index: Index,
+        /// What it did wrong.
+        cause: BlockFault,
+    },
+    /// A height has no certificate.
+    #[error("height {height}: there is no certificate that the block was decided")]
+    NoCertificate {
+        /// The height.
+        height: Height,
+    },
+    /// The file of certificates is damaged.
+    #[error("{path}, byte {position}: {what}")]
+    Records {
+        /// The file.
+        path: &'static str,
+        /// Where its sound part ends.
+        position: u64,
+        /// What is wrong there.
+        what: String,
+    },
+    /// A certificate does not decide this block.
+    #[error("height {height}: its certificate is for another block")]
+    OtherValue {
+        /// The height.
+        height: Height,
+    },
+    /// A block was first built in a later round than it was decided in.
+    #[error("height {height}: sealed in round {sealed}, but decided in round {decided}")]
+    Rounds {
+        /// The height.
+        height: Height,
+        /// The seal's round.
+        sealed: Round,
+        /// The certificate's round.
+        decided: Round,
+    },
+    /// A certificate has no quorum, or a signature in it does not hold.
+    #[error("height {height}: {cause}")]
+    Certificate {
+        /// The height.
+        height: Height,
+        /// What is wrong.
+        cause: CertificateError,
+    },
+    /// A kept cosignature does not hold.
+    #[error("cosignatures, byte {position}: {cause}")]
+    Cosignature {
+        /// Where the record begins.
+        position: u64,
+        /// What is wrong.
+        cause: CosignatureError,
+    },
+    /// A validator signed a size that no block ends at.
+    #[error(
+        "cosignatures, byte {position}: {validator} signed {size} entries, where no block ends"
+    )]
+    NoBlockEnd {
+        /// Where the record begins.
+        position: u64,
+        /// Who signed.
+        validator: ParticipantName,
+        /// The size.
+        size: Size,
+    },
+}
+
+fn of_height(height: Height) -> String {
+    format!(" (height {height})")
+}
+
+impl Fault {
+    /// The entry at which the fault shows, if it shows at one.
+    pub(crate) const fn entry(&self) -> Option<Index> {
+        match self {
+            Self::Entry { index, .. }
+            | Self::Decode { index, .. }
+            | Self::Block { index, .. }
+            | Self::Tile { first: index, .. }
+            | Self::Trailing { last: index, .. }
+            | Self::Unsealed { last: index, .. }
+            | Self::Oversize { first: index, .. } => Some(*index),
+            Self::FirstSeal => Some(Index(0)),
+            _ => None,
+        }
+    }
+
+    /// The height at which the fault shows, if it shows at one.
+    pub(crate) const fn height(&self) -> Option<Height> {
+        match self {
+            Self::Entry { height, .. }
+            | Self::Decode { height, .. }
+            | Self::Block { height, .. }
+            | Self::Unsealed { height, .. }
+            | Self::Oversize { height, .. }
+            | Self::NoCertificate { height }
+            | Self::OtherValue { height }
+            | Self::Rounds { height, .. }
+            | Self::Certificate { height, .. } => Some(*height),
+            Self::FirstSeal => Some(Height(0)),
+            _ => None,
+        }
+    }
+
+    /// The file at which the fault shows, if it shows at one.
+    pub(crate) fn file(&self) -> Option<&str> {
+        match self {
+            Self::Missing { path }
+            | Self::Policy { path }
+            | Self::Entry { path, .. }
+            | Self::Trailing { path, .. }
+            | Self::Tile { path, .. }
+            | Self::TileShape { path, .. } => Some(path),
+            Self::Records { path, .. } => Some(path),
+            Self::Genesis(_) => Some("genesis"),
+            Self::Note(_) | Self::Distrust(_) => Some("checkpoint"),
+            Self::NoCertificate { .. } | Self::OtherValue { .. } | Self::Certificate { .. } => {
+                Some("certificates")
+            }
+            Self::Cosignature { .. } | Self::NoBlockEnd { .. } => Some("cosignatures"),
+            _ => None,
+        }
+    }
+}

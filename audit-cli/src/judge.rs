@@ -1,0 +1,179 @@
+//! Judges blocks one after another: certificate, rules, state, seal.
+//!
+//! What always holds: a block is applied only if a quorum of its height's validators decided this
+//! very block and its execution gives this very seal.
+
+use crate::fault::{Failure, Fault, Trouble};
+use crate::prepare::Prepared;
+use crate::records::Certificates;
+use crate::state::AuditState;
+use medanchor_ledger::block::Block;
+use medanchor_ledger::event::{Event, EventKind, Verified};
+use medanchor_ledger::execute::{
+    BlockFault, CheckedBlock, Executed, SignerKeys, execute_block, execute_genesis,
+};
+use medanchor_ledger::genesis::Genesis;
+use medanchor_ledger::signature::PublicKey;
+use medanchor_ledger::{Height, Index};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// What was found to hold so far.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) blocks: u64,
+    pub(crate) events: u64,
+    pub(crate) by_kind: BTreeMap<&'static str, u64>,
+    pub(crate) event_signatures: u64,
+    pub(crate) certificates: u64,
+    pub(crate) certificate_signatures: u64,
+}
+
+/// Judges the blocks of a log in order.
+pub(crate) struct Judge<'g> {
+    genesis: &'g Genesis,
+    work: Option<&'g Path>,
+    certificates: Certificates,
+    state: Option<AuditState>,
+    pub(crate) counts: Counts,
+}
+
+impl<'g> Judge<'g> {
+    pub(crate) fn new(
+        genesis: &'g Genesis,
+        work: Option<&'g Path>,
+        certificates: Certificates,
+    ) -> Self {
+        Self {
+            genesis,
+            work,
+            certificates,
+            state: None,
+            counts: Counts::default(),
+        }
+    }
+
+    /// The state after the last block that was judged.
+    pub(crate) const fn state(&self) -> Option<&AuditState> {
+        self.state.as_ref()
+    }
+
+    /// Judges the next block and applies it.
+    pub(crate) fn judge(&mut self, block: Prepared) -> Result<(), Failure> {
+        let Some(state) = &mut self.state else {
+            self.state = Some(first(self.genesis, self.work, &block)?);
+            self.counts.blocks += 1;
+            return Ok(());
+        };
+        let (height, count) = (block.height, block.events.len() as u64);
+        let executed = execute(state, block)?;
+        for event in executed.events.iter() {
+            *self.counts.by_kind.entry(event.kind().name()).or_default() += 1;
+            let claim = event.kind() == EventKind::PrescriptionRedeem;
+            self.counts.event_signatures += if claim { 2 } else { 1 };
+        }
+        let signatures = decided(self.genesis, &mut self.certificates, height, &executed)?;
+        state.apply(&executed)?;
+        self.counts.blocks += 1;
+        self.counts.events += count;
+        self.counts.certificates += 1;
+        self.counts.certificate_signatures += signatures;
+        Ok(())
+    }
+}
+
+/// Height 0 has no certificate: its seal is what genesis lays down.
+fn first(genesis: &Genesis, work: Option<&Path>, block: &Prepared) -> Result<AuditState, Failure> {
+    let executed = execute_genesis(genesis).map_err(Trouble::from)?;
+    if *block.seal_entry != *executed.seal_entry || !block.events.is_empty() {
+        return Err(Fault::FirstSeal.into());
+    }
+    Ok(AuditState::new(work, &executed)?)
+}
+
+fn execute(state: &AuditState, block: Prepared) -> Result<Executed, Failure> {
+    let Prepared {
+        height,
+        first,
+        seal,
+        events,
+        known,
+        ..
+    } = block;
+    let seal_index = Index(first.0 + events.len() as u64);
+    let at = |cause: BlockFault| {
+        let index = match &cause {
+            BlockFault::UnknownKey { place }
+            | BlockFault::Signature { place, .. }
+            | BlockFault::Event { place, .. } => Index(first.0.saturating_add(*place as u64)),
+            _ => seal_index,
+        };
+        Failure::from(Fault::Block {
+            height,
+            index,
+            cause,
+        })
+    };
+    let known = Known::new(state, known);
+    let block = Block { seal, events };
+    let checked = CheckedBlock::check(block, state, |event| known.take(event));
+    let checked = checked.map_err(Trouble::from)?.map_err(at)?;
+    execute_block(state, &checked)
+        .map_err(Trouble::from)?
+        .map_err(at)
+}
+
+/// Signatures that were checked beforehand, under keys that are held against the state now.
+struct Known<'v> {
+    keys: RefCell<SignerKeys<'v>>,
+    left: RefCell<std::vec::IntoIter<Option<(PublicKey, Verified)>>>,
+}
+
+impl<'v> Known<'v> {
+    fn new(state: &'v AuditState, known: Vec<Option<(PublicKey, Verified)>>) -> Self {
+        let keys = RefCell::new(SignerKeys::new(state));
+        Self {
+            keys,
+            left: RefCell::new(known.into_iter()),
+        }
+    }
+
+    /// What is known of the next event: it is asked for each in order.
+    fn take(&self, event: &Event) -> Option<Verified> {
+        let (key, verified) = self.left.borrow_mut().next()??;
+        let registered = self
+            .keys
+            .borrow_mut()
+            .get(event.issuer(), &event.key_id())
+            .ok()?;
+        (registered == Some(key)).then_some(verified)
+    }
+}
+
+/// Checks that the height's certificate decides this block; how many signatures it has.
+fn decided(
+    genesis: &Genesis,
+    certificates: &mut Certificates,
+    height: Height,
+    executed: &Executed,
+) -> Result<u64, Failure> {
+    let certificate = certificates
+        .of(height)?
+        .ok_or(Fault::NoCertificate { height })?;
+    if certificate.height() != height || certificate.value() != executed.value_id {
+        return Err(Fault::OtherValue { height }.into());
+    }
+    let (sealed, decided) = (executed.seal.round, certificate.round());
+    if sealed > decided {
+        return Err(Fault::Rounds {
+            height,
+            sealed,
+            decided,
+        }
+        .into());
+    }
+    let verdict = certificate.verify(genesis.validators(), executed.head.network);
+    verdict.map_err(|cause| Fault::Certificate { height, cause })?;
+    Ok(certificate.signatures().len() as u64)
+}
