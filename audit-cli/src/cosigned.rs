@@ -28,7 +28,7 @@ pub(crate) struct Cosigned {
     pub(crate) published: bool,
     pub(crate) records: u64,
     pub(crate) sizes: u64,
-    /// Records of sizes beyond the checkpoint, which are not judged.
+    /// Records of sizes beyond the checkpoint: their signatures hold, their roots are not judged.
     pub(crate) beyond: u64,
 }
 
@@ -55,6 +55,16 @@ pub(crate) fn check(
         let at = |cause| Fault::Cosignature { position, cause };
         let record = Cosignature::decode(&bytes).map_err(at)?;
         if record.size > checkpoint.size {
+            // Its root is not known here, but whoever signed it must be a validator.
+            let root = record.root;
+            let head = Checkpoint {
+                size: record.size,
+                root,
+                ..checkpoint.clone()
+            };
+            Gathering::new(head, genesis.validators().clone())
+                .add(&record)
+                .map_err(at)?;
             counts.beyond += 1;
             continue;
         }

@@ -1,0 +1,400 @@
+//! Builds logs with the ledger's own code and publishes them as a node's `log` folder, also when
+//! their validators collude in what no honest one would sign.
+
+#![allow(dead_code, missing_docs)]
+
+use medanchor_ledger::certificate::{Certificate, Vote, VoteKind};
+use medanchor_ledger::checkpoint::Checkpoint;
+use medanchor_ledger::cosignature::{Cosignature, Gathering};
+use medanchor_ledger::event::{
+    Event, EventBody, LotOpen, UnitCommission, UnitShip, Units, UnsignedEvent,
+};
+use medanchor_ledger::execute::{BlockBuilder, Executed, Head, View, execute_genesis};
+use medanchor_ledger::genesis::{Authorities, Genesis, GenesisSpec};
+use medanchor_ledger::merkle::bundle::{BundleId, append_entry};
+use medanchor_ledger::merkle::tile::{Tile, TileId};
+use medanchor_ledger::merkle::{Frontier, Leaves, leaf_hash};
+use medanchor_ledger::rules::{Participant, Role};
+use medanchor_ledger::seal::value_id;
+use medanchor_ledger::signature::SigningKey;
+use medanchor_ledger::state::{Bucket, BucketChange, BucketReader, Prefix, StateKey, StateMap};
+use medanchor_ledger::validator::{Validator, ValidatorSet};
+use medanchor_ledger::*;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::Arc;
+
+const PARTICIPANTS: [(&str, Role); 5] = [
+    ("jade-pharma", Role::Manufacturer),
+    ("north-hospital", Role::Hospital),
+    ("east-pharmacy", Role::Pharmacy),
+    ("drug-regulator", Role::Regulator),
+    ("river-distribution", Role::Distributor),
+];
+
+pub fn key(number: u8, purpose: u8) -> SigningKey {
+    let mut seed = [purpose; 32];
+    seed[0] = number;
+    SigningKey::from_seed(&seed)
+}
+
+fn name(number: u8) -> ParticipantName {
+    PARTICIPANTS[usize::from(number)].0.parse().expect("a name")
+}
+
+pub fn genesis(network: &str) -> Genesis {
+    let validator = |number| Validator {
+        name: name(number),
+        consensus: key(number, 1).public_key(),
+        log: key(number, 2).public_key(),
+        cosigner: key(number, 3).public_key(),
+        cose: key(number, 4).public_key(),
+    };
+    let participants = (0..).zip(PARTICIPANTS).map(|(number, (_, role))| {
+        let keys = vec![key(number, 9).public_key()];
+        (
+            name(number),
+            Participant::new(vec![role], keys).expect("a participant"),
+        )
+    });
+    let spec = GenesisSpec {
+        name: network.parse().expect("a network name"),
+        time: Time(1_700_000_000_000),
+        validators: ValidatorSet::new((0..4).map(validator).collect()).expect("a set"),
+        participants: participants.collect(),
+        authorities: Authorities {
+            threshold: 3,
+            names: (0..4).map(name).collect(),
+        },
+        publisher: None,
+    };
+    Genesis::new(spec).expect("a genesis")
+}
+
+/// A state in memory, as a node has one.
+pub struct Memory {
+    head: Head,
+    map: StateMap,
+    values: BTreeMap<StateKey, Vec<u8>>,
+    buckets: BTreeMap<Prefix, Arc<Bucket>>,
+}
+
+impl Memory {
+    fn new(first: &Executed) -> Self {
+        let (values, buckets) = (BTreeMap::new(), BTreeMap::new());
+        let mut memory = Self {
+            head: first.head.clone(),
+            map: StateMap::empty(),
+            values,
+            buckets,
+        };
+        memory.apply(first);
+        memory
+    }
+
+    fn apply(&mut self, executed: &Executed) {
+        self.map
+            .apply(&executed.map_update)
+            .expect("an update of this map");
+        for (key, value) in executed.changes.iter() {
+            match value {
+                Some(value) => drop(self.values.insert(key.clone(), value.clone())),
+                None => drop(self.values.remove(key)),
+            }
+        }
+        for (prefix, change) in executed.map_update.buckets() {
+            match change {
+                BucketChange::Write { bucket, .. } => {
+                    self.buckets.insert(*prefix, Arc::clone(bucket));
+                }
+                _ => drop(self.buckets.remove(prefix)),
+            }
+        }
+        self.head = executed.head.clone();
+    }
+}
+
+impl View for Memory {
+    fn head(&self) -> &Head {
+        &self.head
+    }
+
+    fn value(&self, key: &StateKey) -> Result<Option<Vec<u8>>, ReadFailed> {
+        Ok(self.values.get(key).cloned())
+    }
+
+    fn seen(&self, _: &EventId) -> Result<bool, ReadFailed> {
+        Ok(false)
+    }
+
+    fn map(&self) -> &StateMap {
+        &self.map
+    }
+}
+
+impl BucketReader for Memory {
+    fn bucket(&self, prefix: &Prefix) -> Result<Bucket, ReadFailed> {
+        let found = self.buckets.get(prefix).map(|bucket| (**bucket).clone());
+        found.ok_or_else(|| ReadFailed("no such bucket".into()))
+    }
+}
+
+/// A log as entries, block by block; a block's last entry is its seal.
+pub struct Built {
+    pub genesis: Genesis,
+    pub blocks: Vec<Vec<Vec<u8>>>,
+    memory: Memory,
+    nonce: u64,
+}
+
+impl Built {
+    pub fn new(network: &str) -> Self {
+        let genesis = genesis(network);
+        let first = execute_genesis(&genesis).expect("an executed genesis");
+        let blocks = vec![vec![first.seal_entry.to_vec()]];
+        Self {
+            genesis,
+            blocks,
+            memory: Memory::new(&first),
+            nonce: 0,
+        }
+    }
+
+    /// A log of `blocks` blocks of lots, packs and shipments, some of them empty.
+    pub fn busy(blocks: u8) -> Self {
+        let mut built = Self::new("audit.medanchor.example");
+        for number in 0..blocks {
+            let lot = LotHandle::new([number; 16]);
+            let units = |from: u8| {
+                let unit = move |serial: u8| {
+                    UnitHandle::new([
+                        number,
+                        from + serial,
+                        7,
+                        7,
+                        7,
+                        7,
+                        7,
+                        7,
+                        7,
+                        7,
+                        7,
+                        7,
+                        7,
+                        7,
+                        7,
+                        7,
+                    ])
+                };
+                Units::new((0..10).map(unit)).expect("units")
+            };
+            let commitment = Commitment::new(TreeHash::new([number; 32]));
+            let mut bodies = vec![EventBody::LotOpen(LotOpen { lot, commitment })];
+            for from in [0, 10, 20, 30] {
+                bodies.push(EventBody::UnitCommission(UnitCommission {
+                    lot,
+                    units: units(from),
+                }));
+                let (maker, to) = (name(0), name(4));
+                bodies.push(EventBody::UnitShip(UnitShip {
+                    maker,
+                    units: units(from),
+                    to,
+                }));
+            }
+            if number % 5 == 4 {
+                bodies.clear();
+            }
+            built.block(bodies);
+        }
+        built
+    }
+
+    pub fn event(&mut self, number: u8, body: EventBody) -> Event {
+        self.nonce += 1;
+        let mut nonce = [0; 16];
+        nonce[..8].copy_from_slice(&self.nonce.to_be_bytes());
+        let unsigned = UnsignedEvent {
+            issuer: name(number),
+            network: self.genesis.network_id(),
+            nonce: Nonce::new(nonce),
+            not_after: self.memory.head.time.plus_millis(60_000),
+            body,
+        };
+        unsigned.sign(&key(number, 9)).expect("an event")
+    }
+
+    /// Appends a block of events by the maker.
+    pub fn block(&mut self, bodies: Vec<EventBody>) {
+        let events: Vec<Event> = bodies.into_iter().map(|body| self.event(0, body)).collect();
+        let time = self.memory.head.time.plus_millis(250);
+        let mut builder = BlockBuilder::new(&self.memory, time).expect("a builder");
+        for event in events {
+            let verified = event
+                .verify(&key(0, 9).public_key())
+                .expect("a good signature");
+            builder
+                .push(&verified)
+                .expect("a state")
+                .expect("an event that applies");
+        }
+        let proposer = self
+            .memory
+            .head
+            .schedule
+            .proposer(Round(0))
+            .expect("a proposer")
+            .clone();
+        let executed = builder
+            .finish()
+            .expect("a candidate")
+            .seal(Round(0), proposer);
+        self.blocks
+            .push(executed.entries().map(<[u8]>::to_vec).collect());
+        self.memory.apply(&executed);
+    }
+
+    pub fn entries(&self) -> impl Iterator<Item = &Vec<u8>> {
+        self.blocks.iter().flatten()
+    }
+
+    pub fn size(&self) -> u64 {
+        self.entries().count() as u64
+    }
+
+    fn checkpoints(&self) -> Vec<Checkpoint> {
+        let mut frontier = Frontier::new();
+        let mut checkpoints = Vec::new();
+        for block in &self.blocks {
+            block
+                .iter()
+                .for_each(|entry| frontier.append(leaf_hash(entry)));
+            let origin = self.genesis.origin().clone();
+            let (size, root) = (frontier.size(), frontier.root());
+            checkpoints.push(Checkpoint { origin, size, root });
+        }
+        checkpoints
+    }
+
+    /// The certificate of a height, signed by the first `signers` validators.
+    pub fn certificate(&self, height: u64, round: u32, signers: u8) -> Certificate {
+        let checkpoint = self.checkpoints()[usize::try_from(height).expect("a height")].clone();
+        let (height, round) = (Height(height), Round(round));
+        let value = value_id(height, checkpoint.size, &checkpoint.root);
+        let votes = (0..signers).map(|number| {
+            let vote = Vote {
+                network: self.genesis.network_id(),
+                kind: VoteKind::Precommit,
+                height,
+                round,
+                value: Some(value),
+                validator: name(number),
+            };
+            (name(number), vote.sign(&key(number, 1)))
+        });
+        Certificate::new(height, round, value, votes.collect()).expect("a certificate")
+    }
+
+    /// Publishes the log with a quorum's certificates, all cosignatures and a checkpoint.
+    pub fn publish(&self, folder: &Path) {
+        let genesis = &self.genesis;
+        write(folder, "genesis", genesis.encoded());
+        let policy = genesis.policy();
+        write(
+            folder,
+            &format!("policies/{}", policy.hash()),
+            policy.as_bytes(),
+        );
+        self.publish_tree(folder);
+        let certificates =
+            (1..self.blocks.len() as u64).map(|height| self.certificate(height, 0, 3).encode());
+        write(folder, "certificates", &framed(certificates));
+        let (mut records, mut note) = (Vec::new(), None);
+        for checkpoint in self.checkpoints().into_iter().skip(1) {
+            let mut gathering = Gathering::new(checkpoint.clone(), genesis.validators().clone());
+            for number in 0..4 {
+                let record = cosign(&checkpoint, number);
+                gathering.add(&record).expect("a good cosignature");
+                records.push(record.encode());
+            }
+            note = gathering.note();
+        }
+        write(folder, "cosignatures", &framed(records.into_iter()));
+        write(
+            folder,
+            "checkpoint",
+            note.expect("a quorum").to_string().as_bytes(),
+        );
+    }
+
+    fn publish_tree(&self, folder: &Path) {
+        let entries: Vec<&Vec<u8>> = self.entries().collect();
+        let leaves: Vec<TreeHash> = entries.iter().map(|entry| leaf_hash(entry)).collect();
+        let size = Size(entries.len() as u64);
+        for id in TileId::grown(Size(0), size) {
+            let tile = Tile::read(id, &Leaves(&leaves)).expect("a tile");
+            write(folder, &id.to_string(), &tile.encode());
+        }
+        for id in BundleId::grown(Size(0), size) {
+            let first = usize::try_from(id.index() * 256).expect("a place");
+            let mut bytes = Vec::new();
+            for entry in entries
+                .iter()
+                .skip(first)
+                .take(usize::from(id.width().get()))
+            {
+                append_entry(&mut bytes, entry).expect("an entry that fits");
+            }
+            write(folder, &id.to_string(), &bytes);
+        }
+    }
+}
+
+pub fn cosign(checkpoint: &Checkpoint, number: u8) -> Cosignature {
+    let time = Time(1_700_000_100_000);
+    Cosignature::sign(
+        checkpoint,
+        &name(number),
+        &key(number, 2),
+        &key(number, 3),
+        time,
+    )
+    .expect("a cosignature")
+}
+
+pub fn framed(records: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
+    let frame = |record: Vec<u8>| {
+        let length = u32::try_from(record.len()).expect("a short record");
+        [length.to_be_bytes().to_vec(), record].concat()
+    };
+    records.flat_map(frame).collect()
+}
+
+pub fn write(folder: &Path, name: &str, bytes: &[u8]) {
+    let path = folder.join(name);
+    fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+    fs::write(path, bytes).expect("a file");
+}
+
+/// Runs the auditor's binary.
+pub fn audit(args: &[&str]) -> Output {
+    let binary = env!("CARGO_BIN_EXE_medanchor-audit");
+    Command::new(binary)
+        .args(args)
+        .output()
+        .expect("the auditor runs")
+}
+
+/// Runs `verify --json` on a folder: the exit code and what it printed.
+pub fn verify(folder: &Path) -> (i32, serde_json::Value) {
+    let folder = folder.to_str().expect("a path that is text");
+    let output = audit(&["verify", "--json", "--threads", "1", folder]);
+    let code = output.status.code().expect("an exit code");
+    let text = String::from_utf8(output.stdout).expect("text");
+    (
+        code,
+        serde_json::from_str(&text).unwrap_or_else(|_| panic!("no JSON: {text}")),
+    )
+}
