@@ -6,7 +6,7 @@
 use crate::fault::{Failure, Fault, Trouble};
 use crate::prepare::Prepared;
 use crate::records::Certificates;
-use crate::state::AuditState;
+use crate::state::{AuditState, Room};
 use medanchor_ledger::block::Block;
 use medanchor_ledger::event::{Event, EventKind, Verified};
 use medanchor_ledger::execute::{
@@ -15,9 +15,9 @@ use medanchor_ledger::execute::{
 use medanchor_ledger::genesis::Genesis;
 use medanchor_ledger::signature::PublicKey;
 use medanchor_ledger::{Height, Index};
+use medanchor_store::StoreView;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// What was found to hold so far.
 #[derive(Debug, Default)]
@@ -33,21 +33,17 @@ pub(crate) struct Counts {
 /// Judges the blocks of a log in order.
 pub(crate) struct Judge<'g> {
     genesis: &'g Genesis,
-    work: Option<&'g Path>,
+    room: Room,
     certificates: Certificates,
     state: Option<AuditState>,
     pub(crate) counts: Counts,
 }
 
 impl<'g> Judge<'g> {
-    pub(crate) fn new(
-        genesis: &'g Genesis,
-        work: Option<&'g Path>,
-        certificates: Certificates,
-    ) -> Self {
+    pub(crate) fn new(genesis: &'g Genesis, room: Room, certificates: Certificates) -> Self {
         Self {
             genesis,
-            work,
+            room,
             certificates,
             state: None,
             counts: Counts::default(),
@@ -62,12 +58,12 @@ impl<'g> Judge<'g> {
     /// Judges the next block and applies it.
     pub(crate) fn judge(&mut self, block: Prepared) -> Result<(), Failure> {
         let Some(state) = &mut self.state else {
-            self.state = Some(first(self.genesis, self.work, &block)?);
+            self.state = Some(first(self.genesis, &self.room, &block)?);
             self.counts.blocks += 1;
             return Ok(());
         };
         let (height, count) = (block.height, block.events.len() as u64);
-        let executed = execute(state, block)?;
+        let executed = execute(state.view(), block)?;
         for event in executed.events.iter() {
             *self.counts.by_kind.entry(event.kind().name()).or_default() += 1;
             let claim = event.kind() == EventKind::PrescriptionRedeem;
@@ -84,15 +80,15 @@ impl<'g> Judge<'g> {
 }
 
 /// Height 0 has no certificate: its seal is what genesis lays down.
-fn first(genesis: &Genesis, work: Option<&Path>, block: &Prepared) -> Result<AuditState, Failure> {
+fn first(genesis: &Genesis, room: &Room, block: &Prepared) -> Result<AuditState, Failure> {
     let executed = execute_genesis(genesis).map_err(Trouble::from)?;
     if *block.seal_entry != *executed.seal_entry || !block.events.is_empty() {
         return Err(Fault::FirstSeal.into());
     }
-    Ok(AuditState::new(work, &executed)?)
+    Ok(AuditState::new(room, &executed)?)
 }
 
-fn execute(state: &AuditState, block: Prepared) -> Result<Executed, Failure> {
+fn execute(state: &StoreView, block: Prepared) -> Result<Executed, Failure> {
     let Prepared {
         height,
         first,
@@ -131,7 +127,7 @@ struct Known<'v> {
 }
 
 impl<'v> Known<'v> {
-    fn new(state: &'v AuditState, known: Vec<Option<(PublicKey, Verified)>>) -> Self {
+    fn new(state: &'v StoreView, known: Vec<Option<(PublicKey, Verified)>>) -> Self {
         let keys = RefCell::new(SignerKeys::new(state));
         Self {
             keys,

@@ -50,9 +50,10 @@ impl Facts {
 
     /// Notes the state after the last block that holds.
     pub(crate) fn reached(&mut self, state: &AuditState) {
-        self.height = Some(state.head().height.0);
-        self.time = Some(state.head().time.0);
-        self.state_root = Some(state.root().to_string());
+        let view = state.view();
+        self.height = Some(view.head().height.0);
+        self.time = Some(view.head().time.0);
+        self.state_root = Some(view.map().root().to_string());
     }
 }
 

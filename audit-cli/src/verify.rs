@@ -16,6 +16,7 @@ use crate::progress::Progress;
 use crate::records::Certificates;
 use crate::report::{self, Facts};
 use crate::source::{self, Source};
+use crate::state::Room;
 use medanchor_ledger::execute::View;
 use medanchor_ledger::genesis::{Genesis, MAX_GENESIS_BYTES};
 use medanchor_ledger::note::Note;
@@ -49,14 +50,14 @@ fn audit(args: &VerifyArgs, outcome: &mut Outcome) -> Result<(), Failure> {
     let checkpoint = read_checkpoint(&*source, &genesis, args.policy.as_deref())?;
     outcome.facts = Some(Facts::of(&genesis, &checkpoint));
     let head = checkpoint.checkpoint();
+    let room = Room {
+        work: args.work.clone(),
+        memory: args.memory.saturating_mul(1 << 20),
+    };
     let progress = Progress::new(args.json, head.size);
     let (keys, mut blocks) = (
         FirstKeys::of(&genesis),
-        Judge::new(
-            &genesis,
-            args.work.as_deref(),
-            Certificates::open(&*source)?,
-        ),
+        Judge::new(&genesis, room, Certificates::open(&*source)?),
     );
     let workers = args
         .threads
@@ -67,13 +68,13 @@ fn audit(args: &VerifyArgs, outcome: &mut Outcome) -> Result<(), Failure> {
             blocks.judge(block?)?;
         }
         if let Some(state) = blocks.state() {
-            progress.entries(state.head().frontier.size());
+            progress.entries(state.view().head().frontier.size());
         }
         Ok(())
     });
     if let (Some(state), Some(facts)) = (blocks.state(), &mut outcome.facts) {
         facts.reached(state);
-        outcome.entries = state.head().frontier.size().0;
+        outcome.entries = state.view().head().frontier.size().0;
     }
     outcome.counts = blocks.counts;
     judged?;

@@ -49,6 +49,19 @@ fn a_log_that_holds_is_good_and_counted() {
 }
 
 #[test]
+fn the_verdict_is_the_same_when_the_state_lives_on_disk() {
+    let built = Built::busy(12);
+    let folder = published(&built);
+    let work = tempfile::tempdir().expect("a folder");
+    let text = |path: &Path| path.to_str().expect("text").to_owned();
+    let (log, room) = (text(folder.path()), text(work.path()));
+    let output = audit(&["verify", "--memory", "0", "--work", &room, &log]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let left = fs::read_dir(work.path()).expect("a folder").count();
+    assert_eq!(left, 0, "the audit cleans up after itself");
+}
+
+#[test]
 fn the_smallest_log_is_its_first_block() {
     let mut built = Built::new("small.example");
     built.block(Vec::new());
@@ -192,7 +205,8 @@ fn an_event_that_breaks_a_rule_is_named_although_all_validators_signed_it() {
 
 #[test]
 fn a_seal_that_says_other_than_the_execution_is_named() {
-    let fields: [(fn(&mut Seal), &str); 5] = [
+    type Change = fn(&mut Seal);
+    let fields: [(Change, &str); 5] = [
         (
             |seal| seal.state_root = StateRoot::new([1; 32]),
             "state root",

@@ -13,7 +13,8 @@ use medanchor_ledger::execute::{BlockBuilder, Executed, Head, View, execute_gene
 use medanchor_ledger::genesis::{Authorities, Genesis, GenesisSpec};
 use medanchor_ledger::merkle::bundle::{BundleId, append_entry};
 use medanchor_ledger::merkle::tile::{Tile, TileId};
-use medanchor_ledger::merkle::{Frontier, Leaves, leaf_hash};
+use medanchor_ledger::merkle::{Frontier, Leaves, inclusion_proof, leaf_hash};
+use medanchor_ledger::receipt::Receipt;
 use medanchor_ledger::rules::{Participant, Role};
 use medanchor_ledger::seal::value_id;
 use medanchor_ledger::signature::SigningKey;
@@ -327,6 +328,34 @@ impl Built {
             "checkpoint",
             note.expect("a quorum").to_string().as_bytes(),
         );
+    }
+
+    /// The last checkpoint as a note with one log signature and a quorum of cosignatures.
+    pub fn note(&self) -> medanchor_ledger::note::Note {
+        let checkpoint = self.checkpoints().pop().expect("a checkpoint");
+        let set = self.genesis.validators().clone();
+        let mut gathering = Gathering::new(checkpoint.clone(), set);
+        for number in 0..4 {
+            gathering
+                .add(&cosign(&checkpoint, number))
+                .expect("a good cosignature");
+        }
+        gathering.note().expect("a quorum")
+    }
+
+    /// The receipt of the entry at `index`, as a `.tlog-proof` file has it.
+    pub fn receipt(&self, index: u64) -> String {
+        let leaves: Vec<TreeHash> = self.entries().map(|entry| leaf_hash(entry)).collect();
+        let size = Size(leaves.len() as u64);
+        let proof = inclusion_proof(&Leaves(&leaves), Index(index), size).expect("a proof");
+        let (index, checkpoint) = (Index(index), self.note());
+        Receipt {
+            index,
+            proof,
+            checkpoint,
+            extra: None,
+        }
+        .to_string()
     }
 
     fn publish_tree(&self, folder: &Path) {
