@@ -1,10 +1,59 @@
 //! What an application embeds to put its prescriptions, drug packs and records on the ledger.
+//!
+//! What always holds: documents, names and codes never leave the institution; what does are handles,
+//! salted commitments and signatures. A signed event is on disk before it is posted and is retried as
+//! it is, through crashes and dead nodes; nothing counts as anchored before its receipt was checked
+//! against the policy, offline; a single node cannot make this crate accept a false one.
+//!
+//! Ten lines, from a document to its receipt:
+//!
+//! ```no_run
+//! # #[cfg(feature = "client")]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # use std::path::Path;
+//! use medanchor_sdk::{Context, Identity, NewPrescription, Sdk, System};
+//!
+//! let identity = Identity::open(Path::new("north-hospital/identity"))?;
+//! let sdk = Sdk::new(identity, ["http://127.0.0.1:7401", "http://127.0.0.1:7402"])?;
+//! let prescribed = sdk.prescribe(&NewPrescription {
+//!     name: "MedicationRequest/1",                       // your own id; it stays at home
+//!     subject: "Patient/1",                              // so does this
+//!     class: "medication",
+//!     payload: &std::fs::read("prescription.json")?,     // sealed in the vault
+//!     lines: 1,
+//!     expires: System.now().plus_millis(3 * 24 * 3_600_000),
+//! })?;
+//! for anchored in sdk.anchor_batch(prescribed.events) {
+//!     anchored?.save(Path::new("receipts"))?;            // offline proof, for anybody
+//! }
+//! let for_the_patient = prescribed.token.to_text();      // a QR code; it is a secret
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "client"))]
+//! # fn main() {}
+//! ```
+//!
+//! | to | call | file |
+//! |---|---|---|
+//! | make and open an identity | [`Identity::create`], [`Identity::join`], [`Identity::open`] | `identity/` |
+//! | issue, redeem, take back a prescription | [`Identity::prescribe`], [`Identity::redeem`], [`Identity::void`] | `domain/prescription.rs` |
+//! | let a patient choose a pharmacy | [`PatientToken::claim`] | `token.rs` |
+//! | seal, open, show fields of a record | [`Identity::seal_record`], [`Identity::open_record`], [`Identity::disclose`] | `domain/record.rs` |
+//! | let others read, end it, ask to read | [`Identity::grant`], [`Identity::revoke`], [`Identity::request_access`] | `domain/consent.rs`, `domain/access.rs` |
+//! | bring packs to life and pass them on | [`Identity::lot`], [`Identity::commission`], [`Identity::ship`], [`Identity::receive`], [`Identity::dispense`] | `domain/unit.rs` |
+//! | anchor, one or many; go on after a crash | `Sdk::anchor`, `Sdk::anchor_batch`, `Sdk::resume` | `anchor/` |
+//! | check a receipt offline | [`verify_receipt`] | `receipt.rs` |
+//! | read FHIR and EPCIS files | [`import`] | `import/` |
+//!
+//! Without the feature `client` there is no network code in the crate; no feature needs an async
+//! runtime. `examples/` has one program for each role.
 
 #[cfg(feature = "client")]
 mod anchor;
 mod armor;
 #[cfg(feature = "client")]
 pub mod client;
+mod consignment;
 pub mod context;
 pub mod domain;
 mod error;
@@ -22,6 +71,7 @@ pub use anchor::{AnchorError, InFlight, Refusal, Sdk};
 pub use armor::NotThatText;
 #[cfg(feature = "client")]
 pub use client::{Client, ClientConfig, ClientError, Posted, Problem};
+pub use consignment::Consignment;
 pub use context::{Context, System};
 pub use domain::*;
 pub use error::SdkError;
@@ -30,6 +80,7 @@ pub use medanchor_ledger::event::Event as SignedEvent;
 pub use medanchor_ledger::event::{Fraction, VoidReason};
 pub use medanchor_ledger::policy::Policy;
 pub use medanchor_ledger::rules::{Decision, DenialReason};
+pub use medanchor_ledger::{EventId, ParticipantName, Time};
 pub use medanchor_vault::CodeScheme;
 pub use receipt::{Anchored, ProofError, verify_receipt, verify_receipt_in};
 pub use ticket::{GrantTicket, GrantedRecord};

@@ -3,12 +3,13 @@
 //! What always holds: product, lot number and codes stay at home; the ledger sees handles under the
 //! lot's key. A participant further down is given the handles of its own packs only, as [`Pack`]s.
 
+use crate::consignment::Consignment;
 use crate::error::SdkError;
 use crate::identity::Identity;
 use medanchor_ledger::event::{
     Event, EventBody, LotOpen, UnitCommission, UnitDispense, UnitReceive, UnitShip, Units,
 };
-use medanchor_ledger::{LotHandle, ParticipantName, UnitHandle};
+use medanchor_ledger::{LotHandle, NetworkId, ParticipantName, UnitHandle};
 use medanchor_vault::CodeScheme;
 
 /// The most units that one event moves.
@@ -17,10 +18,11 @@ pub const MAX_UNITS: usize = 128;
 /// A production lot of this maker.
 pub struct Lot {
     inner: medanchor_vault::Lot,
+    network: NetworkId,
     maker: ParticipantName,
 }
 
-/// A pack, as its maker hands it on: its code as printed and its handle on the ledger.
+/// A pack, as the ledger knows it. A [`Consignment`] says which printed code it bears.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pack {
     /// Who brought it to life.
@@ -44,6 +46,18 @@ impl Lot {
             unit: self.inner.unit(code),
         }
     }
+
+    /// What the receiver of the packs that bear these codes is to be given.
+    #[must_use]
+    pub fn consign<C: Into<String>>(&self, codes: impl IntoIterator<Item = C>) -> Consignment {
+        let unit = |code: C| {
+            let code = code.into();
+            let unit = self.inner.unit(&code);
+            (code, unit)
+        };
+        let units = codes.into_iter().map(unit);
+        Consignment::new(self.network, self.maker.clone(), units)
+    }
 }
 
 impl Identity {
@@ -53,6 +67,7 @@ impl Identity {
         let inner = self.vault().lot(scheme, product, number);
         Lot {
             inner,
+            network: self.network(),
             maker: self.participant().clone(),
         }
     }
