@@ -14,6 +14,7 @@ mod marks;
 #[cfg(test)]
 mod measure;
 pub mod reader;
+mod rows;
 mod saver;
 pub mod scratch;
 pub mod store;

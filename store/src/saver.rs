@@ -9,7 +9,7 @@ use crate::log::LogFolder;
 use crate::tables::{HeightRow, Snapshot, Tables};
 use crate::view::StoreView;
 use crate::{Journal, Options, StoreError};
-use medanchor_ledger::execute::{Executed, Head, View};
+use medanchor_ledger::execute::{Executed, View};
 use medanchor_ledger::{Height, Size};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -112,8 +112,9 @@ impl Recent {
 
     /// The thread: saves when it is time to, until it is told to stop.
     pub(crate) fn run(&self, tables: &Tables, journal: &Journal, log: &LogFolder) {
-        while let Some((head, layer)) = self.next_save() {
-            let saved = save(tables, journal, log, &head, &layer);
+        while let Some(view) = self.next_save() {
+            let saved = save(tables, journal, log, &view);
+            drop(view);
             let mut state = self.lock();
             state.saving = false;
             match saved {
@@ -129,7 +130,7 @@ impl Recent {
     }
 
     /// Waits until there is something to save, and moves it aside.
-    fn next_save(&self) -> Option<(Head, Layer)> {
+    fn next_save(&self) -> Option<StoreView> {
         let mut state = self.lock();
         loop {
             if state.failed.is_some() {
@@ -160,7 +161,7 @@ impl Recent {
         state.view = StoreView::new(head.clone(), map, moved, Arc::clone(view.saved()));
         (state.since, state.blocks, state.bytes, state.saving) = (None, 0, 0, true);
         drop(state);
-        Some((head, view.active().merged()))
+        Some(view)
     }
 
     /// Saves what is left and ends the thread.
@@ -208,12 +209,12 @@ fn save(
     tables: &Tables,
     journal: &Journal,
     log: &LogFolder,
-    head: &Head,
-    layer: &Layer,
+    view: &StoreView,
 ) -> Result<Snapshot, StoreError> {
+    let head = view.head();
     let mark = log.settle(head.frontier.size())?;
-    tables.save(layer, &head.encode(), &mark.encode())?;
-    let saved = tables.snapshot()?;
+    let (map, encoded) = (view.map().clone(), head.encode());
+    let saved = tables.save(view.saved(), view.active(), map, &encoded, &mark.encode())?;
     journal.trim(settled_height(&saved, head.height, mark.settled)?)?;
     Ok(saved)
 }

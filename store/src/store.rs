@@ -38,7 +38,8 @@ pub struct Options {
     pub save_blocks: u32,
     /// Or when the changes in memory have this many bytes. Deciding waits at twice that.
     pub save_bytes: usize,
-    /// A segment of the journal that has this many bytes gets a successor; 16 MiB at most.
+    /// A segment of the journal or of the state's rows that has this many bytes gets a successor;
+    /// 16 MiB at most.
     pub segment_bytes: u64,
 }
 
@@ -353,11 +354,11 @@ impl Shared {
         let data = home.join("data");
         make_folder(&data)?;
         let network = genesis.network_id();
-        let tables = Tables::open(&data.join("state.redb"), network, options.cache_bytes)?;
-        if tables.snapshot()?.meta("head")?.is_none() {
-            save_genesis(&tables, genesis)?;
+        let (tables, mut saved) =
+            Tables::open(&data, network, options.cache_bytes, options.segment_bytes)?;
+        if saved.meta("head")?.is_none() {
+            saved = save_genesis(&tables, &saved, genesis)?;
         }
-        let saved = tables.snapshot()?;
         let head = saved_head(&saved)?;
         let mark = saved.meta("log")?.and_then(|bytes| LogMark::decode(&bytes));
         let mark = mark.ok_or(StoreError::Contradiction {
@@ -380,7 +381,7 @@ impl Shared {
             );
         }
         refill(&log, &saved, &journal, known.settled, &head)?;
-        let map = saved.map()?;
+        let map = saved.map().clone();
         let layers = [Layers::default(), Layers::default()];
         let view = StoreView::new(head, map, layers, Arc::new(saved));
         Ok(Self {
@@ -445,14 +446,16 @@ fn row_of(executed: &Executed, certificate: u64) -> HeightRow {
 }
 
 /// Height 0 goes straight into the database: there is nothing to replay it from but genesis.
-fn save_genesis(tables: &Tables, genesis: &Genesis) -> Result<(), StoreError> {
+fn save_genesis(
+    tables: &Tables,
+    empty: &Snapshot,
+    genesis: &Genesis,
+) -> Result<Snapshot, StoreError> {
     let executed = first_executed(genesis)?;
-    let layer = layer_of(&executed, row_of(&executed, 0));
-    tables.save(
-        &layer,
-        &executed.head.encode(),
-        &LogMark::default().encode(),
-    )
+    let mut layers = Layers::default();
+    layers.push(layer_of(&executed, row_of(&executed, 0)));
+    let (map, mark) = (executed.map_update.map().clone(), LogMark::default());
+    tables.save(empty, &layers, map, &executed.head.encode(), &mark.encode())
 }
 
 fn first_executed(genesis: &Genesis) -> Result<Executed, StoreError> {

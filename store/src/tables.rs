@@ -1,34 +1,35 @@
-//! The state database: tables of redb, written by one thread in transactions that carry their
-//! height.
+//! The state database: tables of redb and the rows of the state map, written by one thread in
+//! transactions that carry their height.
 //!
-//! What always holds: a transaction moves the tables from one decided height to a later one, whole
-//! or not at all; values and buckets carry a CRC-32 of their bytes, so that a bit the disk changed is
-//! a failed read and never a wrong verdict.
+//! What always holds: a transaction moves everything from one decided height to a later one, whole
+//! or not at all. Rows carry a checksum, so that a bit the disk changed is a failed read and never a
+//! wrong verdict.
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | `values` | path of the state key (32) | CRC-32 (4), value |
-//! | `buckets` | prefix as the ledger encodes it | CRC-32 (4), bucket as the ledger encodes it |
-//! | `roots` | the same prefix | root and count of the bucket (34) |
+//! | `buckets` | prefix as the ledger encodes it | root and count of the bucket (34), place of its row (12) |
 //! | `events` | event id (32) | index in the log |
 //! | `heights` | height | first index, size after the block, place of its certificate in `log/certificates` |
 //! | `meta` | name | `format`, `network`, `head`, `log` |
 
 use crate::StoreError;
-use crate::layer::Layer;
+use crate::files::make_folder;
+use crate::layer::Layers;
+use crate::rows::row::{self, Row};
+use crate::rows::{Place, RowFiles, RowLog};
 use medanchor_ledger::state::{
     Bucket, BucketChange, BucketRoot, Path as StatePath, Prefix, StateMap,
 };
 use medanchor_ledger::{EventId, Height, Index, NetworkId, Size};
 use redb::{
-    Database, ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition, TableError,
-    WriteTransaction,
+    Database, ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
 };
 use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-const VALUES: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("values");
-const BUCKETS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("buckets");
-const ROOTS: TableDefinition<&[u8], &[u8; BucketRoot::ENCODED]> = TableDefinition::new("roots");
+const BUCKET_ROW: usize = BucketRoot::ENCODED + Place::ENCODED;
+
+const BUCKETS: TableDefinition<&[u8], &[u8; BUCKET_ROW]> = TableDefinition::new("buckets");
 const EVENTS: TableDefinition<&[u8; 32], u64> = TableDefinition::new("events");
 const HEIGHTS: TableDefinition<u64, (u64, u64, u64)> = TableDefinition::new("heights");
 const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
@@ -48,78 +49,112 @@ pub(crate) struct HeightRow {
 #[derive(Debug)]
 pub(crate) struct Tables {
     database: Database,
+    /// Taken by the thread that saves, for as long as that takes.
+    rows: Mutex<RowLog>,
 }
 
 impl Tables {
-    /// Opens the database, or makes an empty one for `network`. redb keeps at most about `cache`
-    /// bytes of pages in memory.
-    pub(crate) fn open(path: &Path, network: NetworkId, cache: usize) -> Result<Self, StoreError> {
-        let tables = Self {
-            database: redb::Builder::new().set_cache_size(cache).create(path)?,
-        };
-        let transaction = tables.begin()?;
-        {
-            let mut meta = transaction.open_table(META)?;
-            let format = meta.get("format")?.map(|row| row.value().to_vec());
-            let found = meta.get("network")?.map(|row| row.value().to_vec());
-            match (format, found) {
-                (None, None) => {
-                    meta.insert("format", FORMAT)?;
-                    meta.insert("network", network.as_bytes().as_slice())?;
-                }
-                (Some(format), Some(found)) if format == FORMAT => {
-                    check_network(path, network, &found)?;
-                }
-                _ => {
-                    return Err(StoreError::Contradiction {
-                        what: "format of the state",
-                    });
-                }
-            }
-            transaction.open_table(VALUES)?;
-            transaction.open_table(BUCKETS)?;
-            transaction.open_table(ROOTS)?;
-            transaction.open_table(EVENTS)?;
-            transaction.open_table(HEIGHTS)?;
-        }
-        transaction.commit()?;
-        Ok(tables)
+    /// Opens the database in `folder`, or makes an empty one for `network`, with the state as it was
+    /// saved last. redb keeps at most about `cache` bytes of pages in memory.
+    pub(crate) fn open(
+        folder: &Path,
+        network: NetworkId,
+        cache: usize,
+        segment_bytes: u64,
+    ) -> Result<(Self, Snapshot), StoreError> {
+        let path = folder.join("state.redb");
+        let database = redb::Builder::new().set_cache_size(cache).create(&path)?;
+        prepare(&database, &path, network)?;
+        let rows = folder.join("rows");
+        make_folder(&rows)?;
+        let buckets = database.begin_read()?.open_table(BUCKETS)?;
+        let (roots, places) = read_buckets(&buckets)?;
+        let rows = RowLog::open(&rows, segment_bytes, places.into_iter())?;
+        let map = StateMap::load(roots).map_err(|_| MAP_DAMAGED)?;
+        let snapshot = Snapshot::new(&database, rows.files(), map)?;
+        Ok((
+            Self {
+                database,
+                rows: Mutex::new(rows),
+            },
+            snapshot,
+        ))
     }
 
-    fn begin(&self) -> Result<WriteTransaction, StoreError> {
-        let mut transaction = self.database.begin_write()?;
-        transaction.set_two_phase_commit(true);
-        transaction.set_quick_repair(true);
-        Ok(transaction)
-    }
-
-    /// Writes a layer and what belongs to its height, durably.
-    pub(crate) fn save(&self, layer: &Layer, head: &[u8], log: &[u8]) -> Result<(), StoreError> {
-        let transaction = self.begin()?;
-        save_values(&transaction, layer)?;
-        save_buckets(&transaction, layer)?;
-        save_history(&transaction, layer)?;
+    /// Writes the changes since `before` and what belongs to their height, durably. Gives the state
+    /// after them, whose map is `map`.
+    pub(crate) fn save(
+        &self,
+        before: &Snapshot,
+        layers: &Layers,
+        map: StateMap,
+        head: &[u8],
+        log: &[u8],
+    ) -> Result<Snapshot, StoreError> {
+        let mut rows = self.rows();
+        let transaction = begin(&self.database)?;
+        save_buckets(&transaction, &mut rows, before, layers)?;
+        save_history(&transaction, layers)?;
         {
             let mut meta = transaction.open_table(META)?;
             meta.insert("head", head)?;
             meta.insert("log", log)?;
         }
+        rows.sync()?;
         transaction.commit()?;
-        Ok(())
+        for dead in rows.take_dead() {
+            crate::files::remove(&dead)?;
+        }
+        Snapshot::new(&self.database, rows.files(), map)
     }
 
-    /// The tables as they are now, for as long as the snapshot lives.
-    pub(crate) fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        let transaction = self.database.begin_read()?;
-        Ok(Snapshot {
-            values: transaction.open_table(VALUES)?,
-            buckets: transaction.open_table(BUCKETS)?,
-            roots: transaction.open_table(ROOTS)?,
-            events: transaction.open_table(EVENTS)?,
-            heights: transaction.open_table(HEIGHTS)?,
-            meta: transaction.open_table(META)?,
-        })
+    fn rows(&self) -> MutexGuard<'_, RowLog> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+const MAP_DAMAGED: StoreError = StoreError::Contradiction {
+    what: "buckets of the state map",
+};
+
+fn begin(database: &Database) -> Result<WriteTransaction, StoreError> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_two_phase_commit(true);
+    transaction.set_quick_repair(true);
+    Ok(transaction)
+}
+
+/// Makes the tables, or checks whose they are.
+fn prepare(database: &Database, path: &Path, network: NetworkId) -> Result<(), StoreError> {
+    let transaction = begin(database)?;
+    let (format, found) = {
+        let meta = transaction.open_table(META)?;
+        let read = |name| {
+            meta.get(name)
+                .map(|row| row.map(|row| row.value().to_vec()))
+        };
+        (read("format")?, read("network")?)
+    };
+    match (format, found) {
+        (None, None) => {
+            let mut meta = transaction.open_table(META)?;
+            meta.insert("format", FORMAT)?;
+            meta.insert("network", network.as_bytes().as_slice())?;
+        }
+        (Some(format), Some(found)) if format == FORMAT => {
+            check_network(path, network, &found)?;
+            return Ok(transaction.abort()?);
+        }
+        _ => {
+            return Err(StoreError::Contradiction {
+                what: "format of the state",
+            });
+        }
+    }
+    transaction.open_table(BUCKETS)?;
+    transaction.open_table(EVENTS)?;
+    transaction.open_table(HEIGHTS)?;
+    Ok(transaction.commit()?)
 }
 
 fn check_network(path: &Path, network: NetworkId, found: &[u8]) -> Result<(), StoreError> {
@@ -134,99 +169,210 @@ fn check_network(path: &Path, network: NetworkId, found: &[u8]) -> Result<(), St
     })
 }
 
-/// Rows are written in the order of their keys: neighbours then share the pages that are rewritten.
-fn save_values(transaction: &WriteTransaction, layer: &Layer) -> Result<(), TableError> {
-    let mut table = transaction.open_table(VALUES)?;
-    let mut rows: Vec<_> = layer.values.iter().collect();
-    rows.sort_unstable_by_key(|(path, _)| **path);
-    for (path, value) in rows {
-        match value {
-            Some(value) => insert_guarded(&mut table, path.as_bytes(), value)?,
-            None => drop(table.remove(path.as_bytes())?),
-        }
+type Buckets = ReadOnlyTable<&'static [u8], &'static [u8; BUCKET_ROW]>;
+
+fn read_buckets(table: &Buckets) -> Result<(Vec<(Prefix, BucketRoot)>, Vec<Place>), StoreError> {
+    let (mut roots, mut places) = (Vec::new(), Vec::new());
+    for entry in table.iter()? {
+        let (key, value) = entry?;
+        let prefix = Prefix::decode(key.value()).map_err(|_| MAP_DAMAGED)?;
+        let (root, place) = decode_bucket(value.value());
+        roots.push((prefix, root));
+        places.extend((root.count > 0).then_some(place));
     }
-    Ok(())
+    Ok((roots, places))
 }
 
-fn save_buckets(transaction: &WriteTransaction, layer: &Layer) -> Result<(), TableError> {
-    let mut buckets = transaction.open_table(BUCKETS)?;
-    let mut roots = transaction.open_table(ROOTS)?;
-    let mut rows: Vec<_> = layer.buckets.iter().collect();
-    rows.sort_unstable_by_key(|(prefix, _)| **prefix);
-    for (prefix, change) in rows {
+fn encode_bucket(root: BucketRoot, place: Option<Place>) -> [u8; BUCKET_ROW] {
+    let mut bytes = [0; BUCKET_ROW];
+    let (first, second) = bytes.split_at_mut(BucketRoot::ENCODED);
+    first.copy_from_slice(&root.encode());
+    second.copy_from_slice(&place.map(|place| place.encode()).unwrap_or_default());
+    bytes
+}
+
+fn decode_bucket(bytes: &[u8; BUCKET_ROW]) -> (BucketRoot, Place) {
+    let (mut root, mut place) = ([0; BucketRoot::ENCODED], [0; Place::ENCODED]);
+    root.copy_from_slice(&bytes[..BucketRoot::ENCODED]);
+    place.copy_from_slice(&bytes[BucketRoot::ENCODED..]);
+    (BucketRoot::decode(&root), Place::decode(&place))
+}
+
+type BucketTable<'t> = redb::Table<'t, &'static [u8], &'static [u8; BUCKET_ROW]>;
+
+/// Writes the changed buckets in the order of their prefixes: neighbours share the pages of the
+/// table.
+fn save_buckets(
+    transaction: &WriteTransaction,
+    rows: &mut RowLog,
+    before: &Snapshot,
+    layers: &Layers,
+) -> Result<(), StoreError> {
+    let mut table = transaction.open_table(BUCKETS)?;
+    for (prefix, change) in layers.buckets() {
         let key = prefix.encode();
-        let key = key.as_slice();
-        match change {
+        let old = match change {
             BucketChange::Write { bucket, .. } => {
-                insert_guarded(&mut buckets, key, &bucket.encode())?;
+                let place = rows.append(&row_of(before, layers, prefix, bucket)?)?;
+                put(
+                    &mut table,
+                    &key,
+                    change.root().map(|root| encode_bucket(root, Some(place))),
+                )?
             }
-            BucketChange::Empty | BucketChange::Remove => drop(buckets.remove(key)?),
+            BucketChange::Empty | BucketChange::Remove => put(
+                &mut table,
+                &key,
+                change.root().map(|root| encode_bucket(root, None)),
+            )?,
+        };
+        old.into_iter().for_each(|place| rows.release(place));
+    }
+    reclaim(&mut table, rows)
+}
+
+/// Replaces or removes an entry; gives the place of the row that it had.
+fn put(
+    table: &mut BucketTable<'_>,
+    key: &[u8],
+    bytes: Option<[u8; BUCKET_ROW]>,
+) -> Result<Option<Place>, StoreError> {
+    let old = match bytes {
+        Some(bytes) => table.insert(key, &bytes)?,
+        None => table.remove(key)?,
+    };
+    let old = old.map(|old| decode_bucket(old.value()));
+    Ok(old.and_then(|(root, place)| (root.count > 0).then_some(place)))
+}
+
+/// The row of a changed bucket: its values are new, or stand in the rows of before.
+fn row_of(
+    before: &Snapshot,
+    layers: &Layers,
+    prefix: &Prefix,
+    bucket: &Bucket,
+) -> Result<Vec<u8>, StoreError> {
+    let old = before.rows_over(prefix, bucket)?;
+    let value = |path: &StatePath| match layers.find_ref(|layer| layer.values.get(path)) {
+        Some(value) => value.as_deref(),
+        None => old.iter().find_map(|row| row.value(path)),
+    };
+    row::encode(prefix, bucket, value).ok_or(MAP_DAMAGED)
+}
+
+/// Copies what counts out of the emptiest segments until old rows take no more room than they may.
+fn reclaim(table: &mut BucketTable<'_>, rows: &mut RowLog) -> Result<(), StoreError> {
+    while let Some(number) = rows.emptiest() {
+        let mut kept = Vec::new();
+        rows.scan(number, |place, bytes| {
+            let Some(row) = Row::decode(bytes) else {
+                return Ok(());
+            };
+            let key = row.prefix().encode();
+            let entry = table.get(key.as_slice())?;
+            let counts = entry.is_some_and(|entry| decode_bucket(entry.value()).1 == place);
+            kept.extend(counts.then(|| (key, bytes.to_vec(), place)));
+            Ok(())
+        })?;
+        for (key, bytes, old) in kept {
+            let place = rows.append(&bytes)?;
+            let entry = table
+                .get(key.as_slice())?
+                .map(|entry| decode_bucket(entry.value()).0);
+            let root = entry.ok_or(MAP_DAMAGED)?;
+            put(table, &key, Some(encode_bucket(root, Some(place))))?;
+            rows.release(old);
         }
-        match change.root() {
-            Some(root) => drop(roots.insert(key, &root.encode())?),
-            None => drop(roots.remove(key)?),
+        if !rows.is_empty(number) {
+            return Err(StoreError::Contradiction {
+                what: "rows of the state",
+            });
         }
+        rows.forget(number);
     }
     Ok(())
 }
 
-fn save_history(transaction: &WriteTransaction, layer: &Layer) -> Result<(), TableError> {
+fn save_history(transaction: &WriteTransaction, layers: &Layers) -> Result<(), StoreError> {
     let mut events = transaction.open_table(EVENTS)?;
-    let mut rows: Vec<_> = layer.events.iter().collect();
-    rows.sort_unstable_by_key(|(id, _)| **id);
-    for (id, index) in rows {
+    for (id, index) in layers.events() {
         events.insert(id.as_bytes(), index.0)?;
     }
     let mut heights = transaction.open_table(HEIGHTS)?;
-    for (height, row) in &layer.heights {
+    for (height, row) in layers.heights() {
         heights.insert(height.0, (row.first.0, row.size.0, row.certificate))?;
     }
     Ok(())
 }
 
-fn insert_guarded<K: redb::Key>(
-    table: &mut redb::Table<'_, K, &'static [u8]>,
-    key: K::SelfType<'_>,
-    bytes: &[u8],
-) -> Result<(), redb::StorageError> {
-    let mut row = table.insert_reserve(key, bytes.len() + 4)?;
-    let (crc, rest) = row.as_mut().split_at_mut(4);
-    crc.copy_from_slice(&crc32fast::hash(bytes).to_be_bytes());
-    rest.copy_from_slice(bytes);
-    Ok(())
-}
-
-/// The bytes of a guarded row, if they are those that were written.
-fn guarded<'a>(row: &'a [u8], what: &'static str) -> Result<&'a [u8], StoreError> {
-    row.split_first_chunk::<4>()
-        .filter(|(crc, bytes)| crc32fast::hash(bytes).to_be_bytes() == **crc)
-        .map(|(_, bytes)| bytes)
-        .ok_or(StoreError::Contradiction { what })
-}
-
 /// The tables at one height. Any number of threads may read it while later heights are written.
 pub(crate) struct Snapshot {
-    values: ReadOnlyTable<&'static [u8; 32], &'static [u8]>,
-    buckets: ReadOnlyTable<&'static [u8], &'static [u8]>,
-    roots: ReadOnlyTable<&'static [u8], &'static [u8; BucketRoot::ENCODED]>,
+    buckets: Buckets,
     events: ReadOnlyTable<&'static [u8; 32], u64>,
     heights: ReadOnlyTable<u64, (u64, u64, u64)>,
     meta: ReadOnlyTable<&'static str, &'static [u8]>,
+    rows: RowFiles,
+    map: StateMap,
 }
 
 impl Snapshot {
+    fn new(database: &Database, rows: RowFiles, map: StateMap) -> Result<Self, StoreError> {
+        let transaction = database.begin_read()?;
+        Ok(Self {
+            buckets: transaction.open_table(BUCKETS)?,
+            events: transaction.open_table(EVENTS)?,
+            heights: transaction.open_table(HEIGHTS)?,
+            meta: transaction.open_table(META)?,
+            rows,
+            map,
+        })
+    }
+
+    /// The state map.
+    pub(crate) const fn map(&self) -> &StateMap {
+        &self.map
+    }
+
     pub(crate) fn value(&self, path: &StatePath) -> Result<Option<Vec<u8>>, StoreError> {
-        let row = self.values.get(path.as_bytes())?;
-        row.map(|row| guarded(row.value(), "value of a state key").map(<[u8]>::to_vec))
-            .transpose()
+        let Some(prefix) = self.map.locate(path) else {
+            return Ok(None);
+        };
+        Ok(self.row(&prefix)?.value(path).map(<[u8]>::to_vec))
     }
 
     pub(crate) fn bucket(&self, prefix: &Prefix) -> Result<Bucket, StoreError> {
-        let what = "bucket of the state map";
-        let row = self.buckets.get(prefix.encode().as_slice())?;
-        let row = row.ok_or(StoreError::Contradiction { what })?;
-        let bucket = Bucket::decode(guarded(row.value(), what)?);
-        bucket.map_err(|_| StoreError::Contradiction { what })
+        Ok(self.row(prefix)?.bucket().clone())
+    }
+
+    fn row(&self, prefix: &Prefix) -> Result<Arc<Row>, StoreError> {
+        let entry = self.buckets.get(prefix.encode().as_slice())?;
+        let (_, place) = decode_bucket(entry.ok_or(MAP_DAMAGED)?.value());
+        let row = self.rows.read(place)?;
+        if row.prefix() == prefix {
+            Ok(row)
+        } else {
+            Err(MAP_DAMAGED)
+        }
+    }
+
+    /// The rows that hold the leaves of a later bucket under `prefix`, as far as they are here.
+    fn rows_over(&self, prefix: &Prefix, bucket: &Bucket) -> Result<Vec<Arc<Row>>, StoreError> {
+        let mut rows: Vec<Arc<Row>> = Vec::new();
+        for path in bucket.paths() {
+            if rows.last().is_some_and(|row| row.prefix().covers(path)) {
+                continue;
+            }
+            if let Some(found) = self.map.locate(path) {
+                rows.push(self.row(&found)?);
+            }
+        }
+        debug_assert!(
+            rows.len() < 2
+                || rows
+                    .iter()
+                    .all(|row| row.prefix().length() > prefix.length())
+        );
+        Ok(rows)
     }
 
     pub(crate) fn event(&self, id: &EventId) -> Result<Option<Index>, StoreError> {
@@ -237,55 +383,44 @@ impl Snapshot {
     }
 
     pub(crate) fn height(&self, height: Height) -> Result<Option<HeightRow>, StoreError> {
-        Ok(self
-            .heights
-            .get(height.0)?
-            .map(|row| height_row(row.value())))
+        let row = self.heights.get(height.0)?.map(|row| row.value());
+        Ok(row.map(|(first, size, certificate)| HeightRow {
+            first: Index(first),
+            size: Size(size),
+            certificate,
+        }))
     }
 
-    /// The height whose block holds the entry at `index`, by its row.
+    /// The height, up to `tip`, whose block holds the entry at `index`.
     pub(crate) fn height_at(
         &self,
         index: Index,
         tip: Height,
     ) -> Result<Option<Height>, StoreError> {
-        let (mut low, mut high) = (0, tip.0);
-        while low < high {
-            let middle = low.midpoint(high);
-            match self.height(Height(middle))? {
-                Some(row) if row.size.0 > index.0 => high = middle,
-                _ => low = middle + 1,
-            }
-        }
-        let found = self.height(Height(low))?;
-        Ok(found
-            .filter(|row| row.size.0 > index.0)
-            .map(|_| Height(low)))
+        height_holding(index, tip, |height| self.height(height))
     }
 
     pub(crate) fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.meta.get(name)?.map(|row| row.value().to_vec()))
     }
-
-    /// The state map, from the roots of its buckets.
-    pub(crate) fn map(&self) -> Result<StateMap, StoreError> {
-        let damaged = || StoreError::Contradiction {
-            what: "roots of the state map",
-        };
-        let mut roots = Vec::new();
-        for row in self.roots.iter()? {
-            let (key, root) = row?;
-            let prefix = Prefix::decode(key.value()).map_err(|_| damaged())?;
-            roots.push((prefix, BucketRoot::decode(root.value())));
-        }
-        StateMap::load(roots).map_err(|_| damaged())
-    }
 }
 
-fn height_row((first, size, certificate): (u64, u64, u64)) -> HeightRow {
-    HeightRow {
-        first: Index(first),
-        size: Size(size),
-        certificate,
+/// The height, up to `tip`, whose block holds the entry at `index`, by bisection over its rows.
+pub(crate) fn height_holding(
+    index: Index,
+    tip: Height,
+    row: impl Fn(Height) -> Result<Option<HeightRow>, StoreError>,
+) -> Result<Option<Height>, StoreError> {
+    let (mut low, mut high) = (0, tip.0);
+    while low < high {
+        let middle = low.midpoint(high);
+        match row(Height(middle))? {
+            Some(row) if row.size.0 > index.0 => high = middle,
+            _ => low = middle + 1,
+        }
     }
+    let found = row(Height(low))?;
+    Ok(found
+        .filter(|row| row.size.0 > index.0)
+        .map(|_| Height(low)))
 }

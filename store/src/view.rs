@@ -2,7 +2,7 @@
 
 use crate::StoreError;
 use crate::layer::{Layer, Layers};
-use crate::tables::{HeightRow, Snapshot};
+use crate::tables::{HeightRow, Snapshot, height_holding};
 use medanchor_ledger::execute::{Head, View};
 use medanchor_ledger::state::{Bucket, BucketChange, BucketReader, Prefix, StateKey, StateMap};
 use medanchor_ledger::{EventId, Height, Index, ReadFailed, Size};
@@ -75,18 +75,7 @@ impl StoreView {
     ///
     /// When the database cannot be read.
     pub fn height_of(&self, index: Index) -> Result<Option<Height>, StoreError> {
-        let (mut low, mut high) = (0, self.0.head.height.0);
-        while low < high {
-            let middle = low.midpoint(high);
-            match self.height_row(Height(middle))? {
-                Some(row) if row.size.0 > index.0 => high = middle,
-                _ => low = middle + 1,
-            }
-        }
-        let found = self.height_row(Height(low))?;
-        Ok(found
-            .filter(|row| row.size.0 > index.0)
-            .map(|_| Height(low)))
+        height_holding(index, self.0.head.height, |height| self.height_row(height))
     }
 
     fn find<T>(&self, of: impl Fn(&Layer) -> Option<T>) -> Option<T> {

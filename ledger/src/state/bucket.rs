@@ -1,15 +1,15 @@
-//! A bucket: the sorted leaves under one prefix, and the roots of its eight slots.
+//! A bucket: the sorted leaves under one prefix, and the roots of its four slots.
 //!
 //! What always holds: 1 to [`Bucket::MAX_LEAVES`] leaves, their paths strictly ascending. The slot
-//! roots (three bits below the prefix) are kept so that a change recomputes the hashes of its own
-//! slot and the seven nodes above the slots, about 15 hashes instead of 60.
+//! roots (two bits below the prefix) are kept so that a change recomputes the hashes of its own
+//! slot and the three nodes above the slots, about 7 hashes instead of 20.
 
 use super::hash::{EMPTY_ROOT, node_root};
 use super::{Path, StateKey, leaf_root};
 use crate::StateRoot;
 use std::collections::BTreeMap;
 
-const SLOTS: usize = 8;
+const SLOTS: usize = 4;
 const HASH: usize = 32;
 
 /// The leaf of one key.
@@ -50,9 +50,15 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// The most leaves a bucket holds; one more splits it. Its bytes and its key then still fit one
-    /// page of 4 KiB.
-    pub const MAX_LEAVES: usize = 56;
+    /// The most leaves a bucket holds; one more splits it. Fewer would make the tree above larger,
+    /// which is in memory; more would make a store write more for each change.
+    pub const MAX_LEAVES: usize = 20;
+
+    /// Length of the encoding of a bucket of `count` leaves.
+    #[must_use]
+    pub const fn encoded_length(count: usize) -> usize {
+        (SLOTS + 2 * count) * HASH
+    }
 
     /// Number of leaves, at least one.
     #[must_use]
@@ -60,10 +66,10 @@ impl Bucket {
         self.leaves.len()
     }
 
-    /// The bytes on disk: eight slot roots of 32 bytes, then for each leaf its path and its root.
+    /// The bytes on disk: four slot roots of 32 bytes, then for each leaf its path and its root.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity((SLOTS + 2 * self.leaves.len()) * HASH);
+        let mut bytes = Vec::with_capacity(Self::encoded_length(self.leaves.len()));
         for slot in &self.slots {
             bytes.extend_from_slice(slot.as_bytes());
         }
@@ -108,6 +114,19 @@ impl Bucket {
         Self::with_slots(depth, leaves, [None; SLOTS])
     }
 
+    /// The paths of the leaves, in order.
+    pub fn paths(&self) -> impl ExactSizeIterator<Item = &Path> {
+        self.leaves.iter().map(|leaf| &leaf.path)
+    }
+
+    /// The place of a leaf among [`Self::paths`], if it is there.
+    #[must_use]
+    pub fn place(&self, path: &Path) -> Option<usize> {
+        self.leaves
+            .binary_search_by_key(path, |leaf| leaf.path)
+            .ok()
+    }
+
     pub(super) fn leaves(&self) -> &[Leaf] {
         &self.leaves
     }
@@ -145,7 +164,7 @@ impl Bucket {
         for (number, (root, known)) in slots.iter_mut().zip(known).enumerate() {
             let end = rest.partition_point(|leaf| slot(&leaf.path, depth) <= number);
             let (inside, after) = rest.split_at(end);
-            *root = known.unwrap_or_else(|| subtree_root(inside, depth + 3));
+            *root = known.unwrap_or_else(|| subtree_root(inside, depth + 2));
             rest = after;
         }
         Self { slots, leaves }
@@ -204,10 +223,10 @@ fn fold(subtrees: &[(StateRoot, usize)]) -> (StateRoot, usize) {
     (root, in_left + in_right)
 }
 
-/// The three bits after the first `depth`, as a number.
+/// The two bits after the first `depth`, as a number.
 fn slot(path: &Path, depth: u16) -> usize {
     let bits = |i| usize::from(path.bit(depth + i));
-    bits(0) << 2 | bits(1) << 1 | bits(2)
+    bits(0) << 1 | bits(1)
 }
 
 /// Bytes that are no bucket.

@@ -3,7 +3,7 @@
 use super::bucket::LeafChange;
 use super::hash::{EMPTY_ROOT, node_root};
 use super::update::{MapUpdate, Updater};
-use super::{BucketReader, Prefix, StateKey};
+use super::{BucketReader, Path, Prefix, StateKey};
 use crate::{ReadFailed, StateRoot};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -125,6 +125,23 @@ impl StateMap {
     #[must_use]
     pub fn root(&self) -> StateRoot {
         self.top.root()
+    }
+
+    /// The prefix of the bucket in which `path` is, if it is in the map at all; `None` where no
+    /// bucket holds anything.
+    #[must_use]
+    pub fn locate(&self, path: &Path) -> Option<Prefix> {
+        let (mut node, mut prefix) = (&self.top, Prefix::ROOT);
+        loop {
+            match &**node {
+                Node::Bucket(bucket) => return (bucket.count > 0).then_some(prefix),
+                Node::Inner { left, right, .. } => {
+                    let bit = path.bit(prefix.length().into());
+                    node = if bit { right } else { left };
+                    prefix = prefix.child(bit);
+                }
+            }
+        }
     }
 
     /// Computes the map after `changes` (`None` removes a key; an absent one stays absent) and

@@ -124,6 +124,7 @@ fn check(batches: Vec<BTreeMap<Path, Option<u8>>>) {
                 count: bucket.count().try_into().unwrap(),
             };
             assert_eq!(stored.roots.get(prefix), Some(&root));
+            assert!(bucket.paths().all(|path| map.locate(path) == Some(*prefix)));
         }
     }
 }

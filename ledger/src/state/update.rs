@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Two sibling buckets with fewer leaves than this together become one.
-const MERGE_BELOW: u16 = 16;
+const MERGE_BELOW: u16 = 8;
 
 /// What an update does to the bucket under one prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -140,17 +140,17 @@ fn genesis_policies_and_certificates_are_in_the_folder() {
 #[test]
 fn certificates_are_there_once_whatever_was_saved_before_a_crash() {
     let home = tempfile::tempdir().unwrap();
-    let mut image = image(home.path());
-    for _ in 0..4 {
-        let store = open(image.path(), lazy()).unwrap();
+    let mut images = vec![image(home.path())];
+    for round in 0..4 {
+        let store = open(images[round].path(), lazy()).unwrap();
         let executed = decide(&store, 40);
         store
             .publish(executed.head.frontier.size(), &checkpoint(&executed))
             .unwrap();
         decide(&store, 1);
-        image = crate::world::image(image.path());
-        store.close().unwrap();
+        images.push(image(images[round].path()));
     }
+    let image = &images[4];
     let store = open(image.path(), lazy()).unwrap();
     let heights: Vec<_> = store
         .published_log()

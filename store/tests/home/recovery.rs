@@ -236,26 +236,64 @@ fn one_process_and_one_network_a_home() {
 }
 
 #[test]
-fn a_changed_byte_in_the_database_is_a_failed_read() {
+fn a_changed_byte_of_the_state_is_a_failed_read_with_its_place() {
     let home = tempfile::tempdir().unwrap();
     let store = open(home.path(), lazy()).unwrap();
     let executed = decide(&store, 300);
     store.close().unwrap();
-    let path = home.path().join("data/state.redb");
-    let mut bytes = fs::read(&path).unwrap();
     let (key, value) = executed.changes.iter().next().unwrap();
     let value = value.as_deref().unwrap();
-    let places: Vec<usize> = bytes
-        .windows(value.len())
-        .enumerate()
-        .filter(|(_, window)| *window == value)
-        .map(|(place, _)| place)
-        .collect();
-    assert!(!places.is_empty());
-    for place in places {
-        bytes[place] ^= 1;
+    let mut changed = 0;
+    for entry in fs::read_dir(home.path().join("data/rows")).unwrap() {
+        let path = entry.unwrap().path();
+        let mut bytes = fs::read(&path).unwrap();
+        let places = bytes.windows(value.len()).enumerate();
+        let places = places
+            .filter(|(_, window)| *window == value)
+            .map(|(place, _)| place);
+        for place in places.collect::<Vec<_>>() {
+            bytes[place] ^= 1;
+            changed += 1;
+        }
+        fs::write(&path, bytes).unwrap();
     }
-    fs::write(&path, bytes).unwrap();
+    assert!(changed > 0);
     let store = open(home.path(), lazy()).unwrap();
-    assert!(store.view().value(key).is_err());
+    let failed = store.view().value(key).unwrap_err();
+    assert!(failed.to_string().contains("damaged at byte"), "{failed}");
+}
+
+#[test]
+fn rows_that_were_never_committed_are_ignored_and_missing_ones_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open(home.path(), lazy()).unwrap();
+    decide(&store, 300);
+    store.close().unwrap();
+    let rows = home.path().join("data/rows");
+    let segments = || {
+        fs::read_dir(&rows)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+    };
+    for path in segments() {
+        let mut bytes = fs::read(&path).unwrap();
+        bytes.extend(b"a row that was being written when the power went");
+        fs::write(&path, bytes).unwrap();
+    }
+    let unused = rows.join("0000000099.rows");
+    fs::write(&unused, b"half a row").unwrap();
+    let store = open(home.path(), eager()).unwrap();
+    assert!(!unused.exists());
+    for _ in 0..3 {
+        decide(&store, 100);
+    }
+    store.close().unwrap();
+    let store = open(home.path(), lazy()).unwrap();
+    assert_eq!(store.view().head().height, Height(4));
+    drop(store);
+    segments().for_each(|path| fs::remove_file(path).unwrap());
+    assert!(matches!(
+        open(home.path(), lazy()),
+        Err(StoreError::Missing { .. })
+    ));
 }
