@@ -94,7 +94,7 @@ impl Layers {
     {
         // The sort is stable, so that of equal keys the newest comes first and stays.
         let mut rows: Vec<_> = self.0.iter().rev().flat_map(|layer| of(layer)).collect();
-        rows.sort_by(|(a, _), (b, _)| a.cmp(b));
+        rows.sort_by_key(|(key, _)| *key);
         rows.dedup_by(|(later, _), (first, _)| later == first);
         rows
     }

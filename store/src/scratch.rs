@@ -33,16 +33,17 @@ impl ScratchState {
     /// When the database cannot be made.
     pub fn new(folder: &Path, first: &Executed, options: Options) -> Result<Self, StoreError> {
         make_folder(folder)?;
-        let path = folder.join("state.redb");
-        if path.exists() {
+        if folder.join("state.redb").exists() {
             let why = "there is a state in its folder already";
             return Err(StoreError::Refused {
                 what: "a scratch state",
                 why,
             });
         }
-        let tables = Tables::open(&path, first.head.network, options.cache_bytes)?;
-        let saved = Arc::new(tables.snapshot()?);
+        let network = first.head.network;
+        let (tables, saved) =
+            Tables::open(folder, network, options.cache_bytes, options.segment_bytes)?;
+        let saved = Arc::new(saved);
         let empty = [Layers::default(), Layers::default()];
         let view = StoreView::new(first.head.clone(), StateMap::empty(), empty, saved);
         let mut state = Self {
@@ -98,10 +99,12 @@ impl ScratchState {
 
     fn save(&mut self) -> Result<(), StoreError> {
         let (head, map) = (self.view.head().clone(), self.view.map().clone());
-        let layer = self.view.active().merged();
-        self.tables
-            .save(&layer, &head.encode(), &LogMark::default().encode())?;
-        let saved = Arc::new(self.tables.snapshot()?);
+        let (before, layers) = (self.view.saved(), self.view.active());
+        let (encoded, mark) = (head.encode(), LogMark::default().encode());
+        let saved = self
+            .tables
+            .save(before, layers, map.clone(), &encoded, &mark)?;
+        let saved = Arc::new(saved);
         self.view = StoreView::new(head, map, [Layers::default(), Layers::default()], saved);
         self.bytes = 0;
         Ok(())

@@ -171,7 +171,9 @@ fn check_network(path: &Path, network: NetworkId, found: &[u8]) -> Result<(), St
 
 type Buckets = ReadOnlyTable<&'static [u8], &'static [u8; BUCKET_ROW]>;
 
-fn read_buckets(table: &Buckets) -> Result<(Vec<(Prefix, BucketRoot)>, Vec<Place>), StoreError> {
+type Roots = Vec<(Prefix, BucketRoot)>;
+
+fn read_buckets(table: &Buckets) -> Result<(Roots, Vec<Place>), StoreError> {
     let (mut roots, mut places) = (Vec::new(), Vec::new());
     for entry in table.iter()? {
         let (key, value) = entry?;
