@@ -9,6 +9,8 @@ pub mod driver;
 pub mod evidence;
 pub mod idle;
 pub mod intake;
+#[cfg(test)]
+mod scripted;
 pub mod shared;
 pub mod signing;
 pub mod slot;

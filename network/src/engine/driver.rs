@@ -41,7 +41,6 @@ use arc_malachitebft_app_channel::app::types::{
 use arc_malachitebft_app_channel::{AppMsg, Channels, Reply};
 use medanchor_ledger::{Height, ValueId};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc};
@@ -94,8 +93,8 @@ pub struct Parts<A> {
     pub me: Option<(Address, Pen)>,
     /// How long to wait.
     pub timeouts: Timeouts,
-    /// The write-ahead log.
-    pub wal: PathBuf,
+    /// The height whose votes the write-ahead log holds.
+    pub votes: Option<Height>,
     /// Rung when the node has work.
     pub bell: Arc<Notify>,
 }
@@ -293,7 +292,7 @@ impl<A: Application> Driver<A> {
         (plan, stored): (HeightPlan, Vec<Stored>),
         reply: Reply<Params>,
     ) -> Result<(), Fatal> {
-        wal::check_height(&self.parts.wal, plan.height)
+        wal::check_height(self.parts.votes, plan.height)
             .map_err(|fault| Fatal::Wal(fault.to_string()))?;
         let mut slot = new_slot(&plan)?;
         for block in &stored {

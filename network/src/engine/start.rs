@@ -24,7 +24,7 @@ use arc_malachitebft_app_channel::{
 };
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
-use medanchor_ledger::ParticipantName;
+use medanchor_ledger::{Height, ParticipantName};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -217,7 +217,7 @@ async fn assemble<A: Application>(
     application: Arc<A>,
     node: Handle,
 ) -> Result<Assembly<A>, StartError> {
-    let path = prepare_wal(&config)?;
+    let (path, votes) = prepare_wal(&config)?;
     let keys: Vec<_> = config.peers.iter().map(|peer| peer.key).collect();
     let (commands_in, commands) = mpsc::channel(256);
     let (incoming_in, incoming) = mpsc::channel(8);
@@ -256,7 +256,7 @@ async fn assemble<A: Application>(
         judge,
         me,
         timeouts: config.timeouts,
-        wal: path,
+        votes,
         bell: bell.clone(),
     });
     Ok(Assembly {
@@ -273,15 +273,15 @@ async fn assemble<A: Application>(
     })
 }
 
-fn prepare_wal(config: &Config) -> Result<PathBuf, StartError> {
+fn prepare_wal(config: &Config) -> Result<(PathBuf, Option<Height>), StartError> {
     let path = config.wal_dir.join("consensus.wal");
     let refuse = |reason: String| StartError::Wal {
         path: path.clone(),
         reason,
     };
     std::fs::create_dir_all(&config.wal_dir).map_err(|error| refuse(error.to_string()))?;
-    wal::inspect(&path).map_err(|fault| refuse(fault.to_string()))?;
-    Ok(path)
+    let votes = wal::inspect(&path).map_err(|fault| refuse(fault.to_string()))?;
+    Ok((path, votes))
 }
 
 async fn open_wire<A: Application>(

@@ -43,19 +43,21 @@ pub enum WalFault {
     },
 }
 
-/// Cuts a torn tail and refuses damage; a file that does not exist is fine.
+/// Cuts a torn tail and refuses damage; a file that does not exist is fine. Answers with the height
+/// whose votes the log holds, if it holds any.
 ///
 /// # Errors
 /// [`WalFault`]; the file is unchanged then.
-pub fn inspect(path: &Path) -> Result<(), WalFault> {
+pub fn inspect(path: &Path) -> Result<Option<Height>, WalFault> {
     if !path.try_exists()? {
-        return Ok(());
+        return Ok(None);
     }
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
     if length < HEAD_BYTES {
         // Torn while it was made: no vote can have been sent.
-        return cut(path, 0);
+        cut(path, 0)?;
+        return Ok(None);
     }
     let records = records(&mut file, length)?;
     let whole = records.last().map_or(HEAD_BYTES, |(_, end)| *end);
@@ -87,16 +89,21 @@ fn records(file: &mut File, length: u64) -> Result<Vec<(u64, u64)>, WalFault> {
     Ok(records)
 }
 
-fn check_sums(path: &Path, records: &[(u64, u64)]) -> Result<(), WalFault> {
+fn check_sums(path: &Path, records: &[(u64, u64)]) -> Result<Option<Height>, WalFault> {
     if records.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
+    // Holds the file until it is dropped.
     let mut log = Log::open(path)?;
+    let height = Height(log.sequence());
     let bad = log.iter()?.position(|record| record.is_err());
     drop(log);
     match bad.and_then(|place| Some((place, records.get(place)?.0))) {
-        None => Ok(()),
-        Some((place, start)) if place + 1 == records.len() => cut(path, start),
+        None => Ok(Some(height)),
+        Some((place, start)) if place + 1 == records.len() => {
+            cut(path, start)?;
+            Ok((place > 0).then_some(height))
+        }
         Some((_, position)) => Err(WalFault::Damaged { position }),
     }
 }
@@ -108,23 +115,18 @@ fn cut(path: &Path, length: u64) -> Result<(), WalFault> {
     Ok(file.sync_all()?)
 }
 
-/// Refuses a log that remembers votes of a height after the one that starts.
+/// Refuses votes of a height after the one that starts.
 ///
 /// # Errors
 /// [`WalFault::Ahead`].
-pub fn check_height(path: &Path, start: Height) -> Result<(), WalFault> {
-    if !path.try_exists()? {
-        return Ok(());
-    }
-    let log = Log::open(path)?;
-    let wal = Height(log.sequence());
-    if wal > start && !log.is_empty() {
-        return Err(WalFault::Ahead {
+pub fn check_height(votes: Option<Height>, start: Height) -> Result<(), WalFault> {
+    match votes {
+        Some(wal) if wal > start => Err(WalFault::Ahead {
             wal,
             journal: start,
-        });
+        }),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -196,12 +198,14 @@ mod tests {
     #[test]
     fn a_log_ahead_of_the_journal_is_refused() {
         let (_folder, path) = log(5, &[b"one"]);
-        assert!(check_height(&path, Height(5)).is_ok());
-        assert!(check_height(&path, Height(6)).is_ok());
-        assert!(matches!(
-            check_height(&path, Height(4)),
-            Err(WalFault::Ahead { .. })
-        ));
+        let votes = inspect(&path).unwrap();
+        assert_eq!(votes, Some(Height(5)));
+        assert!(check_height(votes, Height(5)).is_ok());
+        assert!(check_height(votes, Height(6)).is_ok());
+        let ahead = check_height(votes, Height(4));
+        assert!(matches!(ahead, Err(WalFault::Ahead { .. })));
+        let (_folder, empty) = log(5, &[]);
+        assert_eq!(inspect(&empty).unwrap(), None, "it holds no vote");
     }
 
     #[test]
