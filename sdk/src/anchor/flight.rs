@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// How often one event is signed anew before the client gives up.
 const MAX_RENEWALS: usize = 3;
+/// After this long without news another node is asked.
+const SILENCE_MILLIS: u64 = 15_000;
 /// The pauses between rounds that bring no news.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
@@ -45,17 +47,9 @@ pub(super) fn post_all(flights: &mut [Flight], client: &Client) {
     if events.is_empty() {
         return;
     }
-    match client.post_batch(&events) {
-        Ok(results) => {
-            for (flight, result) in to_post.iter_mut().zip(results) {
-                flight.take_answer(result);
-            }
-        }
-        Err(error) => {
-            for flight in to_post {
-                flight.stage = Stage::Done(Box::new(Err(error.clone().into())));
-            }
-        }
+    let results = client.post_batch(&events);
+    for (flight, result) in to_post.iter_mut().zip(results) {
+        flight.take_answer(result);
     }
 }
 
@@ -64,43 +58,58 @@ pub(super) fn land(flights: &mut [Flight], sdk: &Sdk) {
     let client = sdk.client();
     let patience = u64::try_from(client.config().patience.as_millis()).unwrap_or(u64::MAX);
     let end = client.context().now().plus_millis(patience);
-    let mut pause = SHORTEST_PAUSE;
+    let (mut pause, mut last_news) = (SHORTEST_PAUSE, client.context().now());
     loop {
-        for flight in &mut *flights {
-            flight.settle_refusal(sdk);
-        }
+        settle_refusals(flights, sdk);
         post_all(flights, client);
         let news = ask_round(flights, client);
-        if flights.iter().all(|flight| flight.at_end()) {
+        let now = client.context().now();
+        if flights.iter().all(Flight::at_end) {
             return;
         }
-        if client.context().now() >= end {
-            for flight in &mut *flights {
-                flight.settle_refusal(sdk);
-            }
+        if now >= end {
+            settle_refusals(flights, sdk);
             flights.iter_mut().for_each(Flight::give_up);
             return;
         }
-        pause = if news {
-            SHORTEST_PAUSE
-        } else {
-            (pause * 2).min(LONGEST_PAUSE)
-        };
-        if !news {
-            client.context().pause(pause);
+        if news {
+            (pause, last_news) = (SHORTEST_PAUSE, now);
+            continue;
         }
+        if now >= last_news.plus_millis(SILENCE_MILLIS) {
+            // This node may be cut off, or keep what it accepted to itself.
+            client.turn_to_next_node();
+            last_news = now;
+        }
+        client.context().pause(pause);
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
-/// Asks once for each receipt that is awaited; only the first question waits at the node, since the
-/// others are usually answered by then. True if one of them came to its end.
+fn settle_refusals(flights: &mut [Flight], sdk: &Sdk) {
+    for flight in flights {
+        flight.settle_refusal(sdk);
+    }
+}
+
+/// Asks once for each receipt that is awaited; only one question waits at the node, since the others
+/// are usually answered by then. True if one of them came to its end.
 fn ask_round(flights: &mut [Flight], client: &Client) -> bool {
+    let held = flights
+        .iter()
+        .position(|flight| flight.is_awaited() && flight.waits_for.is_none());
+    let held = held.or_else(|| flights.iter().position(Flight::is_awaited));
     let awaited = flights
         .iter_mut()
-        .filter(|flight| matches!(flight.stage, Stage::Posted));
+        .enumerate()
+        .skip(held.unwrap_or_default());
     let mut news = false;
-    for (place, flight) in awaited.enumerate() {
-        let answer = client.receipt(&flight.event, place == 0);
+    for (place, flight) in awaited.filter(|(_, flight)| flight.is_awaited()) {
+        let answer = client.receipt(&flight.event, Some(place) == held);
+        if matches!(answer, Err(ClientError::Unreachable(_))) {
+            // It was accepted once: the node may come back as long as patience lasts.
+            return news;
+        }
         flight.take_answer(answer.map(|anchored| Posted::Anchored(Box::new(anchored))));
         news |= matches!(flight.stage, Stage::Done(_));
     }
@@ -140,6 +149,10 @@ impl Flight {
             Err(error) if error.problem().is_some_and(Problem::may_pass_later) => Stage::ToPost,
             Err(error) => Stage::Done(Box::new(Err(error.into()))),
         };
+    }
+
+    const fn is_awaited(&self) -> bool {
+        matches!(self.stage, Stage::Posted)
     }
 
     fn at_end(&self) -> bool {

@@ -19,6 +19,8 @@ struct Node {
     delay: usize,
     /// Posts that are taken and whose answer is lost.
     lose_answers: usize,
+    /// How many more requests get no answer at all.
+    down_for: usize,
     /// Events with an earlier not-after are stale.
     now: u64,
     posts: usize,
@@ -28,6 +30,10 @@ type Shared = Arc<Mutex<Node>>;
 
 impl Node {
     fn answer(&mut self, request: &Seen) -> Reply {
+        if self.down_for > 0 {
+            self.down_for -= 1;
+            return Reply::Raw(Vec::new());
+        }
         if self.delay == 0 {
             self.make_block();
         }
@@ -148,6 +154,7 @@ impl Stage {
             pooled: BTreeMap::new(),
             delay: 0,
             lose_answers: 0,
+            down_for: 0,
             now: 0,
             posts: 0,
         }));
@@ -336,4 +343,41 @@ fn a_node_that_lost_its_pool_gets_the_bytes_again() {
     drop(node);
     assert_eq!(ids(&sdk.wait_all(posted)), [event.id()]);
     assert_eq!(stage.node.lock().unwrap().posts, 2);
+}
+
+/// A node that accepts everything and tells nobody: another node is asked, and given the event.
+#[test]
+fn a_node_that_keeps_events_to_itself_is_left_for_another() {
+    let stage = Stage::new();
+    let sink = serve(|request| match Event::decode(&request.body) {
+        Ok(event) => {
+            let value = serde_json::json!({ "id": event.id().to_string(), "status": "pooled" });
+            Reply::json(202, &value)
+        }
+        Err(_) => Reply::json(202, &serde_json::json!({ "status": "pooled" })),
+    });
+    let context = Arc::new(Fixed::at(NOW));
+    let identity = Identity::open_with(&stage.root.path().join("hospital"), context.clone());
+    let identity = identity.unwrap();
+    let policy = identity.policy().clone();
+    let nodes = [&sink, &stage.address];
+    let client = Client::with(nodes, policy, ClientConfig::default(), context).unwrap();
+    let sdk = Sdk::with_client(identity, client);
+    let event = sdk.revoke("c").unwrap();
+    assert_eq!(sdk.anchor(event.clone()).unwrap().id(), event.id());
+}
+
+/// The node goes away after it has accepted an event, and comes back without its pool.
+#[test]
+fn an_accepted_event_survives_its_node() {
+    let stage = Stage::new();
+    stage.node.lock().unwrap().delay = usize::MAX;
+    let sdk = stage.sdk("hospital");
+    let event = sdk.revoke("c").unwrap();
+    let posted = sdk.post_batch(vec![event.clone()]);
+    let mut node = stage.node.lock().unwrap();
+    (node.pooled, node.delay, node.lose_answers) = (BTreeMap::new(), 0, 0);
+    node.down_for = 12;
+    drop(node);
+    assert_eq!(ids(&sdk.wait_all(posted)), [event.id()]);
 }

@@ -59,6 +59,14 @@ impl ClientError {
         }
     }
 
+    /// Whether the node gave something that cannot be believed.
+    pub(super) const fn is_distrust(&self) -> bool {
+        matches!(
+            self,
+            Self::Nonsense(_) | Self::FalseReceipt(_) | Self::Distrust(_)
+        )
+    }
+
     /// Whether the node refused with this code.
     pub(crate) fn has_code(&self, code: &str) -> bool {
         self.problem().is_some_and(|problem| problem.code == code)

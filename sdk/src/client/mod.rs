@@ -150,34 +150,34 @@ impl Client {
             true => ("/v1/events?wait=receipt", self.config.wait_timeout),
             false => ("/v1/events", self.config.request_timeout),
         };
-        let body = Some((event.encoded(), COSE));
-        let answer = self.ask(&Request {
+        let request = Request {
             path,
-            body,
+            body: Some((event.encoded(), COSE)),
             accept: JSON,
             limit: MAX_RECEIPT,
             patience,
-        })?;
-        self.posted(event, read_item(&answer)?)
+        };
+        self.believed(|| self.posted(event, read_item(&self.ask(&request)?)?))
     }
 
-    /// Posts many events; gives one result for each, in their order.
-    ///
-    /// # Errors
-    /// [`ClientError`] when the whole was not served; some may have been accepted then, and posting
-    /// all of them again does no harm.
-    pub fn post_batch(
-        &self,
-        events: &[&Event],
-    ) -> Result<Vec<Result<Posted, ClientError>>, ClientError> {
+    /// Posts many events; gives one result for each, in their order. An event whose post got no
+    /// answer may have been accepted; posting it again does no harm.
+    pub fn post_batch(&self, events: &[&Event]) -> Vec<Result<Posted, ClientError>> {
         let mut results = Vec::with_capacity(events.len());
         let mut rest = events;
         while !rest.is_empty() {
             let (some, after) = rest.split_at(batch_length(rest));
-            results.extend(self.post_some(some)?);
+            match self.believed(|| self.post_some(some)) {
+                Ok(answers) => results.extend(answers),
+                Err(error) => {
+                    // What did not get through now would not a moment later either.
+                    results.resize(events.len(), Err(error));
+                    break;
+                }
+            }
             rest = after;
         }
-        Ok(results)
+        results
     }
 
     fn post_some(
@@ -204,6 +204,24 @@ impl Client {
         Ok(posted.collect())
     }
 
+    /// Asks once more at each other node as long as what a node gives cannot be believed.
+    fn believed<T>(&self, ask: impl Fn() -> Result<T, ClientError>) -> Result<T, ClientError> {
+        let mut answer = ask();
+        for _ in 1..self.nodes.addresses().len() {
+            match &answer {
+                Err(error) if error.is_distrust() => self.nodes.pass_over(),
+                _ => return answer,
+            }
+            answer = ask();
+        }
+        answer
+    }
+
+    /// Turns to the next node, if there is one.
+    pub(crate) fn turn_to_next_node(&self) {
+        self.nodes.pass_over();
+    }
+
     fn posted(&self, event: &Event, item: Item) -> Result<Posted, ClientError> {
         match item {
             Item::Problem(problem) => Err(ClientError::Problem(problem)),
@@ -224,6 +242,10 @@ impl Client {
     /// [`ClientError::Problem`] with code `not-found` when the node does not know it, and
     /// [`ClientError::Pending`] while it is in the pool.
     pub fn event(&self, id: &EventId) -> Result<Event, ClientError> {
+        self.believed(|| self.event_once(id))
+    }
+
+    fn event_once(&self, id: &EventId) -> Result<Event, ClientError> {
         let answer = self.get(&format!("/v1/events/{id}"), BYTES, MAX_RECEIPT)?;
         refuse_pending(&answer)?;
         let event = Event::decode(&answer.body)
@@ -256,13 +278,12 @@ impl Client {
             limit: MAX_RECEIPT,
             patience,
         };
-        let answer = self.ask(&request)?;
-        refuse_pending(&answer)?;
-        Ok(verify_receipt_in(
-            &self.policy,
-            event.encoded(),
-            &answer.body,
-        )?)
+        self.believed(|| {
+            let answer = self.ask(&request)?;
+            refuse_pending(&answer)?;
+            let receipt = verify_receipt_in(&self.policy, event.encoded(), &answer.body);
+            Ok(receipt?)
+        })
     }
 
     /// The node's latest checkpoint, verified.
@@ -270,6 +291,10 @@ impl Client {
     /// # Errors
     /// [`ClientError::Distrust`] when the policy does not accept it.
     pub fn checkpoint(&self) -> Result<VerifiedCheckpoint, ClientError> {
+        self.believed(|| self.checkpoint_once())
+    }
+
+    fn checkpoint_once(&self) -> Result<VerifiedCheckpoint, ClientError> {
         let answer = self.get("/checkpoint", TEXT, MAX_RECEIPT)?;
         let distrust = |error| ClientError::Distrust(Box::new(error));
         let note = Note::parse(&answer.body).map_err(|error| distrust(error.into()))?;

@@ -42,6 +42,11 @@ impl Nodes {
         &self.addresses
     }
 
+    /// Lets the next request begin at the next node.
+    pub(super) fn pass_over(&self) {
+        self.current.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn address(&self, turn: usize) -> &str {
         // The list is never empty: `Client::new` refuses that.
         let place = turn.checked_rem(self.addresses.len()).unwrap_or_default();

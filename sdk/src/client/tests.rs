@@ -120,7 +120,7 @@ fn hostile_answers_are_errors_and_never_fill_the_memory() {
         };
         let (client, _) = bench.client_with(&[&node], config);
         assert!(client.post(&bench.event, false).is_err());
-        assert!(client.post_batch(&[&bench.event]).is_err());
+        assert!(client.post_batch(&[&bench.event])[0].is_err());
         assert!(client.event(&bench.event.id()).is_err());
         assert!(client.receipt(&bench.event, false).is_err());
         assert!(client.checkpoint().is_err());
@@ -258,9 +258,7 @@ fn a_batch_has_one_result_for_each_event_in_its_order() {
         Reply::json(202, &serde_json::json!({ "results": results }))
     });
     let (client, _) = bench.client(&[&node]);
-    let results = client
-        .post_batch(&events.iter().collect::<Vec<_>>())
-        .unwrap();
+    let results = client.post_batch(&events.iter().collect::<Vec<_>>());
     assert_eq!(*posts.lock().unwrap(), [256, 44]);
     let refused: Vec<usize> = (0..300).filter(|place| results[*place].is_err()).collect();
     assert_eq!(refused, [255, 299]);
@@ -271,7 +269,7 @@ fn a_batch_answer_of_another_length_is_refused() {
     let bench = bench();
     let node = serve(|_| Reply::json(202, &serde_json::json!({ "results": [] })));
     let (client, _) = bench.client(&[&node]);
-    let error = client.post_batch(&[&bench.event]).unwrap_err();
+    let error = client.post_batch(&[&bench.event]).remove(0).unwrap_err();
     assert!(matches!(error, ClientError::Nonsense(_)), "{error}");
 }
 
@@ -339,4 +337,37 @@ fn a_state_value_is_read_and_its_absence_too() {
         let (client, _) = bench.client(&[&node]);
         assert_eq!(client.unproven_state::<rules::Record>(&key).is_ok(), good);
     }
+}
+
+#[test]
+fn a_node_that_gives_false_receipts_is_passed_over() {
+    let mut bench = bench();
+    let receipt = bench.network.append(bench.event.encoded());
+    let forged = bench.network.receipt(1, 2);
+    let liar = serve(move |_| Reply::Whole(200, "text/plain", forged.clone()));
+    let honest = serve(move |_| Reply::Whole(200, "text/plain", receipt.clone()));
+    let (client, _) = bench.client(&[&liar, &honest]);
+    assert!(client.receipt(&bench.event, false).is_ok());
+    let (client, _) = bench.client(&[&liar, &honest]);
+    assert!(client.post(&bench.event, true).is_ok());
+}
+
+#[test]
+fn a_batch_that_breaks_off_says_so_of_the_rest_only() {
+    let bench = bench();
+    let id = bench.event.id().to_string();
+    let posts: Arc<AtomicUsize> = Arc::default();
+    let node = serve(move |_| match posts.fetch_add(1, Ordering::SeqCst) {
+        0 => {
+            let results = vec![serde_json::json!({ "id": id, "status": "pooled" }); 256];
+            Reply::json(202, &serde_json::json!({ "results": results }))
+        }
+        _ => Reply::problem(403, "unknown-signer"),
+    });
+    let (client, _) = bench.client(&[&node]);
+    let events = vec![&bench.event; 300];
+    let results = client.post_batch(&events);
+    assert_eq!(results.len(), 300);
+    assert!(results[..256].iter().all(Result::is_ok));
+    assert!(results[256..].iter().all(Result::is_err));
 }
