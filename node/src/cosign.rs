@@ -148,6 +148,22 @@ impl Cosigners {
         }
     }
 
+    /// Whether a record in this node's own name was made by somebody else: it is for a size that
+    /// this node has not reached, or differs from what this node signed since it started.
+    #[must_use]
+    pub fn is_of_twin(&self, record: &Cosignature, started: u64) -> bool {
+        let newest = self.gatherings.last_key_value().map(|(size, _)| *size);
+        if newest.is_some_and(|newest| record.size > newest) {
+            return true;
+        }
+        let own = self.gatherings.get(&record.size).and_then(|gathering| {
+            gathering
+                .records()
+                .find(|own| own.validator == record.validator)
+        });
+        record.seconds > started && own.is_some_and(|own| own.seconds != record.seconds)
+    }
+
     fn keep_early(&mut self, record: &Cosignature) {
         let records = self.early.entry(record.size).or_default();
         if records.len() < ValidatorSet::MAX || records.contains_key(&record.validator) {

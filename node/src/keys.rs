@@ -23,19 +23,16 @@ pub enum Purpose {
     Cose,
     /// The node's identity towards its peers.
     P2p,
-    /// The participant's own events.
-    Participant,
 }
 
 impl Purpose {
     /// Every purpose, in the order in which people read them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 5] = [
         Self::Consensus,
         Self::Log,
         Self::Cosigner,
         Self::Cose,
         Self::P2p,
-        Self::Participant,
     ];
 
     /// The purposes of a validator's keys in the genesis.
@@ -50,7 +47,6 @@ impl Purpose {
             Self::Cosigner => "cosigner",
             Self::Cose => "cose",
             Self::P2p => "p2p",
-            Self::Participant => "participant",
         }
     }
 

@@ -5,6 +5,8 @@
 //! are `medanchor-store`'s.
 
 pub mod admission;
+pub mod chain;
+pub mod cli;
 pub mod config;
 pub mod cosign;
 pub mod exit;
@@ -12,7 +14,11 @@ pub mod home;
 pub mod http;
 pub mod keys;
 pub mod logging;
+pub mod metrics;
+pub mod network;
 pub mod outcomes;
 pub mod pool;
 pub mod process;
+pub mod reads;
+pub mod run;
 pub mod sequence;

@@ -208,6 +208,23 @@ impl<E, P: Clone + Eq + Hash> Pool<E, P> {
         picked
     }
 
+    /// The number that the next event to come will have.
+    #[must_use]
+    pub const fn next_arrival(&self) -> u64 {
+        self.next
+    }
+
+    /// Events of clients that came before the arrival number `before`, at most `count`.
+    #[must_use]
+    pub fn of_clients(&self, before: u64, count: usize) -> Vec<Arc<Pooled<E, P>>> {
+        let order = self.aside.range(..before).chain(self.ready.range(..before));
+        let events = order.filter_map(|(_, id)| self.get(id));
+        events
+            .filter(|event| event.peer.is_none())
+            .take(count)
+            .collect()
+    }
+
     /// Sets an event aside whose turn has not come; it is tried again in later blocks.
     pub fn set_aside(&mut self, id: &EventId) {
         let next = self.next;

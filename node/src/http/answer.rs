@@ -145,7 +145,8 @@ pub async fn wait_for_all(
     ids: Vec<EventId>,
 ) -> Result<Vec<Option<Outcome>>, Problem> {
     let patience = std::time::Duration::from_millis(service.config.wait_timeout_ms);
-    let deadline = tokio::time::Instant::now() + patience;
+    let start = tokio::time::Instant::now();
+    let deadline = start + patience;
     // First those who wait are noted, then it is looked whether it has happened: not vice versa.
     let waiting: Vec<_> = ids
         .iter()
@@ -165,6 +166,7 @@ pub async fn wait_for_all(
     for id in &ids {
         service.outcomes.stop_waiting(id);
     }
+    metrics::histogram!("medanchor_receipt_seconds").record(start.elapsed());
     Ok(outcomes)
 }
 

@@ -12,9 +12,12 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use medanchor_ledger::EventId;
+use medanchor_ledger::{EventId, Index};
 use serde::Serialize;
 use std::sync::Arc;
+
+/// The most events of a batch whose answer holds the receipts too: they take time and room.
+const MAX_RECEIPTS: usize = 256;
 
 /// The most events of one batch.
 pub const MAX_EVENTS: usize = 10_000;
@@ -41,6 +44,9 @@ pub struct BatchResult {
     /// Its place in the log, once anchored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub index: Option<u64>,
+    /// Its receipt (C2SP tlog-proof), if the batch was waited for and is not too long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<String>,
     /// Why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<Problem>,
@@ -50,7 +56,8 @@ pub struct BatchResult {
 ///
 /// The body is a CBOR sequence (RFC 8742) of COSE_Sign1. Each event has its own result; one that
 /// is refused does not hold up the others. With `wait=receipt` the answer comes when all are
-/// anchored or refused, or the node's bound for waiting is reached; receipts are fetched one by one.
+/// anchored or refused, or the node's bound for waiting is reached; up to 256 events it holds the
+/// receipts, of more they are fetched one by one.
 #[utoipa::path(
     post,
     path = "/v1/events/batch",
@@ -107,6 +114,7 @@ fn at_once(admitted: Admitted) -> BatchResult {
             id: id.map(|id| id.to_string()),
             status: "refused",
             index: None,
+            receipt: None,
             problem: Some(problem_of(id, &refused)),
         },
     }
@@ -117,6 +125,7 @@ fn result(id: EventId, status: &'static str) -> BatchResult {
         id: Some(id.to_string()),
         status,
         index: None,
+        receipt: None,
         problem: None,
     }
 }
@@ -142,7 +151,26 @@ async fn when_settled(
             None => at_once(admitted),
         });
     }
+    if results.len() <= MAX_RECEIPTS {
+        results = with_receipts(service, results).await?;
+    }
     Ok(results)
+}
+
+async fn with_receipts(
+    service: &Arc<Service>,
+    mut results: Vec<BatchResult>,
+) -> Result<Vec<BatchResult>, Problem> {
+    service
+        .read(move |reads| {
+            for result in &mut results {
+                if let Some(index) = result.index {
+                    result.receipt = reads.receipt(Index(index))?;
+                }
+            }
+            Ok(results)
+        })
+        .await
 }
 
 const fn taken_id(admitted: &Admitted) -> Option<EventId> {

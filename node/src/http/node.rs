@@ -55,7 +55,6 @@ pub async fn metrics(State(service): Shared) -> Response {
 /// A checkpoint on the stream.
 #[derive(Debug, Serialize)]
 struct CheckpointNotice {
-    height: u64,
     size: u64,
     root: String,
 }
@@ -122,7 +121,6 @@ impl Following {
                     let published = self.published.borrow_and_update().clone();
                     if let Some(published) = published {
                         return Some(notice("checkpoint", &CheckpointNotice {
-                            height: published.height.0,
                             size: published.checkpoint.size.0,
                             root: published.checkpoint.root.to_string(),
                         }));

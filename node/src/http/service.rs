@@ -71,8 +71,6 @@ pub struct Published {
     pub checkpoint: Checkpoint,
     /// The note: the checkpoint with a quorum of cosignatures.
     pub note: Bytes,
-    /// The height of the block it closes.
-    pub height: Height,
 }
 
 /// A block that this node has made durable.

@@ -1,0 +1,200 @@
+//! What the chain's threads and tasks share.
+
+use crate::admission::{EventPool, SharedPool, Surroundings};
+use crate::config::{Config, Consensus};
+use crate::cosign::Cosigners;
+use crate::exit::{Exit, Fatal};
+use crate::http::service::{BlockNotice, Published};
+use crate::outcomes::Outcomes;
+use bytes::Bytes;
+use medanchor_ledger::execute::{SignerKeys, View};
+use medanchor_ledger::genesis::Genesis;
+use medanchor_ledger::signature::PublicKey;
+use medanchor_ledger::{EventId, Index, KeyId, NetworkId, ParticipantName, ReadFailed, Time};
+use medanchor_network::Handle;
+use medanchor_store::Store;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::sync::{broadcast, mpsc, watch};
+
+/// Why the node stops.
+#[derive(Clone, Debug)]
+pub enum Stop {
+    /// Somebody asked for it.
+    Asked,
+    /// It cannot go on.
+    Fatal {
+        /// The exit code.
+        exit: Exit,
+        /// What happened and what to do.
+        message: String,
+    },
+    /// A restored home is past all that its keys may have signed: start again as a validator.
+    Caught,
+}
+
+/// What this node does in consensus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// It votes and cosigns.
+    Votes,
+    /// It follows.
+    Follows,
+    /// It follows until it is past all that its keys may have signed, and votes then.
+    Restored,
+}
+
+/// What the chain's threads and tasks share.
+pub struct Shared {
+    /// The network's genesis.
+    pub genesis: Genesis,
+    /// Who runs this node.
+    pub name: ParticipantName,
+    /// The configuration's `[consensus]`.
+    pub consensus: Consensus,
+    /// Storage. It locks by itself.
+    pub store: Arc<Store>,
+    /// Events that wait for a block.
+    pub pool: SharedPool,
+    /// Those who wait for events.
+    pub outcomes: Arc<Outcomes>,
+    /// Cosignatures. Held for as long as a record is judged.
+    pub cosigners: Mutex<Cosigners>,
+    /// Whether this node votes now; false on a follower and on a restored home.
+    pub votes: bool,
+    /// Whether this home was restored from a back-up and signs nothing until it is safe.
+    pub restored: bool,
+    /// When this process started to sign, in seconds since 1970.
+    pub started: u64,
+    /// Set once the network has started.
+    pub network: OnceLock<Handle>,
+    /// Blocks as they become durable.
+    pub blocks: broadcast::Sender<BlockNotice>,
+    /// The newest published checkpoint; the publisher alone sends.
+    pub published: watch::Sender<Option<Published>>,
+    /// Why the node must stop; the first reason counts.
+    pub stop: mpsc::UnboundedSender<Stop>,
+    /// Keys of signers, as of the last block that may have changed them.
+    keys: RwLock<HashMap<(ParticipantName, KeyId), PublicKey>>,
+}
+
+impl Shared {
+    /// Puts the parts together.
+    #[must_use]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a part that somebody else made"
+    )]
+    pub fn new(
+        genesis: Genesis,
+        config: &Config,
+        store: Arc<Store>,
+        pool: EventPool,
+        cosigners: Cosigners,
+        part: Part,
+        published: watch::Sender<Option<Published>>,
+        stop: mpsc::UnboundedSender<Stop>,
+    ) -> Self {
+        Self {
+            genesis,
+            name: config.name.clone(),
+            consensus: config.consensus.clone(),
+            store,
+            pool: Arc::new(Mutex::new(pool)),
+            outcomes: Arc::default(),
+            cosigners: Mutex::new(cosigners),
+            votes: part == Part::Votes,
+            restored: part == Part::Restored,
+            started: Self::clock().0 / 1000,
+            network: OnceLock::new(),
+            blocks: broadcast::channel(256).0,
+            published,
+            stop,
+            keys: RwLock::default(),
+        }
+    }
+
+    /// The clock.
+    #[must_use]
+    pub fn clock() -> Time {
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Time(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// The pool, locked. Every change to it is complete before the lock is given back.
+    pub fn pool(&self) -> MutexGuard<'_, EventPool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The cosigners, locked.
+    pub fn cosigners(&self) -> MutexGuard<'_, Cosigners> {
+        self.cosigners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stops the node.
+    pub fn fail(&self, fatal: Fatal) {
+        // If nobody listens, the node is stopping already.
+        let _ = self.stop.send(Stop::Fatal {
+            exit: fatal.exit,
+            message: fatal.message,
+        });
+    }
+}
+
+impl Surroundings for Shared {
+    fn network(&self) -> NetworkId {
+        self.genesis.network_id()
+    }
+
+    fn now(&self) -> Time {
+        Self::clock().max(self.store.view().head().time)
+    }
+
+    fn key(&self, signer: &ParticipantName, key: KeyId) -> Result<Option<PublicKey>, ReadFailed> {
+        let name = (signer.clone(), key);
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = keys.get(&name) {
+            return Ok(Some(*found));
+        }
+        drop(keys);
+        let view = self.store.view();
+        let found = SignerKeys::new(&view).get(signer, &key)?;
+        if let Some(found) = found {
+            self.keys
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(name, found);
+        }
+        Ok(found)
+    }
+
+    fn index_of(&self, id: &EventId) -> Result<Option<Index>, ReadFailed> {
+        Ok(self.store.index_of(id)?)
+    }
+
+    fn pooled(&self, from_clients: Vec<Bytes>) {
+        let Some(network) = self.network.get() else {
+            return;
+        };
+        if !from_clients.is_empty() {
+            // What finds no room is sent again by the clock.
+            let _ = network.send_events(&from_clients);
+        }
+        network.wake();
+    }
+
+    fn failed(&self, error: &ReadFailed) {
+        self.fail(Fatal::new(Exit::Damaged, error.to_string()));
+    }
+}
+
+/// The height of the newest decided block.
+#[must_use]
+pub fn height(shared: &Shared) -> medanchor_ledger::Height {
+    shared.store.view().head().height
+}

@@ -1,0 +1,120 @@
+//! The command line of `medanchor`.
+
+mod key;
+mod network;
+mod status;
+
+use crate::exit::{Exit, Fatal};
+use crate::home::Home;
+use crate::run::Options;
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Hospitals, pharmacies, makers and regulators prove to each other what happened.
+#[derive(Parser)]
+#[command(name = "medanchor", version, propagate_version = true, after_help = EXAMPLES)]
+struct Line {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  medanchor demo                                  watch a network of four at work
+  medanchor network new --dir net --name city \\
+      --validator north-hospital:hospital \\
+      --validator east-pharmacy:pharmacy \\
+      --participant south-hospital:hospital       found a network
+  medanchor run --home net/north-hospital         run one of its nodes
+  medanchor status --home net/north-hospital      ask a running node how it is
+  medanchor audit verify net/north-hospital/log   check a whole ledger, asking nobody
+
+Exit codes: 0 all is well, 1 other trouble, 2 wrong usage, 10 configuration, 11 home,
+12 home in use, 13 port in use, 14 disk full, 15 damaged file, 16 keys,
+17 another node has this node's key, 18 newer release needed, 19 node not reachable.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a network: genesis, keys and homes
+    #[command(subcommand)]
+    Network(network::Command),
+    /// Run a node until it is stopped (SIGTERM, Ctrl-C)
+    Run(Run),
+    /// Ask a running node how it is
+    Status(status::Status),
+    /// Show a home's public keys
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Audit a published log (as `medanchor-audit`)
+    #[command(disable_help_flag = true)]
+    Audit(Audit),
+}
+
+/// Runs a node.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Everything is in HOME/config.toml, which explains itself. The node's log goes to standard error.
+A home restored from a back-up must be started with --restored once: it then signs nothing
+until the network is past all that its keys may have signed, and votes again by itself.")]
+struct Run {
+    /// The node's home, made by `medanchor network new`
+    #[arg(long, env = "MEDANCHOR_HOME")]
+    home: PathBuf,
+    /// The home was restored from a back-up: sign nothing until it is safe
+    #[arg(long)]
+    restored: bool,
+}
+
+#[derive(clap::Args)]
+struct Audit {
+    /// What to audit; see `medanchor audit --help`
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<OsString>,
+}
+
+/// Does what a command line says, whose first element is the program's name; prints what goes wrong.
+#[must_use]
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let line = match Line::try_parse_from(arguments) {
+        Ok(line) => line,
+        Err(error) => {
+            // Help and version come this way too, with exit code 0.
+            let _ = error.print();
+            return if error.use_stderr() {
+                Exit::Usage.into()
+            } else {
+                Exit::Success.into()
+            };
+        }
+    };
+    if let Command::Audit(audit) = line.command {
+        let name = OsString::from("medanchor audit");
+        return medanchor_audit::run(std::iter::once(name).chain(audit.arguments));
+    }
+    match run(line.command) {
+        Ok(exit) => exit.into(),
+        Err(fatal) => {
+            eprintln!("medanchor: {fatal}");
+            fatal.exit.into()
+        }
+    }
+}
+
+fn run(command: Command) -> Result<Exit, Fatal> {
+    match command {
+        Command::Network(command) => network::run(command),
+        Command::Run(run) => {
+            crate::run::run(&Options {
+                home: Home::new(run.home),
+                restored: run.restored,
+            })?;
+            Ok(Exit::Success)
+        }
+        Command::Status(status) => status::run(&status),
+        Command::Key(command) => key::run(&command),
+        // The auditor has exit codes of its own, so it was run before.
+        Command::Audit(_) => Ok(Exit::Success),
+    }
+}

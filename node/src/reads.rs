@@ -1,0 +1,177 @@
+//! The ledger as HTTP clients read it: over the store, the pool and the network's status.
+//!
+//! What always holds: a receipt is made under the newest published checkpoint and only for entries
+//! that it covers; nothing here changes anything.
+
+use crate::chain::Shared;
+use crate::config::Config;
+use crate::http::service::{PeerStatus, Reads, Status};
+use bytes::Bytes;
+use medanchor_ledger::execute::View;
+use medanchor_ledger::merkle::bundle::BundleId;
+use medanchor_ledger::merkle::inclusion_proof;
+use medanchor_ledger::merkle::tile::TileId;
+use medanchor_ledger::note::Note;
+use medanchor_ledger::receipt::Receipt;
+use medanchor_ledger::seal::Seal;
+use medanchor_ledger::state::StateKey;
+use medanchor_ledger::{EventId, Height, Index, PolicyHash, ReadFailed};
+use std::sync::Arc;
+
+/// The ledger as HTTP clients read it.
+pub struct LedgerReads {
+    shared: Arc<Shared>,
+    config: Config,
+}
+
+impl LedgerReads {
+    /// Reads over what the node has.
+    #[must_use]
+    pub const fn new(shared: Arc<Shared>, config: Config) -> Self {
+        Self { shared, config }
+    }
+
+    fn peers(&self) -> Vec<PeerStatus> {
+        let Some(network) = self.shared.network.get() else {
+            return Vec::new();
+        };
+        let known = &self.config.p2p.peers;
+        let status = |peer: &medanchor_network::PeerStatus| {
+            let key = peer.key.to_string();
+            let name = known.iter().find(|known| known.key == key);
+            PeerStatus {
+                name: name.map(|known| known.name.to_string()).unwrap_or_default(),
+                key,
+                connected: peer.connected,
+            }
+        };
+        network.status().peers.iter().map(status).collect()
+    }
+}
+
+impl Reads for LedgerReads {
+    fn index_of(&self, id: &EventId) -> Result<Option<Index>, ReadFailed> {
+        Ok(self.shared.store.index_of(id)?)
+    }
+
+    fn entry(&self, index: Index) -> Result<Option<Bytes>, ReadFailed> {
+        Ok(self.shared.store.entry(index)?.map(Bytes::from))
+    }
+
+    fn receipt(&self, index: Index) -> Result<Option<String>, ReadFailed> {
+        let published = self.shared.published.borrow().clone();
+        let Some(published) = published.filter(|published| index.0 < published.checkpoint.size.0)
+        else {
+            return Ok(None);
+        };
+        let size = published.checkpoint.size;
+        let proof = inclusion_proof(&self.shared.store.nodes(), index, size)
+            .map_err(|error| ReadFailed(Box::new(error)))?;
+        let checkpoint =
+            Note::parse(&published.note).map_err(|error| ReadFailed(Box::new(error)))?;
+        let receipt = Receipt {
+            index,
+            proof,
+            checkpoint,
+            extra: None,
+        };
+        Ok(Some(receipt.to_string()))
+    }
+
+    fn seal(&self, height: Height) -> Result<Option<Seal>, ReadFailed> {
+        let store = &self.shared.store;
+        let Some((_, size)) = store.view().block_range(height)? else {
+            return Ok(None);
+        };
+        let Some(entry) = store.entry(Index(size.0.saturating_sub(1)))? else {
+            return Ok(None);
+        };
+        Seal::decode(&entry)
+            .map(Some)
+            .map_err(|error| ReadFailed(Box::new(error)))
+    }
+
+    fn value(&self, key: &StateKey) -> Result<(Height, Option<Vec<u8>>), ReadFailed> {
+        let view = self.shared.store.view();
+        Ok((view.head().height, view.value(key)?))
+    }
+
+    fn tile(&self, path: &str) -> Result<Option<Bytes>, ReadFailed> {
+        let path = format!("tile/{path}");
+        let store = &self.shared.store;
+        let found = match (path.parse::<BundleId>(), path.parse::<TileId>()) {
+            (Ok(bundle), _) => store.bundle(bundle)?,
+            (_, Ok(tile)) => store.tile(tile)?,
+            _ => None,
+        };
+        Ok(found.map(Bytes::from))
+    }
+
+    fn policy(&self, hash: &PolicyHash) -> Result<Option<Bytes>, ReadFailed> {
+        Ok(self
+            .shared
+            .store
+            .published_log()
+            .policy(hash)?
+            .map(Bytes::from))
+    }
+
+    fn current_policy(&self) -> PolicyHash {
+        self.shared.store.view().head().next_policy
+    }
+
+    fn status(&self) -> Status {
+        let view = self.shared.store.view();
+        let head = view.head();
+        let published = self
+            .shared
+            .published
+            .borrow()
+            .as_ref()
+            .map(|p| p.checkpoint.size.0);
+        let network = self
+            .shared
+            .network
+            .get()
+            .map(medanchor_network::Handle::status);
+        let pool = self.shared.pool();
+        let (pool_events, pool_bytes) = (pool.len() as u64, pool.bytes());
+        drop(pool);
+        Status {
+            name: self.shared.name.to_string(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            origin: self.shared.genesis.origin().to_string(),
+            validator: self.shared.votes,
+            height: head.height.0,
+            time: head.time.0,
+            size: head.frontier.size().0,
+            root: head.frontier.root().to_string(),
+            state_root: view.map().root().to_string(),
+            published: published.unwrap_or(0),
+            round: network.as_ref().map_or(0, |status| status.round.0),
+            idle: network.is_some_and(|status| status.idle),
+            pool_events,
+            pool_bytes,
+            peers: self.peers(),
+        }
+    }
+
+    fn not_ready(&self) -> Option<&'static str> {
+        let Some(network) = self.shared.network.get() else {
+            return Some("the node has not joined the network yet");
+        };
+        let others = self.config.p2p.peers.len();
+        let connected = network
+            .status()
+            .peers
+            .iter()
+            .filter(|peer| peer.connected)
+            .count();
+        // Itself included, a quorum must be in reach for anything to be anchored.
+        let quorum = self.shared.genesis.validators().quorum();
+        if others > 0 && connected + usize::from(self.shared.votes) < quorum {
+            return Some("too few peers are connected for a quorum; check the other nodes");
+        }
+        None
+    }
+}

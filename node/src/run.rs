@@ -1,0 +1,553 @@
+//! `medanchor run`: a node from its home until somebody stops it.
+//!
+//! What always holds: everything that can be refused is refused before a vote is cast; a stop
+//! finishes what is in the air, flushes the store and ends with 0; every trouble has its exit code.
+
+use crate::admission::Admission;
+use crate::chain::judge::{Verdict, judge};
+use crate::chain::{self, Chain, Part, Publisher, Shared, Stop, publish, tasks};
+use crate::config::Config;
+use crate::cosign::{Cosigners, CosigningKeys};
+use crate::exit::{Exit, Fatal};
+use crate::home::Home;
+use crate::http::rate::RateLimiter;
+use crate::http::server::ConnectionLimits;
+use crate::http::service::{Published, Service};
+use crate::keys::{KeyError, Purpose, SecretKey};
+use crate::pool::{Limits, Pool};
+use crate::process::Addresses;
+use crate::reads::LedgerReads;
+use crate::{http, logging};
+use medanchor_ledger::genesis::Genesis;
+use medanchor_ledger::validator::Validator;
+use medanchor_network::{
+    Consensus, Handle, Network, Peer, PeerKey, SecretSeed, StartError, Timeouts,
+};
+use medanchor_store::{Replayed, Store, StoreError, StoreView, StoredBlock};
+use metrics_exporter_prometheus::PrometheusHandle;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+/// What the command line can say.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The node's home.
+    pub home: Home,
+    /// Whether the home was restored from a back-up.
+    pub restored: bool,
+}
+
+/// How long a stop may take before it is cut short.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Runs the node until it is stopped.
+///
+/// # Errors
+/// [`Fatal`] with the exit code and what to do.
+pub fn run(options: &Options) -> Result<(), Fatal> {
+    let home = &options.home;
+    if !home.path().is_dir() {
+        let message = format!(
+            "{} is no folder; make homes with `medanchor network new`",
+            home.path().display()
+        );
+        return Err(Fatal::new(Exit::Home, message));
+    }
+    let config =
+        Config::read(&home.config()).map_err(|e| Fatal::new(Exit::Config, e.to_string()))?;
+    logging::start(&config.log).map_err(|message| Fatal::new(Exit::Config, message))?;
+    let metrics = crate::metrics::install()?;
+    if options.restored {
+        std::fs::write(home.restored(), "signs nothing until it is safe\n").map_err(|e| {
+            Fatal::new(
+                Exit::Failure,
+                format!("cannot mark the home as restored: {e}"),
+            )
+        })?;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("node")
+        .enable_all()
+        .build()
+        .map_err(|e| Fatal::new(Exit::Failure, format!("the runtime did not start: {e}")))?;
+    let stop = runtime.block_on(Node::live(home, &config, &metrics))?;
+    // Blocking reads that are still under way are not waited for for ever.
+    runtime.shutdown_timeout(GRACE);
+    match stop {
+        Stop::Asked => Ok(()),
+        Stop::Fatal { exit, message } => Err(Fatal::new(exit, message)),
+        Stop::Caught => start_again(home),
+    }
+}
+
+/// Starts this program again in this process, as a validator this time: nothing of the follower
+/// is left then.
+fn start_again(home: &Home) -> Result<(), Fatal> {
+    use std::os::unix::process::CommandExt;
+    let failed = |what: &str, e: std::io::Error| Fatal::new(Exit::Failure, format!("{what}: {e}"));
+    std::fs::remove_file(home.restored())
+        .map_err(|e| failed("cannot remove the mark of a restored home", e))?;
+    tracing::info!("the network is past all that this node may have signed: it votes again");
+    let program = std::env::current_exe().map_err(|e| failed("cannot find this program", e))?;
+    let error = std::process::Command::new(program)
+        .args(["run", "--home"])
+        .arg(home.path())
+        .exec();
+    Err(failed("cannot start again", error))
+}
+
+/// The exit code and message for a failure of storage.
+#[must_use]
+pub fn storage_fatal(error: &StoreError) -> Fatal {
+    let exit = match error {
+        StoreError::HomeInUse { .. } => Exit::Locked,
+        StoreError::OtherNetwork { .. } => Exit::Home,
+        StoreError::DiskFull { .. } => Exit::DiskFull,
+        StoreError::Damaged { .. }
+        | StoreError::Missing { .. }
+        | StoreError::Contradiction { .. } => Exit::Damaged,
+        _ => Exit::Failure,
+    };
+    Fatal::new(exit, error.to_string())
+}
+
+fn key_fatal(error: KeyError) -> Fatal {
+    Fatal::new(Exit::Keys, error.to_string())
+}
+
+fn read_genesis(home: &Home) -> Result<Genesis, Fatal> {
+    let path = home.genesis();
+    let bytes = std::fs::read(&path).map_err(|error| {
+        let message = format!(
+            "cannot read {}: {error}; copy it from a member of the network",
+            path.display()
+        );
+        Fatal::new(Exit::Home, message)
+    })?;
+    Genesis::decode(&bytes).map_err(|error| Fatal::new(Exit::Home, error.to_string()))
+}
+
+/// The keys of a validator, checked against the genesis.
+fn signing_keys(home: &Home, validator: &Validator) -> Result<(SecretKey, CosigningKeys), Fatal> {
+    let read = |purpose, expected: &medanchor_ledger::signature::PublicKey| {
+        let key = SecretKey::read(&home.keys(), purpose).map_err(key_fatal)?;
+        if key.public() == *expected {
+            return Ok(key);
+        }
+        let message = format!(
+            "the {purpose} key in {} is not the one that the genesis lists for {}; put the right key there, and never another node's",
+            home.keys().display(),
+            validator.name
+        );
+        Err(Fatal::new(Exit::Keys, message))
+    };
+    // Read although nothing uses it yet, so that a missing one is noticed now.
+    read(Purpose::Cose, &validator.cose)?;
+    let keys = CosigningKeys {
+        name: validator.name.clone(),
+        log: read(Purpose::Log, &validator.log)?,
+        cosigner: read(Purpose::Cosigner, &validator.cosigner)?,
+    };
+    Ok((read(Purpose::Consensus, &validator.consensus)?, keys))
+}
+
+fn timeouts(config: &Config) -> Timeouts {
+    let votes = Duration::from_millis(config.consensus.vote_timeout_ms);
+    Timeouts {
+        propose: Duration::from_millis(config.consensus.propose_timeout_ms),
+        prevote: votes,
+        precommit: votes,
+        heartbeat: Duration::from_millis(config.consensus.heartbeat_ms),
+        ..Timeouts::default()
+    }
+}
+
+fn network_config(
+    home: &Home,
+    config: &Config,
+    genesis: &Genesis,
+    consensus: Option<SecretKey>,
+) -> Result<medanchor_network::Config, Fatal> {
+    let p2p = SecretKey::read(&home.keys(), Purpose::P2p).map_err(key_fatal)?;
+    let seed = |key: &SecretKey| SecretSeed::new(*key.seed());
+    let peer = |peer: &crate::config::Peer| {
+        let mut key = [0; 32];
+        hex::decode_to_slice(&peer.key, &mut key).map_err(|_| {
+            let message = format!(
+                "p2p.peers: the key of {} is not 64 hex digits; see `medanchor key`",
+                peer.name
+            );
+            Fatal::new(Exit::Config, message)
+        })?;
+        Ok(Peer {
+            key: PeerKey::new(key),
+            address: Some(peer.address.clone()),
+        })
+    };
+    Ok(medanchor_network::Config {
+        network_id: genesis.network_id(),
+        peer_seed: seed(&p2p),
+        listen: config.p2p.listen,
+        peers: config
+            .p2p
+            .peers
+            .iter()
+            .map(peer)
+            .collect::<Result<_, Fatal>>()?,
+        consensus: consensus.map(|key| Consensus {
+            name: config.name.clone(),
+            seed: seed(&key),
+        }),
+        wal_dir: home.data().join("wal"),
+        timeouts: timeouts(config),
+    })
+}
+
+fn start_fatal(error: &StartError) -> Fatal {
+    let exit = match error {
+        StartError::Listen { .. } => Exit::PortInUse,
+        StartError::Wal { .. } => Exit::Damaged,
+        StartError::Config(_) => Exit::Config,
+        _ => Exit::Failure,
+    };
+    Fatal::new(exit, error.to_string())
+}
+
+/// A node that lives.
+struct Node {
+    shared: Arc<Shared>,
+    network: Handle,
+    chain: Arc<Chain>,
+    threads: Vec<JoinHandle<()>>,
+    stopped: mpsc::UnboundedReceiver<Stop>,
+    cancel: CancellationToken,
+    serving: tokio::task::JoinHandle<()>,
+}
+
+impl Node {
+    /// Starts, lives, stops.
+    async fn live(home: &Home, config: &Config, metrics: &PrometheusHandle) -> Result<Stop, Fatal> {
+        // From the first moment on, so that a stop during the start is not lost.
+        let mut signals = Signals::new()?;
+        let node = Self::start(home, config, metrics).await?;
+        let stop = node.until_stopped(&mut signals).await;
+        Ok(stop)
+    }
+
+    async fn start(
+        home: &Home,
+        config: &Config,
+        metrics: &PrometheusHandle,
+    ) -> Result<Self, Fatal> {
+        let genesis = read_genesis(home)?;
+        if !genesis.spec().participants.contains_key(&config.name) {
+            let message = format!(
+                "{} is no participant of network {}; set `name` in {} to the one this home was made for",
+                config.name,
+                genesis.origin(),
+                home.config().display()
+            );
+            return Err(Fatal::new(Exit::Config, message));
+        }
+        let part = part_of(home, config, &genesis);
+        let validator = genesis
+            .validators()
+            .get(&config.name)
+            .filter(|_| part == Part::Votes);
+        let (consensus, cosigning) = validator
+            .map(|v| signing_keys(home, v))
+            .transpose()?
+            .unzip();
+        let network = network_config(home, config, &genesis, consensus)?;
+        let listener = listen(config).await?;
+        let http = listener
+            .local_addr()
+            .map_err(|e| Fatal::new(Exit::Failure, e.to_string()))?;
+        let store = open_store(home, config, &genesis).await?;
+        let published = newest_published(&store)?;
+        let (stop, stopped) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared::new(
+            genesis,
+            config,
+            Arc::new(store),
+            Pool::new(limits(config)),
+            Cosigners::new(cosigning),
+            part,
+            watch::channel(published).0,
+            stop,
+        ));
+        let no_thread = |e: std::io::Error| Fatal::new(Exit::Failure, format!("no thread: {e}"));
+        let (publisher, inbox) = Publisher::new();
+        let interval = Duration::from_millis(config.store.publish_interval_ms);
+        let publishing = publish::start(Arc::clone(&shared), inbox, interval).map_err(no_thread)?;
+        let (threads, bytes) = (config.pool.verify_threads, config.pool.max_unverified_bytes);
+        let admission =
+            Admission::start(&shared, &shared.pool, threads, bytes).map_err(no_thread)?;
+        let (chain, executing) =
+            Chain::start(Arc::clone(&shared), admission.clone(), publisher).map_err(no_thread)?;
+        let chain = Arc::new(chain);
+        let network = Network::start(network, Arc::clone(&chain))
+            .await
+            .map_err(|error| start_fatal(&error))?;
+        // The engine may have asked already; what it sent into the void is sent again by the clock.
+        let _ = shared.network.set(network.clone());
+        let cancel = CancellationToken::new();
+        tokio::spawn(tasks::resend(Arc::clone(&shared), cancel.clone()));
+        let service = service(&shared, config, admission, metrics, &cancel, home);
+        let limits = connection_limits(config);
+        let serving = tokio::spawn(http::server::serve(
+            listener,
+            http::router(Arc::new(service)),
+            limits,
+            cancel.clone(),
+        ));
+        let addresses = Addresses {
+            http,
+            p2p: network.status().listening,
+            pid: std::process::id(),
+        };
+        addresses.write(home).map_err(|e| {
+            Fatal::new(
+                Exit::Failure,
+                format!("cannot write {}: {e}", home.addresses().display()),
+            )
+        })?;
+        announce(&shared, &addresses);
+        let threads = vec![executing, publishing];
+        Ok(Self {
+            shared,
+            network,
+            chain,
+            threads,
+            stopped,
+            cancel,
+            serving,
+        })
+    }
+
+    async fn until_stopped(mut self, signals: &mut Signals) -> Stop {
+        let stop = tokio::select! {
+            () = signals.any() => Stop::Asked,
+            stop = self.stopped.recv() => stop.unwrap_or(Stop::Asked),
+            fatal = self.network.failed() => self.network_failed(&fatal),
+        };
+        tracing::info!("stopping");
+        self.cancel.cancel();
+        let _ = tokio::time::timeout(GRACE, self.serving).await;
+        let _ = tokio::time::timeout(GRACE, self.network.stop()).await;
+        self.chain.stop();
+        let (threads, shared, chain) = (self.threads, self.shared, self.chain);
+        let closing = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                // One that panicked has said so.
+                let _ = thread.join();
+            }
+            drop(chain);
+            close_store(shared)
+        });
+        match tokio::time::timeout(GRACE * 2, closing).await {
+            Ok(Ok(Err(error))) if matches!(stop, Stop::Asked) => {
+                let fatal = storage_fatal(&error);
+                Stop::Fatal {
+                    exit: fatal.exit,
+                    message: fatal.message,
+                }
+            }
+            _ => stop,
+        }
+    }
+
+    /// The network stopped by itself: because the chain failed, which then said why, or alone.
+    fn network_failed(&mut self, fatal: &medanchor_network::Fatal) -> Stop {
+        if let Ok(stop) = self.stopped.try_recv() {
+            return stop;
+        }
+        let exit = match fatal {
+            medanchor_network::Fatal::Wal(_) => Exit::Damaged,
+            _ => Exit::Failure,
+        };
+        Stop::Fatal {
+            exit,
+            message: fatal.to_string(),
+        }
+    }
+}
+
+/// Saves what the journal alone holds, so that the next start is quick.
+fn close_store(shared: Arc<Shared>) -> Result<(), StoreError> {
+    let mut store = Arc::clone(&shared.store);
+    drop(shared);
+    for _ in 0..100 {
+        store = match Arc::try_unwrap(store) {
+            Ok(store) => return store.close(),
+            // The last requests are letting go of it.
+            Err(shared) => shared,
+        };
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    store.health()
+}
+
+fn part_of(home: &Home, config: &Config, genesis: &Genesis) -> Part {
+    if genesis.validators().get(&config.name).is_none() || !config.consensus.vote {
+        Part::Follows
+    } else if home.restored().exists() {
+        Part::Restored
+    } else {
+        Part::Votes
+    }
+}
+
+async fn listen(config: &Config) -> Result<TcpListener, Fatal> {
+    let address = config.http.listen;
+    TcpListener::bind(address).await.map_err(|error| {
+        let (exit, remedy) = match error.kind() {
+            std::io::ErrorKind::AddrInUse => (
+                Exit::PortInUse,
+                "stop the other program or change http.listen",
+            ),
+            _ => (Exit::Failure, "change http.listen"),
+        };
+        Fatal::new(
+            exit,
+            format!("cannot listen on {address}: {error}; {remedy}"),
+        )
+    })
+}
+
+async fn open_store(home: &Home, config: &Config, genesis: &Genesis) -> Result<Store, Fatal> {
+    let (home, genesis) = (home.path().to_owned(), genesis.clone());
+    let cache = usize::try_from(config.store.cache_bytes).unwrap_or(usize::MAX);
+    let options = medanchor_store::Options {
+        cache_bytes: cache,
+        ..Default::default()
+    };
+    let opened =
+        tokio::task::spawn_blocking(move || Store::open(&home, &genesis, options, replay)).await;
+    let opened = opened.map_err(|_| Fatal::new(Exit::Failure, "opening the store panicked"))?;
+    opened.map_err(|error| storage_fatal(&error))
+}
+
+/// Executes again a block that was decided before the start.
+fn replay(view: &StoreView, block: &StoredBlock) -> Replayed {
+    match judge(view, block.height, &block.body, |_| None)? {
+        Verdict::Sound(executed) => Ok(*executed),
+        Verdict::Faulty(_, fault) => Err(fault.to_string().into()),
+        Verdict::Unknown => Err("it does not follow the state".into()),
+    }
+}
+
+fn newest_published(store: &Store) -> Result<Option<Published>, Fatal> {
+    let note = store
+        .published_log()
+        .checkpoint()
+        .map_err(|error| storage_fatal(&error))?;
+    let Some(note) = note else { return Ok(None) };
+    let damaged = || {
+        Fatal::new(
+            Exit::Damaged,
+            "log/checkpoint is no checkpoint; restore the home from a back-up",
+        )
+    };
+    let parsed = medanchor_ledger::note::Note::parse(&note).map_err(|_| damaged())?;
+    let checkpoint = parsed.text().parse().map_err(|_| damaged())?;
+    Ok(Some(Published {
+        checkpoint,
+        note: note.into(),
+    }))
+}
+
+const fn limits(config: &Config) -> Limits {
+    Limits {
+        events: config.pool.max_events as usize,
+        bytes: config.pool.max_bytes,
+        participant_bytes: config.pool.max_bytes_per_participant,
+        peer_bytes: config.pool.max_bytes_per_peer,
+    }
+}
+
+const fn connection_limits(config: &Config) -> ConnectionLimits {
+    ConnectionLimits {
+        connections: config.http.max_connections as usize,
+        header_timeout: Duration::from_millis(config.http.header_timeout_ms),
+        write_timeout: Duration::from_millis(config.http.request_timeout_ms),
+        grace: GRACE,
+    }
+}
+
+fn service(
+    shared: &Arc<Shared>,
+    config: &Config,
+    admission: Admission,
+    metrics: &PrometheusHandle,
+    cancel: &CancellationToken,
+    home: &Home,
+) -> Service {
+    let pooled = Arc::clone(shared);
+    let (metrics, measured) = (metrics.clone(), Arc::clone(shared));
+    let http = &config.http;
+    Service {
+        network: shared.genesis.network_id(),
+        name: config.name.clone(),
+        config: http.clone(),
+        admission,
+        outcomes: Arc::clone(&shared.outcomes),
+        pooled: Box::new(move |id| pooled.pool().contains(id)),
+        reads: Arc::new(LedgerReads::new(Arc::clone(shared), config.clone())),
+        published: shared.published.subscribe(),
+        blocks: shared.blocks.clone(),
+        log_folder: home.log(),
+        genesis: bytes::Bytes::copy_from_slice(shared.genesis.encoded()),
+        metrics: Box::new(move || crate::metrics::render(&metrics, &measured)),
+        requests: Arc::new(Semaphore::new(http.max_requests as usize)),
+        streams: Arc::new(Semaphore::new(http.max_streams as usize)),
+        rate: Mutex::new(RateLimiter::new(
+            http.requests_per_second,
+            http.request_burst,
+        )),
+        stop: cancel.clone(),
+    }
+}
+
+fn announce(shared: &Shared, addresses: &Addresses) {
+    tracing::info!(
+        name = %shared.name, network = %shared.genesis.origin(), http = %addresses.http,
+        p2p = %addresses.p2p, votes = shared.votes, height = %chain::height(shared),
+        "the node runs"
+    );
+    if shared.restored {
+        tracing::warn!(
+            "this home was restored: the node signs nothing until the network is past all that its keys may have signed"
+        );
+    }
+}
+
+/// What ends a process from outside.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Fatal> {
+        let make =
+            |kind| signal(kind).map_err(|e| Fatal::new(Exit::Failure, format!("no signals: {e}")));
+        Ok(Self {
+            terminate: make(SignalKind::terminate())?,
+            interrupt: make(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn any(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

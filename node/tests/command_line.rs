@@ -1,0 +1,213 @@
+//! The `medanchor` program from outside: what it makes, what it refuses, and how it ends.
+
+use medanchor_node::exit::Exit;
+use medanchor_node::home::Home;
+use medanchor_node::network::Layout;
+use medanchor_node::process::NodeProcess;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// How long a node may take on a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn binary() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_medanchor"))
+}
+
+fn medanchor(arguments: &[&str]) -> Output {
+    Command::new(binary())
+        .args(arguments)
+        .output()
+        .expect("the program starts")
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a path of letters")
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn ended_with(output: &Output, exit: Exit) -> bool {
+    output.status.code() == Some(exit.code().into())
+}
+
+fn new_network(dir: &Path) -> Output {
+    let validator = ["--validator", "north-hospital:hospital"];
+    let head = [
+        "network",
+        "new",
+        "--dir",
+        text(dir),
+        "--name",
+        "test",
+        "--first-port",
+        "0",
+    ];
+    medanchor(&[&head[..], &validator[..]].concat())
+}
+
+/// A network of one validator.
+fn network() -> (TempDir, Home) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let output = new_network(dir.path());
+    assert!(output.status.success(), "{}", said(&output));
+    let layout = Layout::open(dir.path()).expect("a network");
+    let home = layout.nodes[0].home.clone();
+    (dir, home)
+}
+
+fn start(home: &Home) -> NodeProcess {
+    let mut node = NodeProcess::spawn(&binary(), home, &[]).expect("starts");
+    node.wait_until_listening(PATIENCE).expect("listens");
+    node
+}
+
+fn run(home: &Home) -> Output {
+    medanchor(&["run", "--home", text(home.path())])
+}
+
+#[test]
+fn help_teaches_with_examples() {
+    for command in [
+        vec!["--help"],
+        vec!["network", "new", "--help"],
+        vec!["status", "--help"],
+    ] {
+        let output = medanchor(&command);
+        let help = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success() && help.contains("Example"),
+            "{command:?}"
+        );
+    }
+}
+
+#[test]
+fn a_network_is_never_overwritten() {
+    let (dir, home) = network();
+    let before = std::fs::read(dir.path().join("genesis")).expect("a genesis");
+    let output = new_network(dir.path());
+    assert!(ended_with(&output, Exit::Home), "{}", said(&output));
+    assert!(
+        said(&output).contains("exists already"),
+        "{}",
+        said(&output)
+    );
+    assert_eq!(std::fs::read(home.genesis()).expect("a genesis"), before);
+}
+
+#[test]
+fn public_keys_are_shown_and_secret_ones_are_closed() {
+    let (_dir, home) = network();
+    let output = medanchor(&["key", "list", "--home", text(home.path())]);
+    let list = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        output.status.success() && list.lines().count() == 5,
+        "{list}"
+    );
+    for entry in std::fs::read_dir(home.keys()).expect("a folder") {
+        let mode = entry
+            .expect("an entry")
+            .metadata()
+            .expect("metadata")
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o077, 0);
+    }
+}
+
+#[test]
+fn a_typo_in_the_configuration_is_refused_with_the_known_keys() {
+    let (_dir, home) = network();
+    let config = std::fs::read_to_string(home.config()).expect("a configuration");
+    std::fs::write(home.config(), config.replace("heartbeat_ms", "hartbeat_ms")).expect("written");
+    let output = run(&home);
+    assert!(ended_with(&output, Exit::Config), "{}", said(&output));
+    assert!(said(&output).contains("hartbeat_ms") && said(&output).contains("`heartbeat_ms`"));
+}
+
+#[test]
+fn a_key_file_that_others_can_read_is_refused() {
+    let (_dir, home) = network();
+    let open = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(home.keys().join("consensus.key"), open).expect("opened");
+    let output = run(&home);
+    assert!(ended_with(&output, Exit::Keys), "{}", said(&output));
+    assert!(said(&output).contains("chmod 600"), "{}", said(&output));
+}
+
+#[test]
+fn the_keys_of_another_node_are_refused() {
+    let ((_dir, home), (_other_dir, other)) = (network(), network());
+    for name in ["consensus.key", "log.key", "cosigner.key", "cose.key"] {
+        std::fs::copy(other.keys().join(name), home.keys().join(name)).expect("copied");
+    }
+    let output = run(&home);
+    assert!(ended_with(&output, Exit::Keys), "{}", said(&output));
+}
+
+#[test]
+fn a_port_in_use_is_said_and_nothing_is_made() {
+    let (_dir, home) = network();
+    let config = medanchor_node::config::Config::read(&home.config()).expect("a configuration");
+    let _taken = std::net::TcpListener::bind(config.http.listen).expect("free until now");
+    let output = run(&home);
+    assert!(ended_with(&output, Exit::PortInUse), "{}", said(&output));
+    assert!(said(&output).contains("http.listen"), "{}", said(&output));
+    assert!(!home.data().exists());
+}
+
+#[test]
+fn a_folder_that_is_no_home_is_refused() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let output = medanchor(&["run", "--home", text(&dir.path().join("nothing"))]);
+    assert!(ended_with(&output, Exit::Home), "{}", said(&output));
+}
+
+#[test]
+fn a_stop_ends_with_zero_and_a_second_start_goes_on() {
+    let (_dir, home) = network();
+    for _ in 0..2 {
+        let node = start(&home);
+        let status = node.stop(PATIENCE).expect("ends");
+        assert_eq!(status.code(), Some(0));
+    }
+}
+
+#[test]
+fn a_second_node_on_the_same_home_is_refused() {
+    let (_dir, home) = network();
+    let _node = start(&home);
+    // Ports of its own, so that it is the home and nothing else that stands in the way.
+    let mut config = medanchor_node::config::Config::read(&home.config()).expect("read");
+    let ports = medanchor_node::process::free_ports(2).expect("ports");
+    config.http.listen.set_port(ports[0]);
+    config.p2p.listen.set_port(ports[1]);
+    std::fs::write(home.config(), config.documented()).expect("written");
+    let output = run(&home);
+    assert!(ended_with(&output, Exit::Locked), "{}", said(&output));
+}
+
+#[test]
+fn a_home_that_belongs_to_another_network_is_refused() {
+    let ((_dir, home), (_other_dir, other)) = (network(), network());
+    start(&home).stop(PATIENCE).expect("ends");
+    // Genesis and keys of the other network over data of the first.
+    std::fs::copy(other.genesis(), home.genesis()).expect("copied");
+    for entry in std::fs::read_dir(other.keys()).expect("a folder") {
+        let entry = entry.expect("an entry");
+        std::fs::copy(entry.path(), home.keys().join(entry.file_name())).expect("copied");
+    }
+    let output = run(&home);
+    assert!(ended_with(&output, Exit::Home), "{}", said(&output));
+    assert!(
+        said(&output).contains("belongs to network"),
+        "{}",
+        said(&output)
+    );
+}
