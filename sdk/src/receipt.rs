@@ -18,7 +18,7 @@ use medanchor_ledger::event::{DecodeError, Event};
 use medanchor_ledger::policy::{Policy, PolicyRange};
 use medanchor_ledger::receipt::{Receipt, ReceiptError, Unproved, VerifiedReceipt};
 use medanchor_ledger::{EventId, Index, Size};
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io::Write as _;
 use std::path::Path;
 
@@ -151,39 +151,36 @@ fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     std::fs::rename(&aside, path)
 }
 
-/// What a receipt's verification counted.
+/// What a receipt's verification counted. Log keys go by their key ids, as a signed note has them;
+/// cosigners by their names within the network.
 pub struct Counted<'a>(&'a VerifiedReceipt);
 
 impl fmt::Display for Counted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let checkpoint = self.0.checkpoint();
         let head = checkpoint.checkpoint();
+        let within = |name: &str| {
+            let inner = name.strip_prefix(head.origin.as_str());
+            inner
+                .and_then(|inner| inner.strip_prefix('/'))
+                .unwrap_or(name)
+                .to_owned()
+        };
+        let logs = checkpoint.logs().iter().map(|key| key.id().to_string());
+        let cosigners = checkpoint.cosigners().iter();
+        let cosigners = cosigners.map(|cosigner| within(cosigner.key.name().as_str()));
+        let (logs, cosigners): (Vec<_>, Vec<_>) = (logs.collect(), cosigners.collect());
         write!(
             f,
-            "entry {} of {} in {}; ",
+            "entry {} of {} in {}, signed by {} log key(s) of the policy ({}), cosigned by {} of its witnesses ({})",
             self.0.index(),
             head.size,
-            head.origin
-        )?;
-        write!(
-            f,
-            "signed by {} log key(s) of the policy (",
-            checkpoint.logs().len()
-        )?;
-        for (place, key) in checkpoint.logs().iter().enumerate() {
-            let comma = if place == 0 { "" } else { ", " };
-            write!(f, "{comma}{key}")?;
-        }
-        write!(
-            f,
-            "), cosigned by {} of its witnesses (",
-            checkpoint.cosigners().len()
-        )?;
-        for (place, cosigner) in checkpoint.cosigners().iter().enumerate() {
-            let comma = if place == 0 { "" } else { ", " };
-            write!(f, "{comma}{}", cosigner.key.name())?;
-        }
-        f.write_char(')')
+            head.origin,
+            logs.len(),
+            logs.join(", "),
+            cosigners.len(),
+            cosigners.join(", "),
+        )
     }
 }
 
@@ -209,7 +206,7 @@ mod tests {
         assert!(said.starts_with("entry 1 of 2 in test/"), "{said}");
         assert!(said.contains("signed by 1 log key(s)"), "{said}");
         assert!(
-            said.contains("cosigned by 3") && said.contains("/validator-2"),
+            said.contains("cosigned by 3") && said.contains("validator-1, validator-2)"),
             "{said}"
         );
     }

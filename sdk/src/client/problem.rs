@@ -115,6 +115,7 @@ impl fmt::Display for Problem {
         let code = self.rule.as_ref().unwrap_or(&self.code);
         match (code.is_empty(), self.detail.is_empty()) {
             (true, true) => write!(f, "status {}", self.status),
+            (_, false) if self.detail.starts_with(code.as_str()) => f.write_str(&self.detail),
             (true, false) => f.write_str(&self.detail),
             (false, true) => write!(f, "{code}: {}", self.title),
             (false, false) => write!(f, "{code}: {}", self.detail),
