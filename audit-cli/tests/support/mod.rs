@@ -14,6 +14,7 @@ use medanchor_ledger::genesis::{Authorities, Genesis, GenesisSpec};
 use medanchor_ledger::merkle::bundle::{BundleId, append_entry};
 use medanchor_ledger::merkle::tile::{Tile, TileId};
 use medanchor_ledger::merkle::{Frontier, Leaves, inclusion_proof, leaf_hash};
+use medanchor_ledger::note::Note;
 use medanchor_ledger::receipt::Receipt;
 use medanchor_ledger::rules::{Participant, Role};
 use medanchor_ledger::seal::value_id;
@@ -146,6 +147,7 @@ impl BucketReader for Memory {
 pub struct Built {
     pub genesis: Genesis,
     pub blocks: Vec<Vec<Vec<u8>>>,
+    pub executed: Vec<Executed>,
     memory: Memory,
     nonce: u64,
 }
@@ -158,6 +160,7 @@ impl Built {
         Self {
             genesis,
             blocks,
+            executed: Vec::new(),
             memory: Memory::new(&first),
             nonce: 0,
         }
@@ -255,6 +258,7 @@ impl Built {
         self.blocks
             .push(executed.entries().map(<[u8]>::to_vec).collect());
         self.memory.apply(&executed);
+        self.executed.push(executed);
     }
 
     pub fn entries(&self) -> impl Iterator<Item = &Vec<u8>> {
@@ -265,7 +269,7 @@ impl Built {
         self.entries().count() as u64
     }
 
-    fn checkpoints(&self) -> Vec<Checkpoint> {
+    pub fn checkpoints(&self) -> Vec<Checkpoint> {
         let mut frontier = Frontier::new();
         let mut checkpoints = Vec::new();
         for block in &self.blocks {
@@ -331,8 +335,13 @@ impl Built {
     }
 
     /// The last checkpoint as a note with one log signature and a quorum of cosignatures.
-    pub fn note(&self) -> medanchor_ledger::note::Note {
-        let checkpoint = self.checkpoints().pop().expect("a checkpoint");
+    pub fn note(&self) -> Note {
+        self.note_at(self.blocks.len() - 1)
+    }
+
+    /// The checkpoint after a height, in the same form.
+    pub fn note_at(&self, height: usize) -> Note {
+        let checkpoint = self.checkpoints().swap_remove(height);
         let set = self.genesis.validators().clone();
         let mut gathering = Gathering::new(checkpoint.clone(), set);
         for number in 0..4 {
