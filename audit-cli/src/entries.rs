@@ -10,6 +10,7 @@ use medanchor_ledger::checkpoint::Checkpoint;
 use medanchor_ledger::merkle::bundle::{BundleId, MAX_ENTRY};
 use medanchor_ledger::merkle::tile::{FULL_WIDTH, Tile, TileId};
 use medanchor_ledger::merkle::{Frontier, leaf_hash, root_of_leaves};
+use medanchor_ledger::seal::EntryKind;
 use medanchor_ledger::{Height, Index, Size, TreeHash};
 
 const FULL: u64 = FULL_WIDTH as u64;
@@ -90,7 +91,10 @@ impl<'s> Entries<'s> {
             let entry = take_entry(&mut rest);
             match entry {
                 Some(entry) if leaf_hash(entry) == *hash => entries.push(entry.into()),
-                _ => return Err(self.judge(id, bytes, tile, place, height)),
+                _ => {
+                    let height = height_after(height, &entries);
+                    return Err(self.judge(id, bytes, tile, place, height));
+                }
             }
         }
         // The full bundle may stand in for a partial one; its later entries are not of this log.
@@ -198,6 +202,14 @@ impl<'s> Entries<'s> {
         }
         Ok(())
     }
+}
+
+/// The height of what follows `entries`, the first of which is of `height`.
+fn height_after(height: Height, entries: &Bundle) -> Height {
+    let seals = entries
+        .iter()
+        .filter(|entry| EntryKind::of(entry) == EntryKind::Seal);
+    seals.fold(height, |height, _| height.next())
 }
 
 /// The bytes of a bundle: of the file of its width, or of the full one that replaced it.

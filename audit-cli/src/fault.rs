@@ -84,7 +84,7 @@ pub(crate) enum Fault {
         index: Index,
         /// The bundle it stands in.
         path: String,
-        /// The height of its block, as far as the audit got.
+        /// The height of its block.
         height: Height,
     },
     /// A bundle has more bytes than its entries.

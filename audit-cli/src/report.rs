@@ -86,8 +86,12 @@ fn as_json(verdict: &str, outcome: &Outcome, result: &Result<(), Failure>) -> Va
         "event_signatures": counts.event_signatures,
         "certificates": counts.certificates,
         "certificate_signatures": counts.certificate_signatures,
-        "cosignatures": { "published": cosigned.published, "records": cosigned.records,
-            "sizes": cosigned.sizes, "beyond_checkpoint": cosigned.beyond },
+        "cosignatures": cosigned.as_ref().map(|cosigned| json!({
+            "published": cosigned.published,
+            "records": cosigned.records,
+            "sizes": cosigned.sizes,
+            "beyond_checkpoint": cosigned.beyond,
+        })),
         "seconds": outcome.seconds,
         "entries_per_second": per_second(outcome),
         "fault": fault_json(result),
@@ -153,13 +157,12 @@ fn print_text(outcome: &Outcome, result: &Result<(), Failure>) {
         "  certificates  {}, with {} signatures",
         counts.certificates, counts.certificate_signatures
     );
-    let cosigned = &outcome.cosigned;
-    match cosigned.published {
-        true => println!(
-            "  cosignatures  {} of {} sizes",
-            cosigned.records, cosigned.sizes
-        ),
-        false => println!("  cosignatures  not published beside the checkpoint's own"),
+    match &outcome.cosigned {
+        Some(found) if found.published => {
+            println!("  cosignatures  {} of {} sizes", found.records, found.sizes);
+        }
+        Some(_) => println!("  cosignatures  not published beside the checkpoint's own"),
+        None => println!("  cosignatures  not looked at"),
     }
     if let Some(root) = &facts.state_root {
         println!("  state root    {root}");

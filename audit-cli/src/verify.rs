@@ -30,7 +30,8 @@ use std::time::Instant;
 pub(crate) struct Outcome {
     pub(crate) facts: Option<Facts>,
     pub(crate) counts: Counts,
-    pub(crate) cosigned: Cosigned,
+    /// None if the audit did not get as far.
+    pub(crate) cosigned: Option<Cosigned>,
     pub(crate) seconds: f64,
     pub(crate) entries: u64,
 }
@@ -79,7 +80,8 @@ fn audit(args: &VerifyArgs, outcome: &mut Outcome) -> Result<(), Failure> {
     outcome.counts = blocks.counts;
     judged?;
     progress.cosignatures();
-    outcome.cosigned = cosigned::check(&*source, &genesis, head, |count| progress.count(count))?;
+    let cosigned = cosigned::check(&*source, &genesis, head, |count| progress.count(count))?;
+    outcome.cosigned = Some(cosigned);
     progress.finish();
     Ok(())
 }

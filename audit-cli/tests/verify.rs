@@ -100,6 +100,11 @@ fn a_changed_byte_anywhere_is_found_and_one_in_an_entry_names_it() {
             if name.starts_with("tile/entries") {
                 let expected = entry_at(&name, at, &lengths);
                 assert_eq!(
+                    report["fault"]["height"],
+                    height_of(&built, expected),
+                    "{report:#}"
+                );
+                assert_eq!(
                     report["fault"]["entry"], expected,
                     "{name}, byte {at}: {report:#}"
                 );
@@ -114,6 +119,16 @@ fn a_changed_byte_anywhere_is_found_and_one_in_an_entry_names_it() {
         fs::write(&path, &good).expect("a file");
     }
     assert_eq!(verify(folder.path()).0, 0, "the copy was put right again");
+}
+
+/// The height of the block that an entry belongs to.
+fn height_of(built: &Built, entry: usize) -> usize {
+    let mut end = 0;
+    let found = built.blocks.iter().position(|block| {
+        end += block.len();
+        entry < end
+    });
+    found.expect("a block")
 }
 
 /// Which entry the byte `at` of a bundle belongs to, its length included.
