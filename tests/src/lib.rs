@@ -1,1 +1,9 @@
-//! x
+//! What scenarios and measurements share: networks of real processes, events to post, load.
+//!
+//! What always holds: a process started here never outlives what started it; every wait has a
+//! bound and waits for a condition, never for time to pass; nothing here is random but keys.
+
+pub mod client;
+pub mod load;
+pub mod network;
+pub mod workload;

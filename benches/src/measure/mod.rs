@@ -1,0 +1,8 @@
+//! One file for each thing that is measured.
+
+pub mod audit;
+pub mod latency;
+pub mod receipts;
+pub mod resources;
+pub mod terms;
+pub mod throughput;

@@ -1,0 +1,39 @@
+//! Checking a receipt offline: the entry's hash, the way to the root, a log key, a quorum.
+
+use crate::report::{Budget, Section};
+use anyhow::{Context, Result};
+use medanchor_sdk::{Policy, verify_receipt};
+use medanchor_tests::network::Network;
+use std::time::Instant;
+
+/// How often it is checked.
+const CHECKS: u32 = 1_000;
+const BUDGET: Budget = Budget::AtMost {
+    must: 1.0,
+    goal: 0.3,
+};
+
+/// Anchors an event and checks its receipt.
+pub fn measure(network: &Network) -> Result<Section> {
+    let author = network.authors()?.into_iter().next().context("an author")?;
+    let event = author.seal()?;
+    let receipt = network.client(0).anchor(&event)?;
+    let policy = Policy::parse(&std::fs::read(network.layout().dir.join("policy"))?)?;
+    let start = Instant::now();
+    for _ in 0..CHECKS {
+        verify_receipt(&policy, event.encoded(), &receipt)?;
+    }
+    let each = start.elapsed().as_secs_f64() * 1e3 / f64::from(CHECKS);
+    let anchored = verify_receipt(&policy, event.encoded(), &receipt)?;
+    let checkpoint = anchored.verified().checkpoint();
+    let workload = format!(
+        "a receipt of {} bytes in a log of {} entries: {} log key(s) and {} cosigners checked; one core",
+        receipt.len(),
+        checkpoint.checkpoint().size,
+        checkpoint.logs().len(),
+        checkpoint.cosigners().len(),
+    );
+    let mut section = Section::new("Receipt check, offline", workload);
+    section.add_with("parse and verify", each, "ms", BUDGET);
+    Ok(section)
+}
