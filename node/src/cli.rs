@@ -47,6 +47,8 @@ enum Command {
     /// Show a home's public keys
     #[command(subcommand)]
     Key(key::Command),
+    /// Watch a network of four at work, on sample data or your own
+    Demo(crate::demo::DemoArgs),
     /// Audit a published log (as `medanchor-audit`)
     #[command(disable_help_flag = true)]
     Audit(Audit),
@@ -114,6 +116,9 @@ fn run(command: Command) -> Result<Exit, Fatal> {
         }
         Command::Status(status) => status::run(&status),
         Command::Key(command) => key::run(&command),
+        Command::Demo(demo) => crate::demo::run(&demo).map_err(|error| {
+            Fatal::new(Exit::Failure, format!("the demo cannot go on: {error:#}"))
+        }),
         // The auditor has exit codes of its own, so it was run before.
         Command::Audit(_) => Ok(Exit::Success),
     }

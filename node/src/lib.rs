@@ -9,6 +9,7 @@ pub mod chain;
 pub mod cli;
 pub mod config;
 pub mod cosign;
+pub mod demo;
 pub mod exit;
 pub mod home;
 pub mod http;

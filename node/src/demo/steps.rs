@@ -1,0 +1,274 @@
+//! From a step of the plan to signed events, by the SDK of the institution that takes it.
+
+use super::input::Input;
+use super::world::World;
+use anyhow::Context;
+use medanchor_ledger::{ParticipantName, Time};
+use medanchor_sdk::import::{Action, Lot, Planned, PlannedUnit, Scheme};
+use medanchor_sdk::{
+    CodeScheme, Fraction, GrantTicket, NewConsent, NewPrescription, Pack, Redemption, Sdk,
+    SignedEvent,
+};
+use std::collections::BTreeMap;
+
+/// How long a prescription without an end of its own can be redeemed: three days.
+const PRESCRIPTION_MILLIS: u64 = 3 * 24 * 3600 * 1000;
+/// How long a consent without an end of its own holds: a year.
+const CONSENT_MILLIS: u64 = 365 * 24 * 3600 * 1000;
+/// How long a claim may be used.
+const CLAIM_MILLIS: u64 = 10 * 60 * 1000;
+/// The class under which prescriptions are sealed: the name of their FHIR resource.
+pub const CLASS: &str = "MedicationRequest";
+
+/// A step that is signed.
+pub struct Signed {
+    /// Where its first item stands in the input.
+    pub source: String,
+    /// How many items of the input it anchors.
+    pub items: usize,
+    /// What is to be posted, in this order.
+    pub events: Vec<SignedEvent>,
+    /// What grantees are to be given.
+    pub tickets: Vec<GrantTicket>,
+}
+
+/// Signs steps.
+pub struct Signer<'a> {
+    world: &'a World,
+    input: &'a Input,
+    now: Time,
+    /// The lots of the plan, each at its maker.
+    schemes: BTreeMap<usize, CodeScheme>,
+}
+
+impl<'a> Signer<'a> {
+    /// A signer for this input.
+    pub fn new(world: &'a World, input: &'a Input, now: Time) -> Self {
+        let mut schemes = BTreeMap::new();
+        for step in &input.plan.steps {
+            if let Action::Commission { lot, units } = &step.action {
+                let first = units
+                    .first()
+                    .and_then(|unit| input.import.items.units.get(unit.step));
+                schemes.extend(first.map(|unit| (*lot, code_scheme(unit.code.scheme()))));
+            }
+        }
+        Self {
+            world,
+            input,
+            now,
+            schemes,
+        }
+    }
+
+    /// Signs one step.
+    pub fn sign(&self, step: &Planned) -> anyhow::Result<Signed> {
+        let sdk = self.world.sdk(&step.by)?;
+        let (source, events, tickets) = match &step.action {
+            Action::Issue { prescription } => self.issue(sdk, *prescription)?,
+            Action::Redeem {
+                dispense,
+                prescription,
+                issuer,
+                fraction,
+            } => self.redeem(sdk, *dispense, *prescription, issuer, *fraction)?,
+            Action::Grant { consent, grantees } => self.grant(sdk, *consent, grantees)?,
+            Action::OpenLot { lot } => {
+                let event = sdk.open_lot(&self.lot(*lot)?)?;
+                ("a production lot".to_owned(), vec![event], Vec::new())
+            }
+            Action::Commission { lot, units } => (
+                self.source(units),
+                sdk.commission(&self.lot(*lot)?, &self.packs(units)?)?,
+                Vec::new(),
+            ),
+            Action::Ship { units, to, .. } => (
+                self.source(units),
+                sdk.ship(&self.packs(units)?, to)?,
+                Vec::new(),
+            ),
+            Action::Receive { units, from, .. } => (
+                self.source(units),
+                sdk.receive(&self.packs(units)?, from)?,
+                Vec::new(),
+            ),
+            Action::Dispense { units, .. } => (
+                self.source(units),
+                sdk.dispense(&self.packs(units)?)?,
+                Vec::new(),
+            ),
+        };
+        Ok(Signed {
+            source,
+            items: step.action.items(),
+            events,
+            tickets,
+        })
+    }
+
+    fn issue(&self, sdk: &Sdk, index: usize) -> anyhow::Result<Parts> {
+        let item = self
+            .input
+            .import
+            .items
+            .prescriptions
+            .get(index)
+            .context("no such prescription")?;
+        let source = item.source.to_string();
+        let prescribed = sdk.prescribe(&NewPrescription {
+            name: &source,
+            subject: item.subject.as_str(),
+            class: CLASS,
+            payload: item.original.as_bytes(),
+            lines: 1,
+            expires: item.expires(self.now, PRESCRIPTION_MILLIS),
+        })?;
+        Ok((source, prescribed.events, Vec::new()))
+    }
+
+    fn redeem(
+        &self,
+        sdk: &Sdk,
+        dispense: usize,
+        prescription: usize,
+        issuer: &ParticipantName,
+        fraction: u32,
+    ) -> anyhow::Result<Parts> {
+        let items = &self.input.import.items;
+        let item = items.dispenses.get(dispense).context("no such dispense")?;
+        let ordered = items
+            .prescriptions
+            .get(prescription)
+            .context("no such prescription")?;
+        // The patient's wallet, which got its token from the issuer, signs for this pharmacy.
+        let token = self
+            .world
+            .sdk(issuer)?
+            .patient_token(&ordered.source.to_string());
+        let claim = token.claim(sdk.participant(), 1, claim_end(self.now));
+        let event = sdk.redeem(&Redemption {
+            name: &item.source.to_string(),
+            claim: &claim,
+            fractions: &[Fraction(fraction)],
+            payload: item.original.as_bytes(),
+        })?;
+        Ok((item.source.to_string(), vec![event], Vec::new()))
+    }
+
+    fn grant(
+        &self,
+        sdk: &Sdk,
+        index: usize,
+        grantees: &[ParticipantName],
+    ) -> anyhow::Result<Parts> {
+        let item = self
+            .input
+            .import
+            .items
+            .consents
+            .get(index)
+            .context("no such consent")?;
+        let grantees: Vec<_> = grantees.iter().cloned().map(Into::into).collect();
+        let names = self.records_of(sdk.participant(), index);
+        let covered = item.classes.contains(&CLASS);
+        let records: Vec<(&str, &str)> = names
+            .iter()
+            .filter(|_| covered)
+            .map(|name| (name.as_str(), CLASS))
+            .collect();
+        let consented = sdk.grant(&NewConsent {
+            name: &item.source.to_string(),
+            root: None,
+            subject: item.subject.as_str(),
+            grantees: &grantees,
+            purposes: &item.purposes,
+            classes: &item.classes,
+            records_since: self.now,
+            not_before: item.not_before.unwrap_or(self.now),
+            not_after: item
+                .not_after
+                .unwrap_or(self.now.plus_millis(CONSENT_MILLIS)),
+            records: &records,
+            document: item.original.as_bytes(),
+        })?;
+        Ok((
+            item.source.to_string(),
+            vec![consented.event],
+            consented.tickets,
+        ))
+    }
+
+    /// The application's ids of the records that `hospital` keeps of a consent's subject.
+    fn records_of(&self, hospital: &ParticipantName, consent: usize) -> Vec<String> {
+        let items = &self.input.import.items;
+        let Some(consent) = items.consents.get(consent) else {
+            return Vec::new();
+        };
+        let issued = self
+            .input
+            .plan
+            .steps
+            .iter()
+            .filter(|step| step.by == *hospital);
+        let issued = issued.filter_map(|step| match step.action {
+            Action::Issue { prescription } => items.prescriptions.get(prescription),
+            _ => None,
+        });
+        let of_subject = issued.filter(|one| one.subject == consent.subject);
+        of_subject.map(|one| one.source.to_string()).collect()
+    }
+
+    fn lot(&self, index: usize) -> anyhow::Result<medanchor_sdk::Lot> {
+        let Lot {
+            maker,
+            product,
+            number,
+        } = self.input.plan.lots.get(index).context("no such lot")?;
+        let scheme = self
+            .schemes
+            .get(&index)
+            .copied()
+            .unwrap_or(CodeScheme::Enterprise);
+        Ok(self
+            .world
+            .sdk(maker)?
+            .lot(scheme, product, number.as_deref().unwrap_or("")))
+    }
+
+    /// The packs of a step, as their maker hands them on with the goods.
+    fn packs(&self, units: &[PlannedUnit]) -> anyhow::Result<Vec<Pack>> {
+        let pack = |unit: &PlannedUnit| {
+            let step = self
+                .input
+                .import
+                .items
+                .units
+                .get(unit.step)
+                .context("no such unit")?;
+            Ok(self.lot(unit.lot)?.pack(step.code.full()))
+        };
+        units.iter().map(pack).collect()
+    }
+
+    fn source(&self, units: &[PlannedUnit]) -> String {
+        let first = units
+            .first()
+            .and_then(|unit| self.input.import.items.units.get(unit.step));
+        first.map_or_else(String::new, |unit| unit.source.to_string())
+    }
+}
+
+type Parts = (String, Vec<SignedEvent>, Vec<GrantTicket>);
+
+/// When a claim made now ends.
+pub fn claim_end(now: Time) -> Time {
+    now.plus_millis(CLAIM_MILLIS)
+}
+
+const fn code_scheme(scheme: Scheme) -> CodeScheme {
+    match scheme {
+        Scheme::Sgtin | Scheme::Gs1 => CodeScheme::Gs1,
+        Scheme::China20 => CodeScheme::Chinese20,
+        _ => CodeScheme::Enterprise,
+    }
+}

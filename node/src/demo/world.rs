@@ -1,0 +1,193 @@
+//! The demo's network: a folder, four node processes, seven institutions with their SDKs.
+//!
+//! What always holds: every node is a process of its own, and none outlives the [`World`].
+
+use super::cast::{self, CAST};
+use super::interrupt::Running;
+use crate::network::{Founding, Layout, Ports};
+use crate::process::{Addresses, NodeProcess};
+use anyhow::{Context, bail};
+use medanchor_ledger::{ParticipantName, Time};
+use medanchor_sdk::{Client, Identity, Sdk};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long a node may take to start or to catch up.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// How often the founders look for other ports when somebody else was quicker.
+const PORT_TRIES: usize = 5;
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// The network of the demo.
+pub struct World {
+    /// Its folder.
+    pub layout: Layout,
+    binary: PathBuf,
+    running: Running,
+    nodes: Mutex<BTreeMap<ParticipantName, NodeProcess>>,
+    urls: BTreeMap<ParticipantName, String>,
+    sdks: BTreeMap<ParticipantName, Sdk>,
+}
+
+impl World {
+    /// Founds the network in `dir`, starts its nodes and opens every institution's SDK.
+    pub fn found(dir: &Path, now: Time, running: Running) -> anyhow::Result<Self> {
+        let founding = Founding {
+            name: "medanchor.demo".parse()?,
+            institutions: cast::institutions()?,
+            ports: Ports::Free,
+            time: now,
+        };
+        let layout = founding.found(dir)?;
+        let binary = std::env::current_exe().context("cannot find this program's own file")?;
+        let mut world = Self {
+            layout,
+            binary,
+            running,
+            nodes: Mutex::default(),
+            urls: BTreeMap::new(),
+            sdks: BTreeMap::new(),
+        };
+        world.start_all()?;
+        world.open_sdks()?;
+        Ok(world)
+    }
+
+    fn start_all(&mut self) -> anyhow::Result<()> {
+        for _ in 0..PORT_TRIES {
+            match self.try_start_all() {
+                Ok(()) => return Ok(()),
+                Err(error) if error.is_port_in_use() => {
+                    self.stop_all();
+                    self.layout.choose_other_ports()?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        bail!(
+            "somebody takes the free ports of this machine faster than the demo can use them; try again"
+        )
+    }
+
+    fn try_start_all(&mut self) -> Result<(), crate::process::ProcessError> {
+        for node in &self.layout.nodes {
+            let process = NodeProcess::spawn(&self.binary, &node.home, &[])?;
+            self.running.add(process.pid());
+            self.lock().insert(node.name.clone(), process);
+        }
+        for (name, process) in self.nodes.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            let addresses = process.wait_until_listening(PATIENCE)?;
+            self.urls.insert(name.clone(), addresses.url());
+        }
+        Ok(())
+    }
+
+    fn open_sdks(&mut self) -> anyhow::Result<()> {
+        for player in &CAST {
+            let (own, host) = (cast::name(player.name)?, cast::name(player.posts_at)?);
+            let folder = self.layout.dir.join(player.name).join("identity");
+            let identity = Identity::open(&folder)?;
+            let url = self.urls.get(&host).context("a member has no node")?;
+            self.sdks.insert(own, Sdk::new(identity, [url.as_str()])?);
+        }
+        Ok(())
+    }
+
+    /// An institution's SDK.
+    pub fn sdk(&self, name: &ParticipantName) -> anyhow::Result<&Sdk> {
+        self.sdks
+            .get(name)
+            .with_context(|| format!("{name} does not take part"))
+    }
+
+    /// An institution's SDK, by the name in the cast.
+    pub fn player(&self, name: &str) -> anyhow::Result<&Sdk> {
+        self.sdk(&cast::name(name)?)
+    }
+
+    /// The nodes' base URLs.
+    pub const fn urls(&self) -> &BTreeMap<ParticipantName, String> {
+        &self.urls
+    }
+
+    /// A client of one node that believes the network's policy.
+    pub fn client(&self, node: &str) -> anyhow::Result<Client> {
+        let url = self.urls.get(&cast::name(node)?).context("no such node")?;
+        Ok(Client::new(
+            [url.as_str()],
+            self.player(cast::HOSPITAL)?.policy().clone(),
+        )?)
+    }
+
+    /// Ends a node at once, as a power cut would.
+    pub fn kill(&self, node: &str) -> anyhow::Result<()> {
+        let process = self
+            .lock()
+            .remove(&cast::name(node)?)
+            .context("the node does not run")?;
+        let pid = process.pid();
+        process.kill();
+        self.running.remove(pid);
+        Ok(())
+    }
+
+    /// Starts a node again on its home and waits until it listens.
+    pub fn restart(&self, node: &str) -> anyhow::Result<Addresses> {
+        let name = cast::name(node)?;
+        let home = self
+            .layout
+            .nodes
+            .iter()
+            .find(|one| one.name == name)
+            .context("no such node")?;
+        let mut process = NodeProcess::spawn(&self.binary, &home.home, &[])?;
+        self.running.add(process.pid());
+        let addresses = process.wait_until_listening(PATIENCE)?;
+        self.lock().insert(name, process);
+        Ok(addresses)
+    }
+
+    /// Waits until a node's checkpoint has at least `size` entries.
+    pub fn wait_for_size(&self, node: &str, size: u64) -> anyhow::Result<()> {
+        let client = self.client(node)?;
+        let start = Instant::now();
+        loop {
+            let reached = client
+                .checkpoint()
+                .map_or(0, |known| known.checkpoint().size.0);
+            if reached >= size {
+                return Ok(());
+            }
+            if start.elapsed() > PATIENCE {
+                bail!(
+                    "{node} has {reached} of {size} entries after {} s",
+                    PATIENCE.as_secs()
+                );
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Asks every node to stop and waits until all have.
+    pub fn stop_all(&self) {
+        let nodes = std::mem::take(&mut *self.lock());
+        nodes.values().for_each(NodeProcess::ask_to_stop);
+        for process in nodes.into_values() {
+            let pid = process.pid();
+            process.stop(PATIENCE);
+            self.running.remove(pid);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<ParticipantName, NodeProcess>> {
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.stop_all();
+    }
+}
