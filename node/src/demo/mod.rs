@@ -201,23 +201,18 @@ fn check_receipts(world: &World, books: &Books) -> anyhow::Result<usize> {
     Ok(held)
 }
 
-/// The two audits, and the bundle that was damaged.
+/// The audit of a node's files, and that of a damaged copy.
 struct Audits {
     good: Audit,
     damaged: Audit,
-    bundle: PathBuf,
 }
 
 fn audit_twice(log: &Path, dir: &Path) -> anyhow::Result<Audits> {
     let good = audit::verify(log)?;
     let copy = dir.join("damaged-copy-of-log");
-    let bundle = audit::damage_a_copy(log, &copy)?;
+    audit::damage_a_copy(log, &copy)?;
     let damaged = audit::verify(&copy)?;
-    Ok(Audits {
-        good,
-        damaged,
-        bundle,
-    })
+    Ok(Audits { good, damaged })
 }
 
 fn summarize(
@@ -278,7 +273,11 @@ fn claims(input: &Input, books: &Books, story: &Story, audits: &Audits) -> Vec<C
     let accounted = story.outcome.items + story.outcome.items_refused == planned;
     let claim = |claim, held, seen: String| Claim { claim, held, seen };
     let race = &story.race;
-    let named = audits.damaged.report.to_string();
+    let named_entry = audits
+        .damaged
+        .report
+        .pointer("/fault/entry")
+        .is_some_and(serde_json::Value::is_u64);
     vec![
         claim(
             "every item of the input is anchored, or listed with its reason",
@@ -330,14 +329,23 @@ fn claims(input: &Input, books: &Books, story: &Story, audits: &Audits) -> Vec<C
         ),
         claim(
             "the audit of a copy with one bit flipped named the entry",
-            audits.damaged.exit != 0 && named.contains("entry"),
+            audits.damaged.exit != 0 && named_entry,
             format!(
-                "exit {}, damaged {}",
+                "exit {}: {}",
                 audits.damaged.exit,
-                audits.bundle.file_name().unwrap_or_default().display()
+                what_was_found(&audits.damaged)
             ),
         ),
     ]
+}
+
+/// What an audit says is wrong.
+fn what_was_found(audit: &Audit) -> &str {
+    let what = audit
+        .report
+        .pointer("/fault/what")
+        .and_then(serde_json::Value::as_str);
+    what.unwrap_or("nothing")
 }
 
 fn keep(world: &World) -> ! {
