@@ -6,11 +6,12 @@ use medanchor_ledger::state::{Bucket, BucketChange, BucketReader, Prefix, StateK
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 struct NoBuckets;
 
 impl BucketReader for NoBuckets {
-    fn bucket(&self, _: &Prefix) -> Result<Bucket, ReadFailed> {
+    fn bucket(&self, _: &Prefix) -> Result<Arc<Bucket>, ReadFailed> {
         Err(ReadFailed("nothing is stored".into()))
     }
 }

@@ -6,6 +6,7 @@ use crate::tables::{Snapshot, Tables};
 use medanchor_ledger::state::{Bucket, BucketReader, Prefix, StateKey, StateMap};
 use medanchor_ledger::{NetworkId, ReadFailed};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 struct Reader {
@@ -14,10 +15,10 @@ struct Reader {
 }
 
 impl BucketReader for Reader {
-    fn bucket(&self, prefix: &Prefix) -> Result<Bucket, ReadFailed> {
+    fn bucket(&self, prefix: &Prefix) -> Result<Arc<Bucket>, ReadFailed> {
         use medanchor_ledger::state::BucketChange::Write;
         match self.layers.find(|layer| layer.buckets.get(prefix).cloned()) {
-            Some(Write { bucket, .. }) => Ok((*bucket).clone()),
+            Some(Write { bucket, .. }) => Ok(bucket),
             Some(_) => Err(ReadFailed("removed".into())),
             None => Ok(self.snapshot.bucket(prefix)?),
         }

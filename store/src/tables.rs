@@ -267,13 +267,12 @@ fn reclaim(table: &mut BucketTable<'_>, rows: &mut RowLog) -> Result<(), StoreEr
     while let Some(number) = rows.emptiest() {
         let mut kept = Vec::new();
         rows.scan(number, |place, bytes| {
-            let Some(row) = Row::decode(bytes) else {
+            let Some(key) = row::prefix(&bytes).map(|prefix| prefix.encode()) else {
                 return Ok(());
             };
-            let key = row.prefix().encode();
             let entry = table.get(key.as_slice())?;
             let counts = entry.is_some_and(|entry| decode_bucket(entry.value()).1 == place);
-            kept.extend(counts.then(|| (key, bytes.to_vec(), place)));
+            kept.extend(counts.then_some((key, bytes, place)));
             Ok(())
         })?;
         for (key, bytes, old) in kept {
@@ -342,8 +341,8 @@ impl Snapshot {
         Ok(self.row(&prefix)?.value(path).map(<[u8]>::to_vec))
     }
 
-    pub(crate) fn bucket(&self, prefix: &Prefix) -> Result<Bucket, StoreError> {
-        Ok(self.row(prefix)?.bucket().clone())
+    pub(crate) fn bucket(&self, prefix: &Prefix) -> Result<Arc<Bucket>, StoreError> {
+        Ok(Arc::clone(self.row(prefix)?.bucket()))
     }
 
     fn row(&self, prefix: &Prefix) -> Result<Arc<Row>, StoreError> {

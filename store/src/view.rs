@@ -100,9 +100,9 @@ impl StoreView {
 }
 
 impl BucketReader for StoreView {
-    fn bucket(&self, prefix: &Prefix) -> Result<Bucket, ReadFailed> {
+    fn bucket(&self, prefix: &Prefix) -> Result<Arc<Bucket>, ReadFailed> {
         match self.find(|layer| layer.buckets.get(prefix).cloned()) {
-            Some(BucketChange::Write { bucket, .. }) => Ok((*bucket).clone()),
+            Some(BucketChange::Write { bucket, .. }) => Ok(bucket),
             Some(BucketChange::Empty | BucketChange::Remove) => Err(StoreError::Contradiction {
                 what: "bucket of the state map",
             }

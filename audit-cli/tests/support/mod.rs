@@ -137,8 +137,8 @@ impl View for Memory {
 }
 
 impl BucketReader for Memory {
-    fn bucket(&self, prefix: &Prefix) -> Result<Bucket, ReadFailed> {
-        let found = self.buckets.get(prefix).map(|bucket| (**bucket).clone());
+    fn bucket(&self, prefix: &Prefix) -> Result<Arc<Bucket>, ReadFailed> {
+        let found = self.buckets.get(prefix).cloned();
         found.ok_or_else(|| ReadFailed("no such bucket".into()))
     }
 }

@@ -70,7 +70,7 @@ fn first_state(genesis: &Genesis) -> Changes {
 struct NoBuckets;
 
 impl BucketReader for NoBuckets {
-    fn bucket(&self, _: &Prefix) -> Result<Bucket, ReadFailed> {
+    fn bucket(&self, _: &Prefix) -> Result<Arc<Bucket>, ReadFailed> {
         Err(ReadFailed("no bucket is stored before height 0".into()))
     }
 }

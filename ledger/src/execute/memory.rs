@@ -74,8 +74,8 @@ impl MemoryState {
 }
 
 impl BucketReader for MemoryState {
-    fn bucket(&self, prefix: &Prefix) -> Result<Bucket, ReadFailed> {
-        let bucket = self.buckets.get(prefix).map(|bucket| Bucket::clone(bucket));
+    fn bucket(&self, prefix: &Prefix) -> Result<Arc<Bucket>, ReadFailed> {
+        let bucket = self.buckets.get(prefix).map(Arc::clone);
         bucket.ok_or_else(|| ReadFailed(format!("no bucket is held under {prefix:?}").into()))
     }
 }

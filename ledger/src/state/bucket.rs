@@ -70,14 +70,19 @@ impl Bucket {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(Self::encoded_length(self.leaves.len()));
+        self.encode_into(&mut bytes);
+        bytes
+    }
+
+    /// Appends what [`Self::encode`] gives.
+    pub fn encode_into(&self, bytes: &mut Vec<u8>) {
         for slot in &self.slots {
             bytes.extend_from_slice(slot.as_bytes());
         }
-        for leaf in self.leaves.iter() {
+        for leaf in &self.leaves {
             bytes.extend_from_slice(leaf.path.as_bytes());
             bytes.extend_from_slice(leaf.root.as_bytes());
         }
-        bytes
     }
 
     /// Reads what [`Self::encode`] gave. Slot roots are not recomputed: guard stored bytes with a

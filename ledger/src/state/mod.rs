@@ -28,6 +28,7 @@ pub use prefix::{Path, Prefix, PrefixError};
 pub use update::{BucketChange, MapUpdate};
 
 use crate::ReadFailed;
+use std::sync::Arc;
 
 /// Where [`StateMap`] gets its buckets from: a store, or a layer above one.
 pub trait BucketReader {
@@ -38,5 +39,5 @@ pub trait BucketReader {
     /// # Errors
     ///
     /// When the bucket is missing or cannot be read: never a verdict on a block.
-    fn bucket(&self, prefix: &Prefix) -> Result<Bucket, ReadFailed>;
+    fn bucket(&self, prefix: &Prefix) -> Result<Arc<Bucket>, ReadFailed>;
 }

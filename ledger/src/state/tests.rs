@@ -5,6 +5,7 @@ use super::*;
 use crate::{StateRoot, sha256};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Buckets as a store keeps them: bytes by prefix, and the roots beside them.
 #[derive(Clone, Default)]
@@ -46,11 +47,10 @@ impl Stored {
 }
 
 impl BucketReader for Stored {
-    fn bucket(&self, prefix: &Prefix) -> Result<Bucket, ReadFailed> {
+    fn bucket(&self, prefix: &Prefix) -> Result<Arc<Bucket>, ReadFailed> {
         let missing = || ReadFailed("no such bucket".into());
-        Ok(Bucket::decode(
-            self.buckets.get(prefix).ok_or_else(missing)?,
-        )?)
+        let bytes = self.buckets.get(prefix).ok_or_else(missing)?;
+        Ok(Arc::new(Bucket::decode(bytes)?))
     }
 }
 

@@ -191,7 +191,7 @@ impl<'r, R: BucketReader + ?Sized> Updater<'r, R> {
         Arc::new(node)
     }
 
-    fn read(&self, root: BucketRoot, prefix: &Prefix) -> Result<Option<Bucket>, ReadFailed> {
+    fn read(&self, root: BucketRoot, prefix: &Prefix) -> Result<Option<Arc<Bucket>>, ReadFailed> {
         if root.count == 0 {
             return Ok(None);
         }

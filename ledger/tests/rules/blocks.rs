@@ -19,6 +19,7 @@ use medanchor_ledger::{
     EventId, Height, LotHandle, PolicyHash, ReadFailed, Round, Size, StateRoot, Time, TreeHash,
     UnitHandle,
 };
+use std::sync::Arc;
 
 /// A block of three records over a fresh world.
 fn built() -> (World, Executed) {
@@ -321,7 +322,7 @@ struct Odd {
 }
 
 impl BucketReader for Odd {
-    fn bucket(&self, prefix: &Prefix) -> Result<Bucket, ReadFailed> {
+    fn bucket(&self, prefix: &Prefix) -> Result<Arc<Bucket>, ReadFailed> {
         self.world.state.bucket(prefix)
     }
 }

@@ -98,7 +98,7 @@ impl RowFiles {
         ];
         file.read_exact_at(&mut bytes, place.offset.into())
             .map_err(|error| StoreError::io("read", &path, error))?;
-        let row = Row::decode(&bytes).ok_or_else(|| damaged(&path, place.offset.into()))?;
+        let row = Row::decode(bytes).ok_or_else(|| damaged(&path, place.offset.into()))?;
         let row = Arc::new(row);
         self.cache.put(place, Arc::clone(&row));
         Ok(row)
@@ -247,7 +247,7 @@ impl RowLog {
     pub(crate) fn scan(
         &self,
         number: u32,
-        mut each: impl FnMut(Place, &[u8]) -> Result<(), StoreError>,
+        mut each: impl FnMut(Place, Vec<u8>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let path = path(&self.files.folder, number);
         let file = File::open(&path).map_err(|error| StoreError::io("read", &path, error))?;
@@ -275,7 +275,7 @@ impl RowLog {
                     offset,
                     length,
                 },
-                &bytes,
+                bytes,
             )?;
             offset = offset.saturating_add(length);
         }

@@ -14,6 +14,8 @@
 //! Numbers are big-endian.
 
 use medanchor_ledger::state::{Bucket, Path, Prefix};
+use std::ops::Range;
+use std::sync::Arc;
 
 /// Checksum and length.
 pub(crate) const HEAD: usize = 8;
@@ -23,10 +25,11 @@ pub(crate) const MAX_ROW: usize = 64 << 20;
 /// A row that was read and whose checksum holds.
 #[derive(Debug)]
 pub(crate) struct Row {
+    bytes: Vec<u8>,
     prefix: Prefix,
-    bucket: Bucket,
-    values: Vec<Box<[u8]>>,
-    length: usize,
+    bucket: Arc<Bucket>,
+    /// Where the lengths of the values begin; the values follow them to the end.
+    lengths: usize,
 }
 
 /// The bytes of a row; `value` gives that of a leaf.
@@ -37,12 +40,15 @@ pub(crate) fn encode<'v>(
 ) -> Option<Vec<u8>> {
     let values: Option<Vec<&[u8]>> = bucket.paths().map(value).collect();
     let values = values?;
-    let mut bytes = vec![0; HEAD];
+    let size: usize = values.iter().map(|value| value.len() + 4).sum();
+    let around = HEAD + 1 + Prefix::MAX_ENCODED + 2;
+    let mut bytes = Vec::with_capacity(around + Bucket::encoded_length(bucket.count()) + size);
+    bytes.resize(HEAD, 0);
     let prefix = prefix.encode();
     bytes.push(u8::try_from(prefix.len()).ok()?);
     bytes.extend(prefix);
     bytes.extend(u16::try_from(bucket.count()).ok()?.to_be_bytes());
-    bytes.extend(bucket.encode());
+    bucket.encode_into(&mut bytes);
     for value in &values {
         bytes.extend(u32::try_from(value.len()).ok()?.to_be_bytes());
     }
@@ -68,52 +74,69 @@ pub(crate) fn head(head: &[u8; HEAD]) -> (u32, usize) {
 
 impl Row {
     /// Reads a row that is exactly `bytes`.
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
-        let (first, rest) = bytes.split_first_chunk::<HEAD>()?;
+    pub(crate) fn decode(bytes: Vec<u8>) -> Option<Self> {
+        let (first, body) = bytes.split_first_chunk::<HEAD>()?;
         let (crc, length) = head(first);
-        if length != rest.len() || crc32fast::hash(rest) != crc {
+        if length != body.len() || crc32fast::hash(body) != crc {
             return None;
         }
-        let (&prefix_length, rest) = rest.split_first()?;
+        let (&prefix_length, rest) = body.split_first()?;
         let (prefix, rest) = rest.split_at_checked(prefix_length.into())?;
         let (count, rest) = rest.split_first_chunk::<2>()?;
         let count = usize::from(u16::from_be_bytes(*count));
         let (bucket, rest) = rest.split_at_checked(Bucket::encoded_length(count))?;
-        let (lengths, mut rest) = rest.split_at_checked(4 * count)?;
-        let mut values = Vec::with_capacity(count);
-        for length in lengths.as_chunks::<4>().0 {
-            let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
-            let (value, after) = rest.split_at_checked(length)?;
-            values.push(value.into());
-            rest = after;
-        }
-        let prefix = Prefix::decode(prefix).ok()?;
-        let bucket = Bucket::decode(bucket).ok()?;
-        let length = bytes.len();
-        rest.is_empty().then_some(Self {
+        let lengths = bytes.len() - rest.len();
+        let (prefix, bucket) = (Prefix::decode(prefix).ok()?, Bucket::decode(bucket).ok()?);
+        let row = Self {
+            bytes,
             prefix,
-            bucket,
-            values,
-            length,
-        })
+            bucket: Arc::new(bucket),
+            lengths,
+        };
+        (row.range(count)?.start == row.bytes.len()).then_some(row)
     }
 
     pub(crate) const fn prefix(&self) -> &Prefix {
         &self.prefix
     }
 
-    pub(crate) const fn bucket(&self) -> &Bucket {
+    pub(crate) const fn bucket(&self) -> &Arc<Bucket> {
         &self.bucket
     }
 
     /// Bytes on disk.
     pub(crate) const fn length(&self) -> usize {
-        self.length
+        self.bytes.len()
     }
 
     /// The value of a leaf.
     pub(crate) fn value(&self, path: &Path) -> Option<&[u8]> {
-        let place = self.bucket.place(path)?;
-        self.values.get(place).map(|value| &**value)
+        self.bytes.get(self.range(self.bucket.place(path)?)?)
     }
+
+    /// Where the value at a place stands; an empty range at the end of all values.
+    fn range(&self, place: usize) -> Option<Range<usize>> {
+        let count = self.bucket.count();
+        let lengths = self
+            .bytes
+            .get(self.lengths..self.lengths.checked_add(4 * count)?)?;
+        let lengths = lengths.as_chunks::<4>().0;
+        let length = |bytes: &[u8; 4]| usize::try_from(u32::from_be_bytes(*bytes)).ok();
+        let before = lengths
+            .get(..place)?
+            .iter()
+            .try_fold(0usize, |sum, bytes| sum.checked_add(length(bytes)?))?;
+        let start = self.lengths.checked_add(4 * count)?.checked_add(before)?;
+        let own = lengths.get(place).map_or(Some(0), length)?;
+        Some(start..start.checked_add(own)?)
+    }
+}
+
+/// The prefix of a row whose checksum holds.
+pub(crate) fn prefix(bytes: &[u8]) -> Option<Prefix> {
+    let (first, body) = bytes.split_first_chunk::<HEAD>()?;
+    let (crc, length) = head(first);
+    let (&prefix_length, rest) = body.split_first()?;
+    let good = length == body.len() && crc32fast::hash(body) == crc;
+    Prefix::decode(rest.get(..usize::from(prefix_length)).filter(|_| good)?).ok()
 }

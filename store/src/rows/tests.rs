@@ -8,13 +8,14 @@ use medanchor_ledger::state::{Bucket, BucketReader, Prefix, StateKey};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 const SEGMENT: u64 = 30_000;
 
 struct Saved(Snapshot);
 
 impl BucketReader for Saved {
-    fn bucket(&self, prefix: &Prefix) -> Result<Bucket, ReadFailed> {
+    fn bucket(&self, prefix: &Prefix) -> Result<Arc<Bucket>, ReadFailed> {
         Ok(self.0.bucket(prefix)?)
     }
 }
