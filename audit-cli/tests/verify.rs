@@ -371,3 +371,34 @@ fn a_validator_that_signed_two_roots_is_found_among_the_cosignatures() {
     .expect("a file");
     assert!(what(&verify(folder.path()).1["fault"]).contains("where no block ends"));
 }
+
+#[test]
+fn a_file_of_anything_else_is_refused_and_nothing_panics() {
+    let built = Built::busy(33);
+    let folder = published(&built);
+    let noise = |length: usize| -> Vec<u8> {
+        let mut state = 0x9e37_79b9_u32;
+        let byte = |_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state.to_be_bytes()[0]
+        };
+        (0..length).map(byte).collect()
+    };
+    for path in files(folder.path()) {
+        let good = fs::read(&path).expect("a file");
+        for bytes in [
+            Vec::new(),
+            noise(1),
+            noise(40),
+            noise(70_000),
+            vec![0; 9_000],
+        ] {
+            fs::write(&path, &bytes).expect("a file");
+            let (code, report) = verify(folder.path());
+            let empty = bytes.is_empty() && path.ends_with("cosignatures");
+            let expected: &[i32] = if empty { &[0] } else { &[1, 3] };
+            assert!(expected.contains(&code), "{}: {report:#}", path.display());
+        }
+        fs::write(&path, good).expect("a file");
+    }
+}

@@ -9,7 +9,7 @@ use medanchor_ledger::cosignature::{Cosignature, Gathering};
 use medanchor_ledger::event::{
     Event, EventBody, LotOpen, UnitCommission, UnitShip, Units, UnsignedEvent,
 };
-use medanchor_ledger::execute::{BlockBuilder, Executed, Head, View, execute_genesis};
+use medanchor_ledger::execute::{BlockBuilder, Executed, MemoryState, View, execute_genesis};
 use medanchor_ledger::genesis::{Authorities, Genesis, GenesisSpec};
 use medanchor_ledger::merkle::bundle::{BundleId, append_entry};
 use medanchor_ledger::merkle::tile::{Tile, TileId};
@@ -19,14 +19,11 @@ use medanchor_ledger::receipt::Receipt;
 use medanchor_ledger::rules::{Participant, Role};
 use medanchor_ledger::seal::value_id;
 use medanchor_ledger::signature::SigningKey;
-use medanchor_ledger::state::{Bucket, BucketChange, BucketReader, Prefix, StateKey, StateMap};
 use medanchor_ledger::validator::{Validator, ValidatorSet};
 use medanchor_ledger::*;
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
-use std::sync::Arc;
 
 const PARTICIPANTS: [(&str, Role); 5] = [
     ("jade-pharma", Role::Manufacturer),
@@ -75,80 +72,12 @@ pub fn genesis(network: &str) -> Genesis {
     Genesis::new(spec).expect("a genesis")
 }
 
-/// A state in memory, as a node has one.
-pub struct Memory {
-    head: Head,
-    map: StateMap,
-    values: BTreeMap<StateKey, Vec<u8>>,
-    buckets: BTreeMap<Prefix, Arc<Bucket>>,
-}
-
-impl Memory {
-    fn new(first: &Executed) -> Self {
-        let (values, buckets) = (BTreeMap::new(), BTreeMap::new());
-        let mut memory = Self {
-            head: first.head.clone(),
-            map: StateMap::empty(),
-            values,
-            buckets,
-        };
-        memory.apply(first);
-        memory
-    }
-
-    fn apply(&mut self, executed: &Executed) {
-        self.map
-            .apply(&executed.map_update)
-            .expect("an update of this map");
-        for (key, value) in executed.changes.iter() {
-            match value {
-                Some(value) => drop(self.values.insert(key.clone(), value.clone())),
-                None => drop(self.values.remove(key)),
-            }
-        }
-        for (prefix, change) in executed.map_update.buckets() {
-            match change {
-                BucketChange::Write { bucket, .. } => {
-                    self.buckets.insert(*prefix, Arc::clone(bucket));
-                }
-                _ => drop(self.buckets.remove(prefix)),
-            }
-        }
-        self.head = executed.head.clone();
-    }
-}
-
-impl View for Memory {
-    fn head(&self) -> &Head {
-        &self.head
-    }
-
-    fn value(&self, key: &StateKey) -> Result<Option<Vec<u8>>, ReadFailed> {
-        Ok(self.values.get(key).cloned())
-    }
-
-    fn seen(&self, _: &EventId) -> Result<bool, ReadFailed> {
-        Ok(false)
-    }
-
-    fn map(&self) -> &StateMap {
-        &self.map
-    }
-}
-
-impl BucketReader for Memory {
-    fn bucket(&self, prefix: &Prefix) -> Result<Arc<Bucket>, ReadFailed> {
-        let found = self.buckets.get(prefix).cloned();
-        found.ok_or_else(|| ReadFailed("no such bucket".into()))
-    }
-}
-
 /// A log as entries, block by block; a block's last entry is its seal.
 pub struct Built {
     pub genesis: Genesis,
     pub blocks: Vec<Vec<Vec<u8>>>,
     pub executed: Vec<Executed>,
-    memory: Memory,
+    memory: MemoryState,
     nonce: u64,
 }
 
@@ -161,7 +90,7 @@ impl Built {
             genesis,
             blocks,
             executed: Vec::new(),
-            memory: Memory::new(&first),
+            memory: MemoryState::genesis(&genesis).expect("a first state"),
             nonce: 0,
         }
     }
@@ -224,7 +153,7 @@ impl Built {
             issuer: name(number),
             network: self.genesis.network_id(),
             nonce: Nonce::new(nonce),
-            not_after: self.memory.head.time.plus_millis(60_000),
+            not_after: self.memory.head().time.plus_millis(60_000),
             body,
         };
         unsigned.sign(&key(number, 9)).expect("an event")
@@ -233,7 +162,7 @@ impl Built {
     /// Appends a block of events by the maker.
     pub fn block(&mut self, bodies: Vec<EventBody>) {
         let events: Vec<Event> = bodies.into_iter().map(|body| self.event(0, body)).collect();
-        let time = self.memory.head.time.plus_millis(250);
+        let time = self.memory.head().time.plus_millis(250);
         let mut builder = BlockBuilder::new(&self.memory, time).expect("a builder");
         for event in events {
             let verified = event
@@ -257,7 +186,7 @@ impl Built {
             .seal(Round(0), proposer);
         self.blocks
             .push(executed.entries().map(<[u8]>::to_vec).collect());
-        self.memory.apply(&executed);
+        self.memory.apply(&executed).expect("the next state");
         self.executed.push(executed);
     }
 
