@@ -84,13 +84,14 @@ pub struct Built {
 impl Built {
     pub fn new(network: &str) -> Self {
         let genesis = genesis(network);
+        let memory = MemoryState::genesis(&genesis).expect("a first state");
         let first = execute_genesis(&genesis).expect("an executed genesis");
         let blocks = vec![vec![first.seal_entry.to_vec()]];
         Self {
             genesis,
             blocks,
             executed: Vec::new(),
-            memory: MemoryState::genesis(&genesis).expect("a first state"),
+            memory,
             nonce: 0,
         }
     }
@@ -175,7 +176,7 @@ impl Built {
         }
         let proposer = self
             .memory
-            .head
+            .head()
             .schedule
             .proposer(Round(0))
             .expect("a proposer")
