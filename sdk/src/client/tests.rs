@@ -5,7 +5,7 @@ use crate::context::fixed::Fixed;
 use crate::identity::Identity;
 use crate::testing::node::{Reply, Seen, nobody, serve};
 use crate::testing::{Network, network_with};
-use medanchor_ledger::rules::Role;
+use medanchor_ledger::rules::{self, Role};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

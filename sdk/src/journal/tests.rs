@@ -181,3 +181,46 @@ fn a_crash_during_compaction_leaves_the_old_file_in_force() {
     drop(journal);
     assert_eq!(events(&open(&folder.journal())), [b"one"]);
 }
+
+fn vector(name: &str) -> Result<Vec<Vec<u8>>, JournalError> {
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vectors/sdk-journal");
+    let folder = Folder::new();
+    std::fs::copy(vectors.join(name), folder.journal()).unwrap();
+    Journal::open(&folder.journal(), id).map(|journal| events(&journal))
+}
+
+#[test]
+fn the_format_is_frozen() {
+    assert_eq!(
+        vector("one-of-each.journal").unwrap(),
+        [&b"three"[..], b"newer"]
+    );
+    assert_eq!(
+        vector("torn.journal").unwrap(),
+        [&b"one"[..], b"three", b"newer"]
+    );
+    assert_eq!(
+        vector("torn-zeros.journal").unwrap(),
+        [&b"three"[..], b"newer"]
+    );
+    for damaged in ["rejected-damaged.journal", "rejected-moved.journal"] {
+        let error = vector(damaged).unwrap_err();
+        assert!(
+            matches!(error, JournalError::Damaged { position: 25, .. }),
+            "{error}"
+        );
+    }
+    let error = vector("rejected-header.journal").unwrap_err();
+    assert!(matches!(error, JournalError::NotAJournal { .. }), "{error}");
+}
+
+#[test]
+fn what_is_written_are_the_frozen_bytes() {
+    let folder = Folder::new();
+    let mut journal = open(&folder.journal());
+    journal.sign(&[b"one", b"two", b"three"]).unwrap();
+    journal.renew(&id_of(b"two"), b"newer").unwrap();
+    journal.settle(&[id_of(b"one")]).unwrap();
+    let frozen = include_bytes!("../../../vectors/sdk-journal/one-of-each.journal");
+    assert_eq!(std::fs::read(folder.journal()).unwrap(), frozen);
+}

@@ -1,0 +1,81 @@
+//! What a node says and cannot prove yet: to look at, not to rely on.
+//!
+//! What always holds: everything here is named `unproven`, apart from what a node says of itself.
+
+use super::{BYTES, Client, ClientError, JSON, MAX_FILE, TEXT};
+use medanchor_ledger::rules::{self, Decision, StateValue};
+use medanchor_ledger::state::StateKey;
+use medanchor_ledger::{Height, ParticipantName, RequestHandle};
+
+impl Client {
+    /// A value of the state, such as [`medanchor_ledger::rules::Prescription`], as this node says:
+    /// there is no proof of it yet.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn unproven_state<V: StateValue>(&self, key: &StateKey) -> Result<Option<V>, ClientError> {
+        let answer = self.json(&format!("/v1/state/{}", hex::encode(key.as_bytes())))?;
+        let nonsense = ClientError::Nonsense("it is not a value of that kind");
+        match answer.get("value") {
+            Some(serde_json::Value::Null) => Ok(None),
+            Some(serde_json::Value::String(digits)) => {
+                let value = hex::decode(digits)
+                    .ok()
+                    .and_then(|bytes| V::decode(&bytes).ok());
+                value.map(Some).ok_or(nonsense)
+            }
+            _ => Err(nonsense),
+        }
+    }
+
+    /// What was decided on a request for access, as this node says: there is no proof of it yet.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn unproven_decision(
+        &self,
+        requester: &ParticipantName,
+        request: &RequestHandle,
+    ) -> Result<Option<Decision>, ClientError> {
+        let kept =
+            self.unproven_state::<rules::Request>(&rules::Request::key(requester, request))?;
+        Ok(kept.map(|request| request.decision))
+    }
+
+    /// What this node says of a block: to look at, not to rely on.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn unproven_block(&self, height: Height) -> Result<serde_json::Value, ClientError> {
+        self.json(&format!("/v1/blocks/{height}"))
+    }
+
+    /// What the node says of itself.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn status(&self) -> Result<serde_json::Value, ClientError> {
+        self.json("/v1/status")
+    }
+
+    fn json(&self, path: &str) -> Result<serde_json::Value, ClientError> {
+        let answer = self.get(path, JSON, MAX_FILE)?;
+        serde_json::from_slice(&answer.body).map_err(|_| ClientError::Nonsense("it is not JSON"))
+    }
+
+    /// The policy file as this node serves it. Compare it with the one that you trust.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn unproven_policy(&self) -> Result<Vec<u8>, ClientError> {
+        Ok(self.get("/policy", TEXT, MAX_FILE)?.body)
+    }
+
+    /// The genesis file as this node serves it. Compare its hash with the one that you trust.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn unproven_genesis(&self) -> Result<Vec<u8>, ClientError> {
+        Ok(self.get("/genesis", BYTES, MAX_FILE)?.body)
+    }
+}
