@@ -11,6 +11,7 @@ use crate::view::StoreView;
 use crate::{Journal, Options, StoreError};
 use medanchor_ledger::execute::{Executed, View};
 use medanchor_ledger::{Height, Size};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -113,7 +114,12 @@ impl Recent {
     /// The thread: saves when it is time to, until it is told to stop.
     pub(crate) fn run(&self, tables: &Tables, journal: &Journal, log: &LogFolder) {
         while let Some(view) = self.next_save() {
-            let saved = save(tables, journal, log, &view);
+            let work = AssertUnwindSafe(|| save(tables, journal, log, &view));
+            // A panic must reach those who wait for this thread, as an error.
+            let panicked = Err(StoreError::Contradiction {
+                what: "state database",
+            });
+            let saved = catch_unwind(work).unwrap_or(panicked);
             drop(view);
             let mut state = self.lock();
             state.saving = false;

@@ -63,7 +63,7 @@ impl Tables {
         segment_bytes: u64,
     ) -> Result<(Self, Snapshot), StoreError> {
         let path = folder.join("state.redb");
-        let database = redb::Builder::new().set_cache_size(cache).create(&path)?;
+        let database = open_database(&path, cache)?;
         prepare(&database, &path, network)?;
         let rows = folder.join("rows");
         make_folder(&rows)?;
@@ -116,6 +116,30 @@ impl Tables {
 const MAP_DAMAGED: StoreError = StoreError::Contradiction {
     what: "buckets of the state map",
 };
+
+/// Opens the file after checking every page of it: redb trusts what it reads later.
+fn open_database(path: &Path, cache: usize) -> Result<Database, StoreError> {
+    let what = "the database's own checks do not hold";
+    let damaged = || StoreError::Damaged {
+        path: path.to_owned(),
+        position: 0,
+        what,
+    };
+    let open = || {
+        let mut builder = redb::Builder::new();
+        builder
+            .set_cache_size(cache)
+            .set_check_integrity_on_open(true)
+            .create(path)
+    };
+    // A header that makes no sense is met with a panic in places.
+    match std::panic::catch_unwind(open) {
+        Ok(Err(redb::DatabaseError::Storage(redb::StorageError::Corrupted(_)))) | Err(_) => {
+            Err(damaged())
+        }
+        Ok(opened) => Ok(opened?),
+    }
+}
 
 fn begin(database: &Database) -> Result<WriteTransaction, StoreError> {
     let mut transaction = database.begin_write()?;

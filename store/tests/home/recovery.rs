@@ -297,3 +297,26 @@ fn rows_that_were_never_committed_are_ignored_and_missing_ones_refused() {
         Err(StoreError::Missing { .. })
     ));
 }
+
+#[test]
+fn a_changed_byte_anywhere_in_the_database_is_refused_or_harmless() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open(home.path(), lazy()).unwrap();
+    decide(&store, 300);
+    let root = store.view().map().root();
+    store.close().unwrap();
+    let path = home.path().join("data/state.redb");
+    let good = fs::read(&path).unwrap();
+    let used = good.iter().rposition(|byte| *byte != 0).unwrap();
+    let mut refused = 0;
+    for at in (0..used).step_by(used / 40) {
+        let mut bad = good.clone();
+        bad[at] ^= 0x40;
+        fs::write(&path, bad).unwrap();
+        match open(home.path(), lazy()) {
+            Ok(store) => assert_eq!(store.view().map().root(), root),
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(refused > 0);
+}
