@@ -25,6 +25,9 @@ const REMEMBERED: usize = 16;
 /// A pool up to this size is looked through after every block.
 const SWEPT: usize = 256;
 
+/// A block with this many events says that there is load.
+const LOADED: usize = 64;
+
 /// How long building may take when consensus waits for it.
 const AT_ONCE: Duration = Duration::from_millis(20);
 
@@ -46,6 +49,8 @@ pub struct Executor {
     known: HashMap<BodyHash, Known>,
     /// The next candidate.
     built: Option<Built>,
+    /// When the last block was committed, and how many events it had.
+    last: Option<(Instant, usize)>,
     /// The height of the first block that was decided live, on a restored home.
     caught_up_at: Option<Height>,
 }
@@ -61,6 +66,7 @@ impl Executor {
             publisher,
             known: HashMap::new(),
             built: None,
+            last: None,
             caught_up_at: None,
         }
     }
@@ -130,7 +136,8 @@ impl Executor {
     /// A candidate that can be proposed: not old, and not empty while events wait.
     fn is_good(&self, built: &Built) -> bool {
         let empty = built.candidate.events().is_empty();
-        !built.is_stale() && !(empty && self.shared.pool().has_work())
+        let misses_work = empty && self.shared.pool().has_work();
+        !built.is_stale() && !misses_work
     }
 
     fn remember(&mut self, body: BodyHash, known: Known) {
@@ -248,6 +255,7 @@ impl Executor {
         metrics::histogram!("medanchor_block_commit_seconds").record(start.elapsed());
         self.known.clear();
         self.built = None;
+        self.last = Some((Instant::now(), executed.events.len()));
         self.settle(&executed);
         self.cosign(&executed.head)?;
         self.follow_restored(decided);
@@ -352,6 +360,7 @@ impl Executor {
         let patience = Duration::from_millis(self.shared.consensus.max_execution_ms);
         let first = head.schedule.proposer(Round(0)) == Some(&self.shared.name);
         if first && self.shared.votes {
+            self.pace();
             self.built = Some(self.halt(build(&self.shared, &view, patience))?);
         } else {
             let (size, work) = {
@@ -363,6 +372,20 @@ impl Executor {
             }
         }
         Ok(())
+    }
+
+    /// Under load a block that comes a little later holds more events and costs each node less. A
+    /// lone event does not wait, nor does a pool that fills a block already.
+    fn pace(&self) {
+        let Some((at, events)) = self.last else {
+            return;
+        };
+        let full = u64::from(self.shared.consensus.max_block_bytes);
+        if events < LOADED || self.shared.pool().bytes() >= full {
+            return;
+        }
+        let interval = Duration::from_millis(self.shared.consensus.min_block_interval_ms);
+        std::thread::sleep(interval.saturating_sub(at.elapsed()));
     }
 
     fn store<T>(

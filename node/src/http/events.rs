@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use medanchor_ledger::{EventId, Index};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// An event's place in the log.
 pub const INDEX_HEADER: HeaderName = HeaderName::from_static("medanchor-index");
@@ -178,12 +179,28 @@ pub async fn refusal(service: &Arc<Service>, id: EventId, outcome: Outcome) -> P
     let Some(winner) = rejection.winner else {
         return problem;
     };
-    let receipt = service
-        .read(move |reads| reads.receipt(winner.index))
+    let receipt = winner_receipt(service, winner.index).await;
+    problem.with_winner(winner.event, receipt)
+}
+
+/// How long an answer waits for the receipt of a winner that was decided just now.
+const WINNER_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The receipt of a decided event, as soon as a published checkpoint covers it.
+async fn winner_receipt(service: &Arc<Service>, index: Index) -> Option<String> {
+    let mut published = service.published.clone();
+    let covered = published.wait_for(|published| {
+        published
+            .as_ref()
+            .is_some_and(|published| index.0 < published.checkpoint.size.0)
+    });
+    // Without a quorum in time the problem goes out without the receipt.
+    let _ = tokio::time::timeout(WINNER_PATIENCE, covered).await;
+    service
+        .read(move |reads| reads.receipt(index))
         .await
         .ok()
-        .flatten();
-    problem.with_winner(winner.event, receipt)
+        .flatten()
 }
 
 /// The problem that a refusal at the door stands for.

@@ -1,0 +1,469 @@
+//! A node's HTTP service from outside: what good input gets, and what bad input gets.
+
+use medanchor_ledger::event::{Event, EventBody, LotOpen, RecordSeal, UnsignedEvent};
+use medanchor_ledger::policy::Policy;
+use medanchor_ledger::signature::SigningKey;
+use medanchor_ledger::{
+    CiphertextHash, ClassHandle, Commitment, KeyCheck, LotHandle, NetworkId, Nonce, RecordHandle,
+    Tag, Time, TreeHash, VaultPartHash,
+};
+use medanchor_node::chain::Shared;
+use medanchor_node::config::Config;
+use medanchor_node::network::{Founding, Institution, Layout, NodeHome, Part, Ports};
+use medanchor_node::process::NodeProcess;
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// How long anything may take on a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+const MINUTE: u64 = 60_000;
+
+/// A node of a network of one, a hospital, and what it takes to post there.
+struct Rig {
+    // Stopped before its folder goes.
+    _node: NodeProcess,
+    layout: Layout,
+    url: String,
+    key: SigningKey,
+    next: AtomicU8,
+    agent: ureq::Agent,
+    _dir: TempDir,
+}
+
+/// An answer: status, content type, body, and whether it says when to come back.
+struct Answer {
+    status: u16,
+    kind: String,
+    retry: bool,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).expect("JSON")
+    }
+
+    /// The code of a problem document.
+    fn code(&self) -> String {
+        assert_eq!(
+            self.kind,
+            "application/problem+json",
+            "{}",
+            String::from_utf8_lossy(&self.body)
+        );
+        let problem = self.json();
+        assert_eq!(problem["status"], self.status);
+        problem["code"].as_str().expect("a code").to_owned()
+    }
+}
+
+impl Rig {
+    fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let hospital = Institution {
+            name: "north-hospital".parse().expect("a name"),
+            roles: vec![medanchor_ledger::rules::Role::Hospital],
+            part: Part::Validator,
+        };
+        let founding = Founding {
+            name: "test".parse().expect("a name"),
+            institutions: vec![hospital],
+            ports: Ports::Free,
+            time: Shared::clock(),
+        };
+        let layout = founding.found(dir.path()).expect("founded");
+        let home = &layout.nodes[0].home;
+        let mut config = Config::read(&home.config()).expect("a configuration");
+        change(&mut config);
+        std::fs::write(home.config(), config.documented()).expect("written");
+        let binary = PathBuf::from(env!("CARGO_BIN_EXE_medanchor"));
+        let mut node = NodeProcess::spawn(&binary, home, &[]).expect("starts");
+        let url = node.wait_until_listening(PATIENCE).expect("listens").url();
+        let key = identity_key(&layout.nodes[0]);
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(PATIENCE))
+            .proxy(None)
+            .build()
+            .into();
+        Self {
+            _node: node,
+            layout,
+            url,
+            key,
+            next: AtomicU8::new(1),
+            agent,
+            _dir: dir,
+        }
+    }
+
+    fn unsigned(&self, body: impl Into<EventBody>) -> UnsignedEvent {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        UnsignedEvent {
+            issuer: self.layout.nodes[0].name.clone(),
+            network: self.layout.genesis.network_id(),
+            nonce: Nonce::new([number; 16]),
+            not_after: Shared::clock().plus_millis(10 * MINUTE),
+            body: body.into(),
+        }
+    }
+
+    fn record(&self) -> UnsignedEvent {
+        let unsigned = self.unsigned(LotOpen {
+            lot: LotHandle::new([0; 16]),
+            commitment: commitment(),
+        });
+        let [number, ..] = *unsigned.nonce.as_bytes();
+        UnsignedEvent {
+            body: record(number).into(),
+            ..unsigned
+        }
+    }
+
+    fn sign(&self, event: UnsignedEvent) -> Event {
+        event.sign(&self.key).expect("signed")
+    }
+
+    fn send(&self, path: &str, kind: &str, body: &[u8]) -> Answer {
+        let sent = self
+            .agent
+            .post(format!("{}{path}", self.url))
+            .content_type(kind)
+            .send(body);
+        read(sent.expect("an answer"))
+    }
+
+    fn post(&self, body: &[u8]) -> Answer {
+        self.send("/v1/events", "application/cose", body)
+    }
+
+    fn anchor(&self, event: &Event) -> Answer {
+        self.send(
+            "/v1/events?wait=receipt",
+            "application/cose",
+            event.encoded(),
+        )
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        read(
+            self.agent
+                .get(format!("{}{path}", self.url))
+                .call()
+                .expect("an answer"),
+        )
+    }
+}
+
+fn read(mut response: ureq::http::Response<ureq::Body>) -> Answer {
+    let header = |name: &str| {
+        let value = response
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok());
+        value.unwrap_or_default().to_owned()
+    };
+    let (kind, retry) = (header("content-type"), !header("retry-after").is_empty());
+    let status = response.status().as_u16();
+    let body = response.body_mut().read_to_vec().expect("a body");
+    Answer {
+        status,
+        kind,
+        retry,
+        body,
+    }
+}
+
+fn identity_key(node: &NodeHome) -> SigningKey {
+    let line = std::fs::read_to_string(node.home.identity().join("key")).expect("a key");
+    let digits = line.split_whitespace().last().expect("digits");
+    let mut seed = [0; 32];
+    hex::decode_to_slice(digits, &mut seed).expect("a seed");
+    SigningKey::from_seed(&seed)
+}
+
+fn commitment() -> Commitment {
+    Commitment::new(TreeHash::new([7; 32]))
+}
+
+fn record(number: u8) -> RecordSeal {
+    RecordSeal {
+        record: RecordHandle::new([number; 16]),
+        version: 1,
+        tag: Tag::new([number; 16]),
+        class: ClassHandle::new([1; 16]),
+        commitment: commitment(),
+        ciphertext: CiphertextHash::new([2; 32]),
+        vault_part: VaultPartHash::new([3; 32]),
+        key_check: KeyCheck::new([4; 16]),
+    }
+}
+
+#[test]
+fn an_event_gets_a_receipt_that_holds_offline() {
+    let rig = Rig::new();
+    let event = rig.sign(rig.record());
+    let answer = rig.anchor(&event);
+    assert_eq!(
+        (answer.status, answer.kind.as_str()),
+        (200, "text/plain; charset=utf-8")
+    );
+    let policy = Policy::parse(&rig.get("/policy").body).expect("a policy");
+    assert_eq!(policy.as_bytes(), rig.layout.genesis.policy().as_bytes());
+    medanchor_sdk::verify_receipt(&policy, event.encoded(), &answer.body).expect("holds");
+    let fetched = rig.get(&format!("/v1/events/{}", event.id()));
+    assert_eq!(
+        (fetched.status, fetched.body.as_slice()),
+        (200, event.encoded())
+    );
+    let again = rig.get(&format!("/v1/events/{}/receipt", event.id()));
+    medanchor_sdk::verify_receipt(&policy, event.encoded(), &again.body).expect("holds");
+}
+
+#[test]
+fn a_known_event_is_answered_with_its_receipt() {
+    let rig = Rig::new();
+    let event = rig.sign(rig.record());
+    assert_eq!(rig.anchor(&event).status, 200);
+    let replayed = rig.post(event.encoded());
+    assert_eq!(
+        (replayed.status, replayed.kind.as_str()),
+        (200, "text/plain; charset=utf-8")
+    );
+    let size = rig.get("/v1/status").json()["size"].clone();
+    assert_eq!(rig.anchor(&event).status, 200);
+    assert_eq!(
+        rig.get("/v1/status").json()["size"],
+        size,
+        "nothing was anchored twice"
+    );
+}
+
+#[test]
+fn bytes_that_are_no_event_are_refused() {
+    let rig = Rig::new();
+    let event = rig.sign(rig.record());
+    let whole = event.encoded();
+    assert_eq!(rig.post(b"garbage").code(), "malformed");
+    assert_eq!(rig.post(b"").code(), "malformed");
+    assert_eq!(rig.post(&whole[..whole.len() - 1]).code(), "malformed");
+    assert_eq!(rig.post(&[whole, &[0]].concat()).code(), "malformed");
+    assert_eq!(rig.post(&vec![0xd2; 5_000]).code(), "malformed");
+    let large = rig.post(&vec![0xd2; 100_000]);
+    assert_eq!((large.status, large.code().as_str()), (413, "too-large"));
+    // Array of four with a longer head than it needs: the same value in another encoding.
+    let loose = [&whole[..1], &[0x98, 0x04], &whole[2..]].concat();
+    assert_eq!(rig.post(&loose).code(), "malformed");
+    assert_eq!(
+        rig.send("/v1/events", "text/plain", whole).code(),
+        "unsupported-media-type"
+    );
+    assert_eq!(rig.get("/v1/status").json()["pool_events"], 0);
+}
+
+#[test]
+fn an_event_out_of_place_or_time_is_refused() {
+    let rig = Rig::new();
+    let post = |event: UnsignedEvent| rig.post(rig.sign(event).encoded()).code();
+    let other = UnsignedEvent {
+        network: NetworkId::new([9; 16]),
+        ..rig.record()
+    };
+    assert_eq!(post(other), "wrong-network");
+    let past = Time(Shared::clock().0 - MINUTE);
+    assert_eq!(
+        post(UnsignedEvent {
+            not_after: past,
+            ..rig.record()
+        }),
+        "stale"
+    );
+    let far = Shared::clock().plus_millis(60 * MINUTE);
+    assert_eq!(
+        post(UnsignedEvent {
+            not_after: far,
+            ..rig.record()
+        }),
+        "too-far-ahead"
+    );
+}
+
+#[test]
+fn a_stranger_a_strange_key_and_a_bad_signature_are_refused() {
+    let rig = Rig::new();
+    let stranger = UnsignedEvent {
+        issuer: "nobody".parse().expect("a name"),
+        ..rig.record()
+    };
+    assert_eq!(
+        rig.post(rig.sign(stranger).encoded()).code(),
+        "unknown-signer"
+    );
+    let other = SigningKey::from_seed(&[5; 32]);
+    let event = rig.record().sign(&other).expect("signed");
+    assert_eq!(rig.post(event.encoded()).code(), "unknown-signer");
+    let event = rig.sign(rig.record());
+    let mut broken = event.encoded().to_vec();
+    *broken.last_mut().expect("bytes") ^= 1;
+    assert_eq!(rig.post(&broken).code(), "bad-signature");
+    // The broken copy does not stand in the way of the event itself, nor does it pass for it.
+    assert_eq!(rig.anchor(&event).status, 200);
+}
+
+#[test]
+fn a_rule_that_refuses_is_named_with_the_winner_and_its_receipt() {
+    let rig = Rig::new();
+    let lot = LotOpen {
+        lot: LotHandle::new([1; 16]),
+        commitment: commitment(),
+    };
+    let wrong_role = rig.anchor(&rig.sign(rig.unsigned(lot)));
+    assert_eq!(
+        (wrong_role.status, wrong_role.code().as_str()),
+        (409, "rule-broken")
+    );
+    assert_eq!(wrong_role.json()["rule"], "signer.wrong-role");
+    let first = rig.sign(rig.unsigned(record(200)));
+    assert_eq!(rig.anchor(&first).status, 200);
+    let second = rig.sign(rig.unsigned(record(200)));
+    let lost = rig.anchor(&second);
+    assert_eq!(lost.code(), "rule-broken");
+    let problem = lost.json();
+    assert_eq!(problem["rule"], "record.already-sealed");
+    assert_eq!(problem["winner"], first.id().to_string());
+    let receipt = problem["winner_receipt"].as_str().expect("a receipt");
+    let policy = rig.layout.genesis.policy();
+    medanchor_sdk::verify_receipt(policy, first.encoded(), receipt.as_bytes()).expect("holds");
+    // Whoever asks later is told the same.
+    assert_eq!(
+        rig.get(&format!("/v1/events/{}", second.id())).code(),
+        "rule-broken"
+    );
+}
+
+#[test]
+fn a_batch_gives_each_event_its_own_result() {
+    let rig = Rig::new();
+    let good: Vec<Event> = (0..3).map(|_| rig.sign(rig.record())).collect();
+    let mut broken = good[1].encoded().to_vec();
+    *broken.last_mut().expect("bytes") ^= 1;
+    let batch = [good[0].encoded(), &broken, good[2].encoded()].concat();
+    let kind = "application/cbor-seq";
+    let answer = rig.send("/v1/events/batch?wait=receipt", kind, &batch);
+    assert_eq!(answer.status, 202);
+    let answer = answer.json();
+    assert_eq!(
+        (answer["accepted"].as_u64(), answer["refused"].as_u64()),
+        (Some(2), Some(1))
+    );
+    assert_eq!(answer["results"][0]["status"], "anchored");
+    assert_eq!(answer["results"][1]["problem"]["code"], "bad-signature");
+    let receipt = answer["results"][2]["receipt"].as_str().expect("a receipt");
+    let policy = rig.layout.genesis.policy();
+    medanchor_sdk::verify_receipt(policy, good[2].encoded(), receipt.as_bytes()).expect("holds");
+    assert_eq!(rig.send("/v1/events/batch", kind, b"").code(), "malformed");
+    let cut = &batch[..batch.len() - 3];
+    assert_eq!(rig.send("/v1/events/batch", kind, cut).code(), "malformed");
+}
+
+#[test]
+fn what_is_not_there_is_said_with_a_code() {
+    let rig = Rig::new();
+    assert_eq!(rig.get("/nothing").code(), "no-such-resource");
+    assert_eq!(rig.get("/v1/events").code(), "method-not-allowed");
+    assert_eq!(rig.get("/v1/events/xyz").code(), "malformed");
+    assert_eq!(
+        rig.get(&format!("/v1/events/{}", "ab".repeat(32))).code(),
+        "not-found"
+    );
+    assert_eq!(rig.get("/v1/blocks/999999").code(), "not-found");
+    assert_eq!(rig.get("/tile/9/999").code(), "not-found");
+    assert_eq!(rig.get("/tile/../../genesis").code(), "not-found");
+    assert_eq!(
+        rig.get(&format!("/policies/{}", "ab".repeat(32))).code(),
+        "not-found"
+    );
+}
+
+#[test]
+fn the_published_log_is_served_as_tiles() {
+    let rig = Rig::new();
+    assert_eq!(rig.anchor(&rig.sign(rig.record())).status, 200);
+    let checkpoint = rig.get("/checkpoint");
+    assert_eq!(checkpoint.kind, "text/plain; charset=utf-8");
+    let text = String::from_utf8(checkpoint.body).expect("text");
+    let size: u64 = text
+        .lines()
+        .nth(1)
+        .expect("a size")
+        .parse()
+        .expect("a number");
+    let tile = rig.get(&format!("/tile/0/000.p/{size}"));
+    assert_eq!((tile.status, tile.body.len() as u64), (200, size * 32));
+    assert_eq!(rig.get(&format!("/tile/entries/000.p/{size}")).status, 200);
+    assert_eq!(rig.get("/genesis").body, rig.layout.genesis.encoded());
+    for path in [
+        "/health",
+        "/ready",
+        "/metrics",
+        "/openapi.json",
+        "/certificates",
+        "/cosignatures",
+    ] {
+        assert_eq!(rig.get(path).status, 200, "{path}");
+    }
+}
+
+#[test]
+fn the_stream_tells_of_blocks_and_checkpoints() {
+    let rig = Rig::new();
+    let address = rig.url.strip_prefix("http://").expect("an address");
+    let mut stream = TcpStream::connect(address).expect("connects");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a bound");
+    write!(stream, "GET /v1/stream HTTP/1.1\r\nhost: {address}\r\n\r\n").expect("sent");
+    let mut lines = BufReader::new(stream)
+        .lines()
+        .map(|line| line.expect("a line"));
+    assert!(lines.next().expect("a status").contains("200"));
+    assert_eq!(rig.anchor(&rig.sign(rig.record())).status, 200);
+    lines.find(|line| line == "event: block").expect("a block");
+    lines
+        .find(|line| line == "event: checkpoint")
+        .expect("a checkpoint");
+}
+
+#[test]
+fn who_asks_too_often_is_told_to_come_back() {
+    let rig = Rig::with(|config| {
+        config.http.requests_per_second = 1;
+        config.http.request_burst = 2;
+    });
+    let refused = (0..10)
+        .map(|_| rig.get("/health"))
+        .find(|answer| answer.status == 429);
+    let refused = refused.expect("one too many");
+    assert_eq!(refused.code(), "rate-limited");
+    assert!(refused.retry);
+}
+
+#[test]
+fn a_client_that_does_not_finish_its_headers_is_cut_off() {
+    let rig = Rig::with(|config| config.http.header_timeout_ms = 200);
+    let address = rig.url.strip_prefix("http://").expect("an address");
+    let mut stream = TcpStream::connect(address).expect("connects");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a bound");
+    stream
+        .write_all(b"GET /health HTTP/1.1\r\nhost: ")
+        .expect("sent");
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).expect("the node closes");
+}
