@@ -61,7 +61,7 @@ impl Default for Timeouts {
             rebroadcast: Duration::from_secs(5),
             longest: Duration::from_secs(20),
             heartbeat: Duration::from_secs(10),
-            status: Duration::from_secs(5),
+            status: Duration::from_secs(2),
         }
     }
 }

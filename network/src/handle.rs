@@ -82,6 +82,8 @@ pub struct PeerStatus {
     pub queued: u64,
     /// Messages that its queues had no room for.
     pub dropped: u64,
+    /// Connections that were cut because it broke the protocol or belongs to another network.
+    pub cut: u64,
 }
 
 /// The network, as this node sees it.
@@ -95,6 +97,8 @@ pub struct Status {
     pub idle: bool,
     /// Where this node listens.
     pub listening: SocketAddr,
+    /// Connections that were refused: of strangers, or never finished.
+    pub refused: u64,
     /// Every configured peer.
     pub peers: Vec<PeerStatus>,
 }
@@ -203,6 +207,7 @@ impl Handle {
             round: Round(round),
             idle,
             listening: self.running.listening,
+            refused: self.running.shared.refused(),
             peers: self.running.shared.outbox.status(),
         }
     }

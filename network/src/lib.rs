@@ -29,3 +29,8 @@ pub use application::{
 pub use config::{Config, ConfigError, Consensus, Peer, Timeouts};
 pub use handle::{Delivery, Fatal, Handle, Network, PeerStatus, StartError, Status};
 pub use identity::{PeerKey, SecretSeed};
+
+/// What to add to a log filter so that the engine says only what needs attention; at `info` it
+/// writes some seventeen lines a block.
+pub const LOG_DIRECTIVES: &str = "arc_malachitebft_engine=warn,arc_malachitebft_core_consensus=warn,\
+    arc_malachitebft_core_driver=warn,arc_malachitebft_sync=warn,libp2p_swarm=warn,ractor=warn";

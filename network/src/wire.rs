@@ -18,6 +18,9 @@ use ::bytes::Bytes;
 use libp2p::StreamProtocol;
 use medanchor_ledger::NetworkId;
 
+/// How many lanes there are.
+pub const LANES: usize = 4;
+
 /// Messages of one lane stay in order; lanes do not hold each other up.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Lane {
@@ -25,13 +28,20 @@ pub enum Lane {
     Consensus,
     /// Blocks.
     Parts,
-    /// Events and cosignatures.
+    /// Events.
     Events,
+    /// Cosignatures, which must not wait behind events: receipts wait for them.
+    Cosignatures,
 }
 
 impl Lane {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Consensus, Self::Parts, Self::Events];
+    pub const ALL: [Self; LANES] = [
+        Self::Consensus,
+        Self::Parts,
+        Self::Events,
+        Self::Cosignatures,
+    ];
 
     /// Its place in [`Lane::ALL`].
     pub const fn index(self) -> usize {
@@ -39,6 +49,7 @@ impl Lane {
             Self::Consensus => 0,
             Self::Parts => 1,
             Self::Events => 2,
+            Self::Cosignatures => 3,
         }
     }
 
@@ -48,6 +59,7 @@ impl Lane {
             Self::Consensus => 1024,
             Self::Parts => 40,
             Self::Events => 64,
+            Self::Cosignatures => 256,
         }
     }
 
@@ -57,6 +69,7 @@ impl Lane {
             Self::Consensus => "consensus",
             Self::Parts => "parts",
             Self::Events => "events",
+            Self::Cosignatures => "cosignatures",
         };
         protocol(network, name)
     }
@@ -109,7 +122,12 @@ impl Kind {
         (Self::Manifest, 5, Lane::Parts, 1024),
         (Self::Chunk, 6, Lane::Parts, PART_BYTES),
         (Self::Events, 7, Lane::Events, MAX_EVENT_BATCH_BYTES),
-        (Self::Cosignature, 8, Lane::Events, MAX_COSIGNATURE_BYTES),
+        (
+            Self::Cosignature,
+            8,
+            Lane::Cosignatures,
+            MAX_COSIGNATURE_BYTES,
+        ),
     ];
 
     fn row(self) -> (u8, Lane, usize) {

@@ -8,12 +8,11 @@
 use super::codec::WireCodec;
 use super::context::{Height, Medanchor};
 use super::shared::Shared;
-use crate::bytes::Writer;
 use crate::wire::swarm::Command;
 use crate::wire::{Frame, Kind};
 use ::bytes::Bytes;
 use arc_malachitebft_app_channel::app::engine::network::{
-    NetworkMsg, NetworkRef, PersistentPeerError, Status,
+    NetworkMsg, NetworkRef, PersistentPeerError,
 };
 use arc_malachitebft_app_channel::app::types::codec::Codec;
 use arc_malachitebft_app_channel::app::types::{PeerId, SignedConsensusMsg};
@@ -70,14 +69,6 @@ impl NetworkActor {
             let _ = reply.send(OutboundRequestId::new(id));
         }
     }
-
-    fn status(&self, status: &Status<Medanchor>) {
-        let mut writer = Writer::default();
-        writer
-            .u64(status.tip_height.0)
-            .u64(status.history_min_height.0);
-        self.shared.send_status(Frame::new(Kind::Status, writer.0));
-    }
 }
 
 fn encode<T>(kind: Kind, message: &T) -> Option<Frame>
@@ -117,7 +108,10 @@ impl Actor for NetworkActor {
                     self.shared.broadcast(&[frame]);
                 }
             }
-            NetworkMsg::BroadcastStatus(status) => self.status(&status),
+            NetworkMsg::BroadcastStatus(status) => {
+                self.shared
+                    .send_status(status.tip_height.0, status.history_min_height.0);
+            }
             NetworkMsg::OutgoingRequest(peer, request, reply) => {
                 self.request(peer, request, reply).await;
             }

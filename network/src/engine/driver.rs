@@ -673,6 +673,10 @@ impl<A: Application> Driver<A> {
             return Err(Failure::new(format!("the plan of height {height} is out of turn")).into());
         }
         let (height, application) = (plan.height, self.parts.application.clone());
+        let tip = height.0.saturating_sub(1);
+        self.parts
+            .shared
+            .remember_status(tip, application.oldest().0);
         if let Some(pause) = &mut self.pause {
             pause.plan = Some(plan);
         }

@@ -6,10 +6,11 @@
 
 use super::context::{Height, Medanchor};
 use crate::PeerKey;
+use crate::bytes::Writer;
 use crate::handle::Delivery;
-use crate::wire::Frame;
 use crate::wire::outbox::Outbox;
 use crate::wire::swarm::Command;
+use crate::wire::{Frame, Kind};
 use arc_malachitebft_app_channel::app::engine::network::{Multiaddr, NetworkEvent, Subscriber};
 use arc_malachitebft_app_channel::app::types::PeerId as EnginePeer;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -79,6 +80,7 @@ pub struct Shared {
     height: AtomicU64,
     round: AtomicU32,
     idle: AtomicBool,
+    refused: AtomicU64,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -97,6 +99,7 @@ impl Shared {
             height: AtomicU64::new(0),
             round: AtomicU32::new(0),
             idle: AtomicBool::new(false),
+            refused: AtomicU64::new(0),
         }
     }
 
@@ -166,9 +169,14 @@ impl Shared {
     }
 
     /// Tells everybody how far this node is.
-    pub fn send_status(&self, frame: Frame) {
-        lock(&self.said).status = Some(frame.clone());
-        self.broadcast(&[frame]);
+    pub fn send_status(&self, tip: u64, oldest: u64) {
+        self.remember_status(tip, oldest);
+        self.broadcast(&[status(tip, oldest)]);
+    }
+
+    /// How far this node is, for peers that connect from now on.
+    pub fn remember_status(&self, tip: u64, oldest: u64) {
+        lock(&self.said).status = Some(status(tip, oldest));
     }
 
     /// Sends to everybody; what full queues drop is counted there.
@@ -188,6 +196,16 @@ impl Shared {
         }
     }
 
+    /// A connection was refused.
+    pub fn count_refused(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Connections that were refused since the start.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
     /// Where consensus is.
     pub fn set_place(&self, height: Height, round: u32, idle: bool) {
         self.height.store(height.0, Ordering::Relaxed);
@@ -205,6 +223,13 @@ impl Shared {
     }
 }
 
+/// The message that says how far this node is: its last height and the oldest it can serve.
+fn status(tip: u64, oldest: u64) -> Frame {
+    let mut writer = Writer::default();
+    writer.u64(tip).u64(oldest);
+    Frame::new(Kind::Status, writer.0)
+}
+
 impl Said {
     fn turn_to(&mut self, height: Height) {
         if height > self.height {
@@ -218,7 +243,7 @@ impl Said {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{Kind, Lane};
+    use crate::wire::Lane;
     use libp2p::swarm::ConnectionId;
 
     #[test]

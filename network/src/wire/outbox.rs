@@ -3,7 +3,7 @@
 //! What always holds: saying something never waits; each queue is bounded, and what it has no room
 //! for is dropped and counted. A block goes into a queue whole or not at all.
 
-use super::{Frame, Lane};
+use super::{Frame, LANES, Lane};
 use crate::PeerKey;
 use crate::handle::{Delivery, PeerStatus};
 use libp2p::swarm::ConnectionId;
@@ -14,7 +14,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 /// The sending side of one connection: a queue a lane.
 struct Link {
     connection: ConnectionId,
-    queues: [Option<Sender<Frame>>; 3],
+    queues: [Option<Sender<Frame>>; LANES],
 }
 
 #[derive(Default)]
@@ -23,6 +23,7 @@ struct PeerLinks {
     links: Vec<Link>,
     queued: u64,
     dropped: u64,
+    cut: u64,
 }
 
 /// All queues. Shared by the node's threads and the engine's; the lock is held for no longer than
@@ -66,7 +67,7 @@ impl Outbox {
         let place = known.unwrap_or_else(|| {
             entry.links.push(Link {
                 connection,
-                queues: [None, None, None],
+                queues: [const { None }; LANES],
             });
             entry.links.len() - 1
         });
@@ -107,6 +108,13 @@ impl Outbox {
             .unwrap_or(false)
     }
 
+    /// A connection of the peer is cut for what it did.
+    pub fn count_cut(&self, peer: PeerKey) {
+        if let Some(entry) = self.lock().get_mut(&peer) {
+            entry.cut = entry.cut.saturating_add(1);
+        }
+    }
+
     /// Every peer's state.
     pub fn status(&self) -> Vec<PeerStatus> {
         let peers = self.lock();
@@ -115,6 +123,7 @@ impl Outbox {
             connected: entry.reachable(),
             queued: entry.queued,
             dropped: entry.dropped,
+            cut: entry.cut,
         };
         peers.iter().map(status).collect()
     }
@@ -209,7 +218,7 @@ mod tests {
             .into();
         assert_eq!(
             opened.iter().map(|(_, now)| *now).collect::<Vec<_>>(),
-            [false, false, true]
+            [false, false, false, true]
         );
         assert!(outbox.status()[0].connected);
         assert!(outbox.close(PEER, connection));

@@ -204,10 +204,7 @@ impl Wire {
     fn on_report(&mut self, report: Report) {
         match report {
             Report::Resolved(peer, addresses) => self.dial(peer, addresses),
-            Report::Cut(peer, connection, fault) => {
-                tracing::warn!(%peer, fault, "peer cut");
-                self.swarm.close_connection(connection);
-            }
+            Report::Cut(peer, connection, fault) => self.cut(peer, connection, &fault),
             Report::Served(channel, Some(response)) => {
                 // The peer may be gone; it asks somebody else then.
                 let _ = self
@@ -218,6 +215,12 @@ impl Wire {
             }
             Report::Served(_, None) => {}
         }
+    }
+
+    fn cut(&mut self, peer: PeerKey, connection: ConnectionId, fault: &str) {
+        tracing::warn!(%peer, fault, "peer cut");
+        self.shared.outbox.count_cut(peer);
+        self.swarm.close_connection(connection);
     }
 
     fn on_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
@@ -263,6 +266,7 @@ impl Wire {
                 ..
             } => {
                 tracing::info!(%error, from = %send_back_addr, "connection refused");
+                self.shared.count_refused();
             }
             _ => {}
         }
@@ -309,8 +313,8 @@ impl Wire {
             }
             LaneEvent::In(stream) => self.on_incoming(peer, connection, stream),
             LaneEvent::Refused(lane) => {
-                tracing::warn!(%peer, ?lane, "peer speaks for another network or release");
-                self.swarm.close_connection(connection);
+                let fault = format!("it does not speak {lane:?}: another network or release");
+                self.cut(peer, connection, &fault);
             }
         }
     }
@@ -318,9 +322,7 @@ impl Wire {
     fn on_incoming(&mut self, peer: PeerKey, connection: ConnectionId, stream: LaneStream) {
         let lane = stream.lane;
         if self.readers.contains_key(&(connection, lane)) {
-            tracing::warn!(%peer, ?lane, "peer cut: it opened a lane twice");
-            self.swarm.close_connection(connection);
-            return;
+            return self.cut(peer, connection, &format!("it opened {lane:?} twice"));
         }
         let (upstream, reports) = (self.upstream.clone(), self.reports.0.clone());
         let reader = tokio::spawn(async move {

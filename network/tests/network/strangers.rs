@@ -153,7 +153,7 @@ async fn a_stranger_that_speaks_every_protocol_is_not_heard_and_not_answered() {
     let attacks = [
         ("consensus", wake),
         ("events", event),
-        ("events", cosignature),
+        ("cosignatures", cosignature),
         ("sync", request),
     ];
     for (name, said) in attacks {
