@@ -6,6 +6,7 @@
 
 pub mod error;
 mod files;
+mod home;
 pub mod journal;
 mod layer;
 pub mod lock;
@@ -17,6 +18,7 @@ pub mod reader;
 mod rows;
 mod saver;
 pub mod scratch;
+mod snapshot;
 pub mod store;
 mod tables;
 mod view;

@@ -2,7 +2,8 @@
 //! `cargo test -p medanchor-store --release -- --ignored --nocapture state_map_cost`.
 
 use crate::layer::{Layer, Layers};
-use crate::tables::{Snapshot, Tables};
+use crate::snapshot::Snapshot;
+use crate::tables::Tables;
 use medanchor_ledger::state::{Bucket, BucketReader, Prefix, StateKey, StateMap};
 use medanchor_ledger::{NetworkId, ReadFailed};
 use std::collections::BTreeMap;

@@ -6,7 +6,8 @@
 
 use crate::layer::{Layer, Layers};
 use crate::log::LogFolder;
-use crate::tables::{HeightRow, Snapshot, Tables};
+use crate::snapshot::Snapshot;
+use crate::tables::{HeightRow, Tables};
 use crate::view::StoreView;
 use crate::{Journal, Options, StoreError};
 use medanchor_ledger::execute::{Executed, View};

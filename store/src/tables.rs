@@ -15,24 +15,26 @@
 use crate::StoreError;
 use crate::files::make_folder;
 use crate::layer::Layers;
-use crate::rows::row::{self, Row};
-use crate::rows::{Place, RowFiles, RowLog};
+use crate::rows::row;
+use crate::rows::{Place, RowLog};
+use crate::snapshot::Snapshot;
 use medanchor_ledger::state::{
     Bucket, BucketChange, BucketRoot, Path as StatePath, Prefix, StateMap,
 };
-use medanchor_ledger::{EventId, Height, Index, NetworkId, Size};
+use medanchor_ledger::{Index, NetworkId, Size};
 use redb::{
     Database, ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
 };
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-const BUCKET_ROW: usize = BucketRoot::ENCODED + Place::ENCODED;
+pub(crate) const BUCKET_ROW: usize = BucketRoot::ENCODED + Place::ENCODED;
 
-const BUCKETS: TableDefinition<&[u8], &[u8; BUCKET_ROW]> = TableDefinition::new("buckets");
-const EVENTS: TableDefinition<&[u8; 32], u64> = TableDefinition::new("events");
-const HEIGHTS: TableDefinition<u64, (u64, u64, u64)> = TableDefinition::new("heights");
-const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
+pub(crate) const BUCKETS: TableDefinition<&[u8], &[u8; BUCKET_ROW]> =
+    TableDefinition::new("buckets");
+pub(crate) const EVENTS: TableDefinition<&[u8; 32], u64> = TableDefinition::new("events");
+pub(crate) const HEIGHTS: TableDefinition<u64, (u64, u64, u64)> = TableDefinition::new("heights");
+pub(crate) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 
 const FORMAT: &[u8] = b"medanchor/state/v1";
 
@@ -113,7 +115,7 @@ impl Tables {
     }
 }
 
-const MAP_DAMAGED: StoreError = StoreError::Contradiction {
+pub(crate) const MAP_DAMAGED: StoreError = StoreError::Contradiction {
     what: "buckets of the state map",
 };
 
@@ -193,7 +195,7 @@ fn check_network(path: &Path, network: NetworkId, found: &[u8]) -> Result<(), St
     })
 }
 
-type Buckets = ReadOnlyTable<&'static [u8], &'static [u8; BUCKET_ROW]>;
+pub(crate) type Buckets = ReadOnlyTable<&'static [u8], &'static [u8; BUCKET_ROW]>;
 
 type Roots = Vec<(Prefix, BucketRoot)>;
 
@@ -217,7 +219,7 @@ fn encode_bucket(root: BucketRoot, place: Option<Place>) -> [u8; BUCKET_ROW] {
     bytes
 }
 
-fn decode_bucket(bytes: &[u8; BUCKET_ROW]) -> (BucketRoot, Place) {
+pub(crate) fn decode_bucket(bytes: &[u8; BUCKET_ROW]) -> (BucketRoot, Place) {
     let (mut root, mut place) = ([0; BucketRoot::ENCODED], [0; Place::ENCODED]);
     root.copy_from_slice(&bytes[..BucketRoot::ENCODED]);
     place.copy_from_slice(&bytes[BucketRoot::ENCODED..]);
@@ -328,124 +330,4 @@ fn save_history(transaction: &WriteTransaction, layers: &Layers) -> Result<(), S
         heights.insert(height.0, (row.first.0, row.size.0, row.certificate))?;
     }
     Ok(())
-}
-
-/// The tables at one height. Any number of threads may read it while later heights are written.
-pub(crate) struct Snapshot {
-    buckets: Buckets,
-    events: ReadOnlyTable<&'static [u8; 32], u64>,
-    heights: ReadOnlyTable<u64, (u64, u64, u64)>,
-    meta: ReadOnlyTable<&'static str, &'static [u8]>,
-    rows: RowFiles,
-    map: StateMap,
-}
-
-impl Snapshot {
-    fn new(database: &Database, rows: RowFiles, map: StateMap) -> Result<Self, StoreError> {
-        let transaction = database.begin_read()?;
-        Ok(Self {
-            buckets: transaction.open_table(BUCKETS)?,
-            events: transaction.open_table(EVENTS)?,
-            heights: transaction.open_table(HEIGHTS)?,
-            meta: transaction.open_table(META)?,
-            rows,
-            map,
-        })
-    }
-
-    /// The state map.
-    pub(crate) const fn map(&self) -> &StateMap {
-        &self.map
-    }
-
-    pub(crate) fn value(&self, path: &StatePath) -> Result<Option<Vec<u8>>, StoreError> {
-        let Some(prefix) = self.map.locate(path) else {
-            return Ok(None);
-        };
-        Ok(self.row(&prefix)?.value(path).map(<[u8]>::to_vec))
-    }
-
-    pub(crate) fn bucket(&self, prefix: &Prefix) -> Result<Arc<Bucket>, StoreError> {
-        Ok(Arc::clone(self.row(prefix)?.bucket()))
-    }
-
-    fn row(&self, prefix: &Prefix) -> Result<Arc<Row>, StoreError> {
-        let entry = self.buckets.get(prefix.encode().as_slice())?;
-        let (_, place) = decode_bucket(entry.ok_or(MAP_DAMAGED)?.value());
-        let row = self.rows.read(place)?;
-        if row.prefix() == prefix {
-            Ok(row)
-        } else {
-            Err(MAP_DAMAGED)
-        }
-    }
-
-    /// The rows that hold the leaves of a later bucket under `prefix`, as far as they are here.
-    fn rows_over(&self, prefix: &Prefix, bucket: &Bucket) -> Result<Vec<Arc<Row>>, StoreError> {
-        let mut rows: Vec<Arc<Row>> = Vec::new();
-        for path in bucket.paths() {
-            if rows.last().is_some_and(|row| row.prefix().covers(path)) {
-                continue;
-            }
-            if let Some(found) = self.map.locate(path) {
-                rows.push(self.row(&found)?);
-            }
-        }
-        debug_assert!(
-            rows.len() < 2
-                || rows
-                    .iter()
-                    .all(|row| row.prefix().length() > prefix.length())
-        );
-        Ok(rows)
-    }
-
-    pub(crate) fn event(&self, id: &EventId) -> Result<Option<Index>, StoreError> {
-        Ok(self
-            .events
-            .get(id.as_bytes())?
-            .map(|row| Index(row.value())))
-    }
-
-    pub(crate) fn height(&self, height: Height) -> Result<Option<HeightRow>, StoreError> {
-        let row = self.heights.get(height.0)?.map(|row| row.value());
-        Ok(row.map(|(first, size, certificate)| HeightRow {
-            first: Index(first),
-            size: Size(size),
-            certificate,
-        }))
-    }
-
-    /// The height, up to `tip`, whose block holds the entry at `index`.
-    pub(crate) fn height_at(
-        &self,
-        index: Index,
-        tip: Height,
-    ) -> Result<Option<Height>, StoreError> {
-        height_holding(index, tip, |height| self.height(height))
-    }
-
-    pub(crate) fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.meta.get(name)?.map(|row| row.value().to_vec()))
-    }
-}
-
-/// The height, up to `tip`, whose block holds the entry at `index`, by bisection over its rows.
-pub(crate) fn height_holding(
-    index: Index,
-    tip: Height,
-    row: impl Fn(Height) -> Result<Option<HeightRow>, StoreError>,
-) -> Result<Option<Height>, StoreError> {
-    let (mut low, mut high) = (0, tip.0);
-    while low < high {
-        let middle = low.midpoint(high);
-        match row(Height(middle))? {
-            Some(row) if row.size.0 > index.0 => high = middle,
-            _ => low = middle + 1,
-        }
-    }
-    let found = row(Height(low))?;
-    Ok(found
-        .filter(|row| row.size.0 > index.0)
-        .map(|_| Height(low)))
 }

@@ -2,7 +2,8 @@
 
 use crate::StoreError;
 use crate::layer::{Layer, Layers};
-use crate::tables::{HeightRow, Snapshot, height_holding};
+use crate::snapshot::{Snapshot, height_holding};
+use crate::tables::HeightRow;
 use medanchor_ledger::execute::{Head, View};
 use medanchor_ledger::state::{Bucket, BucketChange, BucketReader, Prefix, StateKey, StateMap};
 use medanchor_ledger::{EventId, Height, Index, ReadFailed, Size};

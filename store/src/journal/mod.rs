@@ -10,7 +10,7 @@
 //! - A body is written once; the decision refers to it.
 //! - After an error nothing more is written. What was half written is cut when the home is opened.
 //!
-//! The bytes are in [`record`].
+//! The byte tables stand in `record.rs`.
 
 mod index;
 mod record;

@@ -16,59 +16,31 @@
 //! | `certificates` | of each height from 1 on, in order: length (4 bytes, big-endian), certificate |
 //! | `cosignatures` | in the order in which they came: length (4 bytes, big-endian), record |
 
+mod batch;
 mod cache;
 mod edge;
 pub(crate) mod records;
+mod start;
 #[cfg(test)]
 mod tests;
 
+use crate::StoreError;
 use crate::files::{make_folder, read_bounded, sync_folder, write_aside};
-use crate::reader::{LogReader, MAX_GENESIS};
-use crate::{StoreError, files};
+use crate::reader::LogReader;
+use batch::Batch;
 use cache::TileCache;
 use edge::Edge;
-use medanchor_ledger::checkpoint::Checkpoint;
 use medanchor_ledger::cosignature::Cosignature;
 use medanchor_ledger::merkle::NodeReader;
 use medanchor_ledger::merkle::bundle::{BundleId, append_entry, read_entries};
 use medanchor_ledger::merkle::tile::{TileId, Width};
-use medanchor_ledger::note::Note;
 use medanchor_ledger::policy::Policy;
 use medanchor_ledger::{Index, ReadFailed, Size, TreeHash};
 use records::{RecordFile, framed};
-use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
+pub(crate) use start::LogMark;
+use start::{checkpoint_size, keep_genesis, remove_folder};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
-
-/// How far the files of a log are durable, as the state database remembers it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct LogMark {
-    /// Entries below are in full bundles and tiles; a multiple of 256.
-    pub(crate) settled: Size,
-    /// Where the cosignatures end.
-    pub(crate) cosignatures: u64,
-}
-
-impl LogMark {
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        [self.settled.0, self.cosignatures]
-            .iter()
-            .flat_map(|number| number.to_be_bytes())
-            .collect()
-    }
-
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
-        let (numbers, rest) = bytes.as_chunks::<8>();
-        let [settled, cosignatures] = numbers else {
-            return None;
-        };
-        rest.is_empty().then(|| Self {
-            settled: Size(u64::from_be_bytes(*settled)),
-            cosignatures: u64::from_be_bytes(*cosignatures),
-        })
-    }
-}
 
 /// The log of one node.
 #[derive(Debug)]
@@ -478,74 +450,4 @@ fn bundle_of<'a>(entries: impl Iterator<Item = &'a [u8]>) -> Result<Vec<u8>, Sto
         append_entry(&mut bytes, entry).map_err(refused)?;
     }
     Ok(bytes)
-}
-
-/// Files of one batch: each synced and renamed when written, their folders synced at the end.
-struct Batch<'a> {
-    root: &'a Path,
-    folders: BTreeSet<PathBuf>,
-}
-
-impl<'a> Batch<'a> {
-    const fn new(root: &'a Path) -> Self {
-        Self {
-            root,
-            folders: BTreeSet::new(),
-        }
-    }
-
-    fn write(&mut self, name: &str, bytes: Option<Vec<u8>>) -> Result<(), StoreError> {
-        let path = self.root.join(name);
-        let bytes = bytes.ok_or(StoreError::Contradiction {
-            what: "edge of the log",
-        })?;
-        let folder = path.parent().unwrap_or(self.root).to_owned();
-        make_folder(&folder)?;
-        self.folders.insert(folder);
-        write_aside(&path, &bytes)
-    }
-
-    fn sync(&self) -> Result<(), StoreError> {
-        self.folders
-            .iter()
-            .try_for_each(|folder| sync_folder(folder))
-    }
-}
-
-fn keep_genesis(path: &Path, genesis: &[u8]) -> Result<(), StoreError> {
-    match read_bounded(path, MAX_GENESIS as u64)? {
-        None => write_aside(path, genesis),
-        Some(found) if found == genesis => Ok(()),
-        Some(found) => Err(StoreError::OtherNetwork {
-            path: path.to_owned(),
-            expected: files::network_of(genesis),
-            found: files::network_of(&found),
-        }),
-    }
-}
-
-/// The size in `checkpoint`, or 0.
-fn checkpoint_size(reader: &LogReader) -> Result<Size, StoreError> {
-    let Some(bytes) = reader.checkpoint()? else {
-        return Ok(Size(0));
-    };
-    let note = Note::parse(&bytes).ok();
-    let checkpoint = note.and_then(|note| note.text().parse::<Checkpoint>().ok());
-    let damaged = || StoreError::Damaged {
-        path: reader.folder().join("checkpoint"),
-        position: 0,
-        what: "it is no checkpoint",
-    };
-    checkpoint
-        .map(|checkpoint| checkpoint.size)
-        .ok_or_else(damaged)
-}
-
-fn remove_folder(folder: &Path) -> Result<(), StoreError> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(StoreError::io("delete", folder, error))
-        }
-        _ => Ok(()),
-    }
 }

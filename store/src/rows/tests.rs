@@ -1,7 +1,8 @@
 //! Room is won back, and nothing that counts is lost with it.
 
 use crate::layer::{Layer, Layers};
-use crate::tables::{Snapshot, Tables};
+use crate::snapshot::Snapshot;
+use crate::tables::Tables;
 use medanchor_ledger::NetworkId;
 use medanchor_ledger::ReadFailed;
 use medanchor_ledger::state::{Bucket, BucketReader, Prefix, StateKey};

@@ -1,0 +1,206 @@
+//! Opening a home: what the database, the files and the journal have is put together, or refused.
+
+use crate::files::make_folder;
+use crate::journal::Known;
+use crate::layer::Layers;
+use crate::log::{LogFolder, LogMark};
+use crate::marks::Marks;
+use crate::reader::LogReader;
+use crate::saver::{Recent, layer_of, settled_height};
+use crate::snapshot::Snapshot;
+use crate::tables::{HeightRow, Tables};
+use crate::view::StoreView;
+use crate::{Journal, Options, StoreError, StoredBlock};
+use medanchor_ledger::block::Block;
+use medanchor_ledger::certificate::Certificate;
+use medanchor_ledger::event::Event;
+use medanchor_ledger::execute::{Executed, Head, execute_genesis};
+use medanchor_ledger::genesis::Genesis;
+use medanchor_ledger::seal::Seal;
+use medanchor_ledger::{Height, Index, Size};
+use std::path::Path;
+use std::sync::Arc;
+
+/// The parts of an open home, shared with the thread that saves.
+pub(crate) struct Shared {
+    pub(crate) journal: Journal,
+    pub(crate) tables: Tables,
+    pub(crate) log: LogFolder,
+    pub(crate) marks: Marks,
+    pub(crate) recent: Recent,
+}
+
+impl Shared {
+    pub(crate) fn open(
+        home: &Path,
+        genesis: &Genesis,
+        options: Options,
+    ) -> Result<Self, StoreError> {
+        let data = home.join("data");
+        make_folder(&data)?;
+        let network = genesis.network_id();
+        let (tables, mut saved) =
+            Tables::open(&data, network, options.cache_bytes, options.segment_bytes)?;
+        if saved.meta("head")?.is_none() {
+            saved = save_genesis(&tables, &saved, genesis)?;
+        }
+        let head = saved_head(&saved)?;
+        let mark = saved.meta("log")?.and_then(|bytes| LogMark::decode(&bytes));
+        let mark = mark.ok_or(StoreError::Contradiction {
+            what: "mark of the log",
+        })?;
+        let folder = home.join("log");
+        let certificates = certificates_end(&saved, &LogReader::new(&folder), &head)?;
+        let log = LogFolder::open(&folder, genesis.encoded(), mark, certificates)?;
+        log.keep_policy(genesis.policy())?;
+        let marks = Marks::open(&data.join("marks"))?;
+        let known = Known {
+            settled: settled_height(&saved, head.height, mark.settled)?,
+            protected: head.height.max(marks.highest()),
+        };
+        let journal = Journal::open(&data.join("journal"), network, known, options.segment_bytes)?;
+        if mark.settled == Size(0) {
+            log.append(
+                Index(0),
+                std::iter::once(&*first_executed(genesis)?.seal_entry),
+            );
+        }
+        refill(&log, &saved, &journal, known.settled, &head)?;
+        let map = saved.map().clone();
+        let layers = [Layers::default(), Layers::default()];
+        let view = StoreView::new(head, map, layers, Arc::new(saved));
+        Ok(Self {
+            journal,
+            tables,
+            log,
+            marks,
+            recent: Recent::new(view, options),
+        })
+    }
+
+    /// Brings a block that is durable in the journal into memory: log and state.
+    pub(crate) fn apply(&self, executed: &Executed, certificate: &[u8]) -> Result<(), StoreError> {
+        let place = self.log.append_certificate(certificate)?;
+        self.log.append(executed.seal.first, executed.entries());
+        if self.log.head() != (executed.head.frontier.size(), executed.log_root()) {
+            return Err(StoreError::Contradiction { what: "log" });
+        }
+        self.recent.apply(executed, row_of(executed, place))
+    }
+
+    /// A block whose journal segment is gone, put together from its entries.
+    pub(crate) fn published_block(
+        &self,
+        view: &StoreView,
+        height: Height,
+    ) -> Result<Option<StoredBlock>, StoreError> {
+        let Some(row) = view.height_row(height)? else {
+            return Ok(None);
+        };
+        let wrong = || StoreError::Contradiction {
+            what: "entries of a block",
+        };
+        let mut entries = self.log.entries(row.first, row.size)?;
+        let seal = Seal::decode(&entries.pop().ok_or_else(wrong)?).map_err(|_| wrong())?;
+        let events: Result<Vec<_>, _> = entries.iter().map(|entry| Event::decode(entry)).collect();
+        let body = Block {
+            seal,
+            events: events.map_err(|_| wrong())?,
+        }
+        .encode();
+        let certificate = self.log.reader().certificates(row.certificate)?.next();
+        let certificate = certificate.ok_or_else(wrong)??;
+        let value = Certificate::decode(&certificate)
+            .map_err(|_| wrong())?
+            .value();
+        Ok(Some(StoredBlock {
+            height,
+            value,
+            body,
+            certificate,
+        }))
+    }
+}
+
+fn row_of(executed: &Executed, certificate: u64) -> HeightRow {
+    HeightRow {
+        first: executed.seal.first,
+        size: executed.head.frontier.size(),
+        certificate,
+    }
+}
+
+/// Height 0 goes straight into the database: there is nothing to replay it from but genesis.
+fn save_genesis(
+    tables: &Tables,
+    empty: &Snapshot,
+    genesis: &Genesis,
+) -> Result<Snapshot, StoreError> {
+    let executed = first_executed(genesis)?;
+    let mut layers = Layers::default();
+    layers.push(layer_of(&executed, row_of(&executed, 0)));
+    let (map, mark) = (executed.map_update.map().clone(), LogMark::default());
+    tables.save(empty, &layers, map, &executed.head.encode(), &mark.encode())
+}
+
+fn first_executed(genesis: &Genesis) -> Result<Executed, StoreError> {
+    let executed = execute_genesis(genesis);
+    executed.map_err(|why| StoreError::Replay {
+        height: 0,
+        why: why.to_string(),
+    })
+}
+
+fn saved_head(saved: &Snapshot) -> Result<Head, StoreError> {
+    let head = saved
+        .meta("head")?
+        .and_then(|bytes| Head::decode(&bytes).ok());
+    head.ok_or(StoreError::Contradiction {
+        what: "head of the state",
+    })
+}
+
+/// Puts the entries of saved heights that full bundles lack back into memory.
+fn refill(
+    log: &LogFolder,
+    saved: &Snapshot,
+    journal: &Journal,
+    settled: Height,
+    head: &Head,
+) -> Result<(), StoreError> {
+    let wrong = || StoreError::Contradiction { what: "journal" };
+    for height in (settled.0 + 1)..=head.height.0 {
+        let block = journal.block(Height(height))?.ok_or_else(wrong)?;
+        let row = saved.height(Height(height))?.ok_or_else(wrong)?;
+        let Block { seal, events } = Block::decode(&block.body).map_err(|_| wrong())?;
+        let seal = seal.encode();
+        let entries = events
+            .iter()
+            .map(Event::encoded)
+            .chain(std::iter::once(seal.as_slice()));
+        log.append(row.first, entries);
+    }
+    if log.head() != (head.frontier.size(), head.frontier.root()) {
+        return Err(StoreError::Contradiction { what: "log" });
+    }
+    Ok(())
+}
+
+/// Where the certificates of the saved heights end in their file.
+fn certificates_end(saved: &Snapshot, log: &LogReader, head: &Head) -> Result<u64, StoreError> {
+    if head.height == Height(0) {
+        return Ok(0);
+    }
+    let wrong = || StoreError::Contradiction {
+        what: "file of certificates",
+    };
+    let row = saved.height(head.height)?.ok_or_else(wrong)?;
+    let mut records = log.certificates(row.certificate)?;
+    let last = records.next().ok_or_else(wrong)??;
+    let height = Certificate::decode(&last).map_err(|_| wrong())?.height();
+    if height == head.height {
+        Ok(records.position())
+    } else {
+        Err(wrong())
+    }
+}
