@@ -154,3 +154,17 @@ impl From<redb::Error> for StoreError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_an_error_of_its_own() {
+        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
+            assert!(StoreError::io("write", Path::new("x"), kind.into()).is_disk_full());
+            assert!(StoreError::from(redb::Error::Io(kind.into())).is_disk_full());
+        }
+        assert!(!StoreError::io("write", Path::new("x"), io::Error::other("else")).is_disk_full());
+    }
+}

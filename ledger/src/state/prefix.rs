@@ -90,7 +90,13 @@ impl Prefix {
     /// Whether `path` lies under this prefix.
     #[must_use]
     pub fn covers(&self, path: &Path) -> bool {
-        (0..u16::from(self.length)).all(|depth| path.bit(depth) == bit(&self.bits, depth))
+        let (whole, rest) = (usize::from(self.length / 8), self.length % 8);
+        let (ours, theirs) = (self.bits.split_at(whole), path.0.split_at(whole));
+        let last = |tail: &[u8]| {
+            tail.first()
+                .map_or(0, |byte| u16::from(*byte) >> (8 - rest))
+        };
+        ours.0 == theirs.0 && last(ours.1) == last(theirs.1)
     }
 
     /// The bytes that hold bits, then the number of bits in one byte. Prefixes of which none covers

@@ -5,8 +5,9 @@ use medanchor_ledger::execute::View;
 use medanchor_ledger::merkle::{inclusion_proof, leaf_hash, verify_inclusion};
 use medanchor_ledger::state::StateKey;
 use medanchor_ledger::{Height, Index, Round};
-use medanchor_store::{Store, StoreError};
+use medanchor_store::{Options, Store, StoreError};
 use std::fs;
+use std::time::{Duration, Instant};
 
 /// Everything that two stores of the same history answer alike.
 fn assert_same(a: &Store, b: &Store) {
@@ -319,4 +320,46 @@ fn a_changed_byte_anywhere_in_the_database_is_refused_or_harmless() {
         }
     }
     assert!(refused > 0);
+}
+
+#[test]
+fn deciding_waits_for_the_disk_when_memory_is_full() {
+    let (home, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let tight = Options {
+        save_bytes: 1,
+        ..lazy()
+    };
+    let tight = open(home.path(), tight).unwrap();
+    let lazy = open(other.path(), lazy()).unwrap();
+    for _ in 0..12 {
+        decide(&tight, 30);
+        decide(&lazy, 30);
+    }
+    assert_same(&tight, &lazy);
+}
+
+#[test]
+fn a_save_that_failed_stops_the_store_and_loses_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open(home.path(), eager()).unwrap();
+    decide(&store, 10);
+    drop(store);
+    let image = image(home.path());
+    let store = open(image.path(), eager()).unwrap();
+    fs::remove_dir_all(image.path().join("data/rows")).unwrap();
+    fs::write(image.path().join("data/rows"), b"no folder").unwrap();
+    let executed = next(&store.view(), 10);
+    store.commit(&executed, &certificate(&executed)).unwrap();
+    let patience = Instant::now() + Duration::from_secs(60);
+    while store.health().is_ok() && Instant::now() < patience {
+        std::thread::yield_now();
+    }
+    let refused = store.commit(&next(&store.view(), 1), &[]);
+    assert!(matches!(refused, Err(StoreError::Stopped { .. })));
+    assert!(store.close().is_err());
+    fs::remove_file(image.path().join("data/rows")).unwrap();
+    let rows = crate::world::image(&home.path().join("data/rows"));
+    fs::rename(rows.path(), image.path().join("data/rows")).unwrap();
+    let store = open(image.path(), lazy()).unwrap();
+    assert_eq!(store.view().head().height, Height(2));
 }
