@@ -11,6 +11,7 @@ use medanchor_node::process::{NodeProcess, ProcessError};
 use medanchor_sdk::Identity;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// How long any step of a scenario may take before it counts as failed.
@@ -45,6 +46,9 @@ pub fn binary(name: &str) -> Result<PathBuf> {
         .find(|path| path.is_file());
     found.with_context(|| format!("{name} is not built; run `cargo build --workspace` first"))
 }
+
+/// The run of the next author of this process.
+static NEXT_RUN: AtomicU64 = AtomicU64::new(0);
 
 /// A network whose nodes run as processes.
 pub struct Network {
@@ -143,16 +147,17 @@ impl Network {
         (0..self.len()).map(|node| self.client(node)).collect()
     }
 
-    /// An author for each node's institution.
+    /// An author for each node's institution, who writes records that no earlier author wrote.
     ///
     /// # Errors
     /// If an identity cannot be opened.
     pub fn authors(&self) -> Result<Vec<Author>> {
-        let open = |(run, node): (usize, &NodeHome)| -> Result<Author> {
+        let open = |node: &NodeHome| -> Result<Author> {
             let identity = Identity::open(&node.home.identity())?;
-            Ok(Author::new(Arc::new(identity), run as u64))
+            let run = NEXT_RUN.fetch_add(1, Ordering::Relaxed);
+            Ok(Author::new(Arc::new(identity), run))
         };
-        self.layout.nodes.iter().enumerate().map(open).collect()
+        self.layout.nodes.iter().map(open).collect()
     }
 
     /// Ends a node at once (SIGKILL).
