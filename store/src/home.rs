@@ -49,16 +49,17 @@ impl Shared {
         let mark = mark.ok_or(StoreError::Contradiction {
             what: "mark of the log",
         })?;
-        let folder = home.join("log");
-        let certificates = certificates_end(&saved, &LogReader::new(&folder), &head)?;
-        let log = LogFolder::open(&folder, genesis.encoded(), mark, certificates)?;
-        log.keep_policy(genesis.policy())?;
         let marks = Marks::open(&data.join("marks"))?;
         let known = Known {
             settled: settled_height(&saved, head.height, mark.settled)?,
             protected: head.height.max(marks.highest()),
         };
         let journal = Journal::open(&data.join("journal"), network, known, options.segment_bytes)?;
+        let folder = home.join("log");
+        let certificates = certificates_end(&saved, &LogReader::new(&folder), &head)?;
+        check_published(&folder, certificates, head.height, journal.tip())?;
+        let log = LogFolder::open(&folder, genesis.encoded(), mark, certificates)?;
+        log.keep_policy(genesis.policy())?;
         if mark.settled == Size(0) {
             log.append(
                 Index(0),
@@ -203,4 +204,32 @@ fn certificates_end(saved: &Snapshot, log: &LogReader, head: &Head) -> Result<u6
     } else {
         Err(wrong())
     }
+}
+
+/// Refuses a home whose published certificates are of blocks that it does not have: nothing of them
+/// is to be cut. (A tail that was being written is not one of them.)
+fn check_published(
+    folder: &Path,
+    certificates_end: u64,
+    saved: Height,
+    tip: Height,
+) -> Result<(), StoreError> {
+    let mut next = saved.next();
+    for record in LogReader::new(folder).certificates(certificates_end)? {
+        let Ok(Ok(certificate)) = record.map(|record| Certificate::decode(&record)) else {
+            break;
+        };
+        if certificate.height() != next {
+            break;
+        }
+        if next > tip {
+            let what = "the journal of blocks whose certificates are published";
+            return Err(StoreError::Missing {
+                path: folder.to_owned(),
+                what,
+            });
+        }
+        next = next.next();
+    }
+    Ok(())
 }

@@ -243,3 +243,18 @@ fn a_reader_refuses_files_larger_than_their_kind() {
         [Err(StoreError::Damaged { position: 0, .. })]
     ));
 }
+
+#[test]
+fn a_home_that_lost_its_data_is_refused_and_keeps_what_it_published() {
+    let home = published_home(&[5, 5]);
+    fs::remove_dir_all(home.path().join("data")).unwrap();
+    let certificates = home.path().join("log/certificates");
+    let before = fs::read(&certificates).unwrap();
+    for _ in 0..2 {
+        assert!(matches!(
+            open(home.path(), lazy()),
+            Err(StoreError::Missing { .. })
+        ));
+        assert_eq!(fs::read(&certificates).unwrap(), before);
+    }
+}
