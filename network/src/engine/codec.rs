@@ -362,3 +362,6 @@ fn read_response(r: &mut Reader<'_>) -> Read<Response<Medanchor>> {
         .collect::<Read<_>>()?;
     Ok(Response::ValueResponse(ValueResponse::new(start, values)))
 }
+
+#[cfg(test)]
+mod tests;
