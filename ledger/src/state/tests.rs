@@ -54,7 +54,7 @@ impl BucketReader for Stored {
     }
 }
 
-/// The definition in docs/plan.md, word for word.
+/// The definition in docs/decisions/state-map.md, word for word.
 fn naive(leaves: &[(Path, StateRoot)], depth: u16) -> StateRoot {
     match leaves {
         [] => EMPTY_ROOT,
