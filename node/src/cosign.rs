@@ -227,3 +227,150 @@ impl Cosigners {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::Purpose;
+    use medanchor_ledger::TreeHash;
+    use medanchor_ledger::validator::Validator;
+
+    const PEER: PeerKey = PeerKey::new([1; 32]);
+
+    fn keys(name: &str) -> CosigningKeys {
+        let make = |purpose| SecretKey::generate(purpose).expect("randomness");
+        CosigningKeys {
+            name: name.parse().expect("a name"),
+            log: make(Purpose::Log),
+            cosigner: make(Purpose::Cosigner),
+        }
+    }
+
+    /// Four validators, whose first is this node.
+    fn four() -> (Cosigners, Vec<CosigningKeys>, ValidatorSet) {
+        let all: Vec<_> = ["a", "b", "c", "d"].map(keys).into();
+        let validator = |keys: &CosigningKeys| Validator {
+            name: keys.name.clone(),
+            consensus: SecretKey::generate(Purpose::Consensus)
+                .expect("randomness")
+                .public(),
+            log: keys.log.public(),
+            cosigner: keys.cosigner.public(),
+            cose: SecretKey::generate(Purpose::Cose)
+                .expect("randomness")
+                .public(),
+        };
+        let set = ValidatorSet::new(all.iter().map(validator).collect()).expect("a set");
+        let mut all = all.into_iter();
+        let own = all.next();
+        (Cosigners::new(own), all.collect(), set)
+    }
+
+    fn checkpoint(size: u64) -> Checkpoint {
+        Checkpoint {
+            origin: "test/1".parse().expect("a name"),
+            size: Size(size),
+            root: TreeHash::new([7; 32]),
+        }
+    }
+
+    fn record(keys: &CosigningKeys, size: u64, seconds: u64) -> Cosignature {
+        let (log, cosigner) = (keys.log.signing_key(), keys.cosigner.signing_key());
+        let time = Time(seconds * 1000);
+        Cosignature::sign(&checkpoint(size), &keys.name, log, cosigner, time).expect("signed")
+    }
+
+    #[test]
+    fn the_third_of_four_completes_the_quorum_once() {
+        let (mut cosigners, others, set) = four();
+        let (own, first) = cosigners
+            .decided(checkpoint(5), set, Time(9_000))
+            .expect("signed");
+        assert!(own.is_some() && first.quorum.is_none());
+        let quorum: Vec<bool> = others
+            .iter()
+            .map(|keys| {
+                cosigners
+                    .received(PEER, &record(keys, 5, 9))
+                    .quorum
+                    .is_some()
+            })
+            .collect();
+        assert_eq!(quorum, [false, true, false]);
+        assert_eq!(cosigners.latest_quorum().len(), 4);
+        assert!(cosigners.own_missing().is_empty());
+    }
+
+    #[test]
+    fn records_that_come_before_the_block_count_once_it_is_decided() {
+        let (mut cosigners, others, set) = four();
+        for keys in &others {
+            cosigners.received(PEER, &record(keys, 5, 9));
+        }
+        let (_, gathered) = cosigners
+            .decided(checkpoint(5), set, Time(9_000))
+            .expect("signed");
+        assert!(gathered.quorum.is_some());
+    }
+
+    #[test]
+    fn who_asks_again_is_answered_with_the_quorum_once_between_two_ticks() {
+        let (mut cosigners, others, set) = four();
+        cosigners
+            .decided(checkpoint(5), set, Time(9_000))
+            .expect("signed");
+        for keys in &others {
+            cosigners.received(PEER, &record(keys, 5, 9));
+        }
+        let again = record(&others[0], 5, 9);
+        assert_eq!(cosigners.received(PEER, &again).answer.len(), 4);
+        assert!(cosigners.received(PEER, &again).answer.is_empty());
+        cosigners.tick();
+        assert_eq!(cosigners.received(PEER, &again).answer.len(), 4);
+    }
+
+    #[test]
+    fn another_root_for_a_size_is_kept_as_evidence() {
+        let (mut cosigners, others, set) = four();
+        cosigners
+            .decided(checkpoint(5), set, Time(9_000))
+            .expect("signed");
+        let keys = &others[0];
+        let fork = Checkpoint {
+            root: TreeHash::new([8; 32]),
+            ..checkpoint(5)
+        };
+        let (log, cosigner) = (keys.log.signing_key(), keys.cosigner.signing_key());
+        let fork =
+            Cosignature::sign(&fork, &keys.name, log, cosigner, Time(9_000)).expect("signed");
+        assert!(cosigners.received(PEER, &fork).fork.is_some());
+    }
+
+    #[test]
+    fn somebody_who_signs_with_this_nodes_key_is_found_out() {
+        let (mut cosigners, _, set) = four();
+        let (own, _) = cosigners
+            .decided(checkpoint(5), set, Time(9_000))
+            .expect("signed");
+        let own = own.expect("a validator signs");
+        assert!(!cosigners.is_of_twin(&own, 8), "an echo");
+        let earlier = Cosignature {
+            seconds: 7,
+            ..own.clone()
+        };
+        assert!(
+            !cosigners.is_of_twin(&earlier, 8),
+            "signed before a restart"
+        );
+        let other = Cosignature {
+            seconds: 10,
+            ..own.clone()
+        };
+        assert!(cosigners.is_of_twin(&other, 8));
+        let ahead = Cosignature {
+            size: Size(6),
+            ..own
+        };
+        assert!(cosigners.is_of_twin(&ahead, 8));
+    }
+}

@@ -1,6 +1,8 @@
 //! A node's HTTP service from outside: what good input gets, and what bad input gets.
 
-use medanchor_ledger::event::{Event, EventBody, LotOpen, RecordSeal, UnsignedEvent};
+use medanchor_ledger::event::{
+    ConsentRevoke, Event, EventBody, LotOpen, RecordSeal, UnsignedEvent,
+};
 use medanchor_ledger::policy::Policy;
 use medanchor_ledger::signature::SigningKey;
 use medanchor_ledger::{
@@ -348,6 +350,21 @@ fn a_rule_that_refuses_is_named_with_the_winner_and_its_receipt() {
         rig.get(&format!("/v1/events/{}", second.id())).code(),
         "rule-broken"
     );
+}
+
+#[test]
+fn an_event_whose_turn_has_not_come_says_what_it_waits_for() {
+    let rig = Rig::with(|config| config.http.wait_timeout_ms = 500);
+    let consent = medanchor_ledger::ConsentHandle::new([1; 16]);
+    let event = rig.sign(rig.unsigned(ConsentRevoke { consent }));
+    let answer = rig.anchor(&event);
+    assert_eq!(answer.status, 202);
+    let waiting = answer.json();
+    assert_eq!(
+        (&waiting["status"], &waiting["rule"]),
+        (&"waiting".into(), &"consent.unknown".into())
+    );
+    assert_eq!(rig.get(&format!("/v1/events/{}", event.id())).status, 202);
 }
 
 #[test]
