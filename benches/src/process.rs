@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
+use std::time::Duration;
 
 /// Clock ticks a second in `/proc/PID/stat`: 100 on every Linux.
 const TICKS: f64 = 100.0;
@@ -16,6 +17,13 @@ pub fn cpu_seconds(pid: u32) -> Option<f64> {
 /// CPU seconds of all processes that this one started and that have ended.
 pub fn children_cpu_seconds() -> Option<f64> {
     times("self", 13..15)
+}
+
+/// CPU time that this thread has used: other work on the machine hardly changes it.
+pub fn thread_cpu() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let spent = text.split(' ').next().and_then(|first| first.parse().ok());
+    Duration::from_nanos(spent.unwrap_or_default())
 }
 
 /// A sum of times in `/proc/PID/stat`; fields are counted after the name, which is in brackets.

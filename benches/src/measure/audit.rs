@@ -1,6 +1,6 @@
 //! Audit rates over the log that was just produced: hashes only, and everything.
 
-use crate::process::children_cpu_seconds;
+use crate::process::{children_cpu_seconds, cpu_seconds};
 use crate::report::{Budget, Section};
 use anyhow::{Context, Result, ensure};
 use medanchor_ledger::checkpoint::Checkpoint;
@@ -23,6 +23,9 @@ const HASHES: Budget = Budget::AtLeast {
     goal: 2.5e6,
 };
 
+/// How often the hashes are computed: system clocks tick a hundred times a second.
+const HASH_ROUNDS: u32 = 5;
+
 /// Audits the first node's published log.
 pub fn measure(network: &Network, cores: usize) -> Result<Section> {
     let folder = network.node(0).home.log();
@@ -32,19 +35,17 @@ pub fn measure(network: &Network, cores: usize) -> Result<Section> {
     let workload = "the published files of one node, in the page cache; in full: every hash, signature, certificate, rule and seal; hashes only: every entry and the root";
     let mut section = Section::new(title, workload);
     let size = head.size.0 as f64;
-    let core = |threads| -> Result<f64> {
-        let start = Instant::now();
-        ensure!(root(&log, head.size, threads)? == head.root, "another root");
-        Ok(size / start.elapsed().as_secs_f64())
-    };
-    // Once for the page cache.
-    core(1)?;
-    section.add_with("hashes only, one core", core(1)?, "entries/s", HASHES);
-    section.add(
-        format!("hashes only, {cores} cores"),
-        core(cores)?,
-        "entries/s",
-    );
+    let own = || cpu_seconds(std::process::id()).unwrap_or_default();
+    let (start, before) = (Instant::now(), own());
+    for _ in 0..HASH_ROUNDS {
+        ensure!(root(&log, head.size, cores)? == head.root, "another root");
+    }
+    let hashed = size * f64::from(HASH_ROUNDS);
+    let (wall, cpu) = (start.elapsed().as_secs_f64(), own() - before);
+    let name = "hashes only, a core (by CPU time)";
+    section.add_with(name, hashed / cpu.max(0.01), "entries/s", HASHES);
+    let name = format!("hashes only, {cores} cores");
+    section.add(name, hashed / wall, "entries/s");
     let (wall, cpu) = full(&folder)?;
     section.add_with(
         "in full, a core (by CPU time)",

@@ -1,5 +1,6 @@
 //! What each step of an event's way costs on one core, in memory: the terms of the budget.
 
+use crate::process::thread_cpu;
 use crate::report::Section;
 use anyhow::{Context, Result};
 use medanchor_ledger::block::Block;
@@ -13,7 +14,7 @@ use medanchor_ledger::validator::{Validator, ValidatorSet};
 use medanchor_ledger::{NetworkId, Nonce, ParticipantName, Round, Time, sha256};
 use medanchor_tests::workload::record;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const START: Time = Time(1_760_000_000_000);
 /// Events of a block, as under load with four validators.
@@ -36,7 +37,7 @@ pub fn measure(events: u64) -> Result<Section> {
         bytes = chain.advance(&mut steps)?;
     }
     let workload = format!(
-        "record.seal of one participant, {bytes} bytes each, blocks of {BLOCK}, {} events in the state, one core, no disk",
+        "record.seal of one participant, {bytes} bytes each, blocks of {BLOCK}, {} events in the state, CPU time of one thread, no disk",
         before * BLOCK
     );
     let mut section = Section::new("Terms of an event's cost", workload);
@@ -47,15 +48,15 @@ pub fn measure(events: u64) -> Result<Section> {
     Ok(section)
 }
 
-/// Time spent in each step.
+/// CPU time spent in each step.
 #[derive(Default)]
 struct Steps(BTreeMap<&'static str, Duration>);
 
 impl Steps {
     fn time<T>(&mut self, name: &'static str, work: impl FnOnce() -> T) -> T {
-        let start = Instant::now();
+        let start = thread_cpu();
         let result = work();
-        *self.0.entry(name).or_default() += start.elapsed();
+        *self.0.entry(name).or_default() += thread_cpu().saturating_sub(start);
         result
     }
 }
