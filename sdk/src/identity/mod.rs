@@ -168,9 +168,8 @@ impl Identity {
         }
         write_new(&path, genesis)?;
         write_new(&folder.join("policy"), decoded.policy().as_bytes())?;
-        let vault = folder.join("vault");
-        if !vault.exists() {
-            Vault::create(&vault, decoded.network_id())?;
+        if !folder.join("vault").exists() {
+            make_vault(folder, decoded.network_id())?;
         }
         Ok(())
     }
@@ -308,6 +307,19 @@ fn read_participant(path: &Path) -> Result<ParticipantName, IdentityError> {
             path: path.to_owned(),
             what: "a participant's name",
         })
+}
+
+/// Makes the vault aside and renames it into place, so that no crash leaves half of it.
+fn make_vault(folder: &Path, network: NetworkId) -> Result<(), IdentityError> {
+    let (aside, vault) = (folder.join("vault.new"), folder.join("vault"));
+    let io = |source| IdentityError::io(&aside, source);
+    if aside.exists() {
+        // Left by a crash: nothing was ever sealed in it.
+        std::fs::remove_dir_all(&aside).map_err(io)?;
+    }
+    drop(Vault::create(&aside, network)?);
+    let moved = std::fs::rename(&aside, &vault).and_then(|()| File::open(folder)?.sync_all());
+    moved.map_err(io)
 }
 
 /// Writes a file aside and renames it into place, so that no crash leaves half of it.

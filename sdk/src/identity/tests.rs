@@ -93,3 +93,16 @@ fn with_a_fixed_clock_and_random_source_a_signature_can_be_repeated() {
     assert_eq!(event, signed());
     assert_eq!(event.not_after().0, 5_000 + VALIDITY_MILLIS);
 }
+
+#[test]
+fn a_join_that_was_cut_short_can_be_repeated() {
+    let root = tempfile::tempdir().unwrap();
+    let network = network_with(root.path(), &[("maker", Role::Manufacturer)]);
+    let folder = root.path().join("maker");
+    std::fs::rename(folder.join("vault"), folder.join("vault.new")).unwrap();
+    std::fs::remove_file(folder.join("vault.new/keys")).unwrap();
+    assert!(Identity::open(&folder).is_err());
+    Identity::join(&folder, network.genesis.encoded()).unwrap();
+    assert!(Identity::open(&folder).is_ok());
+    assert!(!folder.join("vault.new").exists());
+}
