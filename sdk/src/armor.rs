@@ -22,7 +22,7 @@ pub struct NotThatText {
 
 fn check(label: &str, payload: &[u8]) -> [u8; 4] {
     let hash = sha256(&[b"medanchor/text/v1", label.as_bytes(), payload]);
-    std::array::from_fn(|n| hash[n])
+    std::array::from_fn(|n| hash[n]) // 4 of 32 bytes
 }
 
 pub(crate) fn to_text(label: &str, payload: &[u8]) -> Zeroizing<String> {

@@ -81,6 +81,7 @@ pub struct Pending {
 pub struct Journal {
     path: PathBuf,
     file: File,
+    /// Bytes of the file. A size in memory always fits 64 bits, so `as u64` never cuts here.
     length: u64,
     /// Bytes of records that compaction would drop, at least.
     settled_bytes: u64,

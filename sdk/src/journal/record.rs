@@ -108,13 +108,13 @@ fn read_ids(reader: &mut Reader<'_>) -> Result<Vec<EventId>, CborError> {
 fn length_check(offset: u64, length: [u8; 4]) -> [u8; 4] {
     let domain = b"medanchor/sdk-journal-length/v1";
     let hash = sha256(&[domain, &offset.to_be_bytes(), &length]);
-    std::array::from_fn(|n| hash[n])
+    std::array::from_fn(|n| hash[n]) // 4 of 32 bytes
 }
 
 fn payload_check(offset: u64, payload: &[u8]) -> [u8; CHECK] {
     let domain = b"medanchor/sdk-journal-payload/v1";
     let hash = sha256(&[domain, &offset.to_be_bytes(), payload]);
-    std::array::from_fn(|n| hash[n])
+    std::array::from_fn(|n| hash[n]) // 8 of 32 bytes
 }
 
 /// The bytes of a record that will stand at `offset`; `None` if its payload is too long.
