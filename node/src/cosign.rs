@@ -2,13 +2,15 @@
 //!
 //! What always holds: a checkpoint is signed here only after its block was decided and synced
 //! (the chain calls [`Cosigners::decided`] then and only then), and once for a size with one root;
-//! records for sizes ahead of this node are kept in bounded number; a peer that sends a record for
+//! no record is believed before its signatures were checked; those for sizes ahead of this node are
+//! kept in bounded number for each validator and never replaced; a peer that sends a record for
 //! a size whose quorum is complete is answered with the whole quorum, but once between two ticks,
 //! so that two nodes never answer each other's answers for ever.
 
 use crate::keys::SecretKey;
 use medanchor_ledger::checkpoint::Checkpoint;
 use medanchor_ledger::cosignature::{Added, Cosignature, CosignatureError, Gathering};
+use medanchor_ledger::note::KeyName;
 use medanchor_ledger::validator::ValidatorSet;
 use medanchor_ledger::{ParticipantName, Size, Time};
 use medanchor_network::PeerKey;
@@ -24,10 +26,7 @@ pub struct CosigningKeys {
     pub cosigner: SecretKey,
 }
 
-/// Records for one size that is ahead of this node: one for each validator.
-type Early = BTreeMap<ParticipantName, Cosignature>;
-
-/// Sizes ahead of this node for which records are kept.
+/// Sizes ahead of this node for which one validator's records are kept.
 const AHEAD: usize = 64;
 
 /// Sizes behind the newest quorum that are still gathered for or answered about.
@@ -44,11 +43,27 @@ pub struct Gathered {
     pub fork: Option<Cosignature>,
 }
 
+/// Whether both signatures of a record hold under its validator's keys.
+fn is_genuine(origin: &KeyName, set: &ValidatorSet, record: &Cosignature) -> bool {
+    let checkpoint = Checkpoint {
+        origin: origin.clone(),
+        size: record.size,
+        root: record.root,
+    };
+    Gathering::new(checkpoint, set.clone()).add(record).is_ok()
+}
+
 /// All gatherings of a node.
 pub struct Cosigners {
     keys: Option<CosigningKeys>,
     gatherings: BTreeMap<Size, Gathering>,
-    early: BTreeMap<Size, Early>,
+    /// Records for sizes ahead of this node, by validator.
+    early: BTreeMap<ParticipantName, BTreeMap<Size, Cosignature>>,
+    /// Nothing is signed with a time before this, in seconds since 1970: what this node signed
+    /// before it was started again, though the clock was set back.
+    not_before: u64,
+    /// Origin and validators before the first gathering.
+    first_set: Option<(KeyName, ValidatorSet)>,
     newest_quorum: Option<Size>,
     answered: BTreeSet<(Size, PeerKey)>,
 }
@@ -61,6 +76,8 @@ impl Cosigners {
             keys,
             gatherings: BTreeMap::new(),
             early: BTreeMap::new(),
+            not_before: 0,
+            first_set: None,
             newest_quorum: None,
             answered: BTreeSet::new(),
         }
@@ -82,14 +99,20 @@ impl Cosigners {
         self.gatherings
             .insert(size, Gathering::new(checkpoint, set));
         let mut gathered = Gathered::default();
-        let early = self.early.remove(&size).unwrap_or_default();
-        for record in own.iter().chain(early.values()) {
+        let early: Vec<_> = self
+            .early
+            .values()
+            .filter_map(|records| records.get(&size).cloned())
+            .collect();
+        for record in own.iter().chain(&early) {
             let (one, _) = self.add(record);
             gathered.quorum = one.quorum.or(gathered.quorum);
             gathered.fork = one.fork.or(gathered.fork);
         }
         // What is behind this node's own log can never become useful.
-        self.early.retain(|early, _| *early > size);
+        for records in self.early.values_mut() {
+            records.retain(|early, _| *early > size);
+        }
         while self.gatherings.len() > BEHIND {
             self.gatherings.pop_first();
         }
@@ -110,7 +133,15 @@ impl Cosigners {
             return Ok(None);
         };
         let (log, cosigner) = (keys.log.signing_key(), keys.cosigner.signing_key());
+        let now = now.max(Time(self.not_before.saturating_mul(1000)));
         Cosignature::sign(checkpoint, &keys.name, log, cosigner, now).map(Some)
+    }
+
+    /// To be called at the start: by which validators the first records are judged, and what this
+    /// node signed last before it was started again.
+    pub fn start(&mut self, origin: KeyName, set: ValidatorSet, last: Option<&Cosignature>) {
+        self.first_set = Some((origin, set));
+        self.not_before = last.map_or(0, |last| last.seconds);
     }
 
     /// A record came from a peer.
@@ -148,30 +179,44 @@ impl Cosigners {
         }
     }
 
-    /// Whether a record in this node's own name was made by somebody else: it is for a size that
-    /// this node has not reached, or differs from what this node signed since it started.
+    /// Whether a record in this node's own name was made by somebody else with this node's keys: it
+    /// is for a size that this node has not reached, or was signed later than this node's own. What
+    /// does not verify is nobody's record, and what this node signed before a restart is earlier.
     #[must_use]
-    pub fn is_of_twin(&self, record: &Cosignature, started: u64) -> bool {
+    pub fn is_of_twin(&self, origin: &KeyName, set: &ValidatorSet, record: &Cosignature) -> bool {
         let newest = self.gatherings.last_key_value().map(|(size, _)| *size);
-        if newest.is_some_and(|newest| record.size > newest) {
-            return true;
-        }
         let own = self.gatherings.get(&record.size).and_then(|gathering| {
             gathering
                 .records()
                 .find(|own| own.validator == record.validator)
         });
-        record.seconds > started && own.is_some_and(|own| own.seconds != record.seconds)
+        let ahead = newest.is_some_and(|newest| record.size > newest);
+        let later = own.is_some_and(|own| record.seconds > own.seconds);
+        (ahead || later) && is_genuine(origin, set, record)
     }
 
     fn keep_early(&mut self, record: &Cosignature) {
-        let records = self.early.entry(record.size).or_default();
-        if records.len() < ValidatorSet::MAX || records.contains_key(&record.validator) {
-            records.insert(record.validator.clone(), record.clone());
+        let Some((origin, set)) = self.newest_set() else {
+            return;
+        };
+        if !is_genuine(&origin, &set, record) {
+            tracing::warn!(validator = %record.validator, "a cosignature does not hold");
+            return;
         }
+        let records = self.early.entry(record.validator.clone()).or_default();
+        records.entry(record.size).or_insert_with(|| record.clone());
         // The nearest sizes are the ones this node will reach first.
-        while self.early.len() > AHEAD {
-            self.early.pop_last();
+        while records.len() > AHEAD {
+            records.pop_last();
+        }
+    }
+
+    /// The origin and validators of the newest gathering, by which records ahead of it are judged:
+    /// a set changes in a block that this node decides first.
+    fn newest_set(&self) -> Option<(KeyName, ValidatorSet)> {
+        match self.gatherings.last_key_value() {
+            Some((_, newest)) => Some((newest.checkpoint().origin.clone(), newest.set().clone())),
+            None => self.first_set.clone(),
         }
     }
 
@@ -274,6 +319,10 @@ mod tests {
         }
     }
 
+    fn last_origin() -> KeyName {
+        checkpoint(1).origin
+    }
+
     fn record(keys: &CosigningKeys, size: u64, seconds: u64) -> Cosignature {
         let (log, cosigner) = (keys.log.signing_key(), keys.cosigner.signing_key());
         let time = Time(seconds * 1000);
@@ -304,6 +353,9 @@ mod tests {
     #[test]
     fn records_that_come_before_the_block_count_once_it_is_decided() {
         let (mut cosigners, others, set) = four();
+        cosigners
+            .decided(checkpoint(1), set.clone(), Time(9_000))
+            .expect("signed");
         for keys in &others {
             cosigners.received(PEER, &record(keys, 5, 9));
         }
@@ -347,30 +399,78 @@ mod tests {
     }
 
     #[test]
-    fn somebody_who_signs_with_this_nodes_key_is_found_out() {
-        let (mut cosigners, _, set) = four();
-        let (own, _) = cosigners
+    fn a_forged_early_record_neither_counts_nor_stands_in_the_way() {
+        let (mut cosigners, others, set) = four();
+        cosigners
+            .decided(checkpoint(1), set.clone(), Time(9_000))
+            .expect("signed");
+        for keys in &others[..2] {
+            let good = record(keys, 5, 9);
+            let forged = Cosignature {
+                seconds: 10,
+                ..good.clone()
+            };
+            cosigners.received(PEER, &forged);
+            cosigners.received(PEER, &good);
+            cosigners.received(PEER, &forged);
+        }
+        let (_, gathered) = cosigners
             .decided(checkpoint(5), set, Time(9_000))
             .expect("signed");
+        assert!(gathered.quorum.is_some());
+    }
+
+    #[test]
+    fn a_validator_keeps_a_bounded_number_of_early_records() {
+        let (mut cosigners, others, set) = four();
+        cosigners
+            .decided(checkpoint(1), set, Time(9_000))
+            .expect("signed");
+        for size in (2..200).rev() {
+            cosigners.received(PEER, &record(&others[0], size, 9));
+        }
+        let kept: Vec<_> = cosigners.early.values().flat_map(BTreeMap::keys).collect();
+        assert_eq!((kept.len(), kept.first()), (AHEAD, Some(&&Size(2))));
+    }
+
+    #[test]
+    fn somebody_who_signs_with_this_nodes_key_is_found_out_and_a_forger_changes_nothing() {
+        let (mut cosigners, _, set) = four();
+        let (own, _) = cosigners
+            .decided(checkpoint(5), set.clone(), Time(9_000))
+            .expect("signed");
         let own = own.expect("a validator signs");
-        assert!(!cosigners.is_of_twin(&own, 8), "an echo");
-        let earlier = Cosignature {
-            seconds: 7,
-            ..own.clone()
+        let origin = checkpoint(5).origin;
+        let twin = |cosigners: &Cosigners, record: &Cosignature| {
+            cosigners.is_of_twin(&origin, &set, record)
         };
-        assert!(
-            !cosigners.is_of_twin(&earlier, 8),
-            "signed before a restart"
-        );
-        let other = Cosignature {
+        let sign = |cosigners: &Cosigners, size, seconds| {
+            record(cosigners.keys.as_ref().expect("keys"), size, seconds)
+        };
+        assert!(!twin(&cosigners, &own), "an echo");
+        let earlier = sign(&cosigners, 5, 7);
+        assert!(!twin(&cosigners, &earlier), "signed before a restart");
+        assert!(twin(&cosigners, &sign(&cosigners, 5, 10)));
+        assert!(twin(&cosigners, &sign(&cosigners, 6, 9)));
+        let forged_later = Cosignature {
             seconds: 10,
             ..own.clone()
         };
-        assert!(cosigners.is_of_twin(&other, 8));
-        let ahead = Cosignature {
+        let forged_ahead = Cosignature {
             size: Size(6),
             ..own
         };
-        assert!(cosigners.is_of_twin(&ahead, 8));
+        assert!(!twin(&cosigners, &forged_later) && !twin(&cosigners, &forged_ahead));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_does_not_make_a_later_signature_earlier() {
+        let (mut cosigners, _, set) = four();
+        let last = record(cosigners.keys.as_ref().expect("keys"), 4, 20);
+        cosigners.start(last_origin(), set.clone(), Some(&last));
+        let (own, _) = cosigners
+            .decided(checkpoint(5), set, Time(9_000))
+            .expect("signed");
+        assert_eq!(own.expect("signed").seconds, 20);
     }
 }

@@ -163,17 +163,17 @@ impl Application for Chain {
         };
         if record.validator == self.shared.name && self.shared.votes {
             // An echo of what this node signed is fine; what it never signed is not.
-            if self
-                .shared
-                .cosigners()
-                .is_of_twin(&record, self.shared.started)
-            {
+            let genesis = &self.shared.genesis;
+            let (origin, set) = (genesis.origin(), genesis.validators());
+            if self.shared.cosigners().is_of_twin(origin, set, &record) {
+                self.shared.keep_evidence("own-key-elsewhere", &cosignature);
                 self.duplicate_key();
             }
             return;
         }
         let gathered = self.shared.cosigners().received(from, &record);
         if let Some(fork) = gathered.fork {
+            self.shared.keep_evidence("two-roots", &fork.encode());
             tracing::error!(
                 validator = %fork.validator, size = %fork.size,
                 "a validator signed two roots for one size: keep this as evidence"
@@ -213,6 +213,10 @@ impl Application for Chain {
             "a validator signed two things where it may sign one"
         );
         metrics::counter!("medanchor_misbehaviour_total").increment(1);
+        for (signed, signature) in &proof.statements {
+            let statement = [&signed[..], &signature[..]].concat();
+            self.shared.keep_evidence("double-signed", &statement);
+        }
         if proof.validator == self.shared.name && self.shared.votes {
             self.duplicate_key();
         }

@@ -73,6 +73,9 @@ impl Executor {
 
     /// The height to start with. What was decided and not published is cosigned again.
     pub fn start(&mut self) -> Outcome<HeightPlan> {
+        let (genesis, last) = (&self.shared.genesis, self.shared.last_signed());
+        let (origin, set) = (genesis.origin().clone(), genesis.validators().clone());
+        self.shared.cosigners().start(origin, set, last.as_ref());
         let view = self.shared.store.view();
         let head = view.head();
         let published = self
@@ -168,9 +171,14 @@ impl Executor {
         let value_id = executed.value_id;
         let skew = self.shared.consensus.max_clock_skew_ms;
         let timely = is_timely(&executed.seal, received.origin, Shared::clock(), skew);
-        if received.value_id.is_none_or(|claimed| claimed == value_id) {
+        let claimed = received.value_id.is_none_or(|claimed| claimed == value_id);
+        // An untimely block is not voted for, so it is not kept: after a restart it would come back
+        // as a valid one. It is checked again when it comes with a proof of lock.
+        if claimed && timely {
             let (height, body) = (received.height, &received.body);
             self.store(|store| store.journal().keep_body(height, value_id, body))?;
+        }
+        if claimed {
             self.remember(body_hash, known);
         }
         Ok(if timely {
@@ -315,16 +323,21 @@ impl Executor {
             root: head.frontier.root(),
         };
         let set = self.shared.genesis.validators().clone();
+        if self.shared.votes {
+            // Before the record exists: once it does, another task may send it.
+            self.store(|store| store.mark_cosigned(head.height))?;
+        }
         let signed = self
             .shared
             .cosigners()
             .decided(checkpoint, set, Shared::clock());
         let (own, gathered) = signed.map_err(|error| Failure(Box::new(error)))?;
-        if own.is_some() {
-            self.store(|store| store.mark_cosigned(head.height))?;
+        if let Some(own) = &own {
+            self.shared.remember_signed(own);
         }
         if let (Some(own), Some(network)) = (own, self.shared.network.get()) {
-            network.send_cosignature(own.encode().into());
+            // What finds no room is sent again by the clock.
+            let _ = network.send_cosignature(own.encode().into());
         }
         if let Some(quorum) = gathered.quorum {
             self.publisher.quorum(quorum);

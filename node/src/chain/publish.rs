@@ -26,7 +26,7 @@ enum Message {
 pub struct Publisher(Sender<Message>);
 
 impl Publisher {
-    /// A door, and what [`run`] needs.
+    /// A door, and what [`start`] needs.
     #[must_use]
     pub fn new() -> (Self, Inbox) {
         let (sender, receiver) = channel();

@@ -7,6 +7,7 @@ use crate::exit::{Exit, Fatal};
 use crate::http::service::{BlockNotice, Published};
 use crate::outcomes::Outcomes;
 use bytes::Bytes;
+use medanchor_ledger::cosignature::Cosignature;
 use medanchor_ledger::execute::{SignerKeys, View};
 use medanchor_ledger::genesis::Genesis;
 use medanchor_ledger::signature::PublicKey;
@@ -14,6 +15,8 @@ use medanchor_ledger::{EventId, Index, KeyId, NetworkId, ParticipantName, ReadFa
 use medanchor_network::Handle;
 use medanchor_store::Store;
 use std::collections::HashMap;
+use std::io::Write;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::{broadcast, mpsc, watch};
@@ -33,6 +36,9 @@ pub enum Stop {
     /// A restored home is past all that its keys may have signed: start again as a validator.
     Caught,
 }
+
+/// The most bytes of evidence that are kept: a few lines convict, and nobody may fill the disk.
+const MAX_EVIDENCE: u64 = 1 << 20;
 
 /// What this node does in consensus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,8 +71,6 @@ pub struct Shared {
     pub votes: bool,
     /// Whether this home was restored from a back-up and signs nothing until it is safe.
     pub restored: bool,
-    /// When this process started to sign, in seconds since 1970.
-    pub started: u64,
     /// Set once the network has started.
     pub network: OnceLock<Handle>,
     /// Blocks as they become durable.
@@ -106,7 +110,6 @@ impl Shared {
             cosigners: Mutex::new(cosigners),
             votes: part == Part::Votes,
             restored: part == Part::Restored,
-            started: Self::clock().0 / 1000,
             network: OnceLock::new(),
             blocks: broadcast::channel(256).0,
             published,
@@ -134,6 +137,45 @@ impl Shared {
         self.cosigners
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn data(&self) -> PathBuf {
+        let log = self.store.published_log().folder();
+        log.parent().unwrap_or(log).join("data")
+    }
+
+    /// Notes what this node cosigned last, for [`Cosigners::start`].
+    pub fn remember_signed(&self, record: &Cosignature) {
+        // Without it a clock that was set back while the node was down could look like a twin;
+        // nothing else hangs on it, so a failure to write is not one of the node.
+        let _ = std::fs::write(self.data().join("cosigned"), record.encode());
+    }
+
+    /// What this node cosigned last before it was started.
+    #[must_use]
+    pub fn last_signed(&self) -> Option<Cosignature> {
+        let bytes = std::fs::read(self.data().join("cosigned")).ok()?;
+        Cosignature::decode(&bytes).ok()
+    }
+
+    /// Appends signed proof of somebody's misbehaviour to `data/evidence`: a word and the bytes in
+    /// hex on each line.
+    pub fn keep_evidence(&self, kind: &str, bytes: &[u8]) {
+        let path = self.data().join("evidence");
+        let append = || -> std::io::Result<()> {
+            let mut file = std::fs::OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(&path)?;
+            if file.metadata()?.len() < MAX_EVIDENCE {
+                writeln!(file, "{kind} {}", hex::encode(bytes))?;
+                file.sync_all()?;
+            }
+            Ok(())
+        };
+        if let Err(error) = append() {
+            tracing::error!(%error, "evidence could not be kept");
+        }
     }
 
     /// Stops the node.
