@@ -1,6 +1,7 @@
 //! Keys of the peer-to-peer layer: who a peer is, and the secret that proves it.
 
 use libp2p::PeerId;
+use medanchor_ledger::signature::SigningKey;
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -54,8 +55,7 @@ impl SecretSeed {
     /// The public key that belongs to this seed.
     #[must_use]
     pub fn public_key(&self) -> [u8; 32] {
-        let key = arc_malachitebft_signing_ed25519::PrivateKey::from(*self.0);
-        *key.public_key().as_bytes()
+        *SigningKey::from_seed(&self.0).public_key().as_bytes()
     }
 
     pub(crate) fn expose(&self) -> &[u8; 32] {

@@ -326,3 +326,19 @@ async fn rule_15_who_precommitted_two_blocks_at_one_height_signs_one_root() {
     handle.stop().await;
     stop.cancel();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_sends_what_cannot_be_decoded_is_cut_and_changes_nothing() {
+    let application = Arc::new(Honest::default());
+    let handle = honest_node(application.clone()).await;
+    let (script, stop) = script(&handle).await;
+    let junk = Frame::new(Kind::Consensus, vec![9; 40]);
+    assert_eq!(script.shared.broadcast(&[junk]).queued, 1);
+    while handle.status().peers[0].cut == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(application.signed.lock().unwrap().is_empty());
+    assert_eq!(handle.status().height, Height(1));
+    handle.stop().await;
+    stop.cancel();
+}

@@ -9,10 +9,11 @@ use arc_malachitebft_app_channel::app::types::core::{
     NilOrVal, Round, SignedMessage, ValidatorProof, VoteExtensionScope, VoteType,
 };
 use arc_malachitebft_signing::{Error, Signer, VerificationResult, Verifier};
-use arc_malachitebft_signing_ed25519::{PrivateKey, PublicKey, Signature};
+use arc_malachitebft_signing_ed25519::{PublicKey, Signature};
 use async_trait::async_trait;
 use medanchor_ledger::NetworkId;
 use medanchor_ledger::certificate::{self, VoteKind};
+use medanchor_ledger::signature::SigningKey;
 
 /// Verifies what validators of one network signed.
 #[derive(Clone)]
@@ -73,7 +74,8 @@ pub fn ledger_round(round: Round) -> Option<medanchor_ledger::Round> {
 /// Signs for one validator.
 pub struct Pen {
     judge: Judge,
-    key: PrivateKey,
+    /// Wiped from memory when dropped.
+    key: SigningKey,
 }
 
 impl Pen {
@@ -81,13 +83,13 @@ impl Pen {
     pub fn new(judge: Judge, seed: &SecretSeed) -> Self {
         Self {
             judge,
-            key: PrivateKey::from(*seed.expose()),
+            key: SigningKey::from_seed(seed.expose()),
         }
     }
 
     /// Signs bytes that already say what they are for.
     pub fn sign(&self, bytes: &[u8]) -> Signature {
-        self.key.sign(bytes)
+        Signature::from_bytes(*self.key.sign(bytes).as_bytes())
     }
 }
 

@@ -79,10 +79,45 @@ async fn latency() {
     net.end().await;
 }
 
+/// A node is stopped, misses fifty blocks, and is started again.
+async fn back() {
+    let timeouts = Timeouts {
+        heartbeat: Duration::from_secs(3600),
+        ..Timeouts::default()
+    };
+    let mut net = Net::start(Setup {
+        timeouts,
+        ..Setup::new(4)
+    })
+    .await;
+    net.drive(0..4, 3).await;
+    net.stop(3).await;
+    let height = net.chain(0).height() + 50;
+    let start = Instant::now();
+    net.drive(0..3, height).await;
+    let rate = 50.0 / start.elapsed().as_secs_f64();
+    println!("pace: one of four dead and never passed over: {rate:.1} blocks/s");
+    net.reboot(3);
+    let start = Instant::now();
+    net.run(3).await;
+    until("it is connected", || {
+        net.chain(3).seen().connected.len() == 3
+    })
+    .await;
+    let connected = start.elapsed();
+    net.reach([3], height).await;
+    let reached = start.elapsed();
+    println!(
+        "pace: back after a stop: connected in {connected:.1?}, 50 blocks later in {reached:.1?}"
+    );
+    net.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "measures"]
 async fn pace() {
     latency().await;
+    back().await;
     for padding in [0, 150_000, 1 << 20] {
         rate(padding).await;
     }
