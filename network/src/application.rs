@@ -55,7 +55,8 @@ pub struct Proposal {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Origin {
     /// Proposed live. Without a proof-of-lock round it is fresh, and its time is held against the
-    /// clock; with one a quorum has prevoted it, and a clock must not matter.
+    /// clock; with one a quorum has prevoted it (its polka has been verified), and a clock must not
+    /// matter.
     Live {
         /// The round in which it is proposed.
         round: Round,

@@ -36,7 +36,7 @@ use arc_malachitebft_app_channel::app::engine::network::NetworkEvent;
 use arc_malachitebft_app_channel::app::engine::util::events::Event;
 use arc_malachitebft_app_channel::app::streaming::StreamContent;
 use arc_malachitebft_app_channel::app::types::core::{
-    CommitCertificate, LinearTimeouts, Round, Validity,
+    CommitCertificate, LinearTimeouts, PolkaCertificate, Round, Validity,
 };
 use arc_malachitebft_app_channel::app::types::streaming::{StreamId, StreamMessage};
 use arc_malachitebft_app_channel::app::types::{
@@ -109,7 +109,7 @@ pub struct Driver<A> {
     slot: Option<Slot>,
     /// After the decision: what the next height waits for.
     pause: Option<Pause>,
-    /// Blocks for heights that have not started, one a peer.
+    /// Blocks whose height or round has not begun, or whose polka is missing, one a peer.
     early: BTreeMap<PeerKey, Assembled>,
     /// Blocks from before a restart that the engine has not been told of.
     stored: Vec<Stored>,

@@ -12,16 +12,17 @@ use super::decided::sync_response;
 use super::shared::Shared;
 use crate::batch;
 use crate::bytes::Reader;
-use crate::limits::SYNC_BATCH;
+use crate::limits::{MAX_SYNC_RESPONSE_BYTES, SYNC_BATCH};
 use crate::parts::{Assembled, Assembly, SignedManifest};
 use crate::wire::swarm::Upstream;
 use crate::wire::{Frame, Kind};
-use crate::{Application, PeerKey};
+use crate::{Application, DecidedBlock, Failure, PeerKey};
 use ::bytes::Bytes;
 use arc_malachitebft_app_channel::app::consensus::LivenessMsg;
 use arc_malachitebft_app_channel::app::engine::network::{NetworkEvent, Status};
 use arc_malachitebft_app_channel::app::types::SignedConsensusMsg;
 use arc_malachitebft_app_channel::app::types::codec::Codec;
+use arc_malachitebft_app_channel::app::types::core::PolkaCertificate;
 use arc_malachitebft_sync::{OutboundFailureReason, OutboundRequestId, Request, Response};
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -44,10 +45,15 @@ const WAKE_RATE: Rate = Rate {
     burst: 50.0,
 };
 
+/// Decided blocks that are read for one answer before its size is looked at again.
+const READ_AT_ONCE: usize = 4;
+
 /// What peers say that the driver must know.
 pub enum Incoming {
     /// A whole block.
     Block(PeerKey, Box<Assembled>),
+    /// A quorum is said to have prevoted a value.
+    Polka(Box<PolkaCertificate<Medanchor>>),
     /// Somebody has work for this height, or is already deciding it.
     Ahead(Height),
 }
@@ -181,7 +187,12 @@ impl<A: Application> Intake<A> {
         } else {
             match decode(frame.body)? {
                 LivenessMsg::Vote(vote) => NetworkEvent::Vote(from, vote),
-                LivenessMsg::PolkaCertificate(polka) => NetworkEvent::PolkaCertificate(from, polka),
+                LivenessMsg::PolkaCertificate(polka) => {
+                    let told = Incoming::Polka(Box::new(polka.clone()));
+                    // Waits when the driver is busy; the engine hears of it all the same.
+                    let _ = self.driver.send(told).await;
+                    NetworkEvent::PolkaCertificate(from, polka)
+                }
                 LivenessMsg::SkipRoundCertificate(certificate) => {
                     NetworkEvent::RoundCertificate(from, certificate)
                 }
@@ -262,6 +273,29 @@ impl<A: Application> Intake<A> {
     }
 }
 
+/// Blocks from `first` on, a few at a time, so that no more is read than one answer holds.
+async fn read_blocks<A: Application>(
+    application: &A,
+    first: Height,
+    count: usize,
+) -> Result<Vec<DecidedBlock>, Failure> {
+    let (mut blocks, mut size) = (Vec::new(), 0);
+    let mut next = medanchor_ledger::Height(first.0);
+    while blocks.len() < count && size < MAX_SYNC_RESPONSE_BYTES {
+        let few = READ_AT_ONCE.min(count - blocks.len());
+        let read = application.decided(next, few).await?;
+        if read.is_empty() {
+            break;
+        }
+        for block in read.into_iter().take(few) {
+            size += block.body.len() + block.certificate.len();
+            next = next.next();
+            blocks.push(block);
+        }
+    }
+    Ok(blocks)
+}
+
 fn decode<T>(body: Bytes) -> Result<T, String>
 where
     WireCodec: Codec<T>,
@@ -311,10 +345,9 @@ impl<A: Application> Upstream for Intake<A> {
                 .saturating_add(1);
             let count = usize::try_from(asked).unwrap_or(SYNC_BATCH).min(SYNC_BATCH);
             let application = self.application.clone();
-            let from = medanchor_ledger::Height(first.0);
             let call = self
                 .node
-                .spawn(async move { application.decided(from, count).await });
+                .spawn(async move { read_blocks(&*application, first, count).await });
             match call.await.ok()? {
                 Ok(blocks) => Some(sync_response(first, &blocks)),
                 Err(failure) => {

@@ -1,16 +1,22 @@
 //! What is known about the height that is being decided: its validators, the blocks seen, and the
 //! verdicts on them.
 //!
-//! What always holds: a verdict belongs to a value id and does not change from valid to invalid
-//! (ENGINE rule 16); memory is bounded by [`KEPT_BLOCKS`] blocks, for the application has stored
-//! every valid one and gives it back when asked.
+//! What always holds: a verdict belongs to a value id and does not change from valid to invalid, and
+//! a block is judged without a clock only after a quorum was seen to stand for it: what a proposer
+//! says of a proof-of-lock round is believed only with its polka (ENGINE rule 16). Memory is bounded
+//! by [`KEPT_BLOCKS`] blocks, for the application has stored every valid one and gives it back when
+//! asked; checks are bounded by the rounds that have begun.
 
-use super::context::{BadPlan, Validator, ValidatorSet};
-use super::signing::Judge;
+use super::context::{BadPlan, Medanchor, Validator, ValidatorSet, Vote};
+use super::signing::{Judge, ledger_round};
 use crate::HeightPlan;
 use crate::parts::{Manifest, SignedManifest};
 use ::bytes::Bytes;
+use arc_malachitebft_app_channel::app::types::core::{
+    PolkaCertificate, SignedMessage, ValidatorSet as _,
+};
 use arc_malachitebft_signing_ed25519::Signature;
+use medanchor_ledger::validator::quorum;
 use medanchor_ledger::{Height, Round, ValueId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +26,8 @@ const KEPT_BLOCKS: usize = 16;
 const CHECKS_PER_ROUND: usize = 4;
 /// Manifests that are kept for sending again.
 const KEPT_MANIFESTS: usize = 32;
+/// Polkas of one height whose signatures are checked.
+const POLKAS_CHECKED: usize = 64;
 
 /// See the module.
 pub struct Slot {
@@ -34,6 +42,9 @@ pub struct Slot {
     manifests: BTreeMap<(Round, ValueId), SignedManifest>,
     checking: BTreeSet<(ValueId, bool)>,
     checks: BTreeMap<Round, usize>,
+    round: Round,
+    polkas: BTreeSet<(Round, ValueId)>,
+    polkas_checked: usize,
 }
 
 /// What to do with a block that arrived.
@@ -43,6 +54,8 @@ pub enum Next {
     Known(bool),
     /// It must be checked.
     Check,
+    /// Its round has not begun, or the polka that it names has not been seen: it may come again.
+    Wait,
     /// It is being checked, or its proposer has had enough checked.
     Drop,
 }
@@ -62,6 +75,9 @@ impl Slot {
             manifests: BTreeMap::new(),
             checking: BTreeSet::new(),
             checks: BTreeMap::new(),
+            round: Round(0),
+            polkas: BTreeSet::new(),
+            polkas_checked: 0,
         })
     }
 
@@ -90,6 +106,12 @@ impl Slot {
             value_id,
             ..
         } = signed.manifest;
+        if round.0 > self.round.0.saturating_add(1) {
+            return Next::Wait;
+        }
+        if pol_round.is_some_and(|pol_round| !self.polkas.contains(&(pol_round, value_id))) {
+            return Next::Wait;
+        }
         if self.manifests.len() < KEPT_MANIFESTS {
             self.manifests.insert((round, value_id), signed.clone());
         }
@@ -103,6 +125,42 @@ impl Slot {
         }
         *checks += 1;
         Next::Check
+    }
+
+    /// A round has begun.
+    pub fn begin_round(&mut self, round: Round) {
+        self.round = self.round.max(round);
+    }
+
+    /// A polka came: a quorum prevoted a value in a round, if its signatures hold. Answers whether
+    /// that is news.
+    pub fn polka(&mut self, polka: &PolkaCertificate<Medanchor>, judge: &Judge) -> bool {
+        let Some(round) = ledger_round(polka.round) else {
+            return false;
+        };
+        let shown = (round, polka.value_id);
+        if self.polkas.contains(&shown) || self.polkas_checked >= POLKAS_CHECKED {
+            return false;
+        }
+        self.polkas_checked += 1;
+        let holds = |vote: &SignedMessage<Medanchor, Vote>| {
+            let key = &self.set.get(&vote.voter)?.key;
+            let bytes = judge.vote_bytes(vote)?;
+            judge
+                .holds(key, &bytes, &vote.signature)
+                .then(|| vote.voter.clone())
+        };
+        let votes = polka.votes(&Medanchor);
+        let voters: BTreeSet<_> = votes.filter_map(|vote| holds(&vote)).collect();
+        voters.len() >= quorum(self.set.count()) && self.polkas.insert(shown)
+    }
+
+    /// A block that was stored before a restart: it can be sent and committed, but no verdict on it
+    /// is taken from that, since one that came at a wrong time is stored too.
+    pub fn keep(&mut self, value_id: ValueId, body: Bytes) {
+        if self.bodies.len() < KEPT_BLOCKS {
+            self.bodies.insert(value_id, body);
+        }
     }
 
     /// A check ended without a verdict.
@@ -133,9 +191,13 @@ impl Slot {
 
 #[cfg(test)]
 mod tests {
+    use super::super::context::{Address, Height as EngineHeight};
     use super::super::signing::Pen;
     use super::*;
     use crate::{SecretSeed, Validator};
+    use arc_malachitebft_app_channel::app::types::core::{
+        NilOrVal, Round as EngineRound, VoteType,
+    };
     use medanchor_ledger::NetworkId;
 
     fn judge() -> Judge {
@@ -169,6 +231,24 @@ mod tests {
             manifest,
             signature,
         }
+    }
+
+    fn polka(round: u32, value: u8, voters: &[u8]) -> PolkaCertificate<Medanchor> {
+        let value_id = ValueId::new([value; 32]);
+        let signed = |n: &u8| {
+            let vote = Vote {
+                kind: VoteType::Prevote,
+                height: EngineHeight(3),
+                round: EngineRound::new(round),
+                value: NilOrVal::Val(value_id),
+                voter: Address(format!("v{n}").parse().unwrap()),
+            };
+            let pen = Pen::new(judge(), &SecretSeed::new([*n; 32]));
+            let signature = pen.sign(&judge().vote_bytes(&vote).unwrap());
+            SignedMessage::new(vote, signature)
+        };
+        let votes = voters.iter().map(signed).collect();
+        PolkaCertificate::new(EngineHeight(3), EngineRound::new(round), value_id, votes)
     }
 
     #[test]
@@ -209,6 +289,7 @@ mod tests {
         assert_eq!(slot.arrived(&signed(2, 0, None, 7)), Next::Check);
         assert!(slot.judged(value, &body, true));
         assert!(slot.judged(value, &body, false), "once valid, always valid");
+        assert!(slot.polka(&polka(0, 7, &[1, 2]), &judge()));
         assert_eq!(slot.arrived(&signed(1, 1, Some(0), 7)), Next::Known(true));
         assert_eq!(slot.body(&value), Some(&body));
     }
@@ -222,9 +303,51 @@ mod tests {
             Next::Drop,
             "being checked"
         );
+        assert!(slot.polka(&polka(0, 7, &[1, 2]), &judge()));
         assert_eq!(slot.arrived(&signed(1, 1, Some(0), 7)), Next::Check);
         slot.unchecked(ValueId::new([7; 32]), None);
+        slot.begin_round(Round(1));
         assert_eq!(slot.arrived(&signed(2, 2, None, 7)), Next::Check);
+    }
+
+    #[test]
+    fn rule_16_a_proof_of_lock_that_nobody_has_seen_does_not_stop_the_clock() {
+        let mut slot = slot();
+        let claimed = signed(1, 1, Some(0), 7);
+        assert_eq!(slot.arrived(&claimed), Next::Wait);
+        assert!(!slot.polka(&polka(0, 7, &[1]), &judge()), "no quorum");
+        assert!(
+            !slot.polka(&polka(0, 7, &[1, 1]), &judge()),
+            "one voter twice"
+        );
+        assert!(!slot.polka(&polka(0, 7, &[1, 9]), &judge()), "a stranger");
+        let mut forged = polka(0, 7, &[1, 2]);
+        forged.value_id = ValueId::new([8; 32]);
+        assert!(!slot.polka(&forged, &judge()), "votes for another value");
+        assert!(slot.polka(&polka(0, 6, &[1, 2]), &judge()));
+        assert_eq!(
+            slot.arrived(&claimed),
+            Next::Wait,
+            "a polka for another value"
+        );
+        assert!(slot.polka(&polka(0, 7, &[1, 2]), &judge()));
+        assert_eq!(slot.arrived(&claimed), Next::Check);
+    }
+
+    #[test]
+    fn rule_16_a_block_that_was_only_stored_is_not_valid_for_that() {
+        let mut slot = slot();
+        slot.keep(ValueId::new([7; 32]), Bytes::from_static(b"body"));
+        assert_eq!(slot.arrived(&signed(2, 0, None, 7)), Next::Check);
+        assert!(slot.body(&ValueId::new([7; 32])).is_some());
+    }
+
+    #[test]
+    fn blocks_of_rounds_that_are_far_away_wait() {
+        let mut slot = slot();
+        assert_eq!(slot.arrived(&signed(2, 4, None, 7)), Next::Wait);
+        slot.begin_round(Round(3));
+        assert_eq!(slot.arrived(&signed(2, 4, None, 7)), Next::Check);
     }
 
     #[test]

@@ -9,6 +9,10 @@ impl<A: Application> Driver<A> {
                 self.on_block(from, *block);
                 Ok(())
             }
+            Incoming::Polka(polka) => {
+                self.on_polka(&polka);
+                Ok(())
+            }
             Incoming::Ahead(height) => self.on_ahead(ledger_height(height)),
         }
     }
@@ -24,12 +28,30 @@ impl<A: Application> Driver<A> {
                 match slot.arrived(&block.signed) {
                     Verdict::Known(valid) => self.tell(from, &block.signed.manifest, valid),
                     Verdict::Check => self.check(from, block),
+                    // Seen again when its round begins, or when the polka comes that it names.
+                    Verdict::Wait => drop(self.early.insert(from, block)),
                     Verdict::Drop => {}
                 }
             }
             Some(slot) if slot.height > height => {}
             // One a peer, which intake has found to be near.
             _ => drop(self.early.insert(from, block)),
+        }
+    }
+
+    /// A quorum stands for a value: blocks that wait for that may be judged now.
+    pub(super) fn on_polka(&mut self, polka: &PolkaCertificate<Medanchor>) {
+        let current = self.slot.as_mut();
+        let slot = current.filter(|slot| slot.height.0 == polka.height.0);
+        if slot.is_some_and(|slot| slot.polka(polka, &self.parts.judge)) {
+            self.retry();
+        }
+    }
+
+    /// Looks again at blocks that came too early.
+    pub(super) fn retry(&mut self) {
+        for (from, block) in std::mem::take(&mut self.early) {
+            self.on_block(from, block);
         }
     }
 

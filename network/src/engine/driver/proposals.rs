@@ -22,9 +22,14 @@ impl<A: Application> Driver<A> {
             .map_err(|fault| Fatal::Wal(fault.to_string()))?;
         let mut slot = new_slot(&plan)?;
         for block in &stored {
+            slot.keep(block.value_id, block.body.clone());
+        }
+        let me = self.parts.me.as_ref().map(|(name, _)| &name.0);
+        self.stored = stored;
+        self.stored.retain(|block| Some(&block.proposer) == me);
+        for block in &self.stored {
             slot.judged(block.value_id, &block.body, true);
         }
-        self.stored = stored;
         answer(
             reply,
             (context::Height(plan.height.0), self.params(&slot.set)),
@@ -57,13 +62,13 @@ impl<A: Application> Driver<A> {
         self.pause = None;
         self.woken = false;
         self.started = Instant::now();
-        for (from, block) in std::mem::take(&mut self.early) {
-            self.on_block(from, block);
-        }
+        self.retry();
     }
 
-    /// The blocks of up to this round that were stored before a restart (ENGINE rule 3); if one is
-    /// this node's own and its turn is now, it is sent again (rule 8).
+    /// This node's own blocks of up to this round that were stored before a restart (ENGINE rule 3);
+    /// if its turn is now, the block is sent again (rule 8). On blocks of others that it voted for,
+    /// the write-ahead log holds the verdict; of those it did not vote for, none is known, since a
+    /// block that came at a wrong time is stored too (rule 16).
     pub(super) fn started_round(
         &mut self,
         height: context::Height,
@@ -74,15 +79,15 @@ impl<A: Application> Driver<A> {
             return Vec::new();
         };
         self.parts.shared.set_place(height, now.0, false);
-        let (due, later) = std::mem::take(&mut self.stored)
-            .into_iter()
-            .partition(|s| s.round <= now);
+        if let Some(slot) = &mut self.slot {
+            slot.begin_round(now);
+        }
+        self.retry();
+        let stored = std::mem::take(&mut self.stored);
+        let (due, later): (Vec<_>, Vec<_>) = stored.into_iter().partition(|s| s.round <= now);
         self.stored = later;
-        let due: Vec<Stored> = due;
-        let me = self.parts.me.as_ref().map(|(name, _)| name.0.clone());
         for block in &due {
-            if role == Role::Proposer && block.round == now && Some(&block.proposer) == me.as_ref()
-            {
+            if role == Role::Proposer && block.round == now {
                 self.stream(
                     ledger_height(height),
                     now,
