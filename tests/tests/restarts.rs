@@ -74,3 +74,28 @@ fn a_restored_home_signs_nothing_until_the_network_is_past_it() -> Result<()> {
     restored.anchor(&author.seal()?)?;
     Ok(())
 }
+
+#[test]
+fn a_node_that_lost_its_data_fetches_everything_again_and_votes() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut network = Network::start(&binary("medanchor")?, dir.path(), 4, adjust)?;
+    let (client, author) = (network.client(0), network.authors()?.remove(0));
+    let event = author.seal()?;
+    client.anchor(&event)?;
+    network.kill(3);
+    let home = network.node(3).home.clone();
+    std::fs::remove_dir_all(home.data())?;
+    std::fs::remove_dir_all(home.log())?;
+    std::fs::write(home.restored(), "")?;
+    network.restart(3)?;
+    let back = network.client(3);
+    wait_for("the node to vote again", PATIENCE, || {
+        Ok(!home.restored().exists() && back.status().is_ok_and(|status| status.validator))
+    })?;
+    network.wait_until_node_is_ready(3)?;
+    wait_for("the old receipt", PATIENCE, || {
+        Ok(back.receipt(&event.id()).is_ok())
+    })?;
+    back.anchor(&author.seal()?)?;
+    Ok(())
+}
