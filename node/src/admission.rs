@@ -2,8 +2,8 @@
 //!
 //! What always holds: nothing enters the pool unchecked; every signature is checked once, in
 //! batches, on threads of their own; what waits to be checked is bounded in bytes (a client is
-//! told to come back, a peer is not read from meanwhile); a copy of a pooled event with another
-//! signature neither blocks it nor passes for it.
+//! told to come back, a peer is not read from meanwhile); a copy of a known event with another
+//! signature neither blocks it nor passes for it; a full pool turns away new events only.
 
 use crate::pool::{Pool, Pooled, Refusal};
 use bytes::Bytes;
@@ -188,6 +188,14 @@ fn size_of(events: &[Bytes]) -> Option<u32> {
     u32::try_from(events.iter().map(Bytes::len).sum::<usize>()).ok()
 }
 
+/// An event whose signature is to be checked. The id of an event does not cover its signature, so
+/// one that is in the ledger already is checked as well before it is answered as known.
+struct Unchecked {
+    event: Event,
+    key: PublicKey,
+    at: Option<Index>,
+}
+
 struct Worker<S> {
     waiting: Arc<Mutex<mpsc::UnboundedReceiver<Submission>>>,
     surroundings: Arc<S>,
@@ -258,14 +266,19 @@ impl<S: Surroundings> Worker<S> {
             });
             firsts.push(first.collect());
         }
-        let ids: Vec<EventId> = to_verify.iter().map(|(event, _)| event.id()).collect();
-        let mut verified = ids.into_iter().zip(verify_events(to_verify));
+        let (known, pairs): (Vec<_>, Vec<_>) = to_verify
+            .into_iter()
+            .map(|Unchecked { event, key, at }| ((event.id(), at), (event, key)))
+            .unzip();
+        let mut verified = known.into_iter().zip(verify_events(pairs));
         let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
         let mut second = |first: Option<Admitted>, peer: Option<&PeerKey>| {
             first.or_else(|| {
-                verified
-                    .next()
-                    .map(|(id, result)| pool_it(&mut pool, id, result, peer))
+                let ((id, at), result) = verified.next()?;
+                Some(match (at, &result) {
+                    (Some(index), Ok(_)) => Admitted::Anchored(id, index),
+                    _ => pool_it(&mut pool, id, result, peer),
+                })
             })
         };
         let mut judged = Vec::with_capacity(submissions.len());
@@ -281,11 +294,7 @@ impl<S: Surroundings> Worker<S> {
     }
 
     /// All that can be said before the signature is checked.
-    fn first_look(
-        &self,
-        bytes: &Bytes,
-        peer: Option<&PeerKey>,
-    ) -> Result<(Event, PublicKey), Admitted> {
+    fn first_look(&self, bytes: &Bytes, peer: Option<&PeerKey>) -> Result<Unchecked, Admitted> {
         let event = Event::decode(bytes).map_err(|error| Admitted::Refused(None, error.into()))?;
         let id = event.id();
         let refuse = |refused| Admitted::Refused(Some(id), refused);
@@ -296,13 +305,11 @@ impl<S: Surroundings> Worker<S> {
                 here,
             }));
         }
-        let pooled = {
+        let (pooled, has_room) = {
             let pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
-            if !pool.has_room(bytes.len() as u64, peer) {
-                return Err(refuse(Refusal::Full.into()));
-            }
-            pool.get(&id)
+            (pool.get(&id), pool.has_room(bytes.len() as u64, peer))
         };
+        let is_pooled = pooled.is_some();
         if pooled.is_some_and(|pooled| pooled.event.encoded() == event.encoded()) {
             return Err(Admitted::Known(id));
         }
@@ -310,16 +317,19 @@ impl<S: Surroundings> Worker<S> {
             self.surroundings.failed(&error);
             refuse(error.into())
         };
-        if let Some(index) = self.surroundings.index_of(&id).map_err(read)? {
-            return Err(Admitted::Anchored(id, index));
+        let at = self.surroundings.index_of(&id).map_err(read)?;
+        if at.is_none() {
+            if !is_pooled && !has_room {
+                return Err(refuse(Refusal::Full.into()));
+            }
+            check_window(event.not_after(), self.surroundings.now()).map_err(refuse)?;
         }
-        check_window(event.not_after(), self.surroundings.now()).map_err(refuse)?;
         match self
             .surroundings
             .key(event.issuer(), event.key_id())
             .map_err(read)?
         {
-            Some(key) => Ok((event, key)),
+            Some(key) => Ok(Unchecked { event, key, at }),
             None => {
                 let (signer, key) = (event.issuer().clone(), event.key_id());
                 Err(refuse(Refused::UnknownSigner { signer, key }))
@@ -375,4 +385,117 @@ fn count(answers: &[Admitted]) {
     }
     metrics::counter!("medanchor_events_admitted_total").increment(pooled);
     metrics::counter!("medanchor_events_refused_total").increment(refused);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool::Limits;
+    use medanchor_ledger::event::{LotOpen, UnsignedEvent};
+    use medanchor_ledger::signature::SigningKey;
+    use medanchor_ledger::{Commitment, LotHandle, Nonce, TreeHash};
+
+    const NOW: Time = Time(1_000_000);
+
+    /// A ledger in which one event stands at place 7.
+    struct Ledger {
+        anchored: EventId,
+    }
+
+    impl Surroundings for Ledger {
+        fn network(&self) -> NetworkId {
+            NetworkId::new([1; 16])
+        }
+        fn now(&self) -> Time {
+            NOW
+        }
+        fn key(&self, _: &ParticipantName, _: KeyId) -> Result<Option<PublicKey>, ReadFailed> {
+            Ok(Some(signing_key().public_key()))
+        }
+        fn index_of(&self, id: &EventId) -> Result<Option<Index>, ReadFailed> {
+            Ok((*id == self.anchored).then_some(Index(7)))
+        }
+        fn pooled(&self, _: Vec<Bytes>) {}
+        fn failed(&self, _: &ReadFailed) {}
+    }
+
+    fn signing_key() -> SigningKey {
+        SigningKey::from_seed(&[9; 32])
+    }
+
+    fn event(number: u8) -> Event {
+        let body = LotOpen {
+            lot: LotHandle::new([number; 16]),
+            commitment: Commitment::new(TreeHash::new([7; 32])),
+        };
+        let unsigned = UnsignedEvent {
+            issuer: "jade-pharma".parse().expect("a name"),
+            network: NetworkId::new([1; 16]),
+            nonce: Nonce::new([number; 16]),
+            not_after: NOW.plus_millis(1_000),
+            body: body.into(),
+        };
+        unsigned.sign(&signing_key()).expect("signed")
+    }
+
+    fn bytes_of(event: &Event) -> Bytes {
+        Bytes::copy_from_slice(event.encoded())
+    }
+
+    fn with_broken_signature(event: &Event) -> Bytes {
+        let mut bytes = event.encoded().to_vec();
+        *bytes.last_mut().expect("bytes") ^= 1;
+        bytes.into()
+    }
+
+    /// A door before a pool that one event fills, and the answers to what is posted in turn.
+    fn answers(posted: Vec<Bytes>) -> Vec<Admitted> {
+        let limits = Limits {
+            events: 1,
+            bytes: 10_000,
+            participant_bytes: 10_000,
+            peer_bytes: 10_000,
+        };
+        let pool = Arc::new(Mutex::new(Pool::new(limits)));
+        let ledger = Arc::new(Ledger {
+            anchored: event(1).id(),
+        });
+        let door = Admission::start(&ledger, &pool, 1, 1 << 20).expect("starts");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime");
+        let one = |bytes| runtime.block_on(door.submit(vec![bytes])).expect("answers");
+        posted.into_iter().flat_map(one).collect()
+    }
+
+    #[test]
+    fn a_full_pool_turns_away_new_events_only() {
+        let (anchored, pooled, new) = (event(1), event(2), event(3));
+        let posted = [&pooled, &new, &pooled, &anchored].map(bytes_of);
+        let answers = answers(posted.into());
+        assert!(matches!(answers[0], Admitted::Pooled(_)), "{answers:?}");
+        assert!(
+            matches!(&answers[1], Admitted::Refused(_, Refused::Full(_))),
+            "{answers:?}"
+        );
+        assert!(matches!(answers[2], Admitted::Known(_)), "{answers:?}");
+        assert!(
+            matches!(answers[3], Admitted::Anchored(_, Index(7))),
+            "{answers:?}"
+        );
+    }
+
+    #[test]
+    fn a_known_id_does_not_make_a_bad_signature_good() {
+        let (anchored, pooled) = (event(1), event(2));
+        let copies = [&anchored, &pooled].map(with_broken_signature);
+        let [of_anchored, of_pooled] = copies;
+        let answers = answers(vec![bytes_of(&pooled), of_anchored, of_pooled]);
+        for answer in &answers[1..] {
+            assert!(
+                matches!(answer, Admitted::Refused(_, Refused::Signature(_))),
+                "{answer:?}"
+            );
+        }
+    }
 }

@@ -5,6 +5,7 @@
 //! explains each of them.
 
 use medanchor_ledger::ParticipantName;
+use medanchor_network::limits::{MAX_EVENT_BATCH_BYTES, MAX_EVENT_BYTES};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -453,10 +454,12 @@ impl Config {
             ("consensus.vote_timeout_ms", self.consensus.vote_timeout_ms),
             ("pool.max_events", u64::from(self.pool.max_events)),
             ("pool.verify_threads", u64::from(self.pool.verify_threads)),
+            ("http.max_streams", u64::from(self.http.max_streams)),
         ];
         if let Some((key, _)) = positive.iter().find(|(_, value)| *value == 0) {
             return Err(format!("{key} is 0; give a number above 0"));
         }
+        self.check_bytes()?;
         let block = self.consensus.max_block_bytes;
         if !(16 * 1024..=2 * 1024 * 1024).contains(&block) {
             return Err(format!(
@@ -464,6 +467,36 @@ impl Config {
             ));
         }
         Ok(())
+    }
+
+    /// Refuses limits in bytes below what the node must be able to take at once: with them it would
+    /// run and take nothing.
+    fn check_bytes(&self) -> Result<(), String> {
+        let (http, pool) = (&self.http, &self.pool);
+        let event = MAX_EVENT_BYTES as u64;
+        let batch = u64::from(http.max_batch_bytes);
+        let unverified = batch.max(MAX_EVENT_BATCH_BYTES as u64);
+        let least = [
+            ("http.max_batch_bytes", batch, event),
+            ("pool.max_bytes", pool.max_bytes, event),
+            (
+                "pool.max_bytes_per_participant",
+                pool.max_bytes_per_participant,
+                event,
+            ),
+            ("pool.max_bytes_per_peer", pool.max_bytes_per_peer, event),
+            (
+                "pool.max_unverified_bytes",
+                pool.max_unverified_bytes,
+                unverified,
+            ),
+        ];
+        match least.iter().find(|(_, value, least)| value < least) {
+            Some((key, value, least)) => Err(format!(
+                "{key} is {value}; give at least {least}, the most that can arrive at once"
+            )),
+            None => Ok(()),
+        }
     }
 
     /// The file's text: every key with its meaning and its value here.
@@ -580,5 +613,23 @@ mod tests {
     fn a_zero_where_none_can_be_is_refused_by_name() {
         let error = Config::parse("name = \"a\"\n[pool]\nmax_events = 0").expect_err("zero");
         assert!(error.contains("pool.max_events"), "{error}");
+    }
+
+    #[test]
+    fn limits_under_which_the_node_could_take_nothing_are_refused_by_name() {
+        for (section, line) in [
+            ("pool", "max_unverified_bytes = 0"),
+            ("pool", "max_unverified_bytes = 262143"),
+            ("pool", "max_bytes = 0"),
+            ("pool", "max_bytes_per_participant = 0"),
+            ("pool", "max_bytes_per_peer = 10"),
+            ("http", "max_batch_bytes = 0"),
+            ("http", "max_streams = 0"),
+        ] {
+            let text = format!("name = \"a\"\n[{section}]\n{line}\n");
+            let error = Config::parse(&text).expect_err(line);
+            let key = line.split(' ').next().unwrap_or_default();
+            assert!(error.contains(&format!("{section}.{key}")), "{error}");
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! Events that were checked and wait for a block.
 //!
-//! What always holds: the pool is bounded in events and bytes, in bytes for each participant and
-//! for each peer that sent some; an id is in it once; events leave in the order in which they
+//! What always holds: the pool is bounded in events and bytes, both also for each participant, and
+//! in bytes for each peer that sent some; a participant many of whose events are set aside brings no
+//! more; an id is in it once; events leave in the order in which they
 //! came, except that one whose turn has not come ("not yet") is set aside and tried again until
 //! its not-after. The pool knows no rules and does no I/O.
 
@@ -61,6 +62,24 @@ pub enum Refusal {
 /// How many set-aside events one block tries again, so that they cannot eat its time.
 const RETRIES: usize = 256;
 
+/// One participant holds at most this part of the pool's events (and at least one), so that no one
+/// keeps out the others.
+const PARTICIPANT_PART: usize = 4;
+
+/// A participant with this part of the pool's events set aside brings no more: they stay long.
+const ASIDE_PART: usize = 8;
+
+/// With this part of the pool set aside, only those bring more who have nothing set aside.
+const ALL_ASIDE_PART: usize = 2;
+
+/// What one participant holds of the pool.
+#[derive(Clone, Copy, Debug, Default)]
+struct Held {
+    bytes: u64,
+    events: usize,
+    aside: usize,
+}
+
 /// Which queue an event stands in, and where.
 #[derive(Clone, Copy, Debug)]
 enum Place {
@@ -78,7 +97,7 @@ pub struct Pool<E, P> {
     aside: BTreeMap<u64, EventId>,
     retry: bool,
     by_not_after: BTreeSet<(Time, EventId)>,
-    by_participant: HashMap<ParticipantName, u64>,
+    by_participant: HashMap<ParticipantName, Held>,
     by_peer: HashMap<P, u64>,
 }
 
@@ -161,7 +180,9 @@ impl<E, P: Clone + Eq + Hash> Pool<E, P> {
         self.admit(&event)?;
         let event = Arc::new(event);
         self.bytes += event.size;
-        *self.by_participant.entry(event.signer.clone()).or_default() += event.size;
+        let held = self.by_participant.entry(event.signer.clone()).or_default();
+        held.bytes += event.size;
+        held.events += 1;
         if let Some(peer) = &event.peer {
             *self.by_peer.entry(peer.clone()).or_default() += event.size;
         }
@@ -180,14 +201,24 @@ impl<E, P: Clone + Eq + Hash> Pool<E, P> {
         if self.events.len() >= self.limits.events || self.bytes + event.size > self.limits.bytes {
             return Err(Refusal::Full);
         }
-        let of_participant = self.by_participant.get(&event.signer).copied().unwrap_or(0);
-        if of_participant + event.size > self.limits.participant_bytes {
+        if !self.participant_has_room(event) {
             return Err(Refusal::ParticipantFull);
         }
         if !self.has_room(event.size, event.peer.as_ref()) {
             return Err(Refusal::PeerFull);
         }
         Ok(())
+    }
+
+    fn participant_has_room(&self, event: &Pooled<E, P>) -> bool {
+        let held = self.by_participant.get(&event.signer).copied();
+        let held = held.unwrap_or_default();
+        let part = |of: usize| (self.limits.events / of).max(1);
+        let too_many_aside = held.aside >= part(ASIDE_PART)
+            || (held.aside > 0 && self.aside.len() >= part(ALL_ASIDE_PART));
+        held.bytes + event.size <= self.limits.participant_bytes
+            && held.events < part(PARTICIPANT_PART)
+            && !too_many_aside
     }
 
     /// Events for a block, in arrival order, of about `bytes` bytes: first some that were set
@@ -228,10 +259,13 @@ impl<E, P: Clone + Eq + Hash> Pool<E, P> {
     /// Sets an event aside whose turn has not come; it is tried again in later blocks.
     pub fn set_aside(&mut self, id: &EventId) {
         let next = self.next;
-        let Some((place, _)) = self.events.get_mut(id) else {
+        let Some((place, event)) = self.events.get_mut(id) else {
             return;
         };
         let old = std::mem::replace(place, Place::Aside(next));
+        if let (Place::Ready(_), Some(held)) = (old, self.by_participant.get_mut(&event.signer)) {
+            held.aside += 1;
+        }
         self.next += 1;
         self.leave(old);
         self.aside.insert(next, *id);
@@ -250,11 +284,23 @@ impl<E, P: Clone + Eq + Hash> Pool<E, P> {
         self.leave(place);
         self.bytes -= event.size;
         self.by_not_after.remove(&(event.not_after, event.id));
-        release(&mut self.by_participant, &event.signer, event.size);
+        self.release_participant(&event, matches!(place, Place::Aside(_)));
         if let Some(peer) = &event.peer {
             release(&mut self.by_peer, peer, event.size);
         }
         Some(event)
+    }
+
+    fn release_participant(&mut self, event: &Pooled<E, P>, was_aside: bool) {
+        let Some(held) = self.by_participant.get_mut(&event.signer) else {
+            return;
+        };
+        held.bytes = held.bytes.saturating_sub(event.size);
+        held.events = held.events.saturating_sub(1);
+        held.aside = held.aside.saturating_sub(was_aside.into());
+        if held.events == 0 {
+            self.by_participant.remove(&event.signer);
+        }
     }
 
     /// Removes the events whose not-after is before `now`.
@@ -284,7 +330,7 @@ mod tests {
     use super::*;
 
     const LIMITS: Limits = Limits {
-        events: 8,
+        events: 32,
         bytes: 1000,
         participant_bytes: 500,
         peer_bytes: 300,
@@ -343,6 +389,43 @@ mod tests {
             Some(Refusal::Full)
         );
         assert_eq!((pool.len(), pool.bytes()), (2, 800));
+    }
+
+    #[test]
+    fn a_participant_has_a_quarter_of_the_pool_at_most() {
+        let mut pool = Pool::new(LIMITS);
+        for number in 0..8 {
+            pool.insert(event(number, "a", 1, None)).expect("room");
+        }
+        assert_eq!(
+            pool.insert(event(8, "a", 1, None)).err(),
+            Some(Refusal::ParticipantFull)
+        );
+        pool.insert(event(8, "b", 1, None)).expect("room of others");
+        pool.remove(&EventId::new([0; 32])).expect("held");
+        pool.insert(event(9, "a", 1, None)).expect("room again");
+        let mut tiny = Pool::new(Limits {
+            events: 1,
+            ..LIMITS
+        });
+        tiny.insert(event(1, "a", 1, None)).expect("at least one");
+    }
+
+    #[test]
+    fn who_has_much_set_aside_brings_no_more() {
+        let mut pool = Pool::new(LIMITS);
+        for number in 0..4 {
+            pool.insert(event(number, "a", 1, None)).expect("room");
+            pool.set_aside(&EventId::new([number; 32]));
+            pool.set_aside(&EventId::new([number; 32]));
+        }
+        assert_eq!(
+            pool.insert(event(9, "a", 1, None)).err(),
+            Some(Refusal::ParticipantFull)
+        );
+        pool.insert(event(9, "b", 1, None)).expect("room of others");
+        pool.remove(&EventId::new([0; 32])).expect("held");
+        pool.insert(event(10, "a", 1, None)).expect("room again");
     }
 
     #[test]

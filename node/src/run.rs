@@ -23,7 +23,7 @@ use medanchor_ledger::validator::Validator;
 use medanchor_network::{
     Consensus, Handle, Network, Peer, PeerKey, SecretSeed, StartError, Timeouts,
 };
-use medanchor_store::{Replayed, Store, StoreError, StoreView, StoredBlock};
+use medanchor_store::{HomeLock, Replayed, Store, StoreError, StoreView, StoredBlock};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -62,6 +62,8 @@ pub fn run(options: &Options) -> Result<(), Fatal> {
         Config::read(&home.config()).map_err(|e| Fatal::new(Exit::Config, e.to_string()))?;
     logging::start(&config.log).map_err(|message| Fatal::new(Exit::Config, message))?;
     let metrics = crate::metrics::install()?;
+    // Before anything is written or bound: a second node must not touch what the first one uses.
+    let lock = HomeLock::take(home.path()).map_err(|error| storage_fatal(&error))?;
     if options.restored {
         std::fs::write(home.restored(), "signs nothing until it is safe\n").map_err(|e| {
             Fatal::new(
@@ -76,7 +78,7 @@ pub fn run(options: &Options) -> Result<(), Fatal> {
         .enable_all()
         .build()
         .map_err(|e| Fatal::new(Exit::Failure, format!("the runtime did not start: {e}")))?;
-    let stop = runtime.block_on(Node::live(home, &config, &metrics))?;
+    let stop = runtime.block_on(Node::live(home, lock, &config, &metrics))?;
     // Blocking reads that are still under way are not waited for for ever.
     runtime.shutdown_timeout(GRACE);
     match stop {
@@ -232,16 +234,22 @@ struct Node {
 
 impl Node {
     /// Starts, lives, stops.
-    async fn live(home: &Home, config: &Config, metrics: &PrometheusHandle) -> Result<Stop, Fatal> {
+    async fn live(
+        home: &Home,
+        lock: HomeLock,
+        config: &Config,
+        metrics: &PrometheusHandle,
+    ) -> Result<Stop, Fatal> {
         // From the first moment on, so that a stop during the start is not lost.
         let mut signals = Signals::new()?;
-        let node = Self::start(home, config, metrics).await?;
+        let node = Self::start(home, lock, config, metrics).await?;
         let stop = node.until_stopped(&mut signals).await;
         Ok(stop)
     }
 
     async fn start(
         home: &Home,
+        lock: HomeLock,
         config: &Config,
         metrics: &PrometheusHandle,
     ) -> Result<Self, Fatal> {
@@ -269,7 +277,7 @@ impl Node {
         let http = listener
             .local_addr()
             .map_err(|e| Fatal::new(Exit::Failure, e.to_string()))?;
-        let store = open_store(home, config, &genesis).await?;
+        let store = open_store(lock, config, &genesis).await?;
         let published = newest_published(&store)?;
         let (stop, stopped) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared::new(
@@ -421,15 +429,15 @@ async fn listen(config: &Config) -> Result<TcpListener, Fatal> {
     })
 }
 
-async fn open_store(home: &Home, config: &Config, genesis: &Genesis) -> Result<Store, Fatal> {
-    let (home, genesis) = (home.path().to_owned(), genesis.clone());
+async fn open_store(lock: HomeLock, config: &Config, genesis: &Genesis) -> Result<Store, Fatal> {
+    let genesis = genesis.clone();
     let cache = usize::try_from(config.store.cache_bytes).unwrap_or(usize::MAX);
     let options = medanchor_store::Options {
         cache_bytes: cache,
         ..Default::default()
     };
-    let opened =
-        tokio::task::spawn_blocking(move || Store::open(&home, &genesis, options, replay)).await;
+    let open = move || Store::open_locked(lock, &genesis, options, replay);
+    let opened = tokio::task::spawn_blocking(open).await;
     let opened = opened.map_err(|_| Fatal::new(Exit::Failure, "opening the store panicked"))?;
     opened.map_err(|error| storage_fatal(&error))
 }

@@ -183,14 +183,13 @@ fn a_stop_ends_with_zero_and_a_second_start_goes_on() {
 fn a_second_node_on_the_same_home_is_refused() {
     let (_dir, home) = network();
     let _node = start(&home);
-    // Ports of its own, so that it is the home and nothing else that stands in the way.
-    let mut config = medanchor_node::config::Config::read(&home.config()).expect("read");
-    let ports = medanchor_node::process::free_ports(2).expect("ports");
-    config.http.listen.set_port(ports[0]);
-    config.p2p.listen.set_port(ports[1]);
-    std::fs::write(home.config(), config.documented()).expect("written");
-    let output = run(&home);
+    // With the same ports: that the home is in use comes before that they are.
+    let output = medanchor(&["run", "--restored", "--home", text(home.path())]);
     assert!(ended_with(&output, Exit::Locked), "{}", said(&output));
+    assert!(
+        !home.restored().exists(),
+        "the running node's home is as it was"
+    );
 }
 
 #[test]

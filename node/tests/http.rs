@@ -248,6 +248,13 @@ fn a_known_event_is_answered_with_its_receipt() {
         size,
         "nothing was anchored twice"
     );
+    let mut broken = event.encoded().to_vec();
+    *broken.last_mut().expect("bytes") ^= 1;
+    let refused = rig.post(&broken);
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (403, "bad-signature")
+    );
 }
 
 #[test]
@@ -403,6 +410,18 @@ fn what_is_not_there_is_said_with_a_code() {
         "not-found"
     );
     assert_eq!(rig.get("/v1/blocks/999999").code(), "not-found");
+    for path in [
+        "/v1/blocks/+1",
+        "/v1/blocks/0001",
+        "/v1/blocks/%ff",
+        "/v1/events/%ff",
+        "/v1/events/%ff/receipt",
+        "/v1/state/%ff",
+        "/tile/%ff",
+        "/policies/%ff",
+    ] {
+        assert_eq!(rig.get(path).code(), "malformed", "{path}");
+    }
     assert_eq!(rig.get("/tile/9/999").code(), "not-found");
     assert_eq!(rig.get("/tile/../../genesis").code(), "not-found");
     assert_eq!(

@@ -2,13 +2,14 @@
 
 use crate::StoreError;
 use std::fs::{File, TryLockError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Holds `HOME/lock` for as long as it lives. The operating system lets go of it when the process
 /// ends, however it ends, so a stale lock cannot exist.
 #[derive(Debug)]
 pub struct HomeLock {
     _file: File,
+    home: PathBuf,
 }
 
 impl HomeLock {
@@ -26,12 +27,21 @@ impl HomeLock {
             .open(&path);
         let file = open.map_err(|error| StoreError::io("open", &path, error))?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
+            Ok(()) => Ok(Self {
+                _file: file,
+                home: home.to_owned(),
+            }),
             Err(TryLockError::WouldBlock) => Err(StoreError::HomeInUse {
                 home: home.to_owned(),
             }),
             Err(TryLockError::Error(error)) => Err(StoreError::io("lock", &path, error)),
         }
+    }
+
+    /// The home that it holds.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        &self.home
     }
 }
 

@@ -70,10 +70,24 @@ impl Store {
         home: &Path,
         genesis: &Genesis,
         options: Options,
-        mut replay: impl FnMut(&StoreView, &StoredBlock) -> Replayed,
+        replay: impl FnMut(&StoreView, &StoredBlock) -> Replayed,
     ) -> Result<Self, StoreError> {
         make_folder(home)?;
-        let lock = HomeLock::take(home)?;
+        Self::open_locked(HomeLock::take(home)?, genesis, options, replay)
+    }
+
+    /// As [`Self::open`], of a home whose lock is held already.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Self::open`].
+    pub fn open_locked(
+        lock: HomeLock,
+        genesis: &Genesis,
+        options: Options,
+        mut replay: impl FnMut(&StoreView, &StoredBlock) -> Replayed,
+    ) -> Result<Self, StoreError> {
+        let home = lock.home();
         let shared = Arc::new(Shared::open(home, genesis, options)?);
         let running = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("store-saver".to_owned());

@@ -3,8 +3,8 @@
 use super::problem::{Code, Problem};
 use super::service::Service;
 use crate::outcomes::Outcome;
-use axum::extract::Query;
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use medanchor_ledger::rules::Rejection;
@@ -79,6 +79,22 @@ pub fn query(wait: Result<Query<Wait>, QueryRejection>) -> Result<Wait, Problem>
         Problem::new(
             Code::Malformed,
             "the query is not known; only wait=receipt can be given",
+        )
+    })
+}
+
+/// What the path names, as text.
+pub type InPath = Result<Path<String>, PathRejection>;
+
+/// The text out of the path, or what is wrong with it.
+///
+/// # Errors
+/// [`Code::Malformed`].
+pub fn in_path(path: InPath) -> Result<String, Problem> {
+    path.map(|Path(text)| text).map_err(|_| {
+        Problem::new(
+            Code::Malformed,
+            "the path is not text; give it as /openapi.json says",
         )
     })
 }

@@ -1,13 +1,13 @@
 //! `POST /v1/events` and `GET /v1/events/{id}`: one event.
 
-use super::answer::{self, Accepted, Wait};
+use super::answer::{self, Accepted, InPath, Wait};
 use super::problem::{Code, Problem};
 use super::service::{Service, Shared};
 use crate::admission::{Admitted, Refused};
 use crate::outcomes::Outcome;
 use crate::pool::Refusal;
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -78,8 +78,8 @@ pub async fn post(
         (status = 409, description = "It was refused by a rule", body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub async fn get(State(service): Shared, Path(id): Path<String>) -> Result<Response, Problem> {
-    let id = answer::parse::<EventId>(&id)?;
+pub async fn get(State(service): Shared, id: InPath) -> Result<Response, Problem> {
+    let id = answer::parse::<EventId>(&answer::in_path(id)?)?;
     let found = service
         .read(move |reads| match reads.index_of(&id)? {
             Some(index) => Ok(reads.entry(index)?.map(|entry| (index, entry))),

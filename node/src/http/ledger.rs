@@ -1,9 +1,10 @@
 //! `GET /v1/blocks/{height}` and `GET /v1/state/{key}`: the decided ledger.
 
+use super::answer::{self, InPath};
 use super::problem::{Code, Problem};
 use super::service::Shared;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use medanchor_ledger::Height;
 use medanchor_ledger::seal::Seal;
 use medanchor_ledger::state::StateKey;
@@ -70,14 +71,12 @@ impl From<Seal> for BlockAnswer {
         (status = 404, description = "Not decided yet", body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub async fn block(
-    State(service): Shared,
-    Path(height): Path<String>,
-) -> Result<Json<BlockAnswer>, Problem> {
-    let height = height.parse().map(Height).map_err(|_| {
+pub async fn block(State(service): Shared, height: InPath) -> Result<Json<BlockAnswer>, Problem> {
+    let height = answer::in_path(height)?;
+    let height = parse_height(&height).ok_or_else(|| {
         Problem::new(
             Code::Malformed,
-            "the height is not a number; give one from 0 upwards",
+            "the height is not a number; give one from 0 upwards, in digits alone",
         )
     })?;
     match service.read(move |reads| reads.seal(height)).await? {
@@ -87,6 +86,12 @@ pub async fn block(
             "no block of this height is decided here; see /v1/status for the newest",
         )),
     }
+}
+
+/// A height in its one spelling: neither a sign nor zeros in front.
+fn parse_height(text: &str) -> Option<Height> {
+    let height: u64 = text.parse().ok()?;
+    (height.to_string() == text).then_some(Height(height))
 }
 
 /// A value of the state.
@@ -110,17 +115,14 @@ pub struct StateAnswer {
         (status = 400, description = "Not a state key", body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub async fn state(
-    State(service): Shared,
-    Path(key): Path<String>,
-) -> Result<Json<StateAnswer>, Problem> {
+pub async fn state(State(service): Shared, key: InPath) -> Result<Json<StateAnswer>, Problem> {
     let malformed = || {
         Problem::new(
             Code::Malformed,
             "not a state key; give its bytes as hex digits",
         )
     };
-    let bytes = hex::decode(&key).map_err(|_| malformed())?;
+    let bytes = hex::decode(answer::in_path(key)?).map_err(|_| malformed())?;
     let key = StateKey::new(&bytes).map_err(|_| malformed())?;
     let (height, value) = service.read(move |reads| reads.value(&key)).await?;
     Ok(Json(StateAnswer {

@@ -1,10 +1,10 @@
 //! The published log over HTTP: what C2SP `tlog-tiles` asks for, and the files beside it.
 
-use super::answer;
+use super::answer::{self, InPath};
 use super::problem::{Code, Problem};
 use super::service::{Service, Shared};
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -53,7 +53,8 @@ pub async fn checkpoint(State(service): Shared) -> Result<Response, Problem> {
     (status = 200, description = "The tile", content_type = "application/octet-stream", body = Vec<u8>),
     (status = 404, description = "Not published", body = Problem, content_type = "application/problem+json"),
 ))]
-pub async fn tile(State(service): Shared, Path(path): Path<String>) -> Result<Response, Problem> {
+pub async fn tile(State(service): Shared, path: InPath) -> Result<Response, Problem> {
+    let path = answer::in_path(path)?;
     match service.read(move |reads| reads.tile(&path)).await? {
         Some(bytes) => Ok(file(OCTETS, FOR_EVER, bytes)),
         None => Err(Problem::new(
@@ -77,8 +78,8 @@ pub async fn current_policy(State(service): Shared) -> Result<Response, Problem>
     (status = 200, description = "The policy", content_type = "text/plain", body = String),
     (status = 404, description = "No such policy", body = Problem, content_type = "application/problem+json"),
 ))]
-pub async fn policy(State(service): Shared, Path(hash): Path<String>) -> Result<Response, Problem> {
-    let hash = answer::parse::<PolicyHash>(&hash)?;
+pub async fn policy(State(service): Shared, hash: InPath) -> Result<Response, Problem> {
+    let hash = answer::parse::<PolicyHash>(&answer::in_path(hash)?)?;
     policy_file(&service, hash, FOR_EVER).await
 }
 

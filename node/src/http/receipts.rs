@@ -1,10 +1,10 @@
 //! `GET /v1/events/{id}/receipt`: an event's receipt.
 
-use super::answer::{self, Accepted, Wait};
+use super::answer::{self, Accepted, InPath, Wait};
 use super::events;
 use super::problem::Problem;
 use super::service::Shared;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::Response;
 use medanchor_ledger::EventId;
 
@@ -25,11 +25,11 @@ use medanchor_ledger::EventId;
 )]
 pub async fn get(
     State(service): Shared,
-    Path(id): Path<String>,
+    id: InPath,
     wait: Result<Query<Wait>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, Problem> {
     let wait = answer::query(wait)?;
-    let id = answer::parse::<EventId>(&id)?;
+    let id = answer::parse::<EventId>(&answer::in_path(id)?)?;
     let found = service
         .read(move |reads| match reads.index_of(&id)? {
             Some(index) => Ok(Some((index, reads.receipt(index)?))),
