@@ -51,6 +51,14 @@ pub(crate) enum Fault {
         /// The file.
         path: String,
     },
+    /// A file is longer than any such file of a log.
+    #[error("{path} is longer than the {limit} bytes that it can have")]
+    TooLong {
+        /// The file.
+        path: String,
+        /// How long it can be.
+        limit: u64,
+    },
     /// The genesis file is none.
     #[error("genesis: {0}")]
     Genesis(#[from] GenesisError),
@@ -263,6 +271,7 @@ impl Fault {
     pub(crate) fn file(&self) -> Option<&str> {
         match self {
             Self::Missing { path }
+            | Self::TooLong { path, .. }
             | Self::Policy { path }
             | Self::Entry { path, .. }
             | Self::Trailing { path, .. }

@@ -28,6 +28,9 @@ pub(crate) struct Counts {
     pub(crate) event_signatures: u64,
     pub(crate) certificates: u64,
     pub(crate) certificate_signatures: u64,
+    /// Certificates of heights beyond the checkpoint: a quorum signed them, their blocks are not
+    /// judged.
+    pub(crate) certificates_beyond: u64,
 }
 
 /// Judges the blocks of a log in order.
@@ -53,6 +56,11 @@ impl<'g> Judge<'g> {
     /// The state after the last block that was judged.
     pub(crate) const fn state(&self) -> Option<&AuditState> {
         self.state.as_ref()
+    }
+
+    /// What was found, and what is left of the certificates after the last height.
+    pub(crate) fn finish(self) -> (Counts, Certificates) {
+        (self.counts, self.certificates)
     }
 
     /// Judges the next block and applies it.

@@ -7,7 +7,12 @@ use crate::fault::{Failure, Fault, Trouble};
 use crate::source::Source;
 use medanchor_ledger::Height;
 use medanchor_ledger::certificate::Certificate;
+use medanchor_ledger::genesis::Genesis;
 use std::io::{BufReader, ErrorKind, Read};
+use std::time::Duration;
+
+/// Longer than a node takes to append a record.
+const APPEND: Duration = Duration::from_millis(500);
 
 /// The records of one file, from the first on.
 pub(crate) struct Records {
@@ -111,5 +116,39 @@ impl Certificates {
         Ok(Some(
             decoded.map_err(|cause| Fault::Certificate { height, cause })?,
         ))
+    }
+
+    /// Holds what follows the last height of the checkpoint against `genesis`: certificates of
+    /// blocks that are decided and not published yet. Their number; their blocks are not judged.
+    pub(crate) fn beyond(mut self, source: &dyn Source, genesis: &Genesis) -> Result<u64, Failure> {
+        let first = self.next;
+        let found = self.rest(genesis);
+        if !matches!(found, Err(Failure::Fault(Fault::Records { .. }))) {
+            return found;
+        }
+        // A node may have been in the middle of an append; then the file is whole a moment later.
+        std::thread::sleep(APPEND);
+        let mut again = Self::open(source)?;
+        while again.next < first {
+            let height = again.next;
+            again.of(height)?.ok_or(Fault::NoCertificate { height })?;
+        }
+        again.rest(genesis)
+    }
+
+    fn rest(&mut self, genesis: &Genesis) -> Result<u64, Failure> {
+        let mut count = 0;
+        loop {
+            let height = self.next;
+            let Some(certificate) = self.of(height)? else {
+                return Ok(count);
+            };
+            if certificate.height() != height {
+                return Err(Fault::OtherValue { height }.into());
+            }
+            let verdict = certificate.verify(genesis.validators(), genesis.network_id());
+            verdict.map_err(|cause| Fault::Certificate { height, cause })?;
+            count += 1;
+        }
     }
 }

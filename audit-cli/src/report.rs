@@ -86,6 +86,7 @@ fn as_json(verdict: &str, outcome: &Outcome, result: &Result<(), Failure>) -> Va
         "event_signatures": counts.event_signatures,
         "certificates": counts.certificates,
         "certificate_signatures": counts.certificate_signatures,
+        "certificates_beyond_checkpoint": counts.certificates_beyond,
         "cosignatures": cosigned.as_ref().map(|cosigned| json!({
             "published": cosigned.published,
             "records": cosigned.records,
@@ -157,6 +158,12 @@ fn print_text(outcome: &Outcome, result: &Result<(), Failure>) {
         "  certificates  {}, with {} signatures",
         counts.certificates, counts.certificate_signatures
     );
+    if counts.certificates_beyond > 0 {
+        println!(
+            "                and {} beyond the checkpoint, whose blocks were not checked",
+            counts.certificates_beyond
+        );
+    }
     match &outcome.cosigned {
         Some(found) if found.published => {
             println!("  cosignatures  {} of {} sizes", found.records, found.sizes);

@@ -3,7 +3,7 @@
 //! What always holds: a file is read whole within a bound, or as a stream; nothing outside the log
 //! is asked for; a file that is not there is told apart from one that cannot be read.
 
-use crate::fault::Trouble;
+use crate::fault::{Failure, Fault, Trouble};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -14,8 +14,9 @@ pub(crate) trait Source: Send + Sync {
     /// The file at `path` in the log, as a stream; none if there is no such file.
     fn open(&self, path: &str) -> Result<Option<Box<dyn Read + Send>>, Trouble>;
 
-    /// The file at `path` in the log, of at most `limit` bytes; none if there is no such file.
-    fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, Trouble> {
+    /// The file at `path` in the log, of at most `limit` bytes; none if there is no such file. A
+    /// longer one is no file of a log.
+    fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, Failure> {
         let Some(stream) = self.open(path)? else {
             return Ok(None);
         };
@@ -28,10 +29,8 @@ pub(crate) trait Source: Send + Sync {
         if u64::try_from(bytes.len()).is_ok_and(|length| length <= limit) {
             return Ok(Some(bytes));
         }
-        Err(unreadable(
-            path,
-            &format_args!("it is longer than {limit} bytes"),
-        ))
+        let path = path.to_owned();
+        Err(Fault::TooLong { path, limit }.into())
     }
 }
 

@@ -77,8 +77,10 @@ fn audit(args: &VerifyArgs, outcome: &mut Outcome) -> Result<(), Failure> {
         facts.reached(state);
         outcome.entries = state.view().head().frontier.size().0;
     }
-    outcome.counts = blocks.counts;
+    let (counts, certificates) = blocks.finish();
+    outcome.counts = counts;
     judged?;
+    outcome.counts.certificates_beyond = certificates.beyond(&*source, &genesis)?;
     progress.cosignatures();
     let cosigned = cosigned::check(&*source, &genesis, head, |count| progress.count(count))?;
     outcome.cosigned = Some(cosigned);

@@ -169,6 +169,41 @@ fn a_missing_or_cut_file_is_found() {
 }
 
 #[test]
+fn bytes_after_the_last_record_are_found() {
+    let built = Built::busy(3);
+    let folder = published(&built);
+    for name in ["certificates", "cosignatures"] {
+        let path = folder.path().join(name);
+        let good = fs::read(&path).expect("a file");
+        for more in [&[0][..], &[0, 0, 0, 9, 1], &[0, 0, 0, 1, 0x80]] {
+            fs::write(&path, [&good[..], more].concat()).expect("a file");
+            let (code, report) = verify(folder.path());
+            assert_eq!(code, 1, "{name}: {report:#}");
+            assert_eq!(report["fault"]["file"], name, "{report:#}");
+        }
+        fs::write(&path, &good).expect("a file");
+    }
+    assert_eq!(verify(folder.path()).0, 0);
+}
+
+#[test]
+fn a_file_longer_than_any_of_a_log_is_a_fault() {
+    let built = Built::busy(3);
+    let folder = published(&built);
+    for path in files(folder.path()) {
+        let name = path.strip_prefix(folder.path()).expect("a path below");
+        if !name.starts_with("tile") || name.starts_with("tile/entries") {
+            continue;
+        }
+        let good = fs::read(&path).expect("a file");
+        fs::write(&path, vec![0; 256 * 32 + 1]).expect("a file");
+        let (code, report) = verify(folder.path());
+        assert_eq!(code, 1, "{}: {report:#}", name.display());
+        fs::write(&path, &good).expect("a file");
+    }
+}
+
+#[test]
 fn a_folder_without_a_log_has_no_verdict_and_a_wrong_command_line_is_told() {
     let folder = tempfile::tempdir().expect("a folder");
     assert_eq!(verify(folder.path()).0, 3);
