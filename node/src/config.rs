@@ -68,6 +68,8 @@ pub struct Http {
     pub listen: SocketAddr,
     /// Connections served at once; more wait in the system's queue.
     pub max_connections: u32,
+    /// Connections of one client address.
+    pub max_connections_per_address: u32,
     /// Requests worked on at once; more get 503.
     pub max_requests: u32,
     /// Time for a request's headers to arrive.
@@ -91,6 +93,7 @@ impl Default for Http {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8480)),
             max_connections: 1024,
+            max_connections_per_address: 512,
             max_requests: 512,
             header_timeout_ms: 5_000,
             request_timeout_ms: 15_000,
@@ -281,6 +284,11 @@ const KEYS: &[Key] = &[
     Key("http", "max_connections", "Connections served at once."),
     Key(
         "http",
+        "max_connections_per_address",
+        "Connections from one client address; behind a proxy that is all: give max_connections.",
+    ),
+    Key(
+        "http",
         "max_requests",
         "Requests worked on at once; more get 503.",
     ),
@@ -454,6 +462,10 @@ impl Config {
             ("consensus.vote_timeout_ms", self.consensus.vote_timeout_ms),
             ("pool.max_events", u64::from(self.pool.max_events)),
             ("pool.verify_threads", u64::from(self.pool.verify_threads)),
+            (
+                "http.max_connections_per_address",
+                u64::from(self.http.max_connections_per_address),
+            ),
             ("http.max_streams", u64::from(self.http.max_streams)),
         ];
         if let Some((key, _)) = positive.iter().find(|(_, value)| *value == 0) {

@@ -483,6 +483,7 @@ const fn limits(config: &Config) -> Limits {
 const fn connection_limits(config: &Config) -> ConnectionLimits {
     ConnectionLimits {
         connections: config.http.max_connections as usize,
+        per_address: config.http.max_connections_per_address as usize,
         header_timeout: Duration::from_millis(config.http.header_timeout_ms),
         write_timeout: Duration::from_millis(config.http.request_timeout_ms),
         grace: GRACE,
@@ -514,6 +515,8 @@ fn service(
         genesis: bytes::Bytes::copy_from_slice(shared.genesis.encoded()),
         metrics: Box::new(move || crate::metrics::render(&metrics, &measured)),
         requests: Arc::new(Semaphore::new(http.max_requests as usize)),
+        waiters: Arc::new(Semaphore::new(http.max_requests as usize)),
+        uploads: Arc::new(Semaphore::new((http.max_requests as usize / 4).max(1))),
         streams: Arc::new(Semaphore::new(http.max_streams as usize)),
         rate: Mutex::new(RateLimiter::new(
             http.requests_per_second,

@@ -503,3 +503,44 @@ fn a_client_that_does_not_finish_its_headers_is_cut_off() {
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).expect("the node closes");
 }
+
+/// A connection on which a POST has been begun whose body does not come.
+fn stalled_post(rig: &Rig, path: &str) -> TcpStream {
+    let address = rig.url.strip_prefix("http://").expect("an address");
+    let mut stream = TcpStream::connect(address).expect("connects");
+    write!(
+        stream,
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-length: 100\r\n\r\nx"
+    )
+    .expect("sent");
+    stream
+}
+
+#[test]
+fn bodies_that_do_not_come_keep_nobody_else_out() {
+    let rig = Rig::with(|config| config.http.max_requests = 1);
+    let _stalled: Vec<TcpStream> = (0..8)
+        .map(|_| stalled_post(&rig, "/v1/events"))
+        .chain((0..2).map(|_| stalled_post(&rig, "/v1/events/batch")))
+        .collect();
+    for path in ["/health", "/metrics", "/v1/status"] {
+        assert_eq!(rig.get(path).status, 200, "{path}");
+    }
+    assert_eq!(rig.anchor(&rig.sign(rig.record())).status, 200);
+}
+
+#[test]
+fn one_address_has_so_many_connections() {
+    let rig = Rig::with(|config| config.http.max_connections_per_address = 2);
+    // The first answer on the agent's own connection, which it keeps.
+    assert_eq!(rig.get("/health").status, 200);
+    let _second = stalled_post(&rig, "/v1/events");
+    let address = rig.url.strip_prefix("http://").expect("an address");
+    let mut third = TcpStream::connect(address).expect("connects");
+    third.set_read_timeout(Some(PATIENCE)).expect("a bound");
+    // Closed without a word, be it before or after the request is sent.
+    let _ = write!(third, "GET /health HTTP/1.1\r\nhost: {address}\r\n\r\n");
+    let mut rest = Vec::new();
+    let _ = third.read_to_end(&mut rest);
+    assert!(rest.is_empty());
+}

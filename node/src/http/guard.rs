@@ -1,7 +1,9 @@
 //! What every request passes first: rate, number at once, body size and time.
 //!
 //! What always holds: a resource sees whole bodies within their limit, or the client gets a
-//! problem; no request lasts longer than its limit; a panic is answered, not passed on.
+//! problem; no request lasts longer than its limit; a panic is answered, not passed on. A request
+//! counts as worked on only once its body is there; those that wait for receipts are counted by
+//! themselves; who asks whether the node lives is always answered.
 
 use super::problem::{Code, Problem};
 use super::server::ClientAddress;
@@ -14,12 +16,16 @@ use axum::response::{IntoResponse, Response};
 use std::error::Error;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The largest body of anything but a batch.
 pub const MAX_BODY: usize = 16 * 1024;
 
 /// The path whose bodies may be larger.
 pub const BATCH_PATH: &str = "/v1/events/batch";
+
+/// What watches over the node asks for these: they are answered however busy it is.
+const PROBES: [&str; 3] = ["/health", "/ready", "/metrics"];
 
 /// The middleware.
 pub async fn guard(State(service): Shared, request: Request, next: Next) -> Response {
@@ -43,21 +49,40 @@ async fn guarded(
     next: Next,
 ) -> Result<Response, Problem> {
     check_rate(service, &request)?;
-    let permit = Arc::clone(&service.requests).try_acquire_owned();
-    let _permit = permit.map_err(|_| {
-        Problem::new(
-            Code::Busy,
-            "the node works on as many requests as it may; come back in a second",
-        )
-    })?;
     let for_body = Duration::from_millis(service.config.request_timeout_ms);
     let request = tokio::time::timeout(for_body, with_whole_body(service, request))
         .await
         .map_err(|_| too_slow("the body did not arrive in time; send it faster"))??;
+    let _permit = turn(service, &request).map(take).transpose()?;
     let for_answer = for_body + Duration::from_millis(service.config.wait_timeout_ms);
     tokio::time::timeout(for_answer, next.run(request))
         .await
         .map_err(|_| too_slow("there is no answer in time; ask again"))
+}
+
+/// What counts a request while it is worked on; none if it is not counted.
+fn turn<'s>(service: &'s Service, request: &Request) -> Option<&'s Arc<Semaphore>> {
+    let uri = request.uri();
+    if PROBES.contains(&uri.path()) {
+        return None;
+    }
+    // The only thing that a query can ask for is to wait.
+    let waits = uri.query().is_some_and(|query| !query.is_empty());
+    Some(if waits {
+        &service.waiters
+    } else {
+        &service.requests
+    })
+}
+
+fn take(of: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Problem> {
+    let permit = Arc::clone(of).try_acquire_owned();
+    permit.map_err(|_| {
+        Problem::new(
+            Code::Busy,
+            "the node works on as many requests as it may; come back in a second",
+        )
+    })
 }
 
 fn too_slow(detail: &str) -> Problem {
@@ -81,7 +106,8 @@ async fn with_whole_body(service: &Service, request: Request) -> Result<Request,
     if request.method() != Method::POST {
         return Ok(request);
     }
-    let limit = if request.uri().path() == BATCH_PATH {
+    let is_batch = request.uri().path() == BATCH_PATH;
+    let limit = if is_batch {
         usize::try_from(service.config.max_batch_bytes).unwrap_or(usize::MAX)
     } else {
         MAX_BODY
@@ -96,6 +122,8 @@ async fn with_whole_body(service: &Service, request: Request) -> Result<Request,
     if announced.is_some_and(|announced| announced > limit) {
         return Err(too_large());
     }
+    // Large bodies are held in memory while they arrive; small ones are bounded by the connections.
+    let _upload = is_batch.then(|| take(&service.uploads)).transpose()?;
     let (parts, body) = request.into_parts();
     let bytes = to_bytes(body, limit)
         .await

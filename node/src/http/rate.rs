@@ -79,7 +79,7 @@ impl RateLimiter {
     }
 }
 
-fn group(client: IpAddr) -> IpAddr {
+pub(super) fn group(client: IpAddr) -> IpAddr {
     match client {
         IpAddr::V4(_) => client,
         IpAddr::V6(address) => match address.to_ipv4_mapped() {

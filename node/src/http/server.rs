@@ -1,8 +1,10 @@
 //! The HTTP listener: connections are counted, slow ones are cut, and a stop lets requests finish.
 //!
-//! What always holds: at most so many connections are served at once; a client that is slow to
+//! What always holds: at most so many connections are served at once, and so many of one client
+//! address; a client that is slow to
 //! send its headers, or that takes nothing of its answer, is cut off after a bounded time.
 
+use super::rate::group;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
@@ -10,11 +12,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
+use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -33,6 +36,8 @@ pub struct ClientAddress(pub IpAddr);
 pub struct ConnectionLimits {
     /// Connections served at once.
     pub connections: usize,
+    /// Connections served at once of one client address; an IPv6 client counts as its /64.
+    pub per_address: usize,
     /// Time for a request's headers to arrive, also between two requests.
     pub header_timeout: Duration,
     /// Time in which a client must take some of its answer.
@@ -52,8 +57,13 @@ pub async fn serve(
     stop: CancellationToken,
 ) {
     let permits = Arc::new(Semaphore::new(limits.connections));
+    let crowd = Crowd::new(limits.per_address);
     let graceful = GracefulShutdown::new();
     while let Some((stream, address, permit)) = accept(&listener, &permits, &stop).await {
+        let Some(place) = crowd.enter(address.ip()) else {
+            metrics::counter!("medanchor_http_connections_refused_total").increment(1);
+            continue;
+        };
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(limits.header_timeout)
@@ -66,11 +76,62 @@ pub async fn serve(
         tokio::spawn(async move {
             // A broken connection is the client's business.
             let _ = watched.await;
-            drop(permit);
+            drop((permit, place));
         });
     }
     drop(listener);
     let _ = tokio::time::timeout(limits.grace, graceful.shutdown()).await;
+}
+
+/// How many connections each client address has. Every address in the table has at least one, so
+/// the table is no longer than connections are served.
+#[derive(Clone)]
+struct Crowd {
+    most: usize,
+    counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+/// A connection's place among those of its address.
+struct Place {
+    crowd: Crowd,
+    client: IpAddr,
+}
+
+impl Crowd {
+    fn new(most: usize) -> Self {
+        Self {
+            most,
+            counts: Arc::default(),
+        }
+    }
+
+    /// A place for one more connection of this client, if it may have one.
+    fn enter(&self, client: IpAddr) -> Option<Place> {
+        let client = group(client);
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.get(&client).copied().unwrap_or(0);
+        if count >= self.most {
+            return None;
+        }
+        counts.insert(client, count + 1);
+        drop(counts);
+        let crowd = self.clone();
+        Some(Place { crowd, client })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut counts = self
+            .crowd
+            .counts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match counts.get_mut(&self.client) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(counts.remove(&self.client)),
+        }
+    }
 }
 
 type Answer = Pin<
@@ -194,5 +255,24 @@ impl AsyncWrite for Unblocked {
 
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_so_many_connections_and_is_forgotten_with_its_last() {
+        let crowd = Crowd::new(2);
+        let client = |text: &str| text.parse::<IpAddr>().expect("an address");
+        let first = crowd.enter(client("10.0.0.1")).expect("room");
+        let second = crowd.enter(client("10.0.0.1")).expect("room");
+        assert!(crowd.enter(client("10.0.0.1")).is_none());
+        let other = crowd.enter(client("10.0.0.2")).expect("room of others");
+        drop(first);
+        let third = crowd.enter(client("10.0.0.1")).expect("room again");
+        drop((second, third, other));
+        assert!(crowd.counts.lock().expect("unharmed").is_empty());
     }
 }

@@ -160,8 +160,12 @@ pub struct Service {
     pub genesis: Bytes,
     /// The metrics, rendered.
     pub metrics: Box<dyn Fn() -> String + Send + Sync>,
-    /// Requests worked on at once.
+    /// Requests worked on at once, apart from those that wait for receipts.
     pub requests: Arc<Semaphore>,
+    /// Requests that wait for receipts at once.
+    pub waiters: Arc<Semaphore>,
+    /// Batches that arrive at once.
+    pub uploads: Arc<Semaphore>,
     /// Streams open at once.
     pub streams: Arc<Semaphore>,
     /// How often each client may ask.
