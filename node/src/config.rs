@@ -164,7 +164,7 @@ pub struct Pool {
 impl Default for Pool {
     fn default() -> Self {
         Self {
-            max_events: 100_000,
+            max_events: 200_000,
             max_bytes: 64 * 1024 * 1024,
             max_bytes_per_participant: 32 * 1024 * 1024,
             max_bytes_per_peer: 48 * 1024 * 1024,
