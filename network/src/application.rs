@@ -105,7 +105,7 @@ pub enum Checked {
         fault: String,
     },
     /// A fresh proposal whose time is too far from this node's clock. No verdict is kept: the same
-    /// block may come back with a proof-of-lock round. Executed and stored as a valid one.
+    /// block may come back with a proof-of-lock round, and is then checked again. Nothing of it is stored.
     Untimely {
         /// The computed value id.
         value_id: ValueId,
