@@ -2,7 +2,7 @@
 //! have changed so far.
 
 use super::value::stored;
-use super::{Anchored, Participant, Rejection, Rule, StateValue};
+use super::{Anchored, Participant, Rejection, Role, Rule, StateValue};
 use crate::event::{Event, Verified};
 use crate::execute::View;
 use crate::state::StateKey;
@@ -180,6 +180,16 @@ impl<'d> Turn<'d, '_> {
     /// Whether there is a participant of that name.
     pub(super) fn is_participant(&mut self, name: &ParticipantName) -> Result<bool, ReadFailed> {
         Ok(self.draft.participant(name)?.is_some())
+    }
+
+    /// Whether there is a participant of that name in that role.
+    pub(super) fn has_role(
+        &mut self,
+        name: &ParticipantName,
+        role: Role,
+    ) -> Result<bool, ReadFailed> {
+        let participant = self.draft.participant(name)?;
+        Ok(participant.is_some_and(|known| known.has(role)))
     }
 
     /// What the state holds before this event.

@@ -1,9 +1,9 @@
-//! Prescriptions: issued by a hospital, then redeemed once by a pharmacy under the patient's token,
-//! or voided once by the issuer, never both.
+//! Prescriptions: issued by a hospital for a record that it has sealed, then redeemed once by a pharmacy
+//! under the patient's token, or voided once by the issuer, never both.
 
 use super::governance::{Role, require_role};
 use super::value::{StateValue, kind};
-use super::{Anchored, Refusal, Rejection, Rule, Turn};
+use super::{Anchored, Record, Refusal, Rejection, Rule, Turn};
 use crate::cbor::{CborFault, Reader, Writer};
 use crate::event::{
     DecodeError, Fraction, PrescriptionIssue, PrescriptionRedeem, PrescriptionVoid,
@@ -104,7 +104,8 @@ fn read_token(reader: &mut Reader<'_>) -> Result<PublicKey, DecodeError> {
     })
 }
 
-/// `prescription.issue`: by a hospital, under a new handle, for a time to come.
+/// `prescription.issue`: by a hospital, under a new handle, for a time to come, and for a record that
+/// the hospital has sealed, so that what was ordered is committed to before anybody can redeem it.
 pub(super) fn issue(turn: &mut Turn<'_, '_>, body: &PrescriptionIssue) -> Result<(), Refusal> {
     require_role(turn, &[Role::Hospital])?;
     let key = Prescription::key(turn.signer_name(), &body.prescription);
@@ -114,6 +115,9 @@ pub(super) fn issue(turn: &mut Turn<'_, '_>, body: &PrescriptionIssue) -> Result
     if body.expires <= turn.time() {
         return Err(Rule::PrescriptionExpiresEarly.into());
     }
+    // Last, since it alone may pass later.
+    turn.read::<Record>(&Record::key(turn.signer_name(), &body.record))?
+        .ok_or(Rule::PrescriptionRecordUnknown)?;
     let prescription = Prescription {
         issued: turn.anchored(),
         standing: Standing::Open,
@@ -131,7 +135,9 @@ pub(super) fn issue(turn: &mut Turn<'_, '_>, body: &PrescriptionIssue) -> Result
 pub(super) fn redeem(turn: &mut Turn<'_, '_>, body: &PrescriptionRedeem) -> Result<(), Refusal> {
     require_role(turn, &[Role::Pharmacy])?;
     let key = Prescription::key(&body.issuer, &body.prescription);
-    let mut prescription: Prescription = turn.read(&key)?.ok_or(Rule::PrescriptionUnknown)?;
+    let Some(mut prescription) = turn.read::<Prescription>(&key)? else {
+        return Err(not_issued(turn, body));
+    };
     prescription.require_open()?;
     if prescription.expires <= turn.time() {
         return Err(Rule::PrescriptionExpired.into());
@@ -142,6 +148,16 @@ pub(super) fn redeem(turn: &mut Turn<'_, '_>, body: &PrescriptionRedeem) -> Resu
     prescription.claims = body.claim_number;
     turn.write(key, &prescription);
     Ok(())
+}
+
+/// Why what was never issued cannot be redeemed, now or ever.
+fn not_issued(turn: &mut Turn<'_, '_>, body: &PrescriptionRedeem) -> Refusal {
+    match turn.has_role(&body.issuer, Role::Hospital) {
+        Err(failed) => failed.into(),
+        Ok(false) => Rule::PrescriptionIssuerUnknown.into(),
+        Ok(true) if body.claim_not_after < turn.time() => Rule::PrescriptionClaimExpired.into(),
+        Ok(true) => Rule::PrescriptionUnknown.into(),
+    }
 }
 
 fn require_claim(
@@ -174,6 +190,7 @@ fn require_quantity(prescription: &Prescription, body: &PrescriptionRedeem) -> R
 
 /// `prescription.void`: by the issuer, while nothing was handed out.
 pub(super) fn void(turn: &mut Turn<'_, '_>, body: &PrescriptionVoid) -> Result<(), Refusal> {
+    require_role(turn, &[Role::Hospital])?;
     let key = Prescription::key(turn.signer_name(), &body.prescription);
     let mut prescription: Prescription = turn.read(&key)?.ok_or(Rule::PrescriptionUnknown)?;
     prescription.require_open()?;

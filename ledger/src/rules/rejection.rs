@@ -159,6 +159,10 @@ rules! {
         "the signer issued a prescription under this handle before" "use a new handle";
     PrescriptionExpiresEarly "prescription.expires-early" Signer
         "the prescription would expire before it is issued" "issue it for a time to come";
+    PrescriptionRecordUnknown "prescription.unknown-record" Early
+        "the signer has sealed no record under the handle that the prescription names" "seal the record first";
+    PrescriptionIssuerUnknown "prescription.issuer-unknown" Signer
+        "the issuer that the event names is no hospital of this network" "check the issuer's name";
     PrescriptionUnknown "prescription.unknown" Early
         "the issuer has issued no such prescription" "wait until it is anchored, or check the handle";
     PrescriptionRedeemed "prescription.already-redeemed" Rival
@@ -195,10 +199,14 @@ rules! {
         "a unit is on its way from another sender" "name the participant that shipped it";
     UnitOtherReceiver "unit.other-receiver" Early
         "a unit is on its way to another receiver" "have its receiver sign";
+    UnitMakerUnknown "unit.maker-unknown" Signer
+        "the maker that the event names is no manufacturer of this network" "check the maker's name";
+    UnitSenderUnknown "unit.sender-unknown" Signer
+        "the sender is no participant of this network" "name the participant that shipped it";
     UnitReceiverUnknown "unit.receiver-unknown" Signer
         "the receiver is no participant of this network" "ship to a participant";
     UnitSelfShipment "unit.self-shipment" Signer
-        "the receiver is the sender" "ship to another participant";
+        "sender and receiver are one participant" "name two participants";
     UnitDispensed "unit.already-dispensed" Rival
         "a unit was dispensed before" "take it out of circulation; the winning event says who did";
 }

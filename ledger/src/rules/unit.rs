@@ -1,7 +1,10 @@
 //! Units: commissioned once by their maker, then in one participant's hands or on the way between
 //! two, until they are dispensed.
 //!
-//! What always holds: an event moves all the units it names, or none.
+//! What always holds: an event moves all the units it names, or none. A unit that is not dispensed may
+//! still come into anybody's hands, and the events that bring it there may be on their way by other
+//! nodes, such as two institutions' backlogs after an outage; so an event of somebody who does not hold
+//! it yet is early and waits, and only what no order of arrival can heal is refused at once.
 
 use super::governance::{Role, require_role};
 use super::value::{StateValue, kind, read_name};
@@ -179,8 +182,6 @@ pub(super) fn open_lot(turn: &mut Turn<'_, '_>, body: &LotOpen) -> Result<(), Re
 pub(super) fn commission(turn: &mut Turn<'_, '_>, body: &UnitCommission) -> Result<(), Refusal> {
     require_role(turn, &[Role::Manufacturer])?;
     let maker = turn.signer_name();
-    turn.read::<Lot>(&Lot::key(maker, &body.lot))?
-        .ok_or(Rule::LotUnknown)?;
     let commissioned = turn.anchored();
     let new = Unit {
         commissioned,
@@ -197,6 +198,9 @@ pub(super) fn commission(turn: &mut Turn<'_, '_>, body: &UnitCommission) -> Resu
         }
         turn.write(key, &new);
     }
+    // Last, since it alone may pass later.
+    turn.read::<Lot>(&Lot::key(maker, &body.lot))?
+        .ok_or(Rule::LotUnknown)?;
     Ok(())
 }
 
@@ -218,9 +222,15 @@ pub(super) fn ship(turn: &mut Turn<'_, '_>, body: &UnitShip) -> Result<(), Refus
     })
 }
 
-/// `unit.receive`: by the named receiver, from the named sender.
+/// `unit.receive`: by the named receiver, from the named sender, which is another participant.
 pub(super) fn receive(turn: &mut Turn<'_, '_>, body: &UnitReceive) -> Result<(), Refusal> {
     let receiver = turn.signer_name();
+    if body.from == *receiver {
+        return Err(Rule::UnitSelfShipment.into());
+    }
+    if !turn.is_participant(&body.from)? {
+        return Err(Rule::UnitSenderUnknown.into());
+    }
     let place = Place::InStock {
         holder: receiver.clone(),
     };
@@ -239,6 +249,8 @@ pub(super) fn dispense(turn: &mut Turn<'_, '_>, body: &UnitDispense) -> Result<(
     })
 }
 
+/// Moves every unit, or none. Of the reasons against it, one that stays for ever comes before those
+/// that may pass, so that nobody waits for an event that can never apply.
 fn move_all(
     turn: &mut Turn<'_, '_>,
     maker: &ParticipantName,
@@ -246,13 +258,23 @@ fn move_all(
     place: &Place,
     allowed: impl Fn(&Unit) -> Result<(), Rejection>,
 ) -> Result<(), Refusal> {
+    if !turn.has_role(maker, Role::Manufacturer)? {
+        return Err(Rule::UnitMakerUnknown.into());
+    }
+    let mut early = None;
     for handle in units {
         let key = Unit::key(maker, handle);
-        let mut unit: Unit = turn.read(&key)?.ok_or(Rule::UnitUnknown)?;
-        allowed(&unit)?;
-        unit.moved = turn.anchored();
-        unit.place = place.clone();
-        turn.write(key, &unit);
+        let unit = turn.read::<Unit>(&key)?;
+        let unit = unit.ok_or_else(|| Rule::UnitUnknown.into());
+        match unit.and_then(|unit| allowed(&unit).map(|()| unit)) {
+            Ok(mut unit) => {
+                unit.moved = turn.anchored();
+                unit.place = place.clone();
+                turn.write(key, &unit);
+            }
+            Err(rejection) if rejection.later() => early = early.or(Some(rejection)),
+            Err(rejection) => return Err(rejection.into()),
+        }
     }
-    Ok(())
+    early.map_or(Ok(()), |rejection| Err(rejection.into()))
 }

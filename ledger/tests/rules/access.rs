@@ -1,7 +1,6 @@
 //! Access: permitted or denied, and both kept.
 
 use crate::consent::{OPENING, consent, grant, revoke};
-use crate::record::seal;
 use crate::world::*;
 use medanchor_ledger::event::consent::{Classes, Grantees, Purposes, Tags};
 use medanchor_ledger::event::{

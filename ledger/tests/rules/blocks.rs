@@ -1,6 +1,5 @@
 //! Blocks: what a builder puts together, an execution of its bytes confirms, and nothing else.
 
-use crate::record::seal;
 use crate::world::*;
 use medanchor_ledger::block::{Block, MAX_BLOCK_BYTES, MAX_BLOCK_CHANGES};
 use medanchor_ledger::cbor::Writer;

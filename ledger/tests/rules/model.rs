@@ -5,7 +5,7 @@ use crate::world::*;
 use medanchor_ledger::event::{EventBody, PrescriptionVoid, VoidReason};
 use medanchor_ledger::execute::View;
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const WHO: [&str; 4] = [MAKER, HOSPITAL, PHARMACY, OTHER_PHARMACY];
 
@@ -16,6 +16,7 @@ enum Step {
     Ship(u8, usize),
     Receive(u8, usize),
     Dispense(u8),
+    Seal(u8),
     Issue(u8),
     Redeem(u8),
     Void(u8),
@@ -30,6 +31,7 @@ fn steps() -> impl Strategy<Value = Vec<(usize, Step)>> {
         (unit.clone(), who.clone()).prop_map(|(unit, to)| Step::Ship(unit, to)),
         (unit.clone(), who.clone()).prop_map(|(unit, from)| Step::Receive(unit, from)),
         unit.clone().prop_map(Step::Dispense),
+        unit.clone().prop_map(Step::Seal),
         unit.clone().prop_map(Step::Issue),
         unit.clone().prop_map(Step::Redeem),
         unit.prop_map(Step::Void),
@@ -55,6 +57,8 @@ enum Paper {
 struct Model {
     lot: bool,
     units: BTreeMap<u8, Where>,
+    /// By owner and number.
+    records: BTreeSet<(usize, u8)>,
     papers: BTreeMap<u8, Paper>,
 }
 
@@ -84,7 +88,12 @@ impl Model {
             {
                 (Some((n, Where::Gone)), None)
             }
-            Step::Issue(n) if is(HOSPITAL) && paper(n).is_none() => (None, Some((n, Paper::Open))),
+            Step::Seal(n) => return self.records.insert((who, n)),
+            Step::Issue(n)
+                if is(HOSPITAL) && paper(n).is_none() && self.records.contains(&(who, n)) =>
+            {
+                (None, Some((n, Paper::Open)))
+            }
             Step::Redeem(n) if pharmacy && paper(n) == Some(Paper::Open) => {
                 (None, Some((n, Paper::Done)))
             }
@@ -106,6 +115,7 @@ fn body(world: &World, who: usize, step: Step) -> EventBody {
         Step::Ship(n, to) => ship(n..=n, WHO[to]).into(),
         Step::Receive(n, from) => receive(n..=n, WHO[from]).into(),
         Step::Dispense(n) => dispense(n..=n).into(),
+        Step::Seal(n) => seal(n, n).into(),
         Step::Issue(n) => issue(n).into(),
         Step::Redeem(n) => world.redemption(WHO[who], n).into(),
         Step::Void(n) => PrescriptionVoid {

@@ -17,7 +17,7 @@ fn void(number: u8) -> PrescriptionVoid {
 
 fn issued() -> World {
     let mut world = World::new();
-    world.apply(HOSPITAL, issue(1));
+    world.prescribe(HOSPITAL, 1);
     world
 }
 
@@ -27,14 +27,45 @@ fn only_a_hospital_issues() {
     for who in [PHARMACY, MAKER, DISTRIBUTOR, REGULATOR] {
         world.refuse(who, issue(1), Rule::SignerRole);
     }
-    world.apply(HOSPITAL, issue(1));
+    world.prescribe(HOSPITAL, 1);
+}
+
+#[test]
+fn a_prescription_waits_for_its_record() {
+    let mut world = World::new();
+    let early = world.refuse(HOSPITAL, issue(1), Rule::PrescriptionRecordUnknown);
+    assert!(early.later());
+    world.apply(HOSPITAL, seal(2, 1));
+    world.refuse(HOSPITAL, issue(1), Rule::PrescriptionRecordUnknown);
+    let sealed = world.event(HOSPITAL, seal(1, 1));
+    let issue = world.event(HOSPITAL, issue(1));
+    assert_eq!(world.block(&[sealed, issue]).0, [Ok(()), Ok(())]);
+}
+
+#[test]
+fn a_prescription_is_for_a_record_of_its_issuers_own() {
+    let mut world = World::new();
+    world.apply(OTHER_HOSPITAL, seal(1, 1));
+    world.refuse(HOSPITAL, issue(1), Rule::PrescriptionRecordUnknown);
+    world.apply(OTHER_HOSPITAL, issue(1));
+}
+
+#[test]
+fn what_stays_wrong_is_said_before_the_missing_record() {
+    let mut world = issued();
+    let mut again = issue(1);
+    again.record = issue(2).record;
+    world.refuse(HOSPITAL, again, Rule::PrescriptionExists);
+    let mut over = issue(2);
+    over.expires = Time(world.now);
+    world.refuse(HOSPITAL, over, Rule::PrescriptionExpiresEarly);
 }
 
 #[test]
 fn a_prescription_is_issued_once_under_its_handle() {
     let mut world = issued();
     world.refuse(HOSPITAL, issue(1), Rule::PrescriptionExists);
-    world.apply(OTHER_HOSPITAL, issue(1));
+    world.prescribe(OTHER_HOSPITAL, 1);
 }
 
 #[test]
@@ -92,9 +123,28 @@ fn a_redemption_before_the_issue_waits_for_it() {
     let redeem = world.redemption(PHARMACY, 1);
     let early = world.refuse(PHARMACY, redeem.clone(), Rule::PrescriptionUnknown);
     assert!(early.later());
+    let sealed = world.event(HOSPITAL, seal(1, 1));
     let issue = world.event(HOSPITAL, issue(1));
     let redeem = world.event(PHARMACY, redeem);
-    assert_eq!(world.block(&[issue, redeem]).0, [Ok(()), Ok(())]);
+    assert_eq!(world.block(&[sealed, issue, redeem]).0, [Ok(()); 3]);
+}
+
+/// No order of arrival brings these to life, so nobody waits for them.
+#[test]
+fn a_redemption_that_can_never_apply_does_not_wait_for_the_issue() {
+    let mut world = World::new();
+    let mut nobodys = world.redemption(PHARMACY, 1);
+    nobodys.issuer = name(MAKER);
+    let nobodys = world.claimed(nobodys, PHARMACY, &token(1));
+    let refused = world.refuse(PHARMACY, nobodys, Rule::PrescriptionIssuerUnknown);
+    assert!(!refused.later());
+    let mut late = world.redemption(PHARMACY, 1);
+    late.claim_not_after = Time(world.now - 1);
+    let late = world.claimed(late, PHARMACY, &token(1));
+    let refused = world.refuse(PHARMACY, late, Rule::PrescriptionClaimExpired);
+    assert!(!refused.later());
+    let refused = world.refuse(PHARMACY, void(1), Rule::SignerRole);
+    assert!(!refused.later());
 }
 
 #[test]

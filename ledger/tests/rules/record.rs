@@ -1,25 +1,10 @@
 //! Records and the index of their tags.
 
 use crate::world::*;
-use medanchor_ledger::event::{EventKind, RecordSeal};
+use medanchor_ledger::event::EventKind;
 use medanchor_ledger::rules::tag::TagLink;
 use medanchor_ledger::rules::{Anchored, Record, Rule, TagIndex};
-use medanchor_ledger::{
-    CiphertextHash, ClassHandle, Index, KeyCheck, RecordHandle, Tag, VaultPartHash,
-};
-
-pub fn seal(record: u8, tag: u8) -> RecordSeal {
-    RecordSeal {
-        record: RecordHandle::new([record; 16]),
-        version: 1,
-        tag: Tag::new([tag; 16]),
-        class: ClassHandle::new([1; 16]),
-        commitment: commitment(record),
-        ciphertext: CiphertextHash::new([record; 32]),
-        vault_part: VaultPartHash::new([record; 32]),
-        key_check: KeyCheck::new([record; 16]),
-    }
-}
+use medanchor_ledger::{Index, RecordHandle, Tag};
 
 #[test]
 fn a_record_is_sealed_once_under_its_handle() {

@@ -4,7 +4,7 @@ use crate::world::*;
 use medanchor_ledger::event::{
     LotOpen, UnitCommission, UnitDispense, UnitReceive, UnitShip, Units, Verified,
 };
-use medanchor_ledger::rules::{Place, Rule, Unit};
+use medanchor_ledger::rules::{Place, Rejection, Rule, Unit};
 use medanchor_ledger::{LotHandle, UnitHandle};
 
 pub fn handles(range: std::ops::RangeInclusive<u8>) -> Units {
@@ -201,6 +201,77 @@ fn a_unit_is_never_dispensed_twice_in_one_block() {
     assert_eq!(lost.winner.unwrap().event, first.id());
     let holder = name(PHARMACY);
     assert_eq!(unit(&world, 3).place, Place::InStock { holder });
+}
+
+/// Two institutions' backlogs after an outage: what the second one brings may come first.
+#[test]
+fn whoever_does_not_hold_a_unit_yet_waits_through_every_order_of_arrival() {
+    let mut world = stocked();
+    let back = world.event(MAKER, receive(1..=1, PHARMACY));
+    let on = world.event(MAKER, ship(1..=1, HOSPITAL));
+    world.apply(MAKER, ship(1..=1, PHARMACY));
+    waits(&mut world, &back, Rule::UnitOtherReceiver);
+    waits(&mut world, &on, Rule::UnitNotInStock);
+    world.apply(PHARMACY, receive(1..=1, MAKER));
+    waits(&mut world, &back, Rule::UnitNotShipped);
+    waits(&mut world, &on, Rule::UnitNotHolder);
+    world.apply(PHARMACY, ship(1..=1, MAKER));
+    assert_eq!(world.block(&[back, on]).0, [Ok(()), Ok(())]);
+}
+
+/// The event does not apply to where unit 1 is now, and may later.
+fn waits(world: &mut World, event: &Verified, rule: Rule) {
+    let expected = Rejection::lost_to(rule, unit(world, 1).moved);
+    let (verdicts, _) = world.block(std::slice::from_ref(event));
+    assert_eq!(verdicts, [Err(expected)]);
+    assert!(expected.later());
+}
+
+#[test]
+fn a_unit_of_nobody_who_makes_units_is_not_waited_for() {
+    let mut world = stocked();
+    for maker in ["nobody", PHARMACY] {
+        let mut body = dispense(1..=1);
+        body.maker = name(maker);
+        let refused = world.refuse(PHARMACY, body, Rule::UnitMakerUnknown);
+        assert!(!refused.later());
+    }
+    let mut body = dispense(1..=1);
+    body.maker = name(OTHER_MAKER);
+    assert!(world.refuse(PHARMACY, body, Rule::UnitUnknown).later());
+}
+
+#[test]
+fn a_shipment_that_nobody_can_make_is_not_waited_for() {
+    let mut world = stocked();
+    let own = world.refuse(PHARMACY, receive(1..=1, PHARMACY), Rule::UnitSelfShipment);
+    let nobodys = world.refuse(PHARMACY, receive(1..=1, "nobody"), Rule::UnitSenderUnknown);
+    assert!(!own.later() && !nobodys.later());
+}
+
+#[test]
+fn one_dispensed_unit_ends_the_waiting_for_the_others() {
+    let mut world = delivered();
+    let first = world.apply(PHARMACY, dispense(3..=3));
+    for (who, range) in [(PHARMACY, 3..=9), (HOSPITAL, 1..=3)] {
+        let refused = world.refuse(who, dispense(range), Rule::UnitDispensed);
+        assert_eq!(refused.winner.unwrap().event, first.id());
+        assert!(!refused.later());
+    }
+    assert!(
+        world
+            .refuse(PHARMACY, dispense(4..=9), Rule::UnitUnknown)
+            .later()
+    );
+}
+
+#[test]
+fn a_unit_that_lives_already_is_not_commissioned_when_its_lot_opens_later() {
+    let mut world = stocked();
+    let mut other_lot = commission(4..=5);
+    other_lot.lot = LotHandle::new([2; 16]);
+    let refused = world.refuse(MAKER, other_lot, Rule::UnitExists);
+    assert!(!refused.later());
 }
 
 #[test]

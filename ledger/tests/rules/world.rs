@@ -3,8 +3,8 @@
 
 use medanchor_ledger::block::Block;
 use medanchor_ledger::event::{
-    Claim, EventBody, Fraction, Fractions, PrescriptionIssue, PrescriptionRedeem, UnsignedEvent,
-    Verified,
+    Claim, EventBody, Fraction, Fractions, PrescriptionIssue, PrescriptionRedeem, RecordSeal,
+    UnsignedEvent, Verified,
 };
 use medanchor_ledger::execute::{
     BlockBuilder, CheckedBlock, Executed, MemoryState, View, execute_block,
@@ -15,7 +15,8 @@ use medanchor_ledger::signature::{Signature, SigningKey};
 use medanchor_ledger::state::StateKey;
 use medanchor_ledger::validator::{Validator, ValidatorSet};
 use medanchor_ledger::{
-    Commitment, Nonce, ParticipantName, PrescriptionHandle, RecordHandle, Round, Time, TreeHash,
+    CiphertextHash, ClassHandle, Commitment, KeyCheck, Nonce, ParticipantName, PrescriptionHandle,
+    RecordHandle, Round, Tag, Time, TreeHash, VaultPartHash,
 };
 
 pub const START: u64 = 1_700_000_000_000;
@@ -196,11 +197,25 @@ impl World {
     }
 }
 
+/// A first version of the record `record` under the tag `tag`.
+pub fn seal(record: u8, tag: u8) -> RecordSeal {
+    RecordSeal {
+        record: RecordHandle::new([record; 16]),
+        version: 1,
+        tag: Tag::new([tag; 16]),
+        class: ClassHandle::new([1; 16]),
+        commitment: commitment(record),
+        ciphertext: CiphertextHash::new([record; 32]),
+        vault_part: VaultPartHash::new([record; 32]),
+        key_check: KeyCheck::new([record; 16]),
+    }
+}
+
 pub fn prescription(number: u8) -> PrescriptionHandle {
     PrescriptionHandle::new([number; 16])
 }
 
-/// A prescription of two lines that expires an hour after the start.
+/// A prescription of two lines that expires an hour after the start, for the record `number`.
 pub fn issue(number: u8) -> PrescriptionIssue {
     PrescriptionIssue {
         prescription: prescription(number),
@@ -212,6 +227,12 @@ pub fn issue(number: u8) -> PrescriptionIssue {
 }
 
 impl World {
+    /// Has `hospital` seal a record and issue the prescription `issue(number)` for it.
+    pub fn prescribe(&mut self, hospital: &str, number: u8) {
+        self.apply(hospital, seal(number, number));
+        self.apply(hospital, issue(number));
+    }
+
     /// The whole redemption of `issue(number)` by `pharmacy` under the patient's first claim.
     pub fn redemption(&self, pharmacy: &str, number: u8) -> PrescriptionRedeem {
         let redeem = PrescriptionRedeem {
