@@ -96,7 +96,8 @@ pub struct Config {
     pub peers: Vec<Peer>,
     /// Set on a validator; none on a node that follows without voting.
     pub consensus: Option<Consensus>,
-    /// A folder of its own for the engine's write-ahead log.
+    /// A folder of its own for the engine's write-ahead log. One that is missing is made: whether it
+    /// may be missing is for the node to say ([`crate::WalFile`]).
     pub wal_dir: PathBuf,
     /// How long consensus waits.
     pub timeouts: Timeouts,

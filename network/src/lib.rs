@@ -20,6 +20,7 @@ mod handle;
 mod identity;
 pub mod limits;
 mod parts;
+mod wal_file;
 mod wire;
 
 pub use application::{
@@ -29,6 +30,7 @@ pub use application::{
 pub use config::{Config, ConfigError, Consensus, Peer, Timeouts};
 pub use handle::{Delivery, Fatal, Handle, Network, PeerStatus, StartError, Status};
 pub use identity::{PeerKey, SecretSeed};
+pub use wal_file::WalFile;
 
 /// What to add to a log filter so that the engine says only what needs attention; at `info` it
 /// writes some seventeen lines a block.

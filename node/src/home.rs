@@ -60,6 +60,12 @@ impl Home {
         self.0.join("data")
     }
 
+    /// `data/wal/`: the consensus write-ahead log.
+    #[must_use]
+    pub fn wal(&self) -> PathBuf {
+        self.data().join("wal")
+    }
+
     /// `run/`.
     #[must_use]
     pub fn run(&self) -> PathBuf {

@@ -23,3 +23,4 @@ pub mod process;
 pub mod reads;
 pub mod run;
 pub mod sequence;
+pub mod votes;

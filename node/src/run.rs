@@ -206,7 +206,7 @@ fn network_config(
             name: config.name.clone(),
             seed: seed(&key),
         }),
-        wal_dir: home.data().join("wal"),
+        wal_dir: home.wal(),
         timeouts: timeouts(config),
     })
 }
@@ -277,6 +277,7 @@ impl Node {
         let http = listener
             .local_addr()
             .map_err(|e| Fatal::new(Exit::Failure, e.to_string()))?;
+        crate::votes::require(home, genesis.validators().get(&config.name).is_some())?;
         let store = open_store(lock, config, &genesis).await?;
         let published = newest_published(&store)?;
         let (stop, stopped) = mpsc::unbounded_channel();

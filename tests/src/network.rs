@@ -93,7 +93,7 @@ impl Network {
 
     fn start_all(&mut self) -> Result<(), ProcessError> {
         for node in 0..self.len() {
-            self.running[node] = Some(self.spawn(node)?);
+            self.running[node] = Some(self.spawn(node, &[])?);
         }
         for process in self.running.iter_mut().flatten() {
             process.wait_until_listening(PATIENCE)?;
@@ -101,8 +101,8 @@ impl Network {
         Ok(())
     }
 
-    fn spawn(&self, node: usize) -> Result<NodeProcess, ProcessError> {
-        NodeProcess::spawn(&self.binary, &self.layout.nodes[node].home, &[])
+    fn spawn(&self, node: usize, arguments: &[&str]) -> Result<NodeProcess, ProcessError> {
+        NodeProcess::spawn(&self.binary, &self.layout.nodes[node].home, arguments)
     }
 
     /// How many nodes there are.
@@ -172,9 +172,17 @@ impl Network {
     /// # Errors
     /// If it does not come back by itself.
     pub fn restart(&mut self, node: usize) -> Result<()> {
+        Ok(self.restart_with(node, &[])?)
+    }
+
+    /// As [`Self::restart`], with these further arguments.
+    ///
+    /// # Errors
+    /// How it ended, if it did.
+    pub fn restart_with(&mut self, node: usize, arguments: &[&str]) -> Result<(), ProcessError> {
         let start = Instant::now();
         loop {
-            let mut process = self.spawn(node)?;
+            let mut process = self.spawn(node, arguments)?;
             match process.wait_until_listening(PATIENCE) {
                 Ok(_) => {
                     self.running[node] = Some(process);
@@ -182,8 +190,23 @@ impl Network {
                 }
                 // An outgoing connection of somebody may have been given the port meanwhile.
                 Err(error) if error.is_port_in_use() && start.elapsed() < PATIENCE => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error),
             }
+        }
+    }
+
+    /// Starts a node that is to be refused, and gives its exit code and what it said.
+    ///
+    /// # Errors
+    /// If it runs, or was not started at all.
+    pub fn refusal(&mut self, node: usize, arguments: &[&str]) -> Result<(u8, String)> {
+        match self.restart_with(node, arguments) {
+            Err(ProcessError::Ended { status, said, .. }) => {
+                let code = status.code().context("a signal ended it")?;
+                Ok((u8::try_from(code)?, said))
+            }
+            Err(error) => Err(error.into()),
+            Ok(()) => bail!("node {node} runs"),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use medanchor_node::config::Config;
+use medanchor_node::exit::Exit;
 use medanchor_tests::network::{Network, PATIENCE, binary, wait_for};
 
 /// Nothing times out that is merely slow; heartbeats come often, so that heights pass.
@@ -97,5 +98,43 @@ fn a_node_that_lost_its_data_fetches_everything_again_and_votes() -> Result<()> 
         Ok(back.receipt(&event.id()).is_ok())
     })?;
     back.anchor(&author.seal()?)?;
+    Ok(())
+}
+
+#[test]
+fn a_home_that_lost_its_votes_is_refused_until_it_is_said_to_be_restored() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut network = Network::start(&binary("medanchor")?, dir.path(), 4, adjust)?;
+    let (client, author) = (network.client(0), network.authors()?.remove(0));
+    client.anchor(&author.seal()?)?;
+    let home = network.node(3).home.clone();
+    let votes = home.wal().join("consensus.wal");
+    let lose = || std::fs::remove_file(&votes);
+
+    network.kill(3);
+    lose()?;
+    let (code, said) = network.refusal(3, &[])?;
+    assert_eq!(code, Exit::Damaged.code(), "{said}");
+    assert!(
+        said.contains("consensus.wal is missing") && said.contains("--restored"),
+        "{said}"
+    );
+    assert!(!votes.exists(), "a refused home is as it was");
+
+    network.restart_with(3, &["--restored"])?;
+    let back = network.client(3);
+    wait_for("the restored node to vote again", PATIENCE, || {
+        Ok(!home.restored().exists() && back.status().is_ok_and(|status| status.validator))
+    })?;
+    network.wait_until_node_is_ready(3)?;
+    network.kill(3);
+    network.restart(3)?;
+    network.wait_until_node_is_ready(3)?;
+    back.anchor(&author.seal()?)?;
+
+    // Having caught up once excuses nothing later.
+    network.kill(3);
+    lose()?;
+    assert_eq!(network.refusal(3, &[])?.0, Exit::Damaged.code());
     Ok(())
 }

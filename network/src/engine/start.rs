@@ -14,7 +14,7 @@ use super::signing::{Judge, Pen};
 use super::wal;
 use crate::limits::SYNC_BATCH;
 use crate::wire::swarm::{Command, Plan, Wire};
-use crate::{Application, Config, Fatal, PeerKey, StartError};
+use crate::{Application, Config, Fatal, PeerKey, StartError, WalFile};
 use arc_malachitebft_app_channel::app::config::{
     ConsensusConfig, NodeConfig, ValuePayload, ValueSyncConfig,
 };
@@ -274,7 +274,7 @@ async fn assemble<A: Application>(
 }
 
 fn prepare_wal(config: &Config) -> Result<(PathBuf, Option<Height>), StartError> {
-    let path = config.wal_dir.join("consensus.wal");
+    let path = WalFile::of(&config.wal_dir).path();
     let refuse = |reason: String| StartError::Wal {
         path: path.clone(),
         reason,

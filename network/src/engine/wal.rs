@@ -5,13 +5,13 @@
 //! is refused with its position, since the engine would cut there and might then sign twice; so is
 //! a log that is ahead of the journal, which is what a home restored from a back-up looks like.
 
+use crate::wal_file::HEAD_BYTES;
 use arc_malachitebft_app_channel::app::wal::Log;
 use medanchor_ledger::Height;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-const HEAD_BYTES: u64 = 4 + 8;
 const RECORD_HEAD_BYTES: u64 = 1 + 8 + 4;
 /// Far more than a record can have: votes, proposals and polkas of 100 validators.
 const MAX_RECORD_BYTES: u64 = 64 * 1024;
