@@ -30,6 +30,8 @@ pub(crate) struct Cosigned {
     pub(crate) sizes: u64,
     /// Records of sizes beyond the checkpoint: their signatures hold, their roots are not judged.
     pub(crate) beyond: u64,
+    /// Whether the file ends with a part of one more record.
+    pub(crate) incomplete_tail: bool,
 }
 
 /// Checks the records of the log up to the size of `checkpoint`, whose tiles were all checked.
@@ -88,6 +90,7 @@ pub(crate) fn check(
         }
         tick(counts.records);
     }
+    counts.incomplete_tail = records.has_incomplete_tail();
     Ok(counts)
 }
 

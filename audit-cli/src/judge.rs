@@ -3,9 +3,10 @@
 //! What always holds: a block is applied only if a quorum of its height's validators decided this
 //! very block and its execution gives this very seal.
 
+use crate::accesses::Accesses;
 use crate::fault::{Failure, Fault, Trouble};
 use crate::prepare::Prepared;
-use crate::records::Certificates;
+use crate::records::{Beyond, Certificates};
 use crate::state::{AuditState, Room};
 use medanchor_ledger::block::Block;
 use medanchor_ledger::event::{Event, EventKind, Verified};
@@ -26,11 +27,10 @@ pub(crate) struct Counts {
     pub(crate) events: u64,
     pub(crate) by_kind: BTreeMap<&'static str, u64>,
     pub(crate) event_signatures: u64,
+    pub(crate) accesses: Accesses,
     pub(crate) certificates: u64,
     pub(crate) certificate_signatures: u64,
-    /// Certificates of heights beyond the checkpoint: a quorum signed them, their blocks are not
-    /// judged.
-    pub(crate) certificates_beyond: u64,
+    pub(crate) certificates_beyond: Beyond,
 }
 
 /// Judges the blocks of a log in order.
@@ -77,6 +77,7 @@ impl<'g> Judge<'g> {
             let claim = event.kind() == EventKind::PrescriptionRedeem;
             self.counts.event_signatures += if claim { 2 } else { 1 };
         }
+        self.counts.accesses.count(&executed);
         let signatures = decided(self.genesis, &mut self.certificates, height, &executed)?;
         state.apply(&executed)?;
         self.counts.blocks += 1;
@@ -164,7 +165,7 @@ fn decided(
 ) -> Result<u64, Failure> {
     let certificate = certificates
         .of(height)?
-        .ok_or(Fault::NoCertificate { height })?;
+        .ok_or_else(|| certificates.missing(height))?;
     if certificate.height() != height || certificate.value() != executed.value_id {
         return Err(Fault::OtherValue { height }.into());
     }

@@ -8,6 +8,7 @@
 //! Exit codes: 0 all holds; 1 something does not, and the output names it; 2 the command line is
 //! wrong; 3 something could not be read, so there is no verdict.
 
+mod accesses;
 mod blocks;
 mod cli;
 mod cosigned;

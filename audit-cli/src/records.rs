@@ -1,7 +1,9 @@
 //! The append-only files of a log: certificates by height, cosignatures as they came.
 //!
-//! What always holds: a record is given only whole and within the bound of its kind. Format: each
-//! record after its length in four bytes, big-endian.
+//! What always holds: a record is given only whole and within the bound of its kind. A node that
+//! runs may be in the middle of an append, so a file may end with a part of a record: that part is no
+//! record and no fault, and it is said that it is there. Format: each record after its length in four
+//! bytes, big-endian.
 
 use crate::fault::{Failure, Fault, Trouble};
 use crate::source::Source;
@@ -9,10 +11,6 @@ use medanchor_ledger::Height;
 use medanchor_ledger::certificate::Certificate;
 use medanchor_ledger::genesis::Genesis;
 use std::io::{BufReader, ErrorKind, Read};
-use std::time::Duration;
-
-/// Longer than a node takes to append a record.
-const APPEND: Duration = Duration::from_millis(500);
 
 /// The records of one file, from the first on.
 pub(crate) struct Records {
@@ -20,6 +18,7 @@ pub(crate) struct Records {
     stream: Option<BufReader<Box<dyn Read + Send>>>,
     position: u64,
     longest: usize,
+    incomplete_tail: bool,
 }
 
 impl Records {
@@ -34,6 +33,7 @@ impl Records {
             stream,
             position: 0,
             longest,
+            incomplete_tail: false,
         })
     }
 
@@ -42,37 +42,55 @@ impl Records {
         self.stream.is_some()
     }
 
-    /// The next record and where it begins; none at the end of the file.
+    /// Whether the file ends with a part of a record: known once [`Records::next`] has given none.
+    pub(crate) const fn has_incomplete_tail(&self) -> bool {
+        self.incomplete_tail
+    }
+
+    /// The next record and where it begins; none after the last whole one.
     pub(crate) fn next(&mut self) -> Result<Option<(u64, Vec<u8>)>, Failure> {
-        let Some(stream) = &mut self.stream else {
+        // What a live file has more by now does not continue what was read of it.
+        if self.incomplete_tail {
             return Ok(None);
-        };
-        let (file, position) = (self.file, self.position);
-        let failed = |cause: std::io::Error| Trouble::Unreadable {
-            place: file.to_owned(),
-            cause: cause.to_string(),
-        };
-        let damaged = |what: &str| Fault::Records {
-            path: file,
-            position,
-            what: what.to_owned(),
-        };
+        }
         let mut length = [0; 4];
-        match fill(stream, &mut length).map_err(failed)? {
-            0 => return Ok(None),
-            4 => {}
-            _ => return Err(damaged("a record is cut short").into()),
+        let read = self.fill(&mut length)?;
+        if read < length.len() {
+            self.incomplete_tail = read > 0;
+            return Ok(None);
         }
         let size = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
         if size == 0 || size > self.longest {
-            return Err(damaged("not the length of a record").into());
+            return Err(self.damaged("not the length of a record").into());
         }
         let mut record = vec![0; size];
-        if fill(stream, &mut record).map_err(failed)? < size {
-            return Err(damaged("a record is cut short").into());
+        if self.fill(&mut record)? < size {
+            self.incomplete_tail = true;
+            return Ok(None);
         }
+        let position = self.position;
         self.position += 4 + size as u64;
         Ok(Some((position, record)))
+    }
+
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, Trouble> {
+        let place = self.file;
+        let failed = |cause: std::io::Error| Trouble::Unreadable {
+            place: place.to_owned(),
+            cause: cause.to_string(),
+        };
+        match &mut self.stream {
+            Some(stream) => fill(stream, buffer).map_err(failed),
+            None => Ok(0),
+        }
+    }
+
+    fn damaged(&self, what: &str) -> Fault {
+        Fault::Records {
+            path: self.file,
+            position: self.position,
+            what: what.to_owned(),
+        }
     }
 }
 
@@ -88,6 +106,15 @@ fn fill(stream: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
         }
     }
     Ok(filled)
+}
+
+/// What the file of certificates has beyond the checkpoint.
+#[derive(Debug, Default)]
+pub(crate) struct Beyond {
+    /// Certificates that a quorum signed; their blocks are not judged.
+    pub(crate) whole: u64,
+    /// Whether the file ends with a part of one more.
+    pub(crate) incomplete_tail: bool,
 }
 
 /// The certificates, by height from 1 on.
@@ -118,22 +145,22 @@ impl Certificates {
         ))
     }
 
+    /// What is wrong when there is no certificate of a `height` that needs one.
+    pub(crate) fn missing(&self, height: Height) -> Fault {
+        if self.records.has_incomplete_tail() {
+            self.records.damaged("a record is cut short")
+        } else {
+            Fault::NoCertificate { height }
+        }
+    }
+
     /// Holds what follows the last height of the checkpoint against `genesis`: certificates of
-    /// blocks that are decided and not published yet. Their number; their blocks are not judged.
-    pub(crate) fn beyond(mut self, source: &dyn Source, genesis: &Genesis) -> Result<u64, Failure> {
-        let first = self.next;
-        let found = self.rest(genesis);
-        if !matches!(found, Err(Failure::Fault(Fault::Records { .. }))) {
-            return found;
-        }
-        // A node may have been in the middle of an append; then the file is whole a moment later.
-        std::thread::sleep(APPEND);
-        let mut again = Self::open(source)?;
-        while again.next < first {
-            let height = again.next;
-            again.of(height)?.ok_or(Fault::NoCertificate { height })?;
-        }
-        again.rest(genesis)
+    /// blocks that are decided and not published yet.
+    pub(crate) fn beyond(mut self, genesis: &Genesis) -> Result<Beyond, Failure> {
+        Ok(Beyond {
+            whole: self.rest(genesis)?,
+            incomplete_tail: self.records.has_incomplete_tail(),
+        })
     }
 
     fn rest(&mut self, genesis: &Genesis) -> Result<u64, Failure> {

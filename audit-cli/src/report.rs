@@ -57,6 +57,10 @@ impl Facts {
     }
 }
 
+/// What is said of a file that a running node was appending to.
+const INCOMPLETE_TAIL: &str =
+    "the file ends with a part of a record, as a running node leaves it; the checkpoint needs none";
+
 /// Prints the outcome and gives the exit code.
 pub(crate) fn print(json: bool, outcome: &Outcome, result: &Result<(), Failure>) -> u8 {
     let (verdict, code) = match result {
@@ -83,15 +87,18 @@ fn as_json(verdict: &str, outcome: &Outcome, result: &Result<(), Failure>) -> Va
         "blocks": counts.blocks,
         "events": counts.events,
         "events_by_kind": counts.by_kind,
+        "access": counts.accesses,
         "event_signatures": counts.event_signatures,
         "certificates": counts.certificates,
         "certificate_signatures": counts.certificate_signatures,
-        "certificates_beyond_checkpoint": counts.certificates_beyond,
+        "certificates_beyond_checkpoint": counts.certificates_beyond.whole,
+        "certificates_incomplete_tail": counts.certificates_beyond.incomplete_tail,
         "cosignatures": cosigned.as_ref().map(|cosigned| json!({
             "published": cosigned.published,
             "records": cosigned.records,
             "sizes": cosigned.sizes,
             "beyond_checkpoint": cosigned.beyond,
+            "incomplete_tail": cosigned.incomplete_tail,
         })),
         "seconds": outcome.seconds,
         "entries_per_second": per_second(outcome),
@@ -154,19 +161,29 @@ fn print_text(outcome: &Outcome, result: &Result<(), Failure>) {
     for (kind, count) in &counts.by_kind {
         println!("                {count:>8} {kind}");
     }
+    let (permitted, denied) = counts.accesses.totals();
+    if permitted + denied > 0 {
+        println!("  access        {permitted} permitted, {denied} denied");
+    }
     println!(
         "  certificates  {}, with {} signatures",
         counts.certificates, counts.certificate_signatures
     );
-    if counts.certificates_beyond > 0 {
+    if counts.certificates_beyond.whole > 0 {
         println!(
             "                and {} beyond the checkpoint, whose blocks were not checked",
-            counts.certificates_beyond
+            counts.certificates_beyond.whole
         );
+    }
+    if counts.certificates_beyond.incomplete_tail {
+        println!("                {INCOMPLETE_TAIL}");
     }
     match &outcome.cosigned {
         Some(found) if found.published => {
             println!("  cosignatures  {} of {} sizes", found.records, found.sizes);
+            if found.incomplete_tail {
+                println!("                {INCOMPLETE_TAIL}");
+            }
         }
         Some(_) => println!("  cosignatures  not published beside the checkpoint's own"),
         None => println!("  cosignatures  not looked at"),

@@ -80,7 +80,7 @@ fn audit(args: &VerifyArgs, outcome: &mut Outcome) -> Result<(), Failure> {
     let (counts, certificates) = blocks.finish();
     outcome.counts = counts;
     judged?;
-    outcome.counts.certificates_beyond = certificates.beyond(&*source, &genesis)?;
+    outcome.counts.certificates_beyond = certificates.beyond(&genesis)?;
     progress.cosignatures();
     let cosigned = cosigned::check(&*source, &genesis, head, |count| progress.count(count))?;
     outcome.cosigned = Some(cosigned);

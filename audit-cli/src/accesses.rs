@@ -1,0 +1,72 @@
+//! What the rules made of the requests for access, as this audit executed them.
+//!
+//! What always holds: every request of the log is counted once; of the denials at most a fixed
+//! number is kept, the latest, so that memory stays flat.
+
+use medanchor_ledger::Index;
+use medanchor_ledger::event::{Event, EventBody};
+use medanchor_ledger::execute::Executed;
+use medanchor_ledger::rules::{Decision, Request, StateValue};
+use serde::Serialize;
+use std::collections::{BTreeMap, VecDeque};
+
+/// How many denials are kept.
+const MOST: usize = 1000;
+
+/// The requests that were decided so far.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Accesses {
+    permitted: u64,
+    denied: BTreeMap<&'static str, u64>,
+    latest_denials: VecDeque<Denial>,
+}
+
+/// One denied request.
+#[derive(Debug, Serialize)]
+struct Denial {
+    entry: u64,
+    event: String,
+    reason: &'static str,
+}
+
+impl Accesses {
+    /// Counts the requests of a block that was executed and found to be sound.
+    pub(crate) fn count(&mut self, block: &Executed) {
+        for (index, event) in (block.seal.first.0..).zip(block.events.iter()) {
+            match decision(block, event) {
+                Some(Decision::Permitted) => self.permitted += 1,
+                Some(Decision::Denied(reason)) => self.deny(Index(index), event, reason.as_str()),
+                None => {}
+            }
+        }
+    }
+
+    fn deny(&mut self, index: Index, event: &Event, reason: &'static str) {
+        *self.denied.entry(reason).or_default() += 1;
+        if self.latest_denials.len() == MOST {
+            self.latest_denials.pop_front();
+        }
+        self.latest_denials.push_back(Denial {
+            entry: index.0,
+            event: event.id().to_string(),
+            reason,
+        });
+    }
+
+    /// How many were permitted, and how many denied.
+    pub(crate) fn totals(&self) -> (u64, u64) {
+        (self.permitted, self.denied.values().sum())
+    }
+}
+
+/// What the block's execution wrote down for the request, if the event is one.
+fn decision(block: &Executed, event: &Event) -> Option<Decision> {
+    let EventBody::AccessRequest(body) = event.body() else {
+        return None;
+    };
+    let written = block
+        .changes
+        .get(&Request::key(event.issuer(), &body.request))?;
+    let request = Request::decode(written.as_deref()?).ok()?;
+    Some(request.decision)
+}
