@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// See `docs/decisions/allocator.md`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     medanchor_audit::run(std::env::args_os())
 }

@@ -19,6 +19,10 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+/// The nodes' own, since this program is also the nodes: see `docs/decisions/allocator.md`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures Medanchor on this machine
 #[derive(Parser)]
 #[command(name = "cargo measure", version)]
