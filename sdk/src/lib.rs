@@ -39,6 +39,7 @@
 //! | issue, redeem, take back a prescription | [`Identity::prescribe`], [`Identity::redeem`], [`Identity::void`] | `domain/prescription.rs` |
 //! | let a patient choose a pharmacy | [`PatientToken::claim`] | `token.rs` |
 //! | seal, open, show fields of a record | [`Identity::seal_record`], [`Identity::open_record`], [`Identity::disclose`] | `domain/record.rs` |
+//! | import thousands of documents without waiting for the disk each time | [`Identity::seal_ahead`] | `domain/ahead.rs` |
 //! | let others read, end it, ask to read | [`Identity::grant`], [`Identity::revoke`], [`Identity::request_access`] | `domain/consent.rs`, `domain/access.rs` |
 //! | bring packs to life and pass them on | [`Identity::lot`], [`Identity::commission`], [`Identity::ship`], [`Identity::receive`], [`Identity::dispense`] | `domain/unit.rs` |
 //! | anchor, one or many; go on after a crash | `Sdk::anchor`, `Sdk::anchor_batch`, `Sdk::resume` | `anchor/` |

@@ -1,16 +1,18 @@
-//! Sealed payloads in a local folder, one file for each version of a record.
+//! Sealed payloads in a local folder, one file for each version of a record, or many in one pack.
 //!
 //! What always holds: a file under its final name is whole and on disk; to store the same bytes twice
 //! is to store them once; a stored payload is never replaced by another.
 //!
-//! `FOLDER/<first 2 hex digits>/<record in hex>-<version>.sealed`; `FOLDER/aside/` holds what is being
-//! written and is emptied when the folder is opened.
+//! `FOLDER/<first 2 hex digits>/<record in hex>-<version>.sealed`; `FOLDER/packs/` holds what was sealed
+//! together; `FOLDER/aside/` holds what is being written and is emptied when the folder is opened.
 
+use crate::pack::{self, Packs};
 use crate::seal::{MAX_SEALED, RecordVersion};
 use crate::secret::{RandomFailed, random};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Why a payload was not stored, found or removed.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +36,12 @@ pub enum FolderError {
         /// The record.
         record: RecordVersion,
     },
+    /// A pack is not what was written.
+    #[error("the pack of payloads {path} is damaged; restore it from a back-up")]
+    Pack {
+        /// The file.
+        path: PathBuf,
+    },
     /// The operating system refused.
     #[error(
         "the payload folder could not be used at {path}: {source}; check the disk and its permissions"
@@ -49,7 +57,7 @@ pub enum FolderError {
     Random(#[from] RandomFailed),
 }
 
-fn io_at(path: &Path) -> impl FnOnce(io::Error) -> FolderError {
+pub(crate) fn io_at(path: &Path) -> impl FnOnce(io::Error) -> FolderError {
     |source| FolderError::Io {
         path: path.into(),
         source,
@@ -63,9 +71,9 @@ pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
 }
 
 /// A folder of sealed payloads.
-#[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
+    packs: Mutex<Packs>,
 }
 
 impl Folder {
@@ -80,7 +88,21 @@ impl Folder {
             let left_over = entry.map_err(io_at(&aside))?.path();
             fs::remove_file(&left_over).map_err(io_at(&left_over))?;
         }
-        Ok(Self { path: path.into() })
+        let packs = path.join("packs");
+        if !packs.exists() {
+            fs::create_dir(&packs)
+                .and_then(|()| sync_parent(&packs))
+                .map_err(io_at(&packs))?;
+        }
+        Ok(Self {
+            path: path.into(),
+            packs: Mutex::new(Packs::open(&packs)?),
+        })
+    }
+
+    fn packs(&self) -> MutexGuard<'_, Packs> {
+        // A pack is known once it is whole, so a panic elsewhere spoils nothing.
+        self.packs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn file(&self, record: &RecordVersion) -> PathBuf {
@@ -102,7 +124,7 @@ impl Folder {
             Err(FolderError::Missing { .. }) => {}
             Err(other) => return Err(other),
         }
-        let aside = self.write_aside(sealed)?;
+        let aside = self.write_aside(|file| file.write_all(sealed))?;
         let target = self.file(record);
         let shelf = target.parent().unwrap_or(&self.path);
         if !shelf.exists() {
@@ -115,14 +137,32 @@ impl Folder {
             .map_err(io_at(&target))
     }
 
-    fn write_aside(&self, sealed: &[u8]) -> Result<PathBuf, FolderError> {
+    /// Stores sealed payloads of which none is stored yet, with two syncs however many they are; all
+    /// are on disk when this returns, and none is there if it fails.
+    ///
+    /// # Errors
+    /// [`FolderError::Io`].
+    pub(crate) fn put_new(&self, payloads: &[(RecordVersion, Vec<u8>)]) -> Result<(), FolderError> {
+        if payloads.is_empty() {
+            return Ok(());
+        }
+        let aside = self.write_aside(|file| pack::write(file, payloads))?;
+        let name = aside.file_name().unwrap_or_default();
+        let target = self.path.join("packs").join(name);
+        self.packs().take(&aside, target)
+    }
+
+    fn write_aside(
+        &self,
+        write: impl FnOnce(&mut File) -> io::Result<()>,
+    ) -> Result<PathBuf, FolderError> {
         let path = self.path.join("aside").join(hex::encode(random::<16>()?));
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
             .open(&path)
             .map_err(io_at(&path))?;
-        file.write_all(sealed)
+        write(&mut file)
             .and_then(|()| file.sync_all())
             .map_err(io_at(&path))?;
         Ok(path)
@@ -136,7 +176,8 @@ impl Folder {
         let path = self.file(record);
         let file = match File::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(FolderError::Missing { record: *record });
+                let packed = self.packs().get(record)?;
+                return packed.ok_or(FolderError::Missing { record: *record });
             }
             other => other.map_err(io_at(&path))?,
         };
@@ -159,6 +200,7 @@ impl Folder {
     /// # Errors
     /// [`FolderError::Io`].
     pub fn remove(&self, record: &RecordVersion) -> Result<(), FolderError> {
+        self.packs().remove(record)?;
         let path = self.file(record);
         match fs::remove_file(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -210,7 +252,7 @@ mod tests {
         let temporary = tempfile::tempdir().unwrap();
         let folder = Folder::open(temporary.path()).unwrap();
         folder.put(&record(1), b"sealed").unwrap();
-        folder.write_aside(b"half").unwrap();
+        folder.write_aside(|file| file.write_all(b"half")).unwrap();
         let folder = Folder::open(temporary.path()).unwrap();
         assert_eq!(
             fs::read_dir(temporary.path().join("aside"))
@@ -219,5 +261,85 @@ mod tests {
             0
         );
         assert_eq!(folder.get(&record(1)).unwrap(), b"sealed");
+    }
+
+    fn many(count: u8) -> Vec<(RecordVersion, Vec<u8>)> {
+        let one = |number: u8| {
+            let handle = RecordHandle::new([number; 16]);
+            let record = RecordVersion {
+                record: handle,
+                ..record(1)
+            };
+            (record, vec![number; usize::from(number) * 10])
+        };
+        (0..count).map(one).collect()
+    }
+
+    #[test]
+    fn what_is_stored_together_stands_in_one_file_and_comes_back() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = Folder::open(temporary.path()).unwrap();
+        folder.put_new(&many(40)).unwrap();
+        folder.put_new(&[]).unwrap();
+        folder.put(&record(1), b"alone").unwrap();
+        for _ in 0..2 {
+            let folder = Folder::open(temporary.path()).unwrap();
+            for (record, sealed) in many(40) {
+                assert_eq!(folder.get(&record).unwrap(), sealed);
+                assert!(matches!(
+                    folder.put(&record, b"other"),
+                    Err(FolderError::Taken { .. })
+                ));
+            }
+            assert_eq!(folder.get(&record(1)).unwrap(), b"alone");
+        }
+        let packs = fs::read_dir(temporary.path().join("packs")).unwrap();
+        assert_eq!(packs.count(), 1);
+    }
+
+    #[test]
+    fn what_is_removed_from_a_pack_is_overwritten_and_its_neighbours_stay() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = Folder::open(temporary.path()).unwrap();
+        folder.put_new(&many(5)).unwrap();
+        let (gone, sealed) = &many(5)[3];
+        folder.remove(gone).unwrap();
+        folder.remove(gone).unwrap();
+        for folder in [folder, Folder::open(temporary.path()).unwrap()] {
+            assert!(matches!(folder.get(gone), Err(FolderError::Missing { .. })));
+            assert_eq!(folder.get(&many(5)[4].0).unwrap(), many(5)[4].1);
+        }
+        let mut packs = fs::read_dir(temporary.path().join("packs")).unwrap();
+        let bytes = fs::read(packs.next().unwrap().unwrap().path()).unwrap();
+        let found = bytes.windows(sealed.len()).any(|window| window == sealed);
+        assert!(!found);
+    }
+
+    /// A power cut comes before the pack has its name, or after it is whole.
+    #[test]
+    fn a_pack_is_there_whole_or_not_at_all() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = Folder::open(temporary.path()).unwrap();
+        let whole = |file: &mut File| pack::write(file, &many(3));
+        folder.write_aside(whole).unwrap();
+        let folder = Folder::open(temporary.path()).unwrap();
+        assert!(matches!(
+            folder.get(&many(3)[1].0),
+            Err(FolderError::Missing { .. })
+        ));
+        folder.put_new(&many(3)).unwrap();
+        let mut packs = fs::read_dir(temporary.path().join("packs")).unwrap();
+        let path = packs.next().unwrap().unwrap().path();
+        let bytes = fs::read(&path).unwrap();
+        for damaged in [
+            &bytes[..bytes.len() - 1],
+            &bytes[..40],
+            &[0; 200],
+            &[&bytes[..], b"more"].concat(),
+        ] {
+            fs::write(&path, damaged).unwrap();
+            let refused = Folder::open(temporary.path()).err();
+            assert!(matches!(refused, Some(FolderError::Pack { .. })));
+        }
     }
 }

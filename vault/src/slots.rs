@@ -189,6 +189,9 @@ impl Slots {
         {
             return Err(SlotsError::Taken);
         }
+        if secrets.is_empty() {
+            return Ok(());
+        }
         let mut bytes = Vec::with_capacity(SLOT * secrets.len());
         for (name, secret) in secrets {
             bytes.extend_from_slice(&self.wrap(name, secret)?);

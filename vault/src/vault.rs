@@ -84,6 +84,12 @@ pub enum VaultError {
         /// The record.
         record: RecordVersion,
     },
+    /// A record stands twice in one batch.
+    #[error("record {} version {} stands twice in the batch; seal each once", record.record, record.version)]
+    Repeated {
+        /// The record.
+        record: RecordVersion,
+    },
     /// Versions start at 1.
     #[error("a record's versions start at 1; seal the first as version 1")]
     VersionZero,
@@ -219,37 +225,44 @@ impl Vault {
         payload: &[u8],
         document: &Document,
     ) -> Result<Sealed, VaultError> {
+        let record = self.version_to_seal(record, version)?;
+        let parts = self.key_parts_or_new(&[record])?;
+        // One record gives one pair of parts.
+        let (custody, vault) = parts.first().ok_or(VaultError::NoKey { record })?;
+        let key = DataKey::derive(custody, vault, &record);
+        let sealed = match self.stored(&record, &key, payload)? {
+            Some(stored) => stored,
+            None => {
+                let sealed = seal::seal(&record, &key, payload)?;
+                self.folder.put(&record, &sealed)?;
+                sealed
+            }
+        };
+        Ok(said(record, document, &sealed, vault, &key))
+    }
+
+    fn version_to_seal(
+        &self,
+        record: RecordHandle,
+        version: u32,
+    ) -> Result<RecordVersion, VaultError> {
         if version == 0 {
             return Err(VaultError::VersionZero);
         }
-        let record = self.version(record, version);
-        let (custody, vault) = self.key_parts_or_new(&record)?;
-        let key = DataKey::derive(&custody, &vault, &record);
-        let sealed = self.stored_or_new(&record, &key, payload)?;
-        Ok(Sealed {
-            record,
-            commitment: Committed::new(document, &key.record_secret()).commitment(),
-            ciphertext: seal::ciphertext_hash(&sealed),
-            vault_part: vault.hash(),
-            key_check: key.check_value(),
-        })
+        Ok(self.version(record, version))
     }
 
-    /// The payload as it was sealed before, if it was, or sealed and stored now.
-    fn stored_or_new(
+    /// The payload as it was sealed before, if it was.
+    fn stored(
         &self,
         record: &RecordVersion,
         key: &DataKey,
         payload: &[u8],
-    ) -> Result<Vec<u8>, VaultError> {
+    ) -> Result<Option<Vec<u8>>, VaultError> {
         match self.folder.get(record) {
-            Ok(stored) if *seal::open(record, key, &stored)? == payload => Ok(stored),
+            Ok(stored) if *seal::open(record, key, &stored)? == payload => Ok(Some(stored)),
             Ok(_) => Err(VaultError::Taken { record: *record }),
-            Err(FolderError::Missing { .. }) => {
-                let sealed = seal::seal(record, key, payload)?;
-                self.folder.put(record, &sealed)?;
-                Ok(sealed)
-            }
+            Err(FolderError::Missing { .. }) => Ok(None),
             Err(other) => Err(other.into()),
         }
     }
@@ -357,33 +370,64 @@ impl Vault {
         Ok(DataKey::derive(&custody, &vault, record))
     }
 
+    /// The parts of each record's key, those that are not there yet drawn and kept, all with one sync.
     fn key_parts_or_new(
         &self,
-        record: &RecordVersion,
-    ) -> Result<(CustodyPart, VaultPart), VaultError> {
+        records: &[RecordVersion],
+    ) -> Result<Vec<(CustodyPart, VaultPart)>, VaultError> {
         let mut slots = self.slots();
-        match key_parts(&mut slots, record) {
-            Err(VaultError::NoKey { .. }) => {}
-            other => return other,
+        let mut parts = Vec::with_capacity(records.len());
+        let mut drawn = Vec::with_capacity(records.len());
+        for record in records {
+            let custody = slots.get(&slot_name(Kind::Custody, record))?;
+            let vault = slots.get(&slot_name(Kind::Vault, record))?;
+            if matches!(custody, Held::Erased) || matches!(vault, Held::Erased) {
+                return Err(VaultError::Erased { record: *record });
+            }
+            // A power cut may have kept one of two slots: keep it, and add the other.
+            drawn.push([&custody, &vault].map(|held| matches!(held, Held::Nothing)));
+            parts.push((
+                match custody {
+                    Held::Secret(secret) => CustodyPart::new(*secret),
+                    _ => CustodyPart::generate()?,
+                },
+                match vault {
+                    Held::Secret(secret) => VaultPart::new(*secret),
+                    _ => VaultPart::generate()?,
+                },
+            ));
         }
-        let mut parts = (CustodyPart::generate()?, VaultPart::generate()?);
-        // A power cut may have kept one of two slots: keep it, and add the other.
         let mut missing: Vec<(Name, &[u8; 32])> = Vec::new();
-        let (s, v) = (
-            slots.get(&slot_name(Kind::Custody, record))?,
-            slots.get(&slot_name(Kind::Vault, record))?,
-        );
-        match s {
-            Held::Secret(secret) => parts.0 = CustodyPart::new(*secret),
-            _ => missing.push((slot_name(Kind::Custody, record), parts.0.expose())),
-        }
-        match v {
-            Held::Secret(secret) => parts.1 = VaultPart::new(*secret),
-            _ => missing.push((slot_name(Kind::Vault, record), parts.1.expose())),
+        for ((record, (custody, vault)), [new_custody, new_vault]) in
+            records.iter().zip(&parts).zip(drawn)
+        {
+            if new_custody {
+                missing.push((slot_name(Kind::Custody, record), custody.expose()));
+            }
+            if new_vault {
+                missing.push((slot_name(Kind::Vault, record), vault.expose()));
+            }
         }
         slots.put(&missing)?;
         drop(missing);
         Ok(parts)
+    }
+}
+
+/// What an event says of a payload that was sealed.
+fn said(
+    record: RecordVersion,
+    document: &Document,
+    sealed: &[u8],
+    vault: &VaultPart,
+    key: &DataKey,
+) -> Sealed {
+    Sealed {
+        record,
+        commitment: Committed::new(document, &key.record_secret()).commitment(),
+        ciphertext: seal::ciphertext_hash(sealed),
+        vault_part: vault.hash(),
+        key_check: key.check_value(),
     }
 }
 
@@ -432,5 +476,8 @@ fn lock(path: &Path) -> Result<File, VaultError> {
     }
 }
 
+mod many;
 #[cfg(test)]
 mod tests;
+
+pub use many::ToSeal;

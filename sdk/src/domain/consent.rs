@@ -4,6 +4,7 @@
 //! made with the subject's keys, and each grantee a ticket that turns its words into these handles.
 
 use super::check_word;
+use super::record::CONSENT;
 use crate::error::SdkError;
 use crate::identity::Identity;
 use crate::ticket::{GrantTicket, GrantedRecord};
@@ -88,7 +89,7 @@ impl Identity {
             return Err(SdkError::Consent("ends before it begins"));
         }
         let keys = Keys::of(self, new)?;
-        let kept = self.keep("consent-document", new.name, new.document)?;
+        let kept = self.keep(CONSENT, new.name, new.document)?;
         let opening = |grantee: &Grantee| keys.opening(&grantee.participant);
         let handles = new
             .grantees

@@ -6,12 +6,14 @@
 //! seals and says the same thing again, and never a second one. The names themselves stay at home.
 
 mod access;
+mod ahead;
 mod consent;
 mod prescription;
 mod record;
 mod unit;
 
 pub use access::{AccessAsked, NewAccess};
+pub use ahead::Ahead;
 pub use consent::{Consented, Grantee, NewConsent};
 pub use prescription::{NewPrescription, Prescribed, Redemption};
 pub use record::{NewRecord, SealedRecord};

@@ -1,6 +1,6 @@
 //! Prescriptions: issue one, redeem one under the patient's claim, take one back.
 
-use super::record::NewRecord;
+use super::record::{DISPENSING, NewRecord};
 use crate::error::SdkError;
 use crate::identity::Identity;
 use crate::token::{PatientToken, SignedClaim};
@@ -122,7 +122,7 @@ impl Identity {
             return Err(SdkError::ClaimEnded);
         }
         let fractions = Fractions::new(redemption.fractions.iter().copied())?;
-        let kept = self.keep("dispense", redemption.name, redemption.payload)?;
+        let kept = self.keep(DISPENSING, redemption.name, redemption.payload)?;
         self.sign(PrescriptionRedeem {
             issuer: claim.issuer().clone(),
             prescription: claim.prescription(),

@@ -8,6 +8,11 @@ use medanchor_ledger::event::{Event, RecordSeal};
 use medanchor_vault::{Disclosure, Epoch, Sealed};
 use zeroize::Zeroizing;
 
+/// The domains of handles under which documents are sealed.
+pub(super) const RECORD: &str = "record";
+pub(super) const DISPENSING: &str = "dispense";
+pub(super) const CONSENT: &str = "consent-document";
+
 /// A document to be sealed.
 #[derive(Clone, Copy)]
 pub struct NewRecord<'a> {
@@ -36,7 +41,7 @@ impl Identity {
     /// What the ledger calls the record that the application calls `name`.
     #[must_use]
     pub fn record_handle(&self, name: &str) -> RecordHandle {
-        RecordHandle::new(self.handle("record", name))
+        RecordHandle::new(self.handle(RECORD, name))
     }
 
     /// Seals a document in the vault and signs the event that says so.
@@ -91,7 +96,7 @@ impl Identity {
     /// handle of its own domain, so that nothing links it to a record of the same content.
     pub(super) fn keep(
         &self,
-        domain: &str,
+        domain: &'static str,
         name: &str,
         document: &[u8],
     ) -> Result<Sealed, SdkError> {

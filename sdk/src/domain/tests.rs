@@ -116,6 +116,69 @@ fn a_prescription_is_redeemed_once_by_the_pharmacy_that_the_patient_chose() {
     );
 }
 
+/// What an import does: seal all, then sign each.
+#[test]
+fn what_was_sealed_ahead_is_what_is_signed_for() {
+    let people = [("hospital", Role::Hospital), ("pharmacy", Role::Pharmacy)];
+    let mut world = World::of(&people);
+    let hospital = world.open("hospital");
+    let consent = b"{\"resourceType\":\"Consent\"}";
+    let ahead = [
+        Ahead::record(PRESCRIPTION.name, 1, PRESCRIPTION.payload),
+        Ahead::consent("Consent/1", consent),
+    ];
+    hospital.seal_ahead(&ahead).unwrap();
+    hospital.seal_ahead(&ahead).unwrap();
+    let payloads = world.root.path().join("hospital/vault/payloads");
+    let before = files(&payloads);
+    let prescribed = hospital.prescribe(&PRESCRIPTION).unwrap();
+    assert_eq!(
+        files(&payloads),
+        before,
+        "nothing is sealed a second time, alone"
+    );
+    assert_eq!(world.block(NOW, &prescribed.events), [Ok(()), Ok(())]);
+    let opened = hospital.open_record(PRESCRIPTION.name, 1).unwrap();
+    assert_eq!(&**opened, PRESCRIPTION.payload);
+
+    let pharmacy = world.open("pharmacy");
+    let (name, payload) = ("MedicationDispense/1", b"{\"quantity\":1}");
+    pharmacy
+        .seal_ahead(&[Ahead::redemption(name, payload)])
+        .unwrap();
+    let claim = prescribed
+        .token
+        .claim(pharmacy.participant(), 1, Time(NOW + DAY));
+    let redeem = |payload| {
+        pharmacy.redeem(&Redemption {
+            name,
+            claim: &claim,
+            fractions: &[Fraction::WHOLE; 2],
+            payload,
+        })
+    };
+    redeem(payload).unwrap();
+    assert!(matches!(
+        redeem(b"{\"quantity\":2}"),
+        Err(SdkError::Vault(_))
+    ));
+}
+
+/// Every file below a folder.
+fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
 #[test]
 fn a_voided_prescription_is_not_redeemed() {
     let mut world = World::of(&[("hospital", Role::Hospital), ("pharmacy", Role::Pharmacy)]);

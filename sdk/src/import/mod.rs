@@ -37,4 +37,6 @@ pub use decimal::{Amount, AmountError};
 pub use item::*;
 pub use plan::{Action, Lot, Member, Plan, Planned, PlannedUnit, Role, Roster, plan};
 pub use reason::Reason;
-pub use walk::{FileOutcome, Import, ImportError, Limits, import_bytes, import_tree};
+pub use walk::{
+    FileOutcome, Import, ImportError, Limits, import_bytes, import_tree, import_tree_watched,
+};

@@ -74,19 +74,28 @@ pub enum ImportError {
 
 /// Imports a folder and all below it, or a single file. A link given as the input itself is
 /// followed; links inside are not.
+///
+/// # Errors
+/// [`ImportError::Unreadable`].
 pub fn import_tree(path: &Path, limits: &Limits) -> Result<Import, ImportError> {
+    import_tree_watched(path, limits, |_| {})
+}
+
+/// As [`import_tree`], and tells `watch` after each file how many were seen.
+///
+/// # Errors
+/// [`ImportError::Unreadable`].
+pub fn import_tree_watched(
+    path: &Path,
+    limits: &Limits,
+    mut watch: impl FnMut(u64),
+) -> Result<Import, ImportError> {
     let unreadable = |error| ImportError::Unreadable {
         path: path.display().to_string(),
         error,
     };
     let kind = fs::metadata(path).map_err(unreadable)?;
-    let mut walk = Walk {
-        limits: *limits,
-        bytes: 0,
-        seen: 0,
-        found: Found::default(),
-        files: Vec::new(),
-    };
+    let mut walk = Walk::new(limits, &mut watch);
     if kind.is_dir() {
         let entries = sorted(path).map_err(unreadable)?;
         walk.entries(entries, "", limits.depth);
@@ -102,19 +111,14 @@ pub fn import_tree(path: &Path, limits: &Limits) -> Result<Import, ImportError> 
 /// Imports one document that is already in memory, as if it stood in a file of that name.
 #[must_use]
 pub fn import_bytes(name: &str, bytes: &[u8]) -> Import {
-    let limits = Limits::default();
-    let mut walk = Walk {
-        limits,
-        bytes: 0,
-        seen: 0,
-        found: Found::default(),
-        files: Vec::new(),
-    };
+    let mut unwatched = |_| {};
+    let mut walk = Walk::new(&Limits::default(), &mut unwatched);
     walk.record(&name.into(), |walk, file| walk.contents(file, bytes));
     walk.finish()
 }
 
-struct Walk {
+struct Walk<'w> {
+    watch: &'w mut dyn FnMut(u64),
     limits: Limits,
     bytes: u64,
     seen: u64,
@@ -122,7 +126,18 @@ struct Walk {
     files: Vec<FileOutcome>,
 }
 
-impl Walk {
+impl<'w> Walk<'w> {
+    fn new(limits: &Limits, watch: &'w mut dyn FnMut(u64)) -> Self {
+        Self {
+            watch,
+            limits: *limits,
+            bytes: 0,
+            seen: 0,
+            found: Found::default(),
+            files: Vec::new(),
+        }
+    }
+
     fn finish(self) -> Import {
         Import {
             files: self.files,
@@ -185,6 +200,7 @@ impl Walk {
             items: self.found.items.len() - items,
             left_out: self.found.left_out.len() - left_out,
         });
+        (self.watch)(self.files.len() as u64);
     }
 
     fn file(&mut self, path: &Path, file: &Arc<str>) -> Result<(), Reason> {

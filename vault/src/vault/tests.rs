@@ -188,3 +188,116 @@ fn an_opaque_payload_is_kept_and_has_no_fields() {
         Err(VaultError::Json(_))
     ));
 }
+
+fn batch(count: u8) -> Vec<(RecordHandle, String)> {
+    let one = |number| {
+        (
+            RecordHandle::new([number; 16]),
+            format!("{{\"n\":{number}}}"),
+        )
+    };
+    (1..=count).map(one).collect()
+}
+
+fn seal_all(vault: &Vault, batch: &[(RecordHandle, String)]) -> Result<Vec<Sealed>, VaultError> {
+    let payloads: Vec<ToSeal<'_>> = batch
+        .iter()
+        .map(|(record, payload)| ToSeal {
+            record: *record,
+            version: 1,
+            payload: payload.as_bytes(),
+        })
+        .collect();
+    vault.seal_many(&payloads)
+}
+
+#[test]
+fn what_is_sealed_together_is_what_each_would_be_alone() {
+    let (folder, vault) = vault();
+    vault
+        .seal(RecordHandle::new([3; 16]), 1, b"{\"n\":3}")
+        .unwrap();
+    let sealed = seal_all(&vault, &batch(50)).unwrap();
+    drop(vault);
+    let vault = Vault::open(folder.path(), NETWORK).unwrap();
+    assert_eq!(
+        seal_all(&vault, &batch(50)).unwrap(),
+        sealed,
+        "again the same"
+    );
+    for ((record, payload), sealed) in batch(50).iter().zip(&sealed) {
+        assert_eq!(vault.seal(*record, 1, payload.as_bytes()).unwrap(), *sealed);
+        assert_eq!(
+            &**vault.open_record(*record, 1).unwrap(),
+            payload.as_bytes()
+        );
+    }
+    let packs = fs::read_dir(folder.path().join("payloads/packs")).unwrap();
+    assert_eq!(
+        packs.count(),
+        1,
+        "one file for all, and none for what was there"
+    );
+}
+
+#[test]
+fn a_batch_with_something_wrong_is_refused_and_can_be_sealed_when_it_is_right() {
+    let (_folder, vault) = vault();
+    vault.seal(RECORD, 1, PAYLOAD).unwrap();
+    assert!(matches!(
+        seal_all(&vault, &batch(3)),
+        Err(VaultError::Taken { .. })
+    ));
+    let mut wrong = batch(1);
+    wrong.push((RecordHandle::new([9; 16]), "{".to_owned()));
+    assert!(matches!(seal_all(&vault, &wrong), Err(VaultError::Json(_))));
+    let twice = [batch(1), batch(1)].concat();
+    assert!(matches!(
+        seal_all(&vault, &twice),
+        Err(VaultError::Repeated { .. })
+    ));
+    assert!(matches!(
+        vault.open_record(RecordHandle::new([1; 16]), 1),
+        Err(VaultError::NoKey { .. } | VaultError::Folder(_))
+    ));
+    seal_all(&vault, &batch(1)).unwrap();
+}
+
+#[test]
+fn an_erased_record_of_a_batch_is_gone_and_the_others_stay() {
+    let (folder, vault) = vault();
+    seal_all(&vault, &batch(3)).unwrap();
+    vault.erase(RECORD).unwrap();
+    drop(vault);
+    let vault = Vault::open(folder.path(), NETWORK).unwrap();
+    assert!(matches!(
+        vault.open_record(RECORD, 1),
+        Err(VaultError::Erased { .. })
+    ));
+    assert!(matches!(
+        seal_all(&vault, &batch(3)),
+        Err(VaultError::Erased { .. })
+    ));
+    vault.open_record(RecordHandle::new([3; 16]), 1).unwrap();
+}
+
+/// A power cut in the middle of a batch leaves some of its keys, cut anywhere, and no pack.
+#[test]
+fn a_batch_that_was_cut_off_anywhere_is_sealed_again() {
+    let (folder, vault) = vault();
+    let begin = fs::metadata(folder.path().join("keys")).unwrap().len();
+    seal_all(&vault, &batch(4)).unwrap();
+    drop(vault);
+    let keys = fs::read(folder.path().join("keys")).unwrap();
+    for kept in (usize::try_from(begin).unwrap()..=keys.len()).step_by(40) {
+        fs::write(folder.path().join("keys"), &keys[..kept]).unwrap();
+        fs::remove_dir_all(folder.path().join("payloads")).unwrap();
+        fs::create_dir_all(folder.path().join("payloads/aside")).unwrap();
+        fs::write(folder.path().join("payloads/aside/half"), b"half a pack").unwrap();
+        let vault = Vault::open(folder.path(), NETWORK).unwrap();
+        seal_all(&vault, &batch(4)).unwrap();
+        for (record, payload) in batch(4) {
+            assert_eq!(&**vault.open_record(record, 1).unwrap(), payload.as_bytes());
+        }
+    }
+}
