@@ -2,9 +2,15 @@
 
 use anyhow::{Context, Result, ensure};
 use medanchor_tests::network::binary;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(120);
+const PAUSE: Duration = Duration::from_millis(20);
 
 fn checkout() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -26,7 +32,7 @@ fn demo(dir: &Path, input: &Path) -> Result<Value> {
     let summary: Value = serde_json::from_slice(&summary)?;
     let claims = summary["claims"].as_array().context("no claims")?;
     ensure!(
-        claims.len() == 9 && claims.iter().all(|claim| claim["held"] == true),
+        claims.len() == 11 && claims.iter().all(|claim| claim["held"] == true),
         "{claims:?}"
     );
     Ok(summary)
@@ -38,9 +44,80 @@ fn the_sample_data_is_anchored_and_audited() -> Result<()> {
     let summary = demo(dir.path(), &checkout().join("seeds"))?;
     assert_eq!(summary["input"]["anchored"], 496);
     assert_eq!(summary["input"]["refused"], Value::Array(Vec::new()));
+    assert_eq!(summary["reads"]["permitted"], 61);
     assert_eq!(summary["audit"]["report"]["events"], summary["events"]);
-    let receipts = std::fs::read_dir(dir.path().join("receipts"))?.count();
-    assert_eq!(Some(receipts as u64 / 2), summary["events"].as_u64());
+    assert_eq!(
+        summary["flipped"]["entry"], summary["denial"]["index"],
+        "the denial is what somebody would like to be gone"
+    );
+    folder_is_laid_out(dir.path(), &summary)
+}
+
+/// As the demo's help says.
+fn folder_is_laid_out(dir: &Path, summary: &Value) -> Result<()> {
+    for node in summary["nodes"].as_array().context("no nodes")? {
+        let home = dir.join(node["institution"].as_str().context("no name")?);
+        for file in ["config.toml", "genesis", "log/checkpoint", "log/tile"] {
+            ensure!(home.join(file).exists(), "{file} of {}", home.display());
+        }
+    }
+    ensure!(dir.join("policy").is_file(), "no policy");
+    let mut receipts = 0;
+    for file in std::fs::read_dir(dir.join("receipts"))? {
+        let path = file?.path();
+        match path.extension().and_then(|end| end.to_str()) {
+            Some("tlog-proof") => ensure!(path.with_extension("event").is_file()),
+            Some("event") => ensure!(path.with_extension("tlog-proof").is_file()),
+            _ => anyhow::bail!("{} is no receipt", path.display()),
+        }
+        receipts += 1;
+    }
+    assert_eq!(Some(receipts / 2), summary["events"].as_u64());
+    Ok(())
+}
+
+/// A signal in the middle of everything: no node is left, and the exit code says what it was.
+#[test]
+fn a_demo_that_is_told_to_stop_leaves_no_node_running() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut demo = Command::new(binary("medanchor")?)
+        .arg("demo")
+        .arg("--keep")
+        .arg("--dir")
+        .arg(dir.path())
+        .arg("--input")
+        .arg(checkout().join("seeds"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let first_receipt = || dir.path().join("receipts").exists();
+    let anchoring = wait_until(first_receipt);
+    kill(Pid::from_raw(i32::try_from(demo.id())?), Signal::SIGTERM)?;
+    let status = demo.wait()?;
+    anchoring?;
+    assert_eq!(status.code(), Some(128 + 15));
+    let mut homes = 0;
+    for home in std::fs::read_dir(dir.path())? {
+        if let Ok(bytes) = std::fs::read(home?.path().join("run/addresses")) {
+            let addresses: Value = serde_json::from_slice(&bytes)?;
+            let address = addresses["http"].as_str().context("no address")?;
+            ensure!(
+                std::net::TcpStream::connect(address).is_err(),
+                "a node runs at {address}"
+            );
+        }
+        homes += 1;
+    }
+    ensure!(homes >= 7, "{homes} institutions");
+    Ok(())
+}
+
+fn wait_until(condition: impl Fn() -> bool) -> Result<()> {
+    let start = Instant::now();
+    while !condition() {
+        ensure!(start.elapsed() < PATIENCE, "nothing was anchored");
+        std::thread::sleep(PAUSE);
+    }
     Ok(())
 }
 

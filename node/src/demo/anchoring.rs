@@ -5,10 +5,10 @@
 
 use super::books::Books;
 use super::cast;
+use super::stage::Stage;
 use super::steps::{Signed, Signer};
 use super::world::World;
 use anyhow::anyhow;
-use indicatif::{ProgressBar, ProgressStyle};
 use medanchor_ledger::ParticipantName;
 use medanchor_sdk::import::Planned;
 use medanchor_sdk::{AnchorError, Anchored, GrantTicket};
@@ -42,9 +42,9 @@ pub fn take(
     signer: &Signer<'_>,
     steps: &[Planned],
     books: &mut Books,
+    stage: &Stage,
 ) -> anyhow::Result<Outcome> {
     let rounds = rounds(steps);
-    let bar = progress(steps.len());
     let start = Instant::now();
     let mut outcome = Outcome::default();
     for (number, round) in rounds.iter().enumerate() {
@@ -54,10 +54,9 @@ pub fn take(
         }
         for signed in take_round(world, signer, round, kill_now)? {
             enter(signed, books, &mut outcome)?;
-            bar.inc(1);
+            stage.step();
         }
     }
-    bar.finish_and_clear();
     if rounds.is_empty() {
         world.kill(cast::REGULATOR)?;
     }
@@ -130,6 +129,7 @@ fn take_steps(
     name: &ParticipantName,
     steps: &[&Planned],
 ) -> anyhow::Result<Vec<Taken>> {
+    signer.seal_ahead(world.sdk(name)?, steps)?;
     let signed: Vec<Signed> = steps
         .iter()
         .map(|step| signer.sign(step))
@@ -147,26 +147,12 @@ fn take_steps(
 }
 
 fn enter(taken: Taken, books: &mut Books, outcome: &mut Outcome) -> anyhow::Result<()> {
-    let mut whole = true;
-    for result in taken.results {
-        whole &= books.enter(&taken.signed.source, result)?;
-    }
-    if whole {
-        outcome.items += taken.signed.items;
-        outcome.tickets.extend(taken.signed.tickets);
+    let Taken { signed, results } = taken;
+    if books.enter(&signed.sources, results)? {
+        outcome.items += signed.items;
+        outcome.tickets.extend(signed.tickets);
     } else {
-        outcome.items_refused += taken.signed.items;
+        outcome.items_refused += signed.items;
     }
     Ok(())
-}
-
-fn progress(steps: usize) -> ProgressBar {
-    let bar = ProgressBar::new(steps as u64);
-    // A template that does not parse would only cost the bar its looks.
-    if let Ok(style) =
-        ProgressStyle::with_template("  {bar:40} {pos}/{len} steps  {elapsed}  {msg}")
-    {
-        bar.set_style(style);
-    }
-    bar
 }

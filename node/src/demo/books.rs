@@ -44,42 +44,42 @@ impl Books {
         }
     }
 
-    /// Notes what became of an event, and keeps its receipt.
+    /// Notes what became of a step's events and keeps their receipts; if not all were anchored, each
+    /// of the step's sources is listed once, with the first reason. True if all were.
     pub fn enter(
         &mut self,
-        source: &str,
-        result: Result<Anchored, AnchorError>,
+        sources: &[String],
+        results: Vec<Result<Anchored, AnchorError>>,
     ) -> anyhow::Result<bool> {
-        match result {
-            Ok(anchored) => {
-                self.keep(&anchored)?;
-                Ok(true)
-            }
-            Err(AnchorError::Refused(refusal)) => {
-                self.refused.push(Refused {
-                    source: source.to_owned(),
-                    reason: refusal.rule().to_owned(),
-                });
-                Ok(false)
-            }
-            Err(AnchorError::Waiting {
-                rule: Some(rule), ..
-            }) => {
-                let reason = format!("waits for {rule}");
-                self.refused.push(Refused {
-                    source: source.to_owned(),
-                    reason,
-                });
-                Ok(false)
-            }
-            Err(error) => {
-                self.failed.push(Refused {
-                    source: source.to_owned(),
-                    reason: error.to_string(),
-                });
-                Ok(false)
+        let mut first = None;
+        for result in results {
+            match result {
+                Ok(anchored) => self.keep(&anchored)?,
+                Err(error) => first = first.or(Some(error)),
             }
         }
+        let Some(error) = first else { return Ok(true) };
+        let (list, reason) = match &error {
+            AnchorError::Refused(refusal) => (&mut self.refused, refusal.rule().to_owned()),
+            AnchorError::Waiting {
+                rule: Some(rule), ..
+            } => (&mut self.refused, format!("waits for {rule}")),
+            other => (&mut self.failed, other.to_string()),
+        };
+        list.extend(sources.iter().map(|source| Refused {
+            source: source.clone(),
+            reason: reason.clone(),
+        }));
+        Ok(false)
+    }
+
+    /// How many events of each type were anchored.
+    pub fn by_kind(&self) -> BTreeMap<String, u64> {
+        let mut all = BTreeMap::new();
+        for (kind, count) in self.anchored.values().flatten() {
+            *all.entry(kind.name().to_owned()).or_default() += count;
+        }
+        all
     }
 
     /// Keeps a receipt and counts its event.

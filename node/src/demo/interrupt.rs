@@ -1,13 +1,14 @@
 //! Ctrl-C and SIGTERM: stop every node cleanly, then end.
 //!
-//! What always holds: whatever the demo is doing, after the first signal no node process is left
-//! when the demo ends.
+//! What always holds: whatever the demo is doing, after the first signal no node is started, every
+//! node that was is stopped, and the demo ends with 128 and the signal's number, not with the errors
+//! that the stopping itself brings about.
 
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -17,32 +18,59 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// The node processes that are running.
 #[derive(Clone, Default)]
-pub struct Running(Arc<Mutex<BTreeSet<i32>>>);
+pub struct Running(Arc<Mutex<Nodes>>);
+
+#[derive(Default)]
+struct Nodes {
+    pids: BTreeSet<i32>,
+    /// A signal came: the thread that waits for signals ends the program.
+    ending: bool,
+}
 
 impl Running {
-    /// Notes a process.
-    pub fn add(&self, pid: u32) {
-        if let Ok(pid) = i32::try_from(pid) {
-            self.0
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(pid);
-        }
+    /// Starts a process and notes it, so that no signal can come between the two.
+    pub fn start<T, E>(
+        &self,
+        start: impl FnOnce() -> Result<T, E>,
+        pid: impl FnOnce(&T) -> u32,
+    ) -> Result<T, E> {
+        let mut nodes = self.lock_unless_ending();
+        let started = start()?;
+        nodes.pids.extend(i32::try_from(pid(&started)));
+        Ok(started)
     }
 
     /// Forgets a process that ended.
     pub fn remove(&self, pid: u32) {
         if let Ok(pid) = i32::try_from(pid) {
-            self.0
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .remove(&pid);
+            self.lock().pids.remove(&pid);
         }
     }
 
-    fn all(&self) -> Vec<Pid> {
-        let running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        running.iter().copied().map(Pid::from_raw).collect()
+    /// Waits for the end if a signal came; the demo's own outcome counts no more then.
+    pub fn wait_if_ending(&self) {
+        drop(self.lock_unless_ending());
+    }
+
+    fn lock_unless_ending(&self) -> MutexGuard<'_, Nodes> {
+        loop {
+            let nodes = self.lock();
+            if !nodes.ending {
+                return nodes;
+            }
+            drop(nodes);
+            std::thread::park_timeout(PAUSE);
+        }
+    }
+
+    fn end(&self) -> Vec<Pid> {
+        let mut nodes = self.lock();
+        nodes.ending = true;
+        nodes.pids.iter().copied().map(Pid::from_raw).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Nodes> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -68,8 +96,9 @@ pub fn watch(running: Running) -> anyhow::Result<()> {
                     _ = terminate.recv() => Signal::SIGTERM as i32,
                 }
             });
+            let nodes = running.end();
             eprintln!("\nStopping the network ...");
-            stop_all(&running.all());
+            stop_all(&nodes);
             eprintln!("Every node has stopped.");
             std::process::exit(128 + number);
         })?;

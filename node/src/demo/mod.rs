@@ -7,9 +7,11 @@ mod anchoring;
 mod audit;
 mod books;
 mod cast;
+mod claims;
 mod input;
 mod interrupt;
 mod scenes;
+mod stage;
 mod steps;
 mod summary;
 mod world;
@@ -17,16 +19,17 @@ mod world;
 use crate::exit::Exit;
 use anchoring::Outcome;
 use anyhow::{Context, bail};
-use audit::{Audit, seconds};
+use audit::{Audit, Flip, seconds};
 use books::Books;
 use input::Input;
 use interrupt::Running;
-use medanchor_ledger::Time;
+use medanchor_ledger::{Index, Time};
 use medanchor_sdk::{Context as _, System, verify_receipt};
-use scenes::{Denial, PERMITTED, Race};
+use scenes::{Denial, Race};
+use stage::Stage;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use summary::{Claim, Crash, Node, Read, Sizes, Summary, Times};
+use summary::{Crash, Node, Read, Sizes, Summary, Times};
 use world::World;
 
 /// Run the main job: four institutions, one ledger, real input, faults on purpose, an audit.
@@ -61,25 +64,25 @@ pub struct DemoArgs {
 pub fn run(args: &DemoArgs) -> anyhow::Result<Exit> {
     let running = Running::default();
     interrupt::watch(running.clone())?;
+    let outcome = run_all(args, &running);
+    // After a signal everything fails in its turn: that is not the demo's outcome.
+    running.wait_if_ending();
+    outcome
+}
+
+fn run_all(args: &DemoArgs, running: &Running) -> anyhow::Result<Exit> {
     let start = Instant::now();
     let now = System.now();
     let dir = folder(args.dir.as_deref())?;
     let path = args.input.clone().unwrap_or_else(sample_data);
+    println!("Four institutions, three guests, one ledger: a network of Medanchor at work.\n");
 
-    say(&format!("Reading {}", path.display()));
-    let input = input::read(&path, now)?;
-    say(&format!(
-        "Founding a network of four validators and three guests in {}",
-        dir.display()
-    ));
-    let world = World::found(&dir, now, running)?;
-    let founding = start.elapsed();
-
+    let input = read(&path, now)?;
+    let (world, founding) = found(&dir, now, running.clone())?;
     let mut books = Books::new(&dir.join("receipts"));
     let story = play(&world, &input, now, &mut books)?;
-    say("Auditing one node's published files, then a copy with one bit flipped");
     let log = dir.join(cast::PHARMACY).join("log");
-    let audits = audit_twice(&log, &dir)?;
+    let audits = audit_twice(&log, &dir, Index(story.denial.index))?;
 
     let times = Times {
         founding: seconds(founding),
@@ -100,6 +103,25 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<Exit> {
     })
 }
 
+fn read(path: &Path, now: Time) -> anyhow::Result<Input> {
+    let stage = Stage::begin(format!("Reading {}", path.display()), 0);
+    let input = input::read(path, now, &stage)?;
+    stage.end(format!(
+        "{} files, {} items to anchor",
+        input.import.files.len(),
+        input.import.items.len()
+    ));
+    Ok(input)
+}
+
+fn found(dir: &Path, now: Time, running: Running) -> anyhow::Result<(World, Duration)> {
+    let members = cast::CAST.iter().filter(|player| player.votes()).count();
+    let stage = Stage::begin(format!("Founding a network in {}", dir.display()), members);
+    let world = World::found(dir, now, running, &stage)?;
+    let took = stage.end(format!("{members} validators listen"));
+    Ok((world, took))
+}
+
 /// What happened between founding and audit.
 struct Story {
     outcome: Outcome,
@@ -112,16 +134,26 @@ struct Story {
 }
 
 fn play(world: &World, input: &Input, now: Time, books: &mut Books) -> anyhow::Result<Story> {
-    let signer = steps::Signer::new(world, input, now);
-    say("Anchoring; one validator loses power on the way");
-    let mut outcome = anchoring::take(world, &signer, &input.plan.steps, books)?;
-    say("Two pharmacies redeem one prescription; readers ask with and without consent");
+    let mut outcome = anchor(world, input, now, books)?;
+
+    let stage = Stage::begin(
+        "Two pharmacies redeem one prescription at the same moment",
+        0,
+    );
     let raced = scenes::issue_raced(world, now, books)?;
     let race = scenes::race(world, &raced, now, books)?;
+    stage.end(format!("{} won, {} was refused", race.winner, race.loser));
+
     let tickets = std::mem::take(&mut outcome.tickets);
-    let reads = scenes::read_under_consent(world, &tickets, books)?;
+    let reads = tickets.iter().map(|ticket| ticket.records.len()).sum();
+    let stage = Stage::begin("Reading records, with and without consent", reads);
+    let reads = scenes::read_under_consent(world, &tickets, books, &stage)?;
     let denial = scenes::read_without_consent(world, raced.record, now, books)?;
-    say("The validator comes back");
+    stage.end(format!(
+        "under consent: {}; without: denied and recorded",
+        claims::tally(&reads)
+    ));
+
     let crash = come_back(world, books, outcome.before_kill)?;
     let same_root = all_on_one_root(world)?;
     let receipts_hold = check_receipts(world, books)?;
@@ -136,24 +168,45 @@ fn play(world: &World, input: &Input, now: Time, books: &mut Books) -> anyhow::R
     })
 }
 
+/// Takes every step of the plan.
+fn anchor(world: &World, input: &Input, now: Time, books: &mut Books) -> anyhow::Result<Outcome> {
+    let signer = steps::Signer::new(world, input, now);
+    let steps = &input.plan.steps;
+    let stage = Stage::begin(
+        "Anchoring; one validator loses power on the way",
+        steps.len(),
+    );
+    let outcome = anchoring::take(world, &signer, steps, books, &stage)?;
+    stage.end(format!(
+        "{} items in {} events",
+        outcome.items,
+        books.ids.len()
+    ));
+    Ok(outcome)
+}
+
 /// Restarts the killed validator and looks for every anchored event at it.
 fn come_back(world: &World, books: &Books, events_before: usize) -> anyhow::Result<Crash> {
-    let size = world
-        .client(cast::HOSPITAL)?
-        .checkpoint()?
-        .checkpoint()
-        .size
-        .0;
+    let checkpoint = world.client(cast::HOSPITAL)?.checkpoint()?;
+    let size = checkpoint.checkpoint().size.0;
+    let stage = Stage::begin(
+        "The validator comes back and catches up",
+        usize::try_from(size)?,
+    );
     let start = Instant::now();
     world.restart(cast::REGULATOR)?;
-    world.wait_for_size(cast::REGULATOR, size)?;
+    world.wait_for_size(cast::REGULATOR, size, &stage)?;
     let took = start.elapsed();
+    stage.end(format!("{size} entries"));
+
+    let stage = Stage::begin("Looking for every event at that validator", books.ids.len());
     let client = world.client(cast::REGULATOR)?;
-    let events_found = books
-        .ids
-        .iter()
-        .filter(|id| client.event(id).is_ok())
-        .count();
+    let found = books.ids.iter().filter(|id| {
+        stage.step();
+        client.event(id).is_ok()
+    });
+    let events_found = found.count();
+    stage.end(format!("{events_found} of {}", books.ids.len()));
     Ok(Crash {
         institution: cast::REGULATOR.to_owned(),
         events_before,
@@ -192,27 +245,39 @@ fn all_on_one_root(world: &World) -> anyhow::Result<bool> {
 fn check_receipts(world: &World, books: &Books) -> anyhow::Result<usize> {
     let folder = world.layout.dir.join("receipts");
     let policy = medanchor_sdk::Policy::parse(&std::fs::read(world.layout.dir.join("policy"))?)?;
+    let stage = Stage::begin("Checking every receipt offline", books.ids.len());
     let mut held = 0;
     for id in &books.ids {
         let event = std::fs::read(folder.join(format!("{id}.event")))?;
         let receipt = std::fs::read(folder.join(format!("{id}.tlog-proof")))?;
         held += usize::from(verify_receipt(&policy, &event, &receipt).is_ok());
+        stage.step();
     }
+    stage.end(format!("{held} of {}", books.ids.len()));
     Ok(held)
 }
 
 /// The audit of a node's files, and that of a damaged copy.
 struct Audits {
     good: Audit,
+    flip: Flip,
     damaged: Audit,
 }
 
-fn audit_twice(log: &Path, dir: &Path) -> anyhow::Result<Audits> {
+fn audit_twice(log: &Path, dir: &Path, entry: Index) -> anyhow::Result<Audits> {
+    let stage = Stage::begin("Auditing one node's published files", 0);
     let good = audit::verify(log)?;
+    stage.end(good.verdict());
+    let stage = Stage::begin("Flipping one bit in a copy, and auditing that", 0);
     let copy = dir.join("damaged-copy-of-log");
-    audit::damage_a_copy(log, &copy)?;
+    let flip = audit::damage_a_copy(log, &copy, entry)?;
     let damaged = audit::verify(&copy)?;
-    Ok(Audits { good, damaged })
+    stage.end(damaged.verdict());
+    Ok(Audits {
+        good,
+        flip,
+        damaged,
+    })
 }
 
 fn summarize(
@@ -224,7 +289,8 @@ fn summarize(
     audits: Audits,
     times: Times,
 ) -> anyhow::Result<Summary> {
-    let claims = claims(&input, &books, &story, &audits);
+    let read = what_was_read(path, &input, &books, &story.outcome);
+    let claims = claims::claims(&input, &read, &books, &story, &audits);
     let log = tree_bytes(&world.layout.dir.join(cast::PHARMACY).join("log"))?;
     let nodes = world.urls().iter();
     Ok(Summary {
@@ -237,12 +303,8 @@ fn summarize(
             })
             .collect(),
         input: Read {
-            path: path.display().to_string(),
-            files: input.import.files.len(),
-            items: input.import.items.len(),
-            anchored: story.outcome.items,
             left_out: input.left_out,
-            refused: books.refused.iter().chain(&books.failed).cloned().collect(),
+            ..read
         },
         anchored: Summary::counts(&books),
         events: books.ids.len(),
@@ -251,6 +313,7 @@ fn summarize(
         denial: story.denial,
         crash: story.crash,
         audit: audits.good,
+        flipped: audits.flip,
         audit_of_damaged_copy: audits.damaged,
         times,
         sizes: Sizes {
@@ -262,90 +325,22 @@ fn summarize(
     })
 }
 
-fn claims(input: &Input, books: &Books, story: &Story, audits: &Audits) -> Vec<Claim> {
-    let total = books.ids.len();
-    let planned: usize = input
-        .plan
-        .steps
-        .iter()
-        .map(|step| step.action.items())
-        .sum();
-    let accounted = story.outcome.items + story.outcome.items_refused == planned;
-    let claim = |claim, held, seen: String| Claim { claim, held, seen };
-    let race = &story.race;
-    let named_entry = audits
-        .damaged
-        .report
-        .pointer("/fault/entry")
-        .is_some_and(serde_json::Value::is_u64);
-    vec![
-        claim(
-            "every item of the input is anchored, or listed with its reason",
-            books.failed.is_empty() && accounted,
-            format!(
-                "{} anchored, {} refused, {} left out",
-                story.outcome.items,
-                books.refused.len(),
-                input.left_out.len()
-            ),
-        ),
-        claim(
-            "every receipt holds offline, from the files and the policy alone",
-            story.receipts_hold == total && total > 0,
-            format!("{} of {total}", story.receipts_hold),
-        ),
-        claim(
-            "of two redemptions of one prescription one won, and the loser was shown the winner's receipt",
-            race.winner != race.loser && race.winner_receipt_verified,
-            format!("{} lost by {}", race.loser, race.rule),
-        ),
-        claim(
-            "a read without consent was denied and recorded",
-            story.denial.decision != PERMITTED,
-            format!("{}, entry {}", story.denial.decision, story.denial.index),
-        ),
-        claim(
-            "three validators went on without the fourth",
-            story.crash.events_while_away > 0,
-            format!("{} events while it was away", story.crash.events_while_away),
-        ),
-        claim(
-            "no anchored event was lost: the validator that lost power has every one",
-            story.crash.events_found == total,
-            format!("{} of {total}", story.crash.events_found),
-        ),
-        claim(
-            "all four nodes show the same root",
-            story.same_root,
-            "checkpoints compared".to_owned(),
-        ),
-        claim(
-            "the audit recomputed every hash, signature, quorum and rule outcome of one node's files",
-            audits.good.exit == 0,
-            format!(
-                "exit {} after {:.2} s",
-                audits.good.exit, audits.good.seconds
-            ),
-        ),
-        claim(
-            "the audit of a copy with one bit flipped named the entry",
-            audits.damaged.exit != 0 && named_entry,
-            format!(
-                "exit {}: {}",
-                audits.damaged.exit,
-                what_was_found(&audits.damaged)
-            ),
-        ),
-    ]
-}
-
-/// What an audit says is wrong.
-fn what_was_found(audit: &Audit) -> &str {
-    let what = audit
-        .report
-        .pointer("/fault/what")
-        .and_then(serde_json::Value::as_str);
-    what.unwrap_or("nothing")
+/// All but the list of what was left out.
+fn what_was_read(path: &Path, input: &Input, books: &Books, outcome: &Outcome) -> Read {
+    let (files, with_items) = (input.import.files.len(), input.files_with_items());
+    Read {
+        path: path.display().to_string(),
+        files,
+        files_with_items: with_items,
+        files_without: files - with_items,
+        items: input.import.items.len(),
+        anchored: outcome.items,
+        refused_items: outcome.items_refused,
+        left_out_items: input.plan.left_out.len(),
+        left_out_places: input.import.left_out.len(),
+        left_out: Vec::new(),
+        refused: books.refused.iter().chain(&books.failed).cloned().collect(),
+    }
 }
 
 fn keep(world: &World) -> ! {
@@ -395,8 +390,4 @@ fn tree_bytes(folder: &Path) -> anyhow::Result<u64> {
         };
     }
     Ok(bytes)
-}
-
-fn say(what: &str) {
-    println!("· {what} ...");
 }

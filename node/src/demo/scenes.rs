@@ -3,6 +3,7 @@
 
 use super::books::Books;
 use super::cast;
+use super::stage::Stage;
 use super::steps::{CLASS, claim_end};
 use super::world::World;
 use anyhow::{Context, anyhow, bail};
@@ -141,6 +142,7 @@ pub fn read_under_consent(
     world: &World,
     tickets: &[GrantTicket],
     books: &mut Books,
+    stage: &Stage,
 ) -> anyhow::Result<Decisions> {
     let mut decisions = Decisions::new();
     for (number, ticket) in tickets.iter().enumerate() {
@@ -166,6 +168,7 @@ pub fn read_under_consent(
         for (asked, result) in asked.iter().zip(reader.anchor_batch(events)) {
             books.keep(&result?)?;
             *decisions.entry(decision(reader, asked)?).or_default() += 1;
+            stage.step();
         }
     }
     Ok(decisions)
@@ -249,7 +252,8 @@ fn ask(
     })?)
 }
 
-/// What the ledger decided on a request. The node's word for it here; the audit recomputes it.
+/// What the ledger decided on a request: one node's word, which the claims hold against what the
+/// audit recomputes.
 fn decision(reader: &Sdk, asked: &AccessAsked) -> anyhow::Result<String> {
     let key = Request::key(reader.participant(), &asked.request);
     let request: Request = reader

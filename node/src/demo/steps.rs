@@ -6,7 +6,7 @@ use anyhow::Context;
 use medanchor_ledger::{ParticipantName, Time};
 use medanchor_sdk::import::{Action, Lot, Planned, PlannedUnit, Scheme};
 use medanchor_sdk::{
-    CodeScheme, Fraction, GrantTicket, NewConsent, NewPrescription, Pack, Redemption, Sdk,
+    Ahead, CodeScheme, Fraction, GrantTicket, NewConsent, NewPrescription, Pack, Redemption, Sdk,
     SignedEvent,
 };
 use std::collections::BTreeMap;
@@ -22,8 +22,8 @@ pub const CLASS: &str = "MedicationRequest";
 
 /// A step that is signed.
 pub struct Signed {
-    /// Where its first item stands in the input.
-    pub source: String,
+    /// Where its items stand in the input.
+    pub sources: Vec<String>,
     /// How many items of the input it anchors.
     pub items: usize,
     /// What is to be posted, in this order.
@@ -61,10 +61,38 @@ impl<'a> Signer<'a> {
         }
     }
 
+    /// Seals the documents of all these steps together, so that to sign them waits for no disk.
+    pub fn seal_ahead(&self, sdk: &Sdk, steps: &[&Planned]) -> anyhow::Result<()> {
+        let items = &self.input.import.items;
+        let mut documents = Vec::with_capacity(steps.len());
+        for step in steps {
+            documents.extend(match step.action {
+                Action::Issue { prescription } => items
+                    .prescriptions
+                    .get(prescription)
+                    .map(|item| (Sealing::Record, item.source.to_string(), &item.original)),
+                Action::Redeem { dispense, .. } => items
+                    .dispenses
+                    .get(dispense)
+                    .map(|item| (Sealing::Dispensing, item.source.to_string(), &item.original)),
+                Action::Grant { consent, .. } => items
+                    .consents
+                    .get(consent)
+                    .map(|item| (Sealing::Consent, item.source.to_string(), &item.original)),
+                _ => None,
+            });
+        }
+        let ahead: Vec<Ahead<'_>> = documents
+            .iter()
+            .map(|(kind, name, original)| kind.ahead(name, original.as_bytes()))
+            .collect();
+        Ok(sdk.seal_ahead(&ahead)?)
+    }
+
     /// Signs one step.
     pub fn sign(&self, step: &Planned) -> anyhow::Result<Signed> {
         let sdk = self.world.sdk(&step.by)?;
-        let (source, events, tickets) = match &step.action {
+        let (sources, events, tickets) = match &step.action {
             Action::Issue { prescription } => self.issue(sdk, *prescription)?,
             Action::Redeem {
                 dispense,
@@ -75,31 +103,31 @@ impl<'a> Signer<'a> {
             Action::Grant { consent, grantees } => self.grant(sdk, *consent, grantees)?,
             Action::OpenLot { lot } => {
                 let event = sdk.open_lot(&self.lot(*lot)?)?;
-                ("a production lot".to_owned(), vec![event], Vec::new())
+                (vec!["a production lot".to_owned()], vec![event], Vec::new())
             }
             Action::Commission { lot, units } => (
-                self.source(units),
+                self.sources(units),
                 sdk.commission(&self.lot(*lot)?, &self.packs(units)?)?,
                 Vec::new(),
             ),
             Action::Ship { units, to, .. } => (
-                self.source(units),
+                self.sources(units),
                 sdk.ship(&self.packs(units)?, to)?,
                 Vec::new(),
             ),
             Action::Receive { units, from, .. } => (
-                self.source(units),
+                self.sources(units),
                 sdk.receive(&self.packs(units)?, from)?,
                 Vec::new(),
             ),
             Action::Dispense { units, .. } => (
-                self.source(units),
+                self.sources(units),
                 sdk.dispense(&self.packs(units)?)?,
                 Vec::new(),
             ),
         };
         Ok(Signed {
-            source,
+            sources,
             items: step.action.items(),
             events,
             tickets,
@@ -123,7 +151,7 @@ impl<'a> Signer<'a> {
             lines: 1,
             expires: item.expires(self.now, PRESCRIPTION_MILLIS),
         })?;
-        Ok((source, prescribed.events, Vec::new()))
+        Ok((vec![source], prescribed.events, Vec::new()))
     }
 
     fn redeem(
@@ -152,7 +180,7 @@ impl<'a> Signer<'a> {
             fractions: &[Fraction(fraction)],
             payload: item.original.as_bytes(),
         })?;
-        Ok((item.source.to_string(), vec![event], Vec::new()))
+        Ok((vec![item.source.to_string()], vec![event], Vec::new()))
     }
 
     fn grant(
@@ -192,7 +220,7 @@ impl<'a> Signer<'a> {
             document: item.original.as_bytes(),
         })?;
         Ok((
-            item.source.to_string(),
+            vec![item.source.to_string()],
             vec![consented.event],
             consented.tickets,
         ))
@@ -250,15 +278,32 @@ impl<'a> Signer<'a> {
         units.iter().map(pack).collect()
     }
 
-    fn source(&self, units: &[PlannedUnit]) -> String {
-        let first = units
-            .first()
-            .and_then(|unit| self.input.import.items.units.get(unit.step));
-        first.map_or_else(String::new, |unit| unit.source.to_string())
+    fn sources(&self, units: &[PlannedUnit]) -> Vec<String> {
+        let steps = &self.input.import.items.units;
+        let found = units.iter().filter_map(|unit| steps.get(unit.step));
+        found.map(|unit| unit.source.to_string()).collect()
     }
 }
 
-type Parts = (String, Vec<SignedEvent>, Vec<GrantTicket>);
+/// As what a document is sealed.
+enum Sealing {
+    Record,
+    Dispensing,
+    Consent,
+}
+
+impl Sealing {
+    const fn ahead<'a>(&self, name: &'a str, payload: &'a [u8]) -> Ahead<'a> {
+        match self {
+            Self::Record => Ahead::record(name, 1, payload),
+            Self::Dispensing => Ahead::redemption(name, payload),
+            Self::Consent => Ahead::consent(name, payload),
+        }
+    }
+}
+
+/// Sources, events, tickets.
+type Parts = (Vec<String>, Vec<SignedEvent>, Vec<GrantTicket>);
 
 /// When a claim made now ends.
 pub fn claim_end(now: Time) -> Time {

@@ -2,9 +2,10 @@
 //!
 //! What always holds: the demo succeeded if and only if every claim of the summary held.
 
-use super::audit::Audit;
+use super::audit::{Audit, Flip};
 use super::books::{Books, Refused};
 use super::cast::CAST;
+use super::claims::tally;
 use super::scenes::{Decisions, Denial, Race};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -36,13 +37,23 @@ pub struct Node {
 pub struct Read {
     /// The folder or file.
     pub path: String,
-    /// Files seen.
+    /// Files seen: those with items and those without.
     pub files: usize,
-    /// Items that could be anchored.
+    /// Files with something that can be anchored.
+    pub files_with_items: usize,
+    /// Files with nothing that can be anchored; each is listed with a reason.
+    pub files_without: usize,
+    /// What can be anchored: what is anchored, what the ledger refused, what was left out.
     pub items: usize,
     /// Items that are anchored.
     pub anchored: usize,
-    /// What is not anchored, and why: found when reading or planning.
+    /// Items that the ledger refused; each is listed.
+    pub refused_items: usize,
+    /// Items that were left out when it was planned who anchors what; each is listed.
+    pub left_out_items: usize,
+    /// Other places in the files that hold nothing to anchor, whole files among them; each is listed.
+    pub left_out_places: usize,
+    /// What was left out and why: the items and the other places.
     pub left_out: Vec<Refused>,
     /// What the ledger refused, and by which rule.
     pub refused: Vec<Refused>,
@@ -110,7 +121,9 @@ pub struct Summary {
     pub crash: Crash,
     /// The audit of one node's files.
     pub audit: Audit,
-    /// The audit of a damaged copy.
+    /// Where one bit of a copy was flipped.
+    pub flipped: Flip,
+    /// The audit of that copy.
     pub audit_of_damaged_copy: Audit,
     /// Durations.
     pub times: Times,
@@ -154,13 +167,7 @@ impl Summary {
         self.input_part(&mut page)?;
         self.story(&mut page)?;
         self.claims_part(&mut page)?;
-        writeln!(
-            page,
-            "\nReceipts   {}/receipts   (each with its event beside it)",
-            self.folder
-        )?;
-        writeln!(page, "Policy     {}/policy", self.folder)?;
-        writeln!(page, "Summary    {}/summary.json", self.folder)?;
+        self.look_around(&mut page)?;
         Ok(page)
     }
 
@@ -212,15 +219,21 @@ impl Summary {
         writeln!(page, "\nWHAT THE INPUT GAVE\n")?;
         writeln!(
             page,
-            "  {} files, {} items, {} of them anchored",
-            input.files, input.items, input.anchored
+            "  {:>6} files: {} with something to anchor, {} with nothing",
+            input.files, input.files_with_items, input.files_without
         )?;
-        reasons(
+        writeln!(
             page,
-            "left out, each with its reason in summary.json",
-            &input.left_out,
+            "  {:>6} items to anchor: {} anchored, {} refused by the ledger, {} left out",
+            input.items, input.anchored, input.refused_items, input.left_out_items
         )?;
-        reasons(page, "refused by the ledger", &input.refused)
+        writeln!(
+            page,
+            "  {:>6} other places in the files hold nothing to anchor",
+            input.left_out_places
+        )?;
+        reasons(page, "What was left out, and why", &input.left_out)?;
+        reasons(page, "What the ledger refused, by rule", &input.refused)
     }
 
     fn story(&self, page: &mut String) -> std::fmt::Result {
@@ -233,25 +246,12 @@ impl Summary {
         )?;
         writeln!(
             page,
-            "  {} was refused by {} and shown the winner's receipt {}.tlog-proof",
+            "  {} was refused by {} and shown the winner's receipt (receipts/{}….tlog-proof).",
             race.loser,
             race.rule,
             short(&race.winning_event)
         )?;
-        let reads: Vec<String> = self
-            .reads
-            .iter()
-            .map(|(decision, count)| format!("{count} {decision}"))
-            .collect();
-        writeln!(
-            page,
-            "  Reads under consent: {}.",
-            if reads.is_empty() {
-                "none in this input".to_owned()
-            } else {
-                reads.join(", ")
-            }
-        )?;
+        writeln!(page, "  Reads under consent: {}.", tally(&self.reads))?;
         let denial = &self.denial;
         writeln!(
             page,
@@ -275,9 +275,48 @@ impl Summary {
         writeln!(page, "\nWHAT HELD\n")?;
         for Claim { claim, held, seen } in &self.claims {
             let mark = if *held { "✓" } else { "✗ DID NOT HOLD:" };
-            writeln!(page, "  {mark} {claim} ({seen})")?;
+            writeln!(page, "  {mark} {claim}\n      {seen}")?;
         }
-        Ok(())
+        let (claims, held) = (
+            self.claims.len(),
+            self.claims.iter().filter(|claim| claim.held).count(),
+        );
+        writeln!(page, "\n  {held} of {claims} claims held.")
+    }
+
+    fn look_around(&self, page: &mut String) -> std::fmt::Result {
+        let folder = &self.folder;
+        writeln!(page, "\nLOOK AROUND IN {folder}\n")?;
+        writeln!(
+            page,
+            "  summary.json         all of this, and every reason with its place in the input"
+        )?;
+        writeln!(
+            page,
+            "  receipts/            {} receipts, each with its event beside it",
+            self.events
+        )?;
+        writeln!(
+            page,
+            "  policy               whose signatures count: all that checking a receipt takes"
+        )?;
+        writeln!(
+            page,
+            "  north-hospital/log/  the ledger as one node publishes it"
+        )?;
+        let race = &self.race.winning_event;
+        let program = std::env::current_exe().map_or_else(
+            |_| "medanchor".to_owned(),
+            |program| program.display().to_string(),
+        );
+        writeln!(
+            page,
+            "\n  Check the winner's receipt, and the whole ledger, yourself:\n\n    \
+             cd {folder}\n    \
+             {program} audit receipt receipts/{race}.tlog-proof \\\n        \
+             --event receipts/{race}.event --policy policy\n    \
+             {program} audit verify north-hospital"
+        )
     }
 }
 
@@ -290,7 +329,11 @@ fn reasons(page: &mut String, title: &str, refused: &[Refused]) -> std::fmt::Res
     for one in refused {
         *counts.entry(&one.reason).or_default() += 1;
     }
-    writeln!(page, "  {} {title}:", refused.len())?;
+    writeln!(
+        page,
+        "\n  {title} ({} in all; summary.json says where):",
+        refused.len()
+    )?;
     for (reason, count) in counts {
         writeln!(page, "      {count:>6} {reason}")?;
     }

@@ -4,8 +4,10 @@
 
 use super::cast::{self, CAST};
 use super::interrupt::Running;
+use super::stage::Stage;
+use crate::home::Home;
 use crate::network::{Founding, Layout, Ports};
-use crate::process::{Addresses, NodeProcess};
+use crate::process::{Addresses, NodeProcess, ProcessError};
 use anyhow::{Context, bail};
 use medanchor_ledger::{ParticipantName, Time};
 use medanchor_sdk::{Client, Identity, Sdk};
@@ -33,7 +35,7 @@ pub struct World {
 
 impl World {
     /// Founds the network in `dir`, starts its nodes and opens every institution's SDK.
-    pub fn found(dir: &Path, now: Time, running: Running) -> anyhow::Result<Self> {
+    pub fn found(dir: &Path, now: Time, running: Running, stage: &Stage) -> anyhow::Result<Self> {
         let founding = Founding {
             name: "medanchor.demo".parse()?,
             institutions: cast::institutions()?,
@@ -50,14 +52,14 @@ impl World {
             urls: BTreeMap::new(),
             sdks: BTreeMap::new(),
         };
-        world.start_all()?;
+        world.start_all(stage)?;
         world.open_sdks()?;
         Ok(world)
     }
 
-    fn start_all(&mut self) -> anyhow::Result<()> {
+    fn start_all(&mut self, stage: &Stage) -> anyhow::Result<()> {
         for _ in 0..PORT_TRIES {
-            match self.try_start_all() {
+            match self.try_start_all(stage) {
                 Ok(()) => return Ok(()),
                 Err(error) if error.is_port_in_use() => {
                     self.stop_all();
@@ -71,17 +73,23 @@ impl World {
         )
     }
 
-    fn try_start_all(&mut self) -> Result<(), crate::process::ProcessError> {
+    fn try_start_all(&mut self, stage: &Stage) -> Result<(), ProcessError> {
+        stage.reach(0);
         for node in &self.layout.nodes {
-            let process = NodeProcess::spawn(&self.binary, &node.home, &[])?;
-            self.running.add(process.pid());
+            let process = self.start(&node.home)?;
             self.lock().insert(node.name.clone(), process);
         }
         for (name, process) in self.nodes.get_mut().unwrap_or_else(PoisonError::into_inner) {
             let addresses = process.wait_until_listening(PATIENCE)?;
             self.urls.insert(name.clone(), addresses.url());
+            stage.step();
         }
         Ok(())
+    }
+
+    fn start(&self, home: &Home) -> Result<NodeProcess, ProcessError> {
+        let start = || NodeProcess::spawn(&self.binary, home, &[]);
+        self.running.start(start, NodeProcess::pid)
     }
 
     fn open_sdks(&mut self) -> anyhow::Result<()> {
@@ -142,21 +150,21 @@ impl World {
             .iter()
             .find(|one| one.name == name)
             .context("no such node")?;
-        let mut process = NodeProcess::spawn(&self.binary, &home.home, &[])?;
-        self.running.add(process.pid());
+        let mut process = self.start(&home.home)?;
         let addresses = process.wait_until_listening(PATIENCE)?;
         self.lock().insert(name, process);
         Ok(addresses)
     }
 
     /// Waits until a node's checkpoint has at least `size` entries.
-    pub fn wait_for_size(&self, node: &str, size: u64) -> anyhow::Result<()> {
+    pub fn wait_for_size(&self, node: &str, size: u64, stage: &Stage) -> anyhow::Result<()> {
         let client = self.client(node)?;
         let start = Instant::now();
         loop {
             let reached = client
                 .checkpoint()
                 .map_or(0, |known| known.checkpoint().size.0);
+            stage.reach(reached.min(size));
             if reached >= size {
                 return Ok(());
             }

@@ -1,0 +1,186 @@
+//! What the demo claims, each claim held against what was seen.
+//!
+//! What always holds: a claim about the ledger rests on verified receipts and on the audit, which
+//! recomputed everything from files, and not on the word of one node.
+
+use super::audit::Audit;
+use super::books::Books;
+use super::input::Input;
+use super::scenes::{Denial, PERMITTED};
+use super::summary::{Claim, Read};
+use super::{Audits, Story};
+use std::collections::BTreeMap;
+
+/// Holds every claim against what was seen.
+pub fn claims(
+    input: &Input,
+    read: &Read,
+    books: &Books,
+    story: &Story,
+    audits: &Audits,
+) -> Vec<Claim> {
+    let mut claims = vec![
+        input_claim(input, read, books),
+        events_claim(books, &audits.good),
+        receipts_claim(books, story),
+    ];
+    claims.extend(scene_claims(story, &audits.good));
+    claims.extend(crash_claims(books, story));
+    claims.extend(audit_claims(audits));
+    claims
+}
+
+const fn claim(claim: &'static str, held: bool, seen: String) -> Claim {
+    Claim { claim, held, seen }
+}
+
+fn input_claim(input: &Input, read: &Read, books: &Books) -> Claim {
+    let listed = input.accounts_for_every_file();
+    let items = read.anchored + read.refused_items + read.left_out_items;
+    claim(
+        "every file and every item of the input is anchored or listed with its reason, and the counts add up",
+        books.failed.is_empty() && listed && items == read.items,
+        format!(
+            "{} files = {} + {}; {} items = {} anchored + {} refused + {} left out",
+            read.files,
+            read.files_with_items,
+            read.files_without,
+            read.items,
+            read.anchored,
+            read.refused_items,
+            read.left_out_items
+        ),
+    )
+}
+
+fn events_claim(books: &Books, audit: &Audit) -> Claim {
+    let total = books.ids.len() as u64;
+    let of_kinds: u64 = books.by_kind().values().sum();
+    let audited: Option<BTreeMap<String, u64>> = audit
+        .report
+        .get("events_by_kind")
+        .and_then(|kinds| serde_json::from_value(kinds.clone()).ok());
+    let same = audited.is_some_and(|audited| audited == books.by_kind());
+    claim(
+        "the log holds the events that the institutions have receipts for and no others, type by type",
+        same && of_kinds == total && audit.number("/events") == Some(total),
+        format!(
+            "{total} receipts, {} events in the audited log",
+            audit.number("/events").unwrap_or_default()
+        ),
+    )
+}
+
+fn receipts_claim(books: &Books, story: &Story) -> Claim {
+    let total = books.ids.len();
+    claim(
+        "every receipt holds offline, from the files and the policy alone",
+        story.receipts_hold == total && total > 0,
+        format!("{} of {total}", story.receipts_hold),
+    )
+}
+
+fn scene_claims(story: &Story, audit: &Audit) -> [Claim; 3] {
+    let (race, denial) = (&story.race, &story.denial);
+    let recomputed = audit.denial(denial.index);
+    [
+        claim(
+            "of two redemptions of one prescription one won, and the loser was shown the winner's receipt",
+            race.winner != race.loser && race.winner_receipt_verified,
+            format!("{} lost by {}", race.loser, race.rule),
+        ),
+        claim(
+            "a read without consent was denied and recorded: its receipt holds, and the audit's own execution denies it too",
+            denial.decision != PERMITTED && recomputed == Some(denial.decision.as_str()),
+            format!(
+                "entry {}: {}",
+                denial.index,
+                recomputed.unwrap_or("not denied by the audit")
+            ),
+        ),
+        claim(
+            "every read was decided as the audit recomputed it",
+            decided(&story.reads, denial) == recomputed_reads(audit),
+            tally(&recomputed_reads(audit)),
+        ),
+    ]
+}
+
+/// How the nodes said that reads were decided, the one without consent included.
+fn decided(reads: &BTreeMap<String, u64>, denial: &Denial) -> BTreeMap<String, u64> {
+    let mut all = reads.clone();
+    *all.entry(denial.decision.clone()).or_default() += 1;
+    all
+}
+
+/// How the audit found that reads were decided.
+fn recomputed_reads(audit: &Audit) -> BTreeMap<String, u64> {
+    let denied = audit.report.pointer("/access/denied");
+    let mut all: BTreeMap<String, u64> = denied
+        .and_then(|denied| serde_json::from_value(denied.clone()).ok())
+        .unwrap_or_default();
+    let permitted = audit.number("/access/permitted").unwrap_or_default();
+    if permitted > 0 {
+        all.insert(PERMITTED.to_owned(), permitted);
+    }
+    all
+}
+
+/// `61 permitted, 1 access.unknown-consent`.
+pub fn tally(decisions: &BTreeMap<String, u64>) -> String {
+    let words: Vec<String> = decisions
+        .iter()
+        .map(|(decision, count)| format!("{count} {decision}"))
+        .collect();
+    if words.is_empty() {
+        "none in this input".to_owned()
+    } else {
+        words.join(", ")
+    }
+}
+
+fn crash_claims(books: &Books, story: &Story) -> [Claim; 3] {
+    let (crash, total) = (&story.crash, books.ids.len());
+    [
+        claim(
+            "three validators went on without the fourth",
+            crash.events_while_away > 0,
+            format!("{} events while it was away", crash.events_while_away),
+        ),
+        claim(
+            "no anchored event was lost: the validator that lost power has every one",
+            crash.events_found == total,
+            format!("{} of {total}", crash.events_found),
+        ),
+        claim(
+            "all four nodes show the same root",
+            story.same_root,
+            "checkpoints compared".to_owned(),
+        ),
+    ]
+}
+
+fn audit_claims(audits: &Audits) -> [Claim; 2] {
+    let (good, damaged, flip) = (&audits.good, &audits.damaged, &audits.flip);
+    let named = damaged.number("/fault/entry");
+    [
+        claim(
+            "the audit recomputed every hash, signature, quorum and rule outcome of one node's files",
+            good.exit == 0,
+            format!("exit {} after {:.2} s", good.exit, good.seconds),
+        ),
+        claim(
+            "in a copy one bit of the recorded denial was flipped, and the audit named that very entry",
+            damaged.exit == 1 && named == Some(flip.entry),
+            format!(
+                "flipped in entry {}; exit {}, {}",
+                flip.entry,
+                damaged.exit,
+                named.map_or_else(
+                    || "no entry named".to_owned(),
+                    |entry| format!("entry {entry} named")
+                )
+            ),
+        ),
+    ]
+}
