@@ -26,7 +26,7 @@ pub enum StoreError {
         /// The network it belongs to.
         found: String,
     },
-    /// No room is left. What was being written is not believed after a restart.
+    /// No room is left: on the disk, in a quota, or within the process's limit of a file's size. What was being written is not believed after a restart.
     #[error("the disk is full at {}; make room and start again", path.display())]
     DiskFull {
         /// What was being written.
@@ -103,7 +103,9 @@ impl StoreError {
     pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { path },
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge => Self::DiskFull { path },
             _ => Self::Io {
                 action,
                 path,
@@ -112,10 +114,19 @@ impl StoreError {
         }
     }
 
+    /// The error that came first: itself, unless an earlier one closed the store.
+    #[must_use]
+    pub fn first(&self) -> &Self {
+        match self {
+            Self::Stopped { first } => first.first(),
+            other => other,
+        }
+    }
+
     /// Whether the disk is full.
     #[must_use]
-    pub const fn is_disk_full(&self) -> bool {
-        matches!(self, Self::DiskFull { .. })
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self.first(), Self::DiskFull { .. })
     }
 }
 
@@ -161,7 +172,12 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_an_error_of_its_own() {
-        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
+        let kinds = [
+            io::ErrorKind::StorageFull,
+            io::ErrorKind::QuotaExceeded,
+            io::ErrorKind::FileTooLarge,
+        ];
+        for kind in kinds {
             assert!(StoreError::io("write", Path::new("x"), kind.into()).is_disk_full());
             assert!(StoreError::from(redb::Error::Io(kind.into())).is_disk_full());
         }
