@@ -171,6 +171,16 @@ pub struct Misbehaviour {
     pub statements: [(Bytes, [u8; 64]); 2],
 }
 
+/// Proof that another process holds this node's consensus key: a statement that is signed with it
+/// and that this process did not make. The signature has been checked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Twin {
+    /// The signed bytes.
+    pub statement: Bytes,
+    /// The signature.
+    pub signature: [u8; 64],
+}
+
 /// What the node does for the engine.
 ///
 /// Order within a height: `propose` or `check` (any number of times) → `commit` → `prepare` for
@@ -232,6 +242,13 @@ pub trait Application: Send + Sync + 'static {
     /// A peer is connected and can be written to: send it what it may have missed.
     fn peer_connected(&self, peer: PeerKey) -> impl Future<Output = ()> + Send {
         let _ = peer;
+        async {}
+    }
+
+    /// Another process votes with this node's key: this one must not go on. Nothing is signed any more
+    /// if it has not begun to vote yet.
+    fn twin(&self, proof: Twin) -> impl Future<Output = ()> + Send {
+        let _ = proof;
         async {}
     }
 

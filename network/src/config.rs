@@ -90,6 +90,9 @@ pub struct Config {
     pub network_id: NetworkId,
     /// The seed of this node's peer-to-peer key. Not the consensus key.
     pub peer_seed: SecretSeed,
+    /// Drawn at random when the process starts: by it peers tell this process from another one with
+    /// the same keys.
+    pub instance: [u8; 16],
     /// Where to listen; port 0 lets the system choose.
     pub listen: SocketAddr,
     /// The other members, the only ones that are let in.

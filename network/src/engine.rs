@@ -9,6 +9,7 @@ pub mod driver;
 pub mod evidence;
 pub mod idle;
 pub mod intake;
+pub mod office;
 #[cfg(test)]
 mod scripted;
 pub mod shared;

@@ -20,12 +20,14 @@ mod handle;
 mod identity;
 pub mod limits;
 mod parts;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod wal_file;
 mod wire;
 
 pub use application::{
     Application, Checked, Decided, DecidedBlock, Failure, HeightPlan, Misbehaviour, Origin,
-    Proposal, Received, Stored, Validator,
+    Proposal, Received, Stored, Twin, Validator,
 };
 pub use config::{Config, ConfigError, Consensus, Peer, Timeouts};
 pub use handle::{Delivery, Fatal, Handle, Network, PeerStatus, StartError, Status};

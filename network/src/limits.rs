@@ -27,6 +27,9 @@ pub const SYNC_BATCH: usize = 50;
 pub const MAX_SYNC_RESPONSE_BYTES: usize = 8 * 1024 * 1024;
 /// The largest vote, proposal, certificate or status on the wire.
 pub const MAX_CONSENSUS_MESSAGE_BYTES: usize = 64 * 1024;
+/// How long a validator's process waits to be told that nobody else votes with its key, before it
+/// votes although too few peers have answered.
+pub const PRESENCE_PATIENCE: Duration = Duration::from_secs(3);
 /// A connection that has not finished its handshake by then is cut.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Connections that may be in their handshake at one time.

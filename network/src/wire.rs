@@ -7,6 +7,7 @@
 
 pub mod lanes;
 pub mod outbox;
+pub mod presence;
 pub mod streams;
 pub mod swarm;
 pub mod sync;
@@ -17,6 +18,7 @@ use crate::limits::{
 use ::bytes::Bytes;
 use libp2p::StreamProtocol;
 use medanchor_ledger::NetworkId;
+use presence::MAX_PRESENCE_BYTES;
 
 /// How many lanes there are.
 pub const LANES: usize = 4;
@@ -93,6 +95,8 @@ pub enum Kind {
     Status,
     /// There is work for a height.
     Wake,
+    /// Who speaks in whose name.
+    Presence,
     /// A block begins.
     Manifest,
     /// A block goes on.
@@ -104,7 +108,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    const TABLE: [(Self, u8, Lane, usize); 8] = [
+    const TABLE: [(Self, u8, Lane, usize); 9] = [
         (
             Self::Consensus,
             1,
@@ -119,6 +123,7 @@ impl Kind {
         ),
         (Self::Status, 3, Lane::Consensus, 16),
         (Self::Wake, 4, Lane::Consensus, 8),
+        (Self::Presence, 9, Lane::Consensus, MAX_PRESENCE_BYTES),
         (Self::Manifest, 5, Lane::Parts, 1024),
         (Self::Chunk, 6, Lane::Parts, PART_BYTES),
         (Self::Events, 7, Lane::Events, MAX_EVENT_BATCH_BYTES),

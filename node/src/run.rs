@@ -107,6 +107,7 @@ fn start_again(home: &Home) -> Result<(), Fatal> {
 /// The exit code and message for a failure of storage.
 #[must_use]
 pub fn storage_fatal(error: &StoreError) -> Fatal {
+    let error = error.first();
     let exit = match error {
         StoreError::HomeInUse { .. } => Exit::Locked,
         StoreError::OtherNetwork { .. } => Exit::Home,
@@ -177,6 +178,13 @@ fn network_config(
     consensus: Option<SecretKey>,
 ) -> Result<medanchor_network::Config, Fatal> {
     let p2p = SecretKey::read(&home.keys(), Purpose::P2p).map_err(key_fatal)?;
+    let mut instance = [0; 16];
+    getrandom::fill(&mut instance).map_err(|e| {
+        Fatal::new(
+            Exit::Failure,
+            format!("the system gives no randomness: {e}"),
+        )
+    })?;
     let seed = |key: &SecretKey| SecretSeed::new(*key.seed());
     let peer = |peer: &crate::config::Peer| {
         let mut key = [0; 32];
@@ -195,6 +203,7 @@ fn network_config(
     Ok(medanchor_network::Config {
         network_id: genesis.network_id(),
         peer_seed: seed(&p2p),
+        instance,
         listen: config.p2p.listen,
         peers: config
             .p2p

@@ -44,6 +44,7 @@ impl NetworkActor {
 
     fn publish(&self, message: &SignedConsensusMsg<Medanchor>) {
         if let Some(frame) = encode(Kind::Consensus, message) {
+            self.shared.desk.says(message);
             self.shared.say(message.height(), frame);
         }
     }

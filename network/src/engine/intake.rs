@@ -16,7 +16,7 @@ use crate::limits::{MAX_SYNC_RESPONSE_BYTES, SYNC_BATCH};
 use crate::parts::{Assembled, Assembly, SignedManifest};
 use crate::wire::swarm::Upstream;
 use crate::wire::{Frame, Kind};
-use crate::{Application, DecidedBlock, Failure, PeerKey};
+use crate::{Application, DecidedBlock, Failure, PeerKey, Twin};
 use ::bytes::Bytes;
 use arc_malachitebft_app_channel::app::consensus::LivenessMsg;
 use arc_malachitebft_app_channel::app::engine::network::{NetworkEvent, Status};
@@ -27,6 +27,7 @@ use arc_malachitebft_sync::{OutboundFailureReason, OutboundRequestId, Request, R
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use libp2p::request_response::OutboundFailure;
+use libp2p::swarm::ConnectionId;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -148,9 +149,15 @@ impl<A: Application> Intake<A> {
         act(self.peers().entry(peer).or_insert_with(PeerState::new))
     }
 
-    async fn take(&self, peer: PeerKey, frame: Frame) -> Result<(), String> {
+    async fn take(
+        &self,
+        peer: PeerKey,
+        connection: ConnectionId,
+        frame: Frame,
+    ) -> Result<(), String> {
         match frame.kind {
             Kind::Consensus | Kind::Liveness => self.consensus(peer, frame).await,
+            Kind::Presence => self.presence(peer, connection, &frame.body).await,
             Kind::Status => self.status(peer, &frame.body),
             Kind::Wake => self.wake(peer, &frame.body),
             Kind::Manifest => self.manifest(peer, &frame.body),
@@ -170,15 +177,47 @@ impl<A: Application> Intake<A> {
         let _ = self.node.spawn(call).await;
     }
 
-    async fn consensus(&self, peer: PeerKey, frame: Frame) -> Result<(), String> {
+    /// Waits until the peer may say something on the consensus lane.
+    async fn pace(&self, peer: PeerKey) {
         while let Err(pause) = self.with(peer, |state| state.consensus.take(Instant::now())) {
             sleep(pause).await;
         }
+    }
+
+    async fn presence(
+        &self,
+        peer: PeerKey,
+        connection: ConnectionId,
+        body: &[u8],
+    ) -> Result<(), String> {
+        self.pace(peer).await;
+        if let Some(twin) = self.shared.presence(peer, connection, body)? {
+            self.twin(twin);
+        }
+        Ok(())
+    }
+
+    fn twin(&self, twin: Twin) {
+        let application = self.application.clone();
+        self.node.spawn(async move { application.twin(twin).await });
+    }
+
+    /// Whether somebody else said this with this node's key, which then is all that matters.
+    fn is_twins(&self, message: &SignedConsensusMsg<Medanchor>) -> bool {
+        let twin = self.shared.desk.overheard(message);
+        twin.map(|twin| self.twin(twin)).is_some()
+    }
+
+    async fn consensus(&self, peer: PeerKey, frame: Frame) -> Result<(), String> {
+        self.pace(peer).await;
         let Some(from) = self.shared.members.engine(peer) else {
             return Ok(());
         };
         let event = if frame.kind == Kind::Consensus {
             let message: SignedConsensusMsg<Medanchor> = decode(frame.body)?;
+            if self.is_twins(&message) {
+                return Ok(());
+            }
             self.ahead(message.height());
             match message {
                 SignedConsensusMsg::Vote(vote) => NetworkEvent::Vote(from, vote),
@@ -186,7 +225,12 @@ impl<A: Application> Intake<A> {
             }
         } else {
             match decode(frame.body)? {
-                LivenessMsg::Vote(vote) => NetworkEvent::Vote(from, vote),
+                LivenessMsg::Vote(vote) => {
+                    if self.is_twins(&SignedConsensusMsg::Vote(vote.clone())) {
+                        return Ok(());
+                    }
+                    NetworkEvent::Vote(from, vote)
+                }
                 LivenessMsg::PolkaCertificate(polka) => {
                     let told = Incoming::Polka(Box::new(polka.clone()));
                     // Waits when the driver is busy; the engine hears of it all the same.
@@ -313,9 +357,10 @@ impl<A: Application> Upstream for Intake<A> {
     fn receive(
         self: Arc<Self>,
         peer: PeerKey,
+        connection: ConnectionId,
         frame: Frame,
     ) -> BoxFuture<'static, Result<(), String>> {
-        async move { self.take(peer, frame).await }.boxed()
+        async move { self.take(peer, connection, frame).await }.boxed()
     }
 
     fn reachable(&self, peer: PeerKey) {

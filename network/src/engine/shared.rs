@@ -5,14 +5,18 @@
 //! that nobody misses a round for having come late (ENGINE rule 8).
 
 use super::context::{Height, Medanchor};
-use crate::PeerKey;
+use super::office::Desk;
 use crate::bytes::Writer;
 use crate::handle::Delivery;
+use crate::limits::PRESENCE_PATIENCE;
 use crate::wire::outbox::Outbox;
+use crate::wire::presence::Presence;
 use crate::wire::swarm::Command;
 use crate::wire::{Frame, Kind};
+use crate::{PeerKey, Twin};
 use arc_malachitebft_app_channel::app::engine::network::{Multiaddr, NetworkEvent, Subscriber};
 use arc_malachitebft_app_channel::app::types::PeerId as EnginePeer;
+use libp2p::swarm::ConnectionId;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -73,6 +77,8 @@ pub struct Shared {
     pub members: Members,
     /// Queues to them.
     pub outbox: Outbox,
+    /// Whether this process may vote.
+    pub desk: Desk,
     /// To the peer-to-peer loop.
     pub commands: mpsc::Sender<Command>,
     subscribers: Mutex<Subscribers>,
@@ -89,10 +95,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Shared {
     /// For a network with these other members.
-    pub fn new(keys: &[PeerKey], commands: mpsc::Sender<Command>) -> Self {
+    pub fn new(keys: &[PeerKey], desk: Desk, commands: mpsc::Sender<Command>) -> Self {
         Self {
             members: Members::new(keys.iter().copied()),
-            outbox: Outbox::new(keys.iter().copied()),
+            outbox: Outbox::new(desk.instance(), keys.iter().copied()),
+            desk,
             commands,
             subscribers: Mutex::default(),
             said: Mutex::default(),
@@ -196,6 +203,42 @@ impl Shared {
         }
     }
 
+    /// Waits until this process may vote.
+    pub async fn take_office(&self) {
+        for (peer, answer) in self.desk.hold(PRESENCE_PATIENCE).await {
+            self.outbox.send(peer, &[answer.frame()]);
+        }
+    }
+
+    /// A peer says something about presence. Gives the proof, if there is one, that another process
+    /// holds this node's key.
+    ///
+    /// # Errors
+    /// If it says what cannot be.
+    pub fn presence(
+        &self,
+        peer: PeerKey,
+        connection: ConnectionId,
+        body: &[u8],
+    ) -> Result<Option<Twin>, String> {
+        match Presence::decode(body).map_err(|error| error.to_string())? {
+            Presence::Here(instance) => self.outbox.here(peer, connection, instance),
+            Presence::Seen(seen) => {
+                for (peer, answer) in self.desk.seen(peer, seen) {
+                    self.outbox.send(peer, &[answer.frame()]);
+                }
+            }
+            Presence::Alive(instance, signature) if instance == self.desk.instance() => {
+                return Ok(self.desk.returned(signature));
+            }
+            Presence::Alive(instance, signature) => {
+                let frame = Presence::Alive(instance, signature).frame();
+                self.outbox.pass_on(peer, instance, &frame);
+            }
+        }
+        Ok(None)
+    }
+
     /// A connection was refused.
     pub fn count_refused(&self) {
         self.refused.fetch_add(1, Ordering::Relaxed);
@@ -249,7 +292,8 @@ mod tests {
     #[test]
     fn rule_8_a_peer_that_comes_late_is_told_what_was_said_of_this_height_only() {
         let peer = PeerKey::new(crate::SecretSeed::new([3; 32]).public_key());
-        let shared = Shared::new(&[peer], mpsc::channel(1).0);
+        let desk = Desk::new([0; 16], None, 1);
+        let shared = Shared::new(&[peer], desk, mpsc::channel(1).0);
         let frame = |n: u8| Frame::new(Kind::Consensus, vec![n]);
         shared.say(Height(1), frame(1));
         shared.send_block(Height(1), vec![Frame::new(Kind::Manifest, vec![1])]);
@@ -259,6 +303,7 @@ mod tests {
         let connection = ConnectionId::new_unchecked(1);
         let mut queues =
             Lane::ALL.map(|lane| shared.outbox.open(peer, connection, lane).unwrap().0);
+        assert_eq!(queues[0].try_recv().unwrap().kind, Kind::Presence);
         shared.catch_up(peer);
         assert_eq!(queues[0].try_recv().unwrap(), frame(2));
         assert!(queues[0].try_recv().is_err());

@@ -87,6 +87,16 @@ impl Pen {
         }
     }
 
+    /// The public half of its key.
+    pub fn public_key(&self) -> medanchor_ledger::signature::PublicKey {
+        self.key.public_key()
+    }
+
+    /// What it verifies with.
+    pub fn judge(&self) -> &Judge {
+        &self.judge
+    }
+
     /// Signs bytes that already say what they are for.
     pub fn sign(&self, bytes: &[u8]) -> Signature {
         Signature::from_bytes(*self.key.sign(bytes).as_bytes())

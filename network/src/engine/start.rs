@@ -9,6 +9,7 @@ use super::codec::WireCodec;
 use super::context::{Address, Medanchor};
 use super::driver::{Driver, Parts};
 use super::intake::Intake;
+use super::office::{Desk, Me};
 use super::shared::Shared;
 use super::signing::{Judge, Pen};
 use super::wal;
@@ -221,7 +222,15 @@ async fn assemble<A: Application>(
     let keys: Vec<_> = config.peers.iter().map(|peer| peer.key).collect();
     let (commands_in, commands) = mpsc::channel(256);
     let (incoming_in, incoming) = mpsc::channel(8);
-    let shared = Arc::new(Shared::new(&keys, commands_in));
+    let judge = Judge {
+        network: config.network_id,
+    };
+    let me = config.consensus.as_ref().map(|consensus| Me {
+        name: Address(consensus.name.clone()),
+        pen: Pen::new(judge.clone(), &consensus.seed),
+    });
+    let desk = Desk::new(config.instance, me, keys.len());
+    let shared = Arc::new(Shared::new(&keys, desk, commands_in));
     let intake = Intake::new(
         shared.clone(),
         application.clone(),
@@ -229,9 +238,6 @@ async fn assemble<A: Application>(
         incoming_in,
     );
     let (wire, listening) = open_wire(&config, shared.clone(), Arc::new(intake)).await?;
-    let judge = Judge {
-        network: config.network_id,
-    };
     let actor_stopped = CancellationToken::new();
     let (channels, engine) = build_engine(
         &config,

@@ -52,6 +52,7 @@ pub trait Upstream: Send + Sync + 'static {
     fn receive(
         self: Arc<Self>,
         peer: PeerKey,
+        connection: ConnectionId,
         frame: Frame,
     ) -> BoxFuture<'static, Result<(), String>>;
     /// All lanes to a peer are open now.
@@ -326,7 +327,7 @@ impl Wire {
         }
         let (upstream, reports) = (self.upstream.clone(), self.reports.0.clone());
         let reader = tokio::spawn(async move {
-            if let Err(fault) = read_lane(stream, peer, upstream).await {
+            if let Err(fault) = read_lane(stream, (peer, connection), upstream).await {
                 let _ = reports.send(Report::Cut(peer, connection, fault)).await;
             }
         });
@@ -448,12 +449,12 @@ impl Wire {
 
 async fn read_lane(
     LaneStream { lane, mut stream }: LaneStream,
-    peer: PeerKey,
+    (peer, connection): (PeerKey, ConnectionId),
     upstream: Arc<dyn Upstream>,
 ) -> Result<(), String> {
     loop {
         match read_frame(&mut stream, lane).await {
-            Ok(frame) => upstream.clone().receive(peer, frame).await?,
+            Ok(frame) => upstream.clone().receive(peer, connection, frame).await?,
             Err(error) if error.kind() == ErrorKind::InvalidData => return Err(error.to_string()),
             // The connection is ending, or the peer has nothing more to say.
             Err(_) => return Ok(()),

@@ -395,6 +395,7 @@ impl Net {
         let config = Config {
             network_id: NETWORK,
             peer_seed: peer_seed(n),
+            instance: [n; 16],
             listen: "127.0.0.1:0".parse().unwrap(),
             peers: others
                 .map(|other| Peer {

@@ -4,13 +4,12 @@ use super::executor::Executor;
 use super::publish::Publisher;
 use super::shared::Shared;
 use crate::admission::Admission;
-use crate::exit::{Exit, Fatal};
 use bytes::Bytes;
 use medanchor_ledger::cosignature::Cosignature;
 use medanchor_ledger::{Height, Round};
 use medanchor_network::{
     Application, Checked, Decided, DecidedBlock, Failure, HeightPlan, Misbehaviour, PeerKey,
-    Proposal, Received, Stored,
+    Proposal, Received, Stored, Twin,
 };
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -76,14 +75,6 @@ impl Chain {
         let ended = || Failure::new("the executing thread has ended");
         self.jobs.send(Some(job)).map_err(|_| ended())?;
         answer.await.map_err(|_| ended())?
-    }
-
-    fn duplicate_key(&self) {
-        let message = format!(
-            "another node signs as {}; stop one of the two at once, and if the key was stolen have it replaced",
-            self.shared.name
-        );
-        self.shared.fail(Fatal::new(Exit::DuplicateKey, message));
     }
 }
 
@@ -167,7 +158,7 @@ impl Application for Chain {
             let (origin, set) = (genesis.origin(), genesis.validators());
             if self.shared.cosigners().is_of_twin(origin, set, &record) {
                 self.shared.keep_evidence("own-key-elsewhere", &cosignature);
-                self.duplicate_key();
+                self.shared.duplicate_key();
             }
             return;
         }
@@ -207,6 +198,12 @@ impl Application for Chain {
         super::tasks::send_events_to(&self.shared, peer);
     }
 
+    async fn twin(&self, proof: Twin) {
+        let statement = [&proof.statement[..], &proof.signature].concat();
+        self.shared.keep_evidence("own-key-elsewhere", &statement);
+        self.shared.duplicate_key();
+    }
+
     async fn misbehaviour(&self, proof: Misbehaviour) {
         tracing::error!(
             validator = %proof.validator, height = %proof.height, round = %proof.round,
@@ -218,7 +215,7 @@ impl Application for Chain {
             self.shared.keep_evidence("double-signed", &statement);
         }
         if proof.validator == self.shared.name && self.shared.votes {
-            self.duplicate_key();
+            self.shared.duplicate_key();
         }
     }
 }

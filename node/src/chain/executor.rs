@@ -226,17 +226,7 @@ impl Executor {
         if own.is_some_and(|(value, _)| Some(value) == received.value_id) {
             return Ok(());
         }
-        Err(self.duplicate_key())
-    }
-
-    fn duplicate_key(&self) -> Failure {
-        let message = format!(
-            "another node signs as {}; stop one of the two at once, and if the key was stolen have it replaced",
-            self.shared.name
-        );
-        self.shared
-            .fail(Fatal::new(Exit::DuplicateKey, message.clone()));
-        Failure::new(message)
+        Err(Failure::new(self.shared.duplicate_key()))
     }
 
     /// Bodies of a height that were stored before a crash.

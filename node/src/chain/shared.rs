@@ -178,6 +178,16 @@ impl Shared {
         }
     }
 
+    /// Stops the node because another process has its keys; gives the message.
+    pub fn duplicate_key(&self) -> String {
+        let message = format!(
+            "another node signs as {}; stop one of the two at once, and if the key was stolen have it replaced",
+            self.name
+        );
+        self.fail(Fatal::new(Exit::DuplicateKey, message.clone()));
+        message
+    }
+
     /// Stops the node.
     pub fn fail(&self, fatal: Fatal) {
         // If nobody listens, the node is stopping already.

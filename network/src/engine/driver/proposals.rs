@@ -5,7 +5,10 @@ use super::*;
 impl<A: Application> Driver<A> {
     pub(super) fn start(&self, reply: Reply<Params>) {
         let application = self.parts.application.clone();
+        let shared = self.parts.shared.clone();
         let question = async move {
+            // Before the application starts, since it signs, too.
+            shared.take_office().await;
             let plan = application.start().await?;
             let stored = application.undecided(plan.height).await?;
             Ok((plan, stored))
@@ -20,6 +23,11 @@ impl<A: Application> Driver<A> {
     ) -> Result<(), Fatal> {
         wal::check_height(self.parts.votes, plan.height)
             .map_err(|fault| Fatal::Wal(fault.to_string()))?;
+        let sure = match self.parts.votes {
+            Some(voted) if voted == plan.height => plan.height.next(),
+            _ => plan.height,
+        };
+        self.parts.shared.desk.start(context::Height(sure.0));
         let mut slot = new_slot(&plan)?;
         for block in &stored {
             slot.keep(block.value_id, block.body.clone());
