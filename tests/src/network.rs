@@ -69,10 +69,18 @@ impl Network {
         validators: usize,
         adjust: impl Fn(&mut Config),
     ) -> Result<Self> {
-        let mut layout = found(dir, validators)?;
+        let layout = found(dir, validators)?;
         for node in &layout.nodes {
             change_config(node, &adjust)?;
         }
+        Self::run(binary, layout)
+    }
+
+    /// Starts all nodes of a network that was founded, with `binary`.
+    ///
+    /// # Errors
+    /// If a node is not ready in time.
+    pub fn run(binary: &Path, mut layout: Layout) -> Result<Self> {
         for _ in 0..PORT_ATTEMPTS {
             let mut network = Self {
                 binary: binary.into(),
@@ -158,6 +166,18 @@ impl Network {
             Ok(Author::new(Arc::new(identity), run))
         };
         self.layout.nodes.iter().map(open).collect()
+    }
+
+    /// Waits until a node has ended by itself, and gives its exit code and what it said.
+    ///
+    /// # Errors
+    /// If it runs on, or a signal ended it.
+    pub fn end_of(&mut self, node: usize) -> Result<(u8, String)> {
+        let mut process = self.running[node].take().context("it was started")?;
+        let status = process.wait(PATIENCE);
+        let code = status.and_then(|status| status.code());
+        let code = code.with_context(|| format!("node {node} did not end:\n{}", process.said()))?;
+        Ok((u8::try_from(code)?, process.said()))
     }
 
     /// Ends a node at once (SIGKILL).
@@ -256,7 +276,11 @@ impl Network {
     }
 }
 
-fn found(dir: &Path, validators: usize) -> Result<Layout> {
+/// Founds a network of `validators` in `dir`, whose nodes do not run.
+///
+/// # Errors
+/// If its files cannot be made.
+pub fn found(dir: &Path, validators: usize) -> Result<Layout> {
     let institution = |name: &&str| -> Result<Institution> {
         Ok(Institution {
             name: name.parse()?,
@@ -276,7 +300,11 @@ fn found(dir: &Path, validators: usize) -> Result<Layout> {
     Ok(founding.found(dir)?)
 }
 
-fn change_config(node: &NodeHome, adjust: &impl Fn(&mut Config)) -> Result<()> {
+/// Changes the configuration of a node that does not run.
+///
+/// # Errors
+/// If it cannot be read or written.
+pub fn change_config(node: &NodeHome, adjust: &impl Fn(&mut Config)) -> Result<()> {
     let path = node.home.config();
     let mut config = Config::read(&path)?;
     adjust(&mut config);
