@@ -2,13 +2,13 @@
 
 use crate::files::make_folder;
 use crate::journal::Known;
-use crate::layer::Layers;
 use crate::log::{LogFolder, LogMark};
 use crate::marks::Marks;
 use crate::reader::LogReader;
-use crate::saver::{Recent, layer_of, settled_height};
+use crate::pending::{Fresh, Pending};
+use crate::saver::{Recent, settled_height};
 use crate::snapshot::Snapshot;
-use crate::tables::{HeightRow, Tables};
+use crate::tables::{Batch, HeightRow, Tables};
 use crate::view::StoreView;
 use crate::{Journal, Options, StoreError, StoredBlock};
 use medanchor_ledger::block::Block;
@@ -17,9 +17,9 @@ use medanchor_ledger::event::Event;
 use medanchor_ledger::execute::{Executed, Head, execute_genesis};
 use medanchor_ledger::genesis::Genesis;
 use medanchor_ledger::seal::Seal;
+use medanchor_ledger::state::StateMap;
 use medanchor_ledger::{Height, Index, Size};
 use std::path::Path;
-use std::sync::Arc;
 
 /// The parts of an open home, shared with the thread that saves.
 pub(crate) struct Shared {
@@ -39,10 +39,9 @@ impl Shared {
         let data = home.join("data");
         make_folder(&data)?;
         let network = genesis.network_id();
-        let (tables, mut saved) =
-            Tables::open(&data, network, options.cache_bytes, options.segment_bytes)?;
+        let (tables, mut saved, mut map) = Tables::open(&data, network, options)?;
         if saved.meta("head")?.is_none() {
-            saved = save_genesis(&tables, &saved, genesis)?;
+            (saved, map) = save_genesis(&tables, genesis)?;
         }
         let head = saved_head(&saved)?;
         let mark = saved.meta("log")?.and_then(|bytes| LogMark::decode(&bytes));
@@ -67,15 +66,12 @@ impl Shared {
             );
         }
         refill(&log, &saved, &journal, known.settled, &head)?;
-        let map = saved.map().clone();
-        let layers = [Layers::default(), Layers::default()];
-        let view = StoreView::new(head, map, layers, Arc::new(saved));
         Ok(Self {
             journal,
             tables,
             log,
             marks,
-            recent: Recent::new(view, options),
+            recent: Recent::new(head, map, saved, options),
         })
     }
 
@@ -132,16 +128,20 @@ fn row_of(executed: &Executed, certificate: u64) -> HeightRow {
 }
 
 /// Height 0 goes straight into the database: there is nothing to replay it from but genesis.
-fn save_genesis(
-    tables: &Tables,
-    empty: &Snapshot,
-    genesis: &Genesis,
-) -> Result<Snapshot, StoreError> {
+fn save_genesis(tables: &Tables, genesis: &Genesis) -> Result<(Snapshot, StateMap), StoreError> {
     let executed = first_executed(genesis)?;
-    let mut layers = Layers::default();
-    layers.push(layer_of(&executed, row_of(&executed, 0)));
-    let (map, mark) = (executed.map_update.map().clone(), LogMark::default());
-    tables.save(empty, &layers, map, &executed.head.encode(), &mark.encode())
+    let (mut pending, mut fresh) = (Pending::default(), Fresh::default());
+    pending.absorb(&executed);
+    fresh.absorb(&executed, row_of(&executed, 0));
+    let map = executed.map_update.map().clone();
+    let saved = tables.save(Batch {
+        buckets: pending.into_sorted(),
+        fresh: &fresh,
+        map: &map,
+        head: &executed.head.encode(),
+        log: &LogMark::default().encode(),
+    })?;
+    Ok((saved, map))
 }
 
 fn first_executed(genesis: &Genesis) -> Result<Executed, StoreError> {

@@ -8,12 +8,13 @@ pub mod error;
 mod files;
 mod home;
 pub mod journal;
-mod layer;
 pub mod lock;
 mod log;
+mod lookup;
 mod marks;
 #[cfg(test)]
 mod measure;
+mod pending;
 pub mod reader;
 mod rows;
 mod saver;

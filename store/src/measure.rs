@@ -1,30 +1,12 @@
 //! What the state map costs on disk. Not a test of the product: run it with
 //! `cargo test -p medanchor-store --release -- --ignored --nocapture state_map_cost`.
 
-use crate::layer::{Layer, Layers};
-use crate::snapshot::Snapshot;
-use crate::tables::Tables;
-use medanchor_ledger::state::{Bucket, BucketReader, Prefix, StateKey, StateMap};
-use medanchor_ledger::{NetworkId, ReadFailed};
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use crate::Options;
+use crate::pending::{Fresh, Pending};
+use crate::tables::{Batch, Tables};
+use medanchor_ledger::NetworkId;
+use medanchor_ledger::state::{Changes, StateKey};
 use std::time::Instant;
-
-struct Reader {
-    layers: Layers,
-    snapshot: Snapshot,
-}
-
-impl BucketReader for Reader {
-    fn bucket(&self, prefix: &Prefix) -> Result<Arc<Bucket>, ReadFailed> {
-        use medanchor_ledger::state::BucketChange::Write;
-        match self.layers.find(|layer| layer.buckets.get(prefix).cloned()) {
-            Some(Write { bucket, .. }) => Ok(bucket),
-            Some(_) => Err(ReadFailed("removed".into())),
-            None => Ok(self.snapshot.bucket(prefix)?),
-        }
-    }
-}
 
 /// CPU of this process in microseconds, user and system.
 fn cpu() -> u64 {
@@ -77,63 +59,45 @@ fn state_map_cost() {
     let base = env!("CARGO_MANIFEST_DIR");
     let folder = tempfile::tempdir_in(format!("{base}/../target")).unwrap();
     let network = NetworkId::new([1; 16]);
-    let (tables, snapshot) =
-        Tables::open(folder.path(), network, (cache as usize) << 20, u64::MAX).unwrap();
-    let mut reader = Reader {
-        layers: Layers::default(),
-        snapshot,
+    let options = Options {
+        cache_bytes: (cache as usize) << 20,
+        ..Options::default()
     };
-    let mut map = StateMap::empty();
-    let (mut update_cpu, mut layer_cpu, mut save_cpu) = (0, 0, 0);
-    println!("keys | update | layer | save us/key | wall us/key | MiB resident | MiB on disk");
+    let (tables, _, mut map) = Tables::open(folder.path(), network, options).unwrap();
+    let mut pending = Pending::default();
+    let (mut update_cpu, mut pending_cpu, mut save_cpu) = (0, 0, 0);
+    println!("keys | look-up and update | pending | save us/key | wall us/key | MiB resident | MiB on disk");
     let mut wall = Instant::now();
     for number in 0..total / batch {
         let change = |n: u32| {
             let key = StateKey::new(&[&[7u8; 28], n.to_be_bytes().as_slice()].concat()).unwrap();
-            (
-                key,
-                Some([[n as u8; 28].as_slice(), &n.to_be_bytes(), &[5; 32]].concat()),
-            )
+            let value = [[n as u8; 28].as_slice(), &n.to_be_bytes(), &[5; 32]].concat();
+            (key.path(), Some(value))
         };
         let first = number * batch;
-        let changes: BTreeMap<_, _> = (first..first + batch).map(change).collect();
+        let changes: Changes = (first..first + batch).map(change).collect();
         let start = cpu();
-        for key in changes.keys() {
-            assert_eq!(
-                reader.snapshot.value(&key.path()).unwrap(),
-                None,
-                "the rules look first"
-            );
+        for path in changes.keys() {
+            assert_eq!(map.value(path).unwrap(), None, "the rules look first");
         }
-        let update = map.update(&reader, &changes).unwrap();
+        let update = map.update(&changes).unwrap();
         map.apply(&update).unwrap();
         let updated = cpu();
         update_cpu += updated - start;
-        let mut layer = Layer::default();
-        layer.values.extend(
-            changes
-                .iter()
-                .map(|(key, value)| (key.path(), value.as_deref().map(Into::into))),
-        );
-        layer.buckets.extend(
-            update
-                .buckets()
-                .iter()
-                .map(|(p, change)| (*p, change.clone())),
-        );
-        reader.layers.push(layer);
-        let layered = cpu();
-        layer_cpu += layered - updated;
+        pending.absorb_update(&update);
+        drop(update);
+        let absorbed = cpu();
+        pending_cpu += absorbed - updated;
         if number % per_save == per_save - 1 {
-            let (before, layers) = (&reader.snapshot, &reader.layers);
-            let snapshot = tables
-                .save(before, layers, map.clone(), b"head", b"log")
-                .unwrap();
-            reader = Reader {
-                layers: Layers::default(),
-                snapshot,
+            let batch = Batch {
+                buckets: std::mem::take(&mut pending).into_sorted(),
+                fresh: &Fresh::default(),
+                map: &map,
+                head: b"head",
+                log: b"log",
             };
-            save_cpu += cpu() - layered;
+            tables.save(batch).unwrap();
+            save_cpu += cpu() - absorbed;
         }
         let done = first + batch;
         if done % (total / 10) == 0 {
@@ -142,18 +106,17 @@ fn state_map_cost() {
             println!(
                 "{done} | {:.2} | {:.2} | {:.2} | {:.2} | {} | {disk}",
                 per_key(update_cpu),
-                per_key(layer_cpu),
+                per_key(pending_cpu),
                 per_key(save_cpu),
                 wall.elapsed().as_micros() as f64 / f64::from(total / 10),
                 resident()
             );
-            (update_cpu, layer_cpu, save_cpu, wall) = (0, 0, 0, Instant::now());
+            (update_cpu, pending_cpu, save_cpu, wall) = (0, 0, 0, Instant::now());
         }
     }
-    drop(reader);
     drop(tables);
     let start = Instant::now();
-    let (_tables, snapshot) = Tables::open(folder.path(), network, 32 << 20, u64::MAX).unwrap();
-    assert_eq!(snapshot.map().root(), map.root());
+    let (_tables, _, again) = Tables::open(folder.path(), network, options).unwrap();
+    assert_eq!(again.root(), map.root());
     println!("opened again in {:?}", start.elapsed());
 }

@@ -4,13 +4,15 @@
 //! the log that a saved height needs are durable before it; the journal is trimmed only after
 //! both. Deciding waits for a save only when memory would grow beyond its bound.
 
-use crate::layer::{Layer, Layers};
 use crate::log::LogFolder;
+use crate::lookup::Lookup;
+use crate::pending::{Fresh, Pending};
 use crate::snapshot::Snapshot;
-use crate::tables::{HeightRow, Tables};
+use crate::tables::{Batch, HeightRow, Tables};
 use crate::view::StoreView;
 use crate::{Journal, Options, StoreError};
-use medanchor_ledger::execute::{Executed, View};
+use medanchor_ledger::execute::{Executed, Head, View};
+use medanchor_ledger::state::StateMap;
 use medanchor_ledger::{Height, Size};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -21,27 +23,29 @@ pub(crate) struct Recent {
     state: Mutex<State>,
     /// Signalled when there is something to save, when a save is done, and when to stop.
     changed: Condvar,
+    lookup: Arc<Lookup>,
     options: Options,
 }
 
 struct State {
     view: StoreView,
+    pending: Pending,
     /// When the oldest change that is not being saved was made.
     since: Option<Instant>,
     blocks: u32,
-    bytes: usize,
     saving: bool,
     stopping: bool,
     failed: Option<Arc<StoreError>>,
 }
 
 impl Recent {
-    pub(crate) fn new(view: StoreView, options: Options) -> Self {
+    pub(crate) fn new(head: Head, map: StateMap, saved: Snapshot, options: Options) -> Self {
+        let lookup = Arc::new(Lookup::new(saved));
         let state = State {
-            view,
+            view: StoreView::new(head, map, Arc::clone(&lookup)),
+            pending: Pending::default(),
             since: None,
             blocks: 0,
-            bytes: 0,
             saving: false,
             stopping: false,
             failed: None,
@@ -49,6 +53,7 @@ impl Recent {
         Self {
             state: Mutex::new(state),
             changed: Condvar::new(),
+            lookup,
             options,
         }
     }
@@ -69,8 +74,6 @@ impl Recent {
 
     /// Becomes the state after a decided block.
     pub(crate) fn apply(&self, executed: &Executed, row: HeightRow) -> Result<(), StoreError> {
-        let layer = layer_of(executed, row);
-        let bytes = layer.bytes();
         let mut state = self.wait_for_room()?;
         if executed.map_update.base() != state.view.map().root() {
             let why = "it was executed over another state";
@@ -79,19 +82,13 @@ impl Recent {
                 why,
             });
         }
-        let old = state.view.clone();
-        let saved = Arc::clone(old.saved());
-        // The state's own view must go first: layers are merged without a copy only if unshared.
-        let empty = [Layers::default(), Layers::default()];
-        let map = executed.map_update.map().clone();
-        let head = executed.head.clone();
-        state.view = StoreView::new(head.clone(), map.clone(), empty, Arc::clone(&saved));
-        let [saving, mut active] = old.into_layers();
-        active.push(layer);
-        state.view = StoreView::new(head, map, [saving, active], saved);
+        // The block is found before the view that has it is handed out.
+        self.lookup.absorb(executed, row);
+        state.pending.absorb(executed);
+        let (head, map) = (executed.head.clone(), executed.map_update.map().clone());
+        state.view = StoreView::new(head, map, Arc::clone(&self.lookup));
         state.since.get_or_insert_with(Instant::now);
         state.blocks += 1;
-        state.bytes += bytes;
         drop(state);
         self.changed.notify_all();
         Ok(())
@@ -100,7 +97,9 @@ impl Recent {
     /// Waits while a save is under way and as much again as one save takes is waiting.
     fn wait_for_room(&self) -> Result<MutexGuard<'_, State>, StoreError> {
         let full = |state: &mut State| {
-            state.failed.is_none() && state.saving && state.bytes > self.options.save_bytes
+            state.failed.is_none()
+                && state.saving
+                && state.pending.bytes() > self.options.save_bytes
         };
         let state = self.changed.wait_while(self.lock(), full);
         let state = state.unwrap_or_else(PoisonError::into_inner);
@@ -114,30 +113,32 @@ impl Recent {
 
     /// The thread: saves when it is time to, until it is told to stop.
     pub(crate) fn run(&self, tables: &Tables, journal: &Journal, log: &LogFolder) {
-        while let Some(view) = self.next_save() {
-            let work = AssertUnwindSafe(|| save(tables, journal, log, &view));
+        while let Some(due) = self.next_save() {
+            let work = AssertUnwindSafe(|| save(tables, journal, log, due));
             // A panic must reach those who wait for this thread, as an error.
             let panicked = Err(StoreError::Contradiction {
                 what: "state database",
             });
             let saved = catch_unwind(work).unwrap_or(panicked);
-            drop(view);
-            let mut state = self.lock();
-            state.saving = false;
-            match saved {
-                Ok(saved) => state.view = replace_saved(state.view.clone(), saved),
+            let failed = match saved {
+                Ok(saved) => {
+                    self.lookup.end_save(saved);
+                    None
+                }
                 Err(error) => {
                     tracing::error!(%error, "the state cannot be saved");
-                    state.failed = Some(Arc::new(error));
+                    Some(Arc::new(error))
                 }
-            }
+            };
+            let mut state = self.lock();
+            (state.saving, state.failed) = (false, failed);
             drop(state);
             self.changed.notify_all();
         }
     }
 
     /// Waits until there is something to save, and moves it aside.
-    fn next_save(&self) -> Option<StoreView> {
+    fn next_save(&self) -> Option<Due> {
         let mut state = self.lock();
         loop {
             if state.failed.is_some() {
@@ -148,7 +149,7 @@ impl Recent {
                 state.stopping
                     || waited >= self.options.save_every
                     || state.blocks >= self.options.save_blocks
-                    || state.bytes >= self.options.save_bytes
+                    || state.pending.bytes() >= self.options.save_bytes
             });
             if due {
                 break;
@@ -162,13 +163,14 @@ impl Recent {
             let woken = self.changed.wait_timeout(state, patience);
             state = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
-        let view = state.view.clone();
-        let moved = [view.active().clone(), Layers::default()];
-        let (head, map) = (view.head().clone(), view.map().clone());
-        state.view = StoreView::new(head.clone(), map, moved, Arc::clone(view.saved()));
-        (state.since, state.blocks, state.bytes, state.saving) = (None, 0, 0, true);
+        let due = Due {
+            view: state.view.clone(),
+            pending: std::mem::take(&mut state.pending),
+            fresh: self.lookup.begin_save(),
+        };
+        (state.since, state.blocks, state.saving) = (None, 0, true);
         drop(state);
-        Some(view)
+        Some(due)
     }
 
     /// Saves what is left and ends the thread.
@@ -182,46 +184,28 @@ impl Recent {
     }
 }
 
-/// Everything of a block that is not in the database yet.
-pub(crate) fn layer_of(executed: &Executed, row: HeightRow) -> Layer {
-    let first = executed.seal.first.0;
-    let mut layer = Layer::default();
-    let value = |value: &Option<Vec<u8>>| value.as_deref().map(Arc::from);
-    layer.values = executed
-        .changes
-        .iter()
-        .map(|(key, new)| (key.path(), value(new)))
-        .collect();
-    let buckets = executed.map_update.buckets();
-    layer.buckets = buckets
-        .iter()
-        .map(|(prefix, change)| (*prefix, change.clone()))
-        .collect();
-    let events = executed.events.iter().zip(first..);
-    layer.events = events
-        .map(|(event, index)| (event.id(), medanchor_ledger::Index(index)))
-        .collect();
-    layer.heights.insert(executed.seal.height, row);
-    layer
-}
-
-/// The same state over a newer snapshot that has what was being saved.
-fn replace_saved(view: StoreView, saved: Snapshot) -> StoreView {
-    let (head, map) = (view.head().clone(), view.map().clone());
-    let [_, active] = view.into_layers();
-    StoreView::new(head, map, [Layers::default(), active], Arc::new(saved))
+/// What one save is to move into the database.
+struct Due {
+    view: StoreView,
+    pending: Pending,
+    fresh: Arc<Fresh>,
 }
 
 fn save(
     tables: &Tables,
     journal: &Journal,
     log: &LogFolder,
-    view: &StoreView,
+    due: Due,
 ) -> Result<Snapshot, StoreError> {
-    let head = view.head();
+    let head = due.view.head();
     let mark = log.settle(head.frontier.size())?;
-    let (map, encoded) = (view.map().clone(), head.encode());
-    let saved = tables.save(view.saved(), view.active(), map, &encoded, &mark.encode())?;
+    let saved = tables.save(Batch {
+        buckets: due.pending.into_sorted(),
+        fresh: &due.fresh,
+        map: due.view.map(),
+        head: &head.encode(),
+        log: &mark.encode(),
+    })?;
     journal.trim(settled_height(&saved, head.height, mark.settled)?)?;
     Ok(saved)
 }

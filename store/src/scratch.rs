@@ -5,14 +5,13 @@
 //! database on disk. There is no journal: after a crash an audit begins again.
 
 use crate::files::make_folder;
-use crate::layer::Layers;
 use crate::log::LogMark;
-use crate::saver::layer_of;
-use crate::tables::{HeightRow, Tables};
+use crate::lookup::Lookup;
+use crate::pending::Pending;
+use crate::tables::{Batch, HeightRow, Tables};
 use crate::view::StoreView;
 use crate::{Options, StoreError};
 use medanchor_ledger::execute::{Executed, View};
-use medanchor_ledger::state::StateMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,8 +19,9 @@ use std::sync::Arc;
 pub struct ScratchState {
     tables: Tables,
     view: StoreView,
+    lookup: Arc<Lookup>,
+    pending: Pending,
     /// Bytes of changes in memory.
-    bytes: usize,
     limit: usize,
 }
 
@@ -41,15 +41,13 @@ impl ScratchState {
             });
         }
         let network = first.head.network;
-        let (tables, saved) =
-            Tables::open(folder, network, options.cache_bytes, options.segment_bytes)?;
-        let saved = Arc::new(saved);
-        let empty = [Layers::default(), Layers::default()];
-        let view = StoreView::new(first.head.clone(), StateMap::empty(), empty, saved);
+        let (tables, saved, map) = Tables::open(folder, network, options)?;
+        let lookup = Arc::new(Lookup::new(saved));
         let mut state = Self {
             tables,
-            view,
-            bytes: 0,
+            view: StoreView::new(first.head.clone(), map, Arc::clone(&lookup)),
+            lookup,
+            pending: Pending::default(),
             limit: options.save_bytes,
         };
         state.apply(first)?;
@@ -75,38 +73,30 @@ impl ScratchState {
                 why,
             });
         }
-        let size = executed.head.frontier.size();
         let row = HeightRow {
             first: executed.seal.first,
-            size,
+            size: executed.head.frontier.size(),
             certificate: 0,
         };
-        let layer = layer_of(executed, row);
-        self.bytes += layer.bytes();
+        self.lookup.absorb(executed, row);
+        self.pending.absorb(executed);
         let (head, map) = (executed.head.clone(), executed.map_update.map().clone());
-        let saved = Arc::clone(self.view.saved());
-        // The old view must go first: layers are merged without a copy only if unshared.
-        let empty = [Layers::default(), Layers::default()];
-        let old = StoreView::new(head.clone(), map.clone(), empty, Arc::clone(&saved));
-        let [saving, mut active] = std::mem::replace(&mut self.view, old).into_layers();
-        active.push(layer);
-        self.view = StoreView::new(head, map, [saving, active], saved);
-        if self.bytes > self.limit {
+        self.view = StoreView::new(head, map, Arc::clone(&self.lookup));
+        if self.pending.bytes() > self.limit {
             self.save()?;
         }
         Ok(())
     }
 
     fn save(&mut self) -> Result<(), StoreError> {
-        let (head, map) = (self.view.head().clone(), self.view.map().clone());
-        let (before, layers) = (self.view.saved(), self.view.active());
-        let (encoded, mark) = (head.encode(), LogMark::default().encode());
-        let saved = self
-            .tables
-            .save(before, layers, map.clone(), &encoded, &mark)?;
-        let saved = Arc::new(saved);
-        self.view = StoreView::new(head, map, [Layers::default(), Layers::default()], saved);
-        self.bytes = 0;
+        let saved = self.tables.save(Batch {
+            buckets: std::mem::take(&mut self.pending).into_sorted(),
+            fresh: &self.lookup.begin_save(),
+            map: self.view.map(),
+            head: &self.view.head().encode(),
+            log: &LogMark::default().encode(),
+        })?;
+        self.lookup.end_save(saved);
         Ok(())
     }
 }

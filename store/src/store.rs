@@ -24,6 +24,8 @@ use std::time::Duration;
 pub struct Options {
     /// Pages of the database kept in memory, in bytes.
     pub cache_bytes: usize,
+    /// Rows of the state kept in memory, in bytes.
+    pub rows_bytes: usize,
     /// A change is in the database after this at the latest.
     pub save_every: Duration,
     /// Or after this many blocks.
@@ -39,6 +41,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             cache_bytes: 48 << 20,
+            rows_bytes: 24 << 20,
             save_every: Duration::from_secs(1),
             save_blocks: 64,
             save_bytes: 24 << 20,

@@ -12,21 +12,19 @@
 //! | `heights` | height | first index, size after the block, place of its certificate in `log/certificates` |
 //! | `meta` | name | `format`, `network`, `head`, `log` |
 
-use crate::StoreError;
 use crate::files::make_folder;
-use crate::layer::Layers;
+use crate::pending::Fresh;
 use crate::rows::row;
-use crate::rows::{Place, RowLog};
+use crate::rows::{Place, RowLog, StoredRow};
 use crate::snapshot::Snapshot;
-use medanchor_ledger::state::{
-    Bucket, BucketChange, BucketRoot, Path as StatePath, Prefix, StateMap,
-};
+use crate::{Options, StoreError};
+use medanchor_ledger::state::{BucketCell, BucketChange, BucketRoot, Prefix, StateMap};
 use medanchor_ledger::{Index, NetworkId, Size};
 use redb::{
     Database, ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
 };
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub(crate) const BUCKET_ROW: usize = BucketRoot::ENCODED + Place::ENCODED;
 
@@ -36,7 +34,7 @@ pub(crate) const EVENTS: TableDefinition<&[u8; 32], u64> = TableDefinition::new(
 pub(crate) const HEIGHTS: TableDefinition<u64, (u64, u64, u64)> = TableDefinition::new("heights");
 pub(crate) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 
-const FORMAT: &[u8] = b"medanchor/state/v1";
+const FORMAT: &[u8] = b"medanchor/state/v2";
 
 /// Where a block's entries and certificate stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,62 +55,63 @@ pub(crate) struct Tables {
 
 impl Tables {
     /// Opens the database in `folder`, or makes an empty one for `network`, with the state as it was
-    /// saved last. redb keeps at most about `cache` bytes of pages in memory.
+    /// saved last.
     pub(crate) fn open(
         folder: &Path,
         network: NetworkId,
-        cache: usize,
-        segment_bytes: u64,
-    ) -> Result<(Self, Snapshot), StoreError> {
+        options: Options,
+    ) -> Result<(Self, Snapshot, StateMap), StoreError> {
         let path = folder.join("state.redb");
-        let database = open_database(&path, cache)?;
+        let database = open_database(&path, options.cache_bytes)?;
         prepare(&database, &path, network)?;
-        let rows = folder.join("rows");
-        make_folder(&rows)?;
-        let buckets = database.begin_read()?.open_table(BUCKETS)?;
-        let (roots, places) = read_buckets(&buckets)?;
-        let rows = RowLog::open(&rows, segment_bytes, places.into_iter())?;
-        let map = StateMap::load(roots).map_err(|_| MAP_DAMAGED)?;
-        let snapshot = Snapshot::new(&database, rows.files(), map)?;
-        Ok((
-            Self {
-                database,
-                rows: Mutex::new(rows),
-            },
-            snapshot,
-        ))
+        let folder = folder.join("rows");
+        make_folder(&folder)?;
+        let buckets = read_buckets(&database.begin_read()?.open_table(BUCKETS)?)?;
+        let places = buckets.iter().filter(|(_, root, _)| root.count > 0);
+        let places = places.map(|(_, _, place)| *place);
+        let rows = RowLog::open(&folder, options.segment_bytes, options.rows_bytes, places)?;
+        let map = load(&rows, buckets)?;
+        let snapshot = Snapshot::new(&database)?;
+        let rows = Mutex::new(rows);
+        Ok((Self { database, rows }, snapshot, map))
     }
 
-    /// Writes the changes since `before` and what belongs to their height, durably. Gives the state
-    /// after them, whose map is `map`.
-    pub(crate) fn save(
-        &self,
-        before: &Snapshot,
-        layers: &Layers,
-        map: StateMap,
-        head: &[u8],
-        log: &[u8],
-    ) -> Result<Snapshot, StoreError> {
+    /// Writes a batch and what belongs to its height, durably; its buckets are then read from here.
+    pub(crate) fn save(&self, batch: Batch<'_>) -> Result<Snapshot, StoreError> {
         let mut rows = self.rows();
         let transaction = begin(&self.database)?;
-        save_buckets(&transaction, &mut rows, before, layers)?;
-        save_history(&transaction, layers)?;
+        let stored = save_buckets(&transaction, &mut rows, batch.map, batch.buckets)?;
+        save_history(&transaction, batch.fresh)?;
         {
             let mut meta = transaction.open_table(META)?;
-            meta.insert("head", head)?;
-            meta.insert("log", log)?;
+            meta.insert("head", batch.head)?;
+            meta.insert("log", batch.log)?;
         }
         rows.sync()?;
         transaction.commit()?;
         for dead in rows.take_dead() {
             crate::files::remove(&dead)?;
         }
-        Snapshot::new(&self.database, rows.files(), map)
+        for (cell, row) in stored {
+            cell.put_away(Box::new(row));
+        }
+        Snapshot::new(&self.database)
     }
 
     fn rows(&self) -> MutexGuard<'_, RowLog> {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What one save moves into the database.
+pub(crate) struct Batch<'b> {
+    /// The newest change of each bucket, in the order of their prefixes.
+    pub(crate) buckets: Vec<(Prefix, BucketChange)>,
+    pub(crate) fresh: &'b Fresh,
+    /// The map after all of it.
+    pub(crate) map: &'b StateMap,
+    pub(crate) head: &'b [u8],
+    pub(crate) log: &'b [u8],
 }
 
 pub(crate) const MAP_DAMAGED: StoreError = StoreError::Contradiction {
@@ -195,20 +194,30 @@ fn check_network(path: &Path, network: NetworkId, found: &[u8]) -> Result<(), St
     })
 }
 
-pub(crate) type Buckets = ReadOnlyTable<&'static [u8], &'static [u8; BUCKET_ROW]>;
+type Buckets = ReadOnlyTable<&'static [u8], &'static [u8; BUCKET_ROW]>;
 
-type Roots = Vec<(Prefix, BucketRoot)>;
-
-fn read_buckets(table: &Buckets) -> Result<(Roots, Vec<Place>), StoreError> {
-    let (mut roots, mut places) = (Vec::new(), Vec::new());
+fn read_buckets(table: &Buckets) -> Result<Vec<(Prefix, BucketRoot, Place)>, StoreError> {
+    let mut buckets = Vec::new();
     for entry in table.iter()? {
         let (key, value) = entry?;
         let prefix = Prefix::decode(key.value()).map_err(|_| MAP_DAMAGED)?;
         let (root, place) = decode_bucket(value.value());
-        roots.push((prefix, root));
-        places.extend((root.count > 0).then_some(place));
+        buckets.push((prefix, root, place));
     }
-    Ok((roots, places))
+    Ok(buckets)
+}
+
+/// The map of stored buckets. Reads no row.
+fn load(
+    rows: &RowLog,
+    buckets: Vec<(Prefix, BucketRoot, Place)>,
+) -> Result<StateMap, StoreError> {
+    let cell = |(prefix, root, place): (Prefix, BucketRoot, Place)| {
+        let row = (root.count > 0).then(|| rows.row(place));
+        let cell = row.flatten().map(|row| BucketCell::stored(root, Box::new(row)));
+        (prefix, cell)
+    };
+    StateMap::load(buckets.into_iter().map(cell)).map_err(|_| MAP_DAMAGED)
 }
 
 fn encode_bucket(root: BucketRoot, place: Option<Place>) -> [u8; BUCKET_ROW] {
@@ -219,7 +228,7 @@ fn encode_bucket(root: BucketRoot, place: Option<Place>) -> [u8; BUCKET_ROW] {
     bytes
 }
 
-pub(crate) fn decode_bucket(bytes: &[u8; BUCKET_ROW]) -> (BucketRoot, Place) {
+fn decode_bucket(bytes: &[u8; BUCKET_ROW]) -> (BucketRoot, Place) {
     let (mut root, mut place) = ([0; BucketRoot::ENCODED], [0; Place::ENCODED]);
     root.copy_from_slice(&bytes[..BucketRoot::ENCODED]);
     place.copy_from_slice(&bytes[BucketRoot::ENCODED..]);
@@ -228,35 +237,38 @@ pub(crate) fn decode_bucket(bytes: &[u8; BUCKET_ROW]) -> (BucketRoot, Place) {
 
 type BucketTable<'t> = redb::Table<'t, &'static [u8], &'static [u8; BUCKET_ROW]>;
 
+/// Where the buckets of cells stand now.
+type Stored = Vec<(Arc<BucketCell>, StoredRow)>;
+
 /// Writes the changed buckets in the order of their prefixes: neighbours share the pages of the
-/// table.
+/// table. `map` is the one after the changes.
 fn save_buckets(
     transaction: &WriteTransaction,
     rows: &mut RowLog,
-    before: &Snapshot,
-    layers: &Layers,
-) -> Result<(), StoreError> {
+    map: &StateMap,
+    changes: Vec<(Prefix, BucketChange)>,
+) -> Result<Stored, StoreError> {
     let mut table = transaction.open_table(BUCKETS)?;
-    for (prefix, change) in layers.buckets() {
-        let key = prefix.encode();
-        let old = match change {
-            BucketChange::Write { bucket, .. } => {
-                let place = rows.append(&row_of(before, layers, prefix, bucket)?)?;
-                put(
-                    &mut table,
-                    &key,
-                    change.root().map(|root| encode_bucket(root, Some(place))),
-                )?
+    let mut stored = Vec::with_capacity(changes.len());
+    for (prefix, change) in changes {
+        let root = change.root();
+        let place = match change {
+            BucketChange::Write(cell) => {
+                let bucket = cell.bucket().map_err(|_| MAP_DAMAGED)?;
+                let row = rows.append(&prefix, &bucket)?;
+                row.keep(bucket);
+                let place = row.place();
+                stored.push((cell, row));
+                Some(place)
             }
-            BucketChange::Empty | BucketChange::Remove => put(
-                &mut table,
-                &key,
-                change.root().map(|root| encode_bucket(root, None)),
-            )?,
+            BucketChange::Empty | BucketChange::Remove => None,
         };
+        let entry = root.map(|root| encode_bucket(root, place));
+        let old = put(&mut table, &prefix.encode(), entry)?;
         old.into_iter().for_each(|place| rows.release(place));
     }
-    reclaim(&mut table, rows)
+    reclaim(&mut table, rows, map, &mut stored)?;
+    Ok(stored)
 }
 
 /// Replaces or removes an entry; gives the place of the row that it had.
@@ -273,42 +285,31 @@ fn put(
     Ok(old.and_then(|(root, place)| (root.count > 0).then_some(place)))
 }
 
-/// The row of a changed bucket: its values are new, or stand in the rows of before.
-fn row_of(
-    before: &Snapshot,
-    layers: &Layers,
-    prefix: &Prefix,
-    bucket: &Bucket,
-) -> Result<Vec<u8>, StoreError> {
-    let old = before.rows_over(prefix, bucket)?;
-    let value = |path: &StatePath| match layers.find_ref(|layer| layer.values.get(path)) {
-        Some(value) => value.as_deref(),
-        None => old.iter().find_map(|row| row.value(path)),
-    };
-    row::encode(prefix, bucket, value).ok_or(MAP_DAMAGED)
-}
-
 /// Copies what counts out of the emptiest segments until old rows take no more room than they may.
-fn reclaim(table: &mut BucketTable<'_>, rows: &mut RowLog) -> Result<(), StoreError> {
+fn reclaim(
+    table: &mut BucketTable<'_>,
+    rows: &mut RowLog,
+    map: &StateMap,
+    stored: &mut Stored,
+) -> Result<(), StoreError> {
     while let Some(number) = rows.emptiest() {
         let mut kept = Vec::new();
         rows.scan(number, |place, bytes| {
-            let Some(key) = row::prefix(&bytes).map(|prefix| prefix.encode()) else {
+            let Some(prefix) = row::prefix(&bytes) else {
                 return Ok(());
             };
-            let entry = table.get(key.as_slice())?;
-            let counts = entry.is_some_and(|entry| decode_bucket(entry.value()).1 == place);
-            kept.extend(counts.then_some((key, bytes, place)));
+            let entry = table.get(prefix.encode().as_slice())?;
+            let found = entry.map(|entry| decode_bucket(entry.value()));
+            let counts = found.filter(|(_, found)| *found == place);
+            kept.extend(counts.map(|(root, _)| (prefix, root, bytes, place)));
             Ok(())
         })?;
-        for (key, bytes, old) in kept {
-            let place = rows.append(&bytes)?;
-            let entry = table
-                .get(key.as_slice())?
-                .map(|entry| decode_bucket(entry.value()).0);
-            let root = entry.ok_or(MAP_DAMAGED)?;
-            put(table, &key, Some(encode_bucket(root, Some(place))))?;
+        for (prefix, root, bytes, old) in kept {
+            let row = rows.append_row(&bytes)?;
+            put(table, &prefix.encode(), Some(encode_bucket(root, Some(row.place()))))?;
             rows.release(old);
+            let cell = map.cell(&prefix).ok_or(MAP_DAMAGED)?;
+            stored.push((Arc::clone(cell), row));
         }
         if !rows.is_empty(number) {
             return Err(StoreError::Contradiction {
@@ -320,13 +321,16 @@ fn reclaim(table: &mut BucketTable<'_>, rows: &mut RowLog) -> Result<(), StoreEr
     Ok(())
 }
 
-fn save_history(transaction: &WriteTransaction, layers: &Layers) -> Result<(), StoreError> {
+/// Writes events in the order of their ids: neighbours share the pages of the table.
+fn save_history(transaction: &WriteTransaction, fresh: &Fresh) -> Result<(), StoreError> {
     let mut events = transaction.open_table(EVENTS)?;
-    for (id, index) in layers.events() {
+    let mut new: Vec<_> = fresh.events.iter().collect();
+    new.sort_unstable_by_key(|(id, _)| *id);
+    for (id, index) in new {
         events.insert(id.as_bytes(), index.0)?;
     }
     let mut heights = transaction.open_table(HEIGHTS)?;
-    for (height, row) in layers.heights() {
+    for (height, row) in &fresh.heights {
         heights.insert(height.0, (row.first.0, row.size.0, row.certificate))?;
     }
     Ok(())

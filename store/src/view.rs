@@ -1,52 +1,36 @@
-//! The state after one height, read from memory and the database together.
+//! The state after one height.
 
 use crate::StoreError;
-use crate::layer::{Layer, Layers};
-use crate::snapshot::{Snapshot, height_holding};
+use crate::lookup::Lookup;
+use crate::snapshot::height_holding;
 use crate::tables::HeightRow;
 use medanchor_ledger::execute::{Head, View};
-use medanchor_ledger::state::{Bucket, BucketChange, BucketReader, Prefix, StateKey, StateMap};
+use medanchor_ledger::state::StateMap;
 use medanchor_ledger::{EventId, Height, Index, ReadFailed, Size};
 use std::sync::Arc;
 
 /// The state after one height. It never changes, costs nothing to clone, and any number of threads
-/// may read it while later heights are decided and saved. Hold one no longer than needed: the
-/// changes since are kept twice meanwhile.
+/// may read it while later heights are decided and saved.
 #[derive(Clone)]
 pub struct StoreView(Arc<Inner>);
 
 struct Inner {
     head: Head,
     map: StateMap,
-    /// Decided after the saved ones, newest last.
-    active: Layers,
-    /// Being written to the database.
-    saving: Layers,
-    saved: Arc<Snapshot>,
+    lookup: Arc<Lookup>,
 }
 
 impl StoreView {
-    pub(crate) fn new(
-        head: Head,
-        map: StateMap,
-        [saving, active]: [Layers; 2],
-        saved: Arc<Snapshot>,
-    ) -> Self {
-        Self(Arc::new(Inner {
-            head,
-            map,
-            active,
-            saving,
-            saved,
-        }))
+    pub(crate) fn new(head: Head, map: StateMap, lookup: Arc<Lookup>) -> Self {
+        Self(Arc::new(Inner { head, map, lookup }))
     }
 
     /// The height, index and size of one block.
     pub(crate) fn height_row(&self, height: Height) -> Result<Option<HeightRow>, StoreError> {
-        match self.find(|layer| layer.heights.get(&height).copied()) {
-            Some(row) => Ok(Some(row)),
-            None => self.0.saved.height(height),
+        if height > self.0.head.height {
+            return Ok(None);
         }
+        self.0.lookup.height(height)
     }
 
     /// Where an event stands in the log.
@@ -55,10 +39,8 @@ impl StoreView {
     ///
     /// When the database cannot be read.
     pub fn index_of(&self, id: &EventId) -> Result<Option<Index>, StoreError> {
-        match self.find(|layer| layer.events.get(id).copied()) {
-            Some(index) => Ok(Some(index)),
-            None => self.0.saved.event(id),
-        }
+        let index = self.0.lookup.event(id)?;
+        Ok(index.filter(|index| index.0 < self.0.head.frontier.size().0))
     }
 
     /// The first index and the size of the log after the block of a height up to this view's.
@@ -78,52 +60,11 @@ impl StoreView {
     pub fn height_of(&self, index: Index) -> Result<Option<Height>, StoreError> {
         height_holding(index, self.0.head.height, |height| self.height_row(height))
     }
-
-    fn find<T>(&self, of: impl Fn(&Layer) -> Option<T>) -> Option<T> {
-        self.0.active.find(&of).or_else(|| self.0.saving.find(&of))
-    }
-
-    /// Takes the layers out, without a copy if nobody else holds the view.
-    pub(crate) fn into_layers(self) -> [Layers; 2] {
-        match Arc::try_unwrap(self.0) {
-            Ok(inner) => [inner.saving, inner.active],
-            Err(shared) => [shared.saving.clone(), shared.active.clone()],
-        }
-    }
-
-    pub(crate) fn saved(&self) -> &Arc<Snapshot> {
-        &self.0.saved
-    }
-
-    pub(crate) fn active(&self) -> &Layers {
-        &self.0.active
-    }
-}
-
-impl BucketReader for StoreView {
-    fn bucket(&self, prefix: &Prefix) -> Result<Arc<Bucket>, ReadFailed> {
-        match self.find(|layer| layer.buckets.get(prefix).cloned()) {
-            Some(BucketChange::Write { bucket, .. }) => Ok(bucket),
-            Some(BucketChange::Empty | BucketChange::Remove) => Err(StoreError::Contradiction {
-                what: "bucket of the state map",
-            }
-            .into()),
-            None => Ok(self.0.saved.bucket(prefix)?),
-        }
-    }
 }
 
 impl View for StoreView {
     fn head(&self) -> &Head {
         &self.0.head
-    }
-
-    fn value(&self, key: &StateKey) -> Result<Option<Vec<u8>>, ReadFailed> {
-        let path = key.path();
-        match self.find(|layer| layer.values.get(&path).cloned()) {
-            Some(value) => Ok(value.map(|value| value.to_vec())),
-            None => Ok(self.0.saved.value(&path)?),
-        }
     }
 
     fn seen(&self, id: &EventId) -> Result<bool, ReadFailed> {

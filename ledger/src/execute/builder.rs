@@ -9,13 +9,9 @@ use crate::event::Verified;
 use crate::merkle::{Frontier, leaf_hash};
 use crate::rules::{Draft, Rejection, Rule};
 use crate::seal::{Seal, value_id};
-use crate::state::{MapUpdate, StateKey};
+use crate::state::{Changes, MapUpdate};
 use crate::{Height, Index, ParticipantName, Round, Time, TreeHash, ValueId};
-use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// What a block does to the state: the new value under each key, or none.
-pub type Changes = BTreeMap<StateKey, Option<Vec<u8>>>;
 
 /// A block that is being built.
 pub struct BlockBuilder<'v> {
@@ -90,7 +86,7 @@ impl<'v> BlockBuilder<'v> {
     /// [`Halt`] when the state map cannot be read.
     pub fn finish(self) -> Result<Candidate, Halt> {
         let changes = self.draft.into_changes();
-        let map_update = self.view.map().update(self.view, &changes)?;
+        let map_update = self.view.map().update(&changes)?;
         Ok(Candidate {
             before: self.view.head().clone(),
             time: self.time,

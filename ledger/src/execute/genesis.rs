@@ -1,13 +1,13 @@
 //! Executing height 0: the state that genesis lays down and the log's first entry.
 
-use super::{Changes, Executed, Halt, Head};
+use super::{Executed, Halt, Head};
 use crate::genesis::Genesis;
 use crate::merkle::{Frontier, empty_root, leaf_hash};
 use crate::rules::{Participant, RulesVersion, StateValue};
 use crate::schedule::Schedule;
 use crate::seal::{Seal, value_id};
-use crate::state::{Bucket, BucketReader, Prefix, StateMap};
-use crate::{Height, Index, ReadFailed, Round, TreeHash};
+use crate::state::{Changes, StateMap};
+use crate::{Height, Index, Round, TreeHash};
 use std::sync::Arc;
 
 /// Executes height 0. Its only entry is its seal, whose previous-seal hash is the genesis hash.
@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// [`Halt`] if the map of the first state cannot be computed.
 pub fn execute_genesis(genesis: &Genesis) -> Result<Executed, Halt> {
     let changes = first_state(genesis);
-    let map_update = StateMap::empty().update(&NoBuckets, &changes)?;
+    let map_update = StateMap::empty().update(&changes)?;
     let policy = genesis.policy().hash();
     let seal = Seal {
         height: Height(0),
@@ -59,18 +59,9 @@ pub fn execute_genesis(genesis: &Genesis) -> Result<Executed, Halt> {
 
 fn first_state(genesis: &Genesis) -> Changes {
     let version = RulesVersion(genesis.rules_version());
-    let mut changes = Changes::from([(RulesVersion::key(), Some(version.encode()))]);
+    let mut changes = Changes::from([(RulesVersion::key().path(), Some(version.encode()))]);
     for (name, participant) in &genesis.spec().participants {
-        changes.insert(Participant::key(name), Some(participant.encode()));
+        changes.insert(Participant::key(name).path(), Some(participant.encode()));
     }
     changes
-}
-
-/// Nothing is stored before height 0, so no bucket is ever asked for.
-struct NoBuckets;
-
-impl BucketReader for NoBuckets {
-    fn bucket(&self, _: &Prefix) -> Result<Arc<Bucket>, ReadFailed> {
-        Err(ReadFailed("no bucket is stored before height 0".into()))
-    }
 }

@@ -2,17 +2,14 @@
 
 use super::{Executed, Halt, Head, View, execute_genesis};
 use crate::genesis::Genesis;
-use crate::state::{Bucket, BucketChange, BucketReader, Prefix, StateKey, StateMap};
+use crate::state::StateMap;
 use crate::{EventId, ReadFailed, Time};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// A [`View`] that holds everything in memory.
 #[derive(Clone, Debug)]
 pub struct MemoryState {
     head: Head,
-    values: BTreeMap<StateKey, Vec<u8>>,
-    buckets: BTreeMap<Prefix, Arc<Bucket>>,
     map: StateMap,
     /// Events of the replay window, with their not-after.
     seen: BTreeMap<EventId, Time>,
@@ -27,8 +24,6 @@ impl MemoryState {
         let executed = execute_genesis(genesis)?;
         let mut state = Self {
             head: executed.head.clone(),
-            values: BTreeMap::new(),
-            buckets: BTreeMap::new(),
             map: StateMap::empty(),
             seen: BTreeMap::new(),
         };
@@ -44,18 +39,6 @@ impl MemoryState {
         self.map
             .apply(&executed.map_update)
             .map_err(|stale| ReadFailed(Box::new(stale)))?;
-        for (key, change) in &*executed.changes {
-            match change {
-                Some(value) => self.values.insert(key.clone(), value.clone()),
-                None => self.values.remove(key),
-            };
-        }
-        for (prefix, change) in executed.map_update.buckets() {
-            match change {
-                BucketChange::Write { bucket, .. } => self.buckets.insert(*prefix, bucket.clone()),
-                BucketChange::Empty | BucketChange::Remove => self.buckets.remove(prefix),
-            };
-        }
         self.head = executed.head.clone();
         let events = executed.events.iter();
         self.seen
@@ -64,29 +47,11 @@ impl MemoryState {
             .retain(|_, not_after| *not_after >= self.head.time);
         Ok(())
     }
-
-    /// Every key and value.
-    pub fn values(&self) -> impl Iterator<Item = (&StateKey, &[u8])> {
-        self.values
-            .iter()
-            .map(|(key, value)| (key, value.as_slice()))
-    }
-}
-
-impl BucketReader for MemoryState {
-    fn bucket(&self, prefix: &Prefix) -> Result<Arc<Bucket>, ReadFailed> {
-        let bucket = self.buckets.get(prefix).map(Arc::clone);
-        bucket.ok_or_else(|| ReadFailed(format!("no bucket is held under {prefix:?}").into()))
-    }
 }
 
 impl View for MemoryState {
     fn head(&self) -> &Head {
         &self.head
-    }
-
-    fn value(&self, key: &StateKey) -> Result<Option<Vec<u8>>, ReadFailed> {
-        Ok(self.values.get(key).cloned())
     }
 
     fn seen(&self, id: &EventId) -> Result<bool, ReadFailed> {

@@ -12,25 +12,19 @@ mod genesis;
 mod head;
 mod memory;
 
-pub use builder::{BlockBuilder, Candidate, Changes, Executed};
+pub use builder::{BlockBuilder, Candidate, Executed};
 pub use check::{BlockFault, CheckedBlock, SealField, SignerKeys, execute_block};
 pub use genesis::execute_genesis;
 pub use head::Head;
 pub use memory::MemoryState;
 
-use crate::state::{BucketReader, StateKey, StateMap};
+use crate::state::{StateKey, StateMap};
 use crate::{EventId, ReadFailed};
 
 /// The state after one height, to be read and never changed.
-pub trait View: BucketReader + Send + Sync {
+pub trait View: Send + Sync {
     /// What the height left for the next one.
     fn head(&self) -> &Head;
-
-    /// The value that the state holds under `key`.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    fn value(&self, key: &StateKey) -> Result<Option<Vec<u8>>, ReadFailed>;
 
     /// Whether the event is in the log. It may forget events whose not-after lies before the head's
     /// time: they are refused as expired before anybody asks.
@@ -41,6 +35,14 @@ pub trait View: BucketReader + Send + Sync {
 
     /// The state map.
     fn map(&self) -> &StateMap;
+
+    /// The value that the state holds under `key`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn value(&self, key: &StateKey) -> Result<Option<Vec<u8>>, ReadFailed> {
+        self.map().value(&key.path())
+    }
 }
 
 /// Why there is no verdict. Never held against a block: whoever sees it stops and repairs.

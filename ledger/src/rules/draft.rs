@@ -5,7 +5,7 @@ use super::value::stored;
 use super::{Anchored, Participant, Rejection, Role, Rule, StateValue};
 use crate::event::{Event, Verified};
 use crate::execute::View;
-use crate::state::StateKey;
+use crate::state::{Changes, Path, StateKey};
 use crate::{EventId, Index, NetworkId, ParticipantName, ReadFailed, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -40,7 +40,7 @@ impl From<ReadFailed> for Refusal {
 pub(crate) struct Draft<'v> {
     view: &'v dyn View,
     time: Time,
-    changes: BTreeMap<StateKey, Option<Vec<u8>>>,
+    changes: Changes,
     /// Ids of the events of this block.
     ids: BTreeSet<EventId>,
     /// Signers and receivers that were looked up. No rule of this version changes a participant.
@@ -53,7 +53,7 @@ impl<'v> Draft<'v> {
         Self {
             view,
             time,
-            changes: BTreeMap::new(),
+            changes: Changes::new(),
             ids: BTreeSet::new(),
             participants: BTreeMap::new(),
             denials: BTreeMap::new(),
@@ -81,13 +81,14 @@ impl<'v> Draft<'v> {
             Ok(()) => {}
         }
         let Turn { writes, denied, .. } = turn;
-        let is_new = |(key, _): &&(StateKey, Vec<u8>)| !self.changes.contains_key(key);
-        if self.changes.len() + writes.iter().filter(is_new).count() > max_changes {
+        let is_new = |(path, _): &&(Path, Vec<u8>)| !self.changes.contains_key(path);
+        let full = self.changes.len() + writes.len() > max_changes;
+        if full && self.changes.len() + writes.iter().filter(is_new).count() > max_changes {
             return Ok(Err(Rule::BlockFull.into()));
         }
         self.ids.insert(event.id());
         self.changes
-            .extend(writes.into_iter().map(|(key, value)| (key, Some(value))));
+            .extend(writes.into_iter().map(|(path, value)| (path, Some(value))));
         if denied {
             *self.denials.entry(event.issuer().clone()).or_default() += 1;
         }
@@ -95,15 +96,16 @@ impl<'v> Draft<'v> {
     }
 
     /// What the block changes.
-    pub(crate) fn into_changes(self) -> BTreeMap<StateKey, Option<Vec<u8>>> {
+    pub(crate) fn into_changes(self) -> Changes {
         self.changes
     }
 
     fn value<T: StateValue>(&self, key: &StateKey) -> Result<Option<T>, ReadFailed> {
-        match self.changes.get(key) {
+        let path = key.path();
+        match self.changes.get(&path) {
             Some(Some(bytes)) => stored(key, bytes).map(Some),
             Some(None) => Ok(None),
-            None => match self.view.value(key)? {
+            None => match self.view.map().value(&path)? {
                 Some(bytes) => stored(key, &bytes).map(Some),
                 None => Ok(None),
             },
@@ -128,7 +130,7 @@ pub(crate) struct Turn<'d, 'v> {
     draft: &'d mut Draft<'v>,
     event: &'d Verified,
     index: Index,
-    writes: Vec<(StateKey, Vec<u8>)>,
+    writes: Vec<(Path, Vec<u8>)>,
     denied: bool,
 }
 
@@ -199,7 +201,7 @@ impl<'d> Turn<'d, '_> {
 
     /// Writes a value, if the event is applied in the end.
     pub(super) fn write(&mut self, key: StateKey, value: &impl StateValue) {
-        self.writes.push((key, value.encode()));
+        self.writes.push((key.path(), value.encode()));
     }
 
     /// How many of the signer's requests were denied in this block.

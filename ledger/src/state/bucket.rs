@@ -1,52 +1,59 @@
-//! A bucket: the sorted leaves under one prefix, and the roots of its four slots.
+//! A bucket: the leaves under one prefix with their values, in the bytes that a store keeps.
 //!
-//! What always holds: 1 to [`Bucket::MAX_LEAVES`] leaves, their paths strictly ascending. The slot
-//! roots (two bits below the prefix) are kept so that a change recomputes the hashes of its own
-//! slot and the three nodes above the slots, about 7 hashes instead of 20.
+//! What always holds: 1 to [`Bucket::MAX_LEAVES`] leaves, their paths strictly ascending, each with
+//! its value. The slot roots (two bits below the prefix) are kept so that a change recomputes the
+//! hashes of its own slot and the three nodes above the slots, about 7 hashes instead of 20.
+//! A bucket is read where it lies: nothing is copied out of its bytes but what is asked for.
 
-use super::hash::{EMPTY_ROOT, node_root};
-use super::{Path, StateKey, leaf_root};
+use super::hash::{EMPTY_ROOT, leaf_root, node_root};
+use super::{Changes, Path};
 use crate::StateRoot;
-use std::collections::BTreeMap;
+use std::ops::Range;
 
 const SLOTS: usize = 4;
 const HASH: usize = 32;
+const LEAF: usize = 2 * HASH;
+/// The count, then the slot roots.
+const HEAD: usize = 2 + SLOTS * HASH;
+/// Where a value ends, counted from where the first one begins.
+const END: usize = 4;
 
-/// The leaf of one key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Leaf {
+/// One leaf, wherever its bytes lie.
+#[derive(Clone, Copy)]
+pub(super) struct Leaf<'a> {
     pub(super) path: Path,
     pub(super) root: StateRoot,
+    pub(super) value: &'a [u8],
 }
 
 /// What happens to one key's leaf: it is set, or it goes.
 #[derive(Clone, Copy)]
-pub(super) struct LeafChange {
+pub(super) struct LeafChange<'a> {
     pub(super) path: Path,
-    pub(super) root: Option<StateRoot>,
+    pub(super) leaf: Option<Leaf<'a>>,
 }
 
-impl LeafChange {
+impl<'a> LeafChange<'a> {
     /// The changes of a batch in the order of their paths.
-    pub(super) fn sorted(changes: &BTreeMap<StateKey, Option<Vec<u8>>>) -> Vec<Self> {
-        let change = |(key, value): (&StateKey, &Option<Vec<u8>>)| {
-            let path = key.path();
-            Self {
-                path,
-                root: value.as_ref().map(|value| leaf_root(&path, value)),
-            }
+    pub(super) fn sorted(changes: &'a Changes) -> Vec<Self> {
+        let change = |(path, value): (&Path, &'a Option<Vec<u8>>)| Self {
+            path: *path,
+            leaf: value.as_deref().map(|value| Leaf {
+                path: *path,
+                root: leaf_root(path, value),
+                value,
+            }),
         };
-        let mut sorted: Vec<Self> = changes.iter().map(change).collect();
-        sorted.sort_unstable_by_key(|change| change.path);
-        sorted
+        changes.iter().map(change).collect()
     }
 }
 
-/// The sorted leaves under one prefix.
+/// The leaves under one prefix, with their values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bucket {
-    slots: [StateRoot; SLOTS],
-    leaves: Vec<Leaf>,
+    bytes: Box<[u8]>,
+    /// Where the bucket begins in them.
+    start: usize,
 }
 
 impl Bucket {
@@ -54,151 +61,188 @@ impl Bucket {
     /// which is in memory; more would make a store write more for each change.
     pub const MAX_LEAVES: usize = 20;
 
-    /// Length of the encoding of a bucket of `count` leaves.
-    #[must_use]
-    pub const fn encoded_length(count: usize) -> usize {
-        (SLOTS + 2 * count) * HASH
-    }
-
     /// Number of leaves, at least one.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.leaves.len()
+        self.leaves().len()
     }
 
-    /// The bytes on disk: four slot roots of 32 bytes, then for each leaf its path and its root.
+    /// The bytes on disk: number of leaves (2), four slot roots of 32 bytes, for each leaf its path
+    /// and its root, for each leaf where its value ends (4, counted from where the first begins), the
+    /// values. Numbers are big-endian.
     #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(Self::encoded_length(self.leaves.len()));
-        self.encode_into(&mut bytes);
-        bytes
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(self.start..).unwrap_or_default()
     }
 
-    /// Appends what [`Self::encode`] gives.
-    pub fn encode_into(&self, bytes: &mut Vec<u8>) {
-        for slot in &self.slots {
-            bytes.extend_from_slice(slot.as_bytes());
-        }
-        for leaf in &self.leaves {
-            bytes.extend_from_slice(leaf.path.as_bytes());
-            bytes.extend_from_slice(leaf.root.as_bytes());
-        }
-    }
-
-    /// Reads what [`Self::encode`] gave. Slot roots are not recomputed: guard stored bytes with a
-    /// checksum.
+    /// Reads what [`Self::as_bytes`] gave, from `start` of `bytes` to their end. Roots are not
+    /// recomputed: guard stored bytes with a checksum.
     ///
     /// # Errors
     ///
-    /// When the length is not that of 1 to [`Self::MAX_LEAVES`] leaves, or they are not in order.
-    pub fn decode(bytes: &[u8]) -> Result<Self, BucketFault> {
-        let (hashes, rest) = bytes.as_chunks::<HASH>();
-        let (slots, rows) = hashes
-            .split_first_chunk::<SLOTS>()
-            .ok_or(BucketFault::Length)?;
-        let (rows, half_row) = rows.as_chunks::<2>();
-        let fits = (1..=Self::MAX_LEAVES).contains(&rows.len());
-        if !fits || !rest.is_empty() || !half_row.is_empty() {
+    /// When the length is not that of 1 to [`Self::MAX_LEAVES`] leaves and their values, or they are
+    /// not in order.
+    pub fn decode(bytes: Vec<u8>, start: usize) -> Result<Self, BucketFault> {
+        let bytes = bytes.into_boxed_slice();
+        let found = bytes.get(start..).ok_or(BucketFault::Length)?;
+        let count = count_of(found).ok_or(BucketFault::Length)?;
+        let lists = HEAD + count * (LEAF + END);
+        let fits = (1..=Self::MAX_LEAVES).contains(&count) && found.len() >= lists;
+        if !fits {
             return Err(BucketFault::Length);
         }
-        if !rows.is_sorted_by(|[a, _], [b, _]| a < b) {
+        let bucket = Self { bytes, start };
+        let ends = || bucket.ends().iter().map(|end| u32::from_be_bytes(*end));
+        let whole = ends().last().and_then(|end| usize::try_from(end).ok());
+        if !ends().is_sorted() || whole != bucket.as_bytes().len().checked_sub(lists) {
+            return Err(BucketFault::Length);
+        }
+        if !bucket.leaves().is_sorted_by(|a, b| path(a) < path(b)) {
             return Err(BucketFault::Order);
         }
-        let leaf = |[path, root]: &[[u8; HASH]; 2]| Leaf {
-            path: Path::new(*path),
-            root: StateRoot::new(*root),
-        };
-        Ok(Self {
-            slots: slots.map(StateRoot::new),
-            leaves: rows.iter().map(leaf).collect(),
-        })
+        Ok(bucket)
     }
 
-    /// The bucket of `leaves` (1 to [`Self::MAX_LEAVES`], in order) under a prefix of `depth` bits.
-    pub(super) fn new(depth: u16, leaves: Vec<Leaf>) -> Self {
-        Self::with_slots(depth, leaves, [None; SLOTS])
-    }
-
-    /// The paths of the leaves, in order.
-    pub fn paths(&self) -> impl ExactSizeIterator<Item = &Path> {
-        self.leaves.iter().map(|leaf| &leaf.path)
-    }
-
-    /// The place of a leaf among [`Self::paths`], if it is there.
-    #[must_use]
-    pub fn place(&self, path: &Path) -> Option<usize> {
-        self.leaves
-            .binary_search_by_key(path, |leaf| leaf.path)
-            .ok()
-    }
-
-    pub(super) fn leaves(&self) -> &[Leaf] {
-        &self.leaves
-    }
-
-    /// The root of the leaves, under a prefix of `depth` bits.
-    pub(super) fn root(&self, depth: u16) -> StateRoot {
-        let mut counts = [0usize; SLOTS];
-        for leaf in self.leaves.iter() {
-            if let Some(count) = counts.get_mut(slot(&leaf.path, depth)) {
-                *count += 1;
-            }
-        }
+    /// The bucket of `leaves` (1 to [`Self::MAX_LEAVES`], in order) under a prefix of `depth` bits,
+    /// and its root. Slots whose roots are `known` are not hashed again.
+    pub(super) fn build(
+        depth: u16,
+        leaves: &[Leaf<'_>],
+        known: [Option<StateRoot>; SLOTS],
+    ) -> (Self, StateRoot) {
         let mut subtrees = [(EMPTY_ROOT, 0); SLOTS];
-        for (subtree, known) in subtrees.iter_mut().zip(self.slots.iter().zip(counts)) {
-            *subtree = (*known.0, known.1);
+        let mut rest = leaves;
+        for (number, (subtree, known)) in subtrees.iter_mut().zip(known).enumerate() {
+            let end = rest.partition_point(|leaf| slot(&leaf.path, depth) <= number);
+            let (inside, after) = rest.split_at(end);
+            let root = known.unwrap_or_else(|| subtree_root(inside, depth + 2));
+            *subtree = (root, inside.len());
+            rest = after;
         }
-        fold(&subtrees).0
+        let bytes = encode(&subtrees, leaves).into_boxed_slice();
+        (Self { bytes, start: 0 }, fold(&subtrees).0)
     }
 
-    /// The bucket of `leaves`, which are this one's after `changes`; slots that no change touches
-    /// keep their roots.
-    pub(super) fn changed(&self, depth: u16, leaves: Vec<Leaf>, changes: &[LeafChange]) -> Self {
-        let mut known = self.slots.map(Some);
+    /// The slot roots that hold still after `changes`, under a prefix of `depth` bits.
+    pub(super) fn untouched(
+        &self,
+        depth: u16,
+        changes: &[LeafChange<'_>],
+    ) -> [Option<StateRoot>; SLOTS] {
+        let mut known = [None; SLOTS];
+        let roots = self.as_bytes().get(2..HEAD).unwrap_or_default();
+        for (known, root) in known.iter_mut().zip(roots.as_chunks::<HASH>().0) {
+            *known = Some(StateRoot::new(*root));
+        }
         for change in changes {
             if let Some(root) = known.get_mut(slot(&change.path, depth)) {
                 *root = None;
             }
         }
-        Self::with_slots(depth, leaves, known)
+        known
     }
 
-    fn with_slots(depth: u16, leaves: Vec<Leaf>, known: [Option<StateRoot>; SLOTS]) -> Self {
-        let mut slots = [EMPTY_ROOT; SLOTS];
-        let mut rest = leaves.as_slice();
-        for (number, (root, known)) in slots.iter_mut().zip(known).enumerate() {
-            let end = rest.partition_point(|leaf| slot(&leaf.path, depth) <= number);
-            let (inside, after) = rest.split_at(end);
-            *root = known.unwrap_or_else(|| subtree_root(inside, depth + 2));
-            rest = after;
+    /// The paths of the leaves, in order.
+    pub fn paths(&self) -> impl ExactSizeIterator<Item = Path> + DoubleEndedIterator {
+        self.leaves().iter().map(path)
+    }
+
+    /// The value of a leaf, if it is there.
+    #[must_use]
+    pub fn value(&self, wanted: &Path) -> Option<&[u8]> {
+        let place = self.leaves().binary_search_by_key(wanted, path).ok()?;
+        self.value_at(place)
+    }
+
+    /// Appends the leaves that are left after `changes`, all in order of their paths.
+    pub(super) fn merge<'a>(&'a self, changes: &[LeafChange<'a>], into: &mut Vec<Leaf<'a>>) {
+        let mut at = 0;
+        let rows = self.leaves();
+        for change in changes {
+            let rest = rows.get(at..).unwrap_or_default();
+            let before = at + rest.partition_point(|row| path(row) < change.path);
+            self.push(at..before, into);
+            let replaced = rows.get(before).is_some_and(|row| path(row) == change.path);
+            at = before + usize::from(replaced);
+            into.extend(change.leaf);
         }
-        Self { slots, leaves }
+        self.push(at..rows.len(), into);
+    }
+
+    /// Appends some leaves.
+    pub(super) fn push<'a>(&'a self, places: Range<usize>, into: &mut Vec<Leaf<'a>>) {
+        let rows = self.leaves().get(places.clone()).unwrap_or_default();
+        into.extend(places.zip(rows).map(|(place, row)| Leaf {
+            path: path(row),
+            root: StateRoot::new(half(row, 1)),
+            value: self.value_at(place).unwrap_or_default(),
+        }));
+    }
+
+    fn value_at(&self, place: usize) -> Option<&[u8]> {
+        let ends = self.ends();
+        let end = |place: usize| usize::try_from(u32::from_be_bytes(*ends.get(place)?)).ok();
+        let start = place.checked_sub(1).map_or(Some(0), end)?;
+        let values = HEAD + ends.len() * (LEAF + END);
+        self.as_bytes().get(values + start..values + end(place)?)
+    }
+
+    fn leaves(&self) -> &[[u8; LEAF]] {
+        let bytes = self.as_bytes();
+        let length = count_of(bytes).unwrap_or_default() * LEAF;
+        let leaves = bytes.get(HEAD..HEAD + length).unwrap_or_default();
+        leaves.as_chunks::<LEAF>().0
+    }
+
+    fn ends(&self) -> &[[u8; END]] {
+        let bytes = self.as_bytes();
+        let count = count_of(bytes).unwrap_or_default();
+        let start = HEAD + count * LEAF;
+        let ends = bytes.get(start..start + count * END).unwrap_or_default();
+        ends.as_chunks::<END>().0
     }
 }
 
-/// `leaves` after `changes`, both in order of their paths.
-pub(super) fn merge(leaves: &[Leaf], changes: &[LeafChange]) -> Vec<Leaf> {
-    let mut merged = Vec::with_capacity(leaves.len() + changes.len());
-    let mut rest = leaves;
-    for change in changes {
-        let before = rest.partition_point(|leaf| leaf.path < change.path);
-        let (kept, after) = rest.split_at(before);
-        merged.extend_from_slice(kept);
-        rest = match after.split_first() {
-            Some((old, after)) if old.path == change.path => after,
-            _ => after,
-        };
-        merged.extend(change.root.map(|root| Leaf {
-            path: change.path,
-            root,
-        }));
+fn encode(subtrees: &[(StateRoot, usize); SLOTS], leaves: &[Leaf<'_>]) -> Vec<u8> {
+    let values: usize = leaves.iter().map(|leaf| leaf.value.len()).sum();
+    let mut bytes = Vec::with_capacity(HEAD + leaves.len() * (LEAF + END) + values);
+    // At most MAX_LEAVES, which fits.
+    bytes.extend(u16::try_from(leaves.len()).unwrap_or(u16::MAX).to_be_bytes());
+    for (root, _) in subtrees {
+        bytes.extend_from_slice(root.as_bytes());
     }
-    merged.extend_from_slice(rest);
-    merged
+    for leaf in leaves {
+        bytes.extend_from_slice(leaf.path.as_bytes());
+        bytes.extend_from_slice(leaf.root.as_bytes());
+    }
+    let mut end = 0u32;
+    for leaf in leaves {
+        // Values are bounded by what an event may hold, so that the sum fits.
+        end = end.saturating_add(u32::try_from(leaf.value.len()).unwrap_or(u32::MAX));
+        bytes.extend(end.to_be_bytes());
+    }
+    for leaf in leaves {
+        bytes.extend_from_slice(leaf.value);
+    }
+    bytes
+}
+
+fn count_of(bytes: &[u8]) -> Option<usize> {
+    let count = bytes.first_chunk::<2>()?;
+    Some(usize::from(u16::from_be_bytes(*count)))
+}
+
+fn path(row: &[u8; LEAF]) -> Path {
+    Path::new(half(row, 0))
+}
+
+fn half(row: &[u8; LEAF], which: usize) -> [u8; HASH] {
+    let halves = row.as_chunks::<HASH>().0;
+    halves.get(which).copied().unwrap_or_default()
 }
 
 /// The root of leaves that agree on their first `depth` bits, by the definition.
-fn subtree_root(leaves: &[Leaf], depth: u16) -> StateRoot {
+fn subtree_root(leaves: &[Leaf<'_>], depth: u16) -> StateRoot {
     match leaves {
         [] => EMPTY_ROOT,
         [leaf] => leaf.root,

@@ -8,7 +8,11 @@ use std::fmt;
 ///
 /// Keys of different domains differ in their first byte. The map itself sees only their hash.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StateKey(Box<[u8]>);
+pub struct StateKey {
+    bytes: Box<[u8]>,
+    /// SHA-256 of the bytes: computed once, asked for by every read and write.
+    path: Path,
+}
 
 impl StateKey {
     /// The longest key, in bytes.
@@ -21,7 +25,7 @@ impl StateKey {
     /// When there are none, or more than [`Self::MAX_LENGTH`].
     pub fn new(bytes: &[u8]) -> Result<Self, StateKeyError> {
         match bytes.len() {
-            1..=Self::MAX_LENGTH => Ok(Self(bytes.into())),
+            1..=Self::MAX_LENGTH => Ok(Self::of(bytes.into())),
             found => Err(StateKeyError { found }),
         }
     }
@@ -29,7 +33,7 @@ impl StateKey {
     /// The key of the only value of its kind: the domain byte alone.
     #[must_use]
     pub fn single(domain: u8) -> Self {
-        Self([domain].into())
+        Self::of([domain].into())
     }
 
     /// The key of what is kept about `name`: domain byte ‖ length of the name in one byte ‖ name.
@@ -38,7 +42,7 @@ impl StateKey {
         let name = name.as_str().as_bytes();
         // A name has at most 40 bytes, so the length fits and the key has at most 42.
         let length = u8::try_from(name.len()).unwrap_or(u8::MAX);
-        Self([&[domain, length], name].concat().into())
+        Self::of([&[domain, length], name].concat().into())
     }
 
     /// The key of something that `owner` created under `handle`: domain byte ‖ length of the name in
@@ -48,25 +52,30 @@ impl StateKey {
         let name = owner.as_str().as_bytes();
         // A name has at most 40 bytes, so the length fits and the key has at most 58.
         let length = u8::try_from(name.len()).unwrap_or(u8::MAX);
-        Self([&[domain, length], name, handle].concat().into())
+        Self::of([&[domain, length], name, handle].concat().into())
+    }
+
+    fn of(bytes: Box<[u8]>) -> Self {
+        let path = Path::new(sha256(&[&bytes]));
+        Self { bytes, path }
     }
 
     /// The bytes of the key.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 
     /// Where the key stands in the map: SHA-256 of its bytes.
     #[must_use]
-    pub fn path(&self) -> Path {
-        Path::new(sha256(&[&self.0]))
+    pub const fn path(&self) -> Path {
+        self.path
     }
 }
 
 impl fmt::Debug for StateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "StateKey({})", hex::encode(&self.0))
+        write!(f, "StateKey({})", hex::encode(&self.bytes))
     }
 }
 

@@ -1,11 +1,11 @@
 //! The tree above the buckets, in memory.
 
 use super::bucket::LeafChange;
+use super::cell::BucketCell;
 use super::hash::{EMPTY_ROOT, node_root};
 use super::update::{MapUpdate, Updater};
-use super::{BucketReader, Path, Prefix, StateKey};
+use super::{Changes, Path, Prefix};
 use crate::{ReadFailed, StateRoot};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The root and number of the leaves of one bucket: all that the tree above keeps of it.
@@ -50,67 +50,89 @@ impl BucketRoot {
     }
 }
 
-/// A node of the tree above the buckets. Shared between maps, never changed.
-#[derive(Debug)]
-pub(super) enum Node {
-    /// A bucket, kept elsewhere.
-    Bucket(BucketRoot),
-    /// Two or more leaves, those whose next bit is 0 on the left.
-    Inner {
-        root: StateRoot,
-        left: Arc<Node>,
-        right: Arc<Node>,
-    },
+/// The tree down to the buckets. Its nodes are shared between maps and never change.
+#[derive(Clone, Debug)]
+pub(super) enum Tree {
+    Empty,
+    Bucket(Arc<BucketCell>),
+    Inner(Arc<Inner>),
 }
 
-impl Node {
+/// Two or more leaves, those whose next bit is 0 on the left.
+#[derive(Debug)]
+pub(super) struct Inner {
+    root: StateRoot,
+    pub(super) left: Tree,
+    pub(super) right: Tree,
+}
+
+impl Tree {
     /// Joins two subtrees that hold two leaves or more together.
-    pub(super) fn inner(left: Arc<Self>, right: Arc<Self>) -> Self {
-        Self::Inner {
+    pub(super) fn inner(left: Self, right: Self) -> Self {
+        Self::Inner(Arc::new(Inner {
             root: node_root(&left.root(), &right.root()),
             left,
             right,
+        }))
+    }
+
+    fn root(&self) -> StateRoot {
+        match self {
+            Self::Empty => EMPTY_ROOT,
+            Self::Bucket(cell) => cell.root().root,
+            Self::Inner(inner) => inner.root,
         }
     }
 
-    pub(super) fn root(&self) -> StateRoot {
+    /// The number of leaves, unless they are too many for one bucket.
+    pub(super) fn bucket_count(&self) -> Option<u16> {
         match self {
-            Self::Bucket(bucket) => bucket.root,
-            Self::Inner { root, .. } => *root,
+            Self::Empty => Some(0),
+            Self::Bucket(cell) => Some(cell.root().count),
+            Self::Inner(_) => None,
+        }
+    }
+
+    pub(super) const fn cell(&self) -> Option<&Arc<BucketCell>> {
+        match self {
+            Self::Bucket(cell) => Some(cell),
+            Self::Empty | Self::Inner(_) => None,
         }
     }
 }
 
-/// The authenticated map: its root, and the tree down to the buckets.
+/// The authenticated map: its root, the tree down to the buckets, and in these the values.
 #[derive(Clone, Debug)]
 pub struct StateMap {
-    top: Arc<Node>,
+    top: Tree,
 }
 
 impl StateMap {
     /// The map of nothing.
     #[must_use]
-    pub fn empty() -> Self {
-        Self {
-            top: Arc::new(Node::Bucket(BucketRoot::EMPTY)),
-        }
+    pub const fn empty() -> Self {
+        Self { top: Tree::Empty }
     }
 
-    /// The map whose buckets have these roots, in the order of their prefixes, as they stood when
-    /// it was stored ([`MapUpdate::buckets`]). No roots: the empty map. Reads no bucket.
+    /// The map of these places in the order of their prefixes, as they stood when it was stored
+    /// ([`MapUpdate::buckets`]); `None` for one that is empty. No places: the empty map. Reads no
+    /// bucket.
     ///
     /// # Errors
     ///
     /// When the prefixes do not cover every path exactly once.
-    pub fn load(roots: impl IntoIterator<Item = (Prefix, BucketRoot)>) -> Result<Self, LoadFault> {
-        let mut loaded: Vec<(Prefix, Arc<Node>)> = Vec::new();
-        for (prefix, root) in roots {
-            let mut place = (prefix, Arc::new(Node::Bucket(root)));
+    pub fn load(
+        places: impl IntoIterator<Item = (Prefix, Option<BucketCell>)>,
+    ) -> Result<Self, LoadFault> {
+        let mut loaded: Vec<(Prefix, Tree)> = Vec::new();
+        for (prefix, cell) in places {
+            let tree = cell.map_or(Tree::Empty, |cell| Tree::Bucket(Arc::new(cell)));
+            let mut place = (prefix, tree);
             while let Some((prefix, left)) = loaded.pop_if(|left| siblings(&left.0, &place.0)) {
                 let Some((parent, _)) = prefix.parent() else {
                     return Err(LoadFault);
                 };
-                place = (parent, Arc::new(Node::inner(left, place.1)));
+                place = (parent, Tree::inner(left, place.1));
             }
             loaded.push(place);
         }
@@ -127,21 +149,35 @@ impl StateMap {
         self.top.root()
     }
 
-    /// The prefix of the bucket in which `path` is, if it is in the map at all; `None` where no
-    /// bucket holds anything.
-    #[must_use]
-    pub fn locate(&self, path: &Path) -> Option<Prefix> {
-        let (mut node, mut prefix) = (&self.top, Prefix::ROOT);
-        loop {
-            match &**node {
-                Node::Bucket(bucket) => return (bucket.count > 0).then_some(prefix),
-                Node::Inner { left, right, .. } => {
-                    let bit = path.bit(prefix.length().into());
-                    node = if bit { right } else { left };
-                    prefix = prefix.child(bit);
-                }
-            }
+    /// The value at `path`.
+    ///
+    /// # Errors
+    ///
+    /// When its bucket cannot be read.
+    pub fn value(&self, path: &Path) -> Result<Option<Vec<u8>>, ReadFailed> {
+        let mut tree = &self.top;
+        let mut depth = 0;
+        while let Tree::Inner(inner) = tree {
+            tree = inner.child(path.bit(depth));
+            depth += 1;
         }
+        let Some(cell) = tree.cell() else {
+            return Ok(None);
+        };
+        Ok(cell.bucket()?.value(path).map(<[u8]>::to_vec))
+    }
+
+    /// The bucket that stands at exactly this place, if one does.
+    #[must_use]
+    pub fn cell(&self, prefix: &Prefix) -> Option<&Arc<BucketCell>> {
+        let mut tree = &self.top;
+        for depth in 0..u16::from(prefix.length()) {
+            let Tree::Inner(inner) = tree else {
+                return None;
+            };
+            tree = inner.child(prefix.bit(depth));
+        }
+        tree.cell()
     }
 
     /// Computes the map after `changes` (`None` removes a key; an absent one stays absent) and
@@ -150,22 +186,10 @@ impl StateMap {
     /// # Errors
     ///
     /// When a bucket cannot be read or is not the one that was stored.
-    pub fn update(
-        &self,
-        buckets: &(impl BucketReader + ?Sized),
-        changes: &BTreeMap<StateKey, Option<Vec<u8>>>,
-    ) -> Result<MapUpdate, ReadFailed> {
-        self.update_leaves(buckets, &LeafChange::sorted(changes))
-    }
-
-    /// [`Self::update`] with the changes hashed and in order of their paths.
-    pub(super) fn update_leaves(
-        &self,
-        buckets: &(impl BucketReader + ?Sized),
-        changes: &[LeafChange],
-    ) -> Result<MapUpdate, ReadFailed> {
-        let mut updater = Updater::new(buckets);
-        let top = updater.node(&self.top, Prefix::ROOT, changes)?;
+    pub fn update(&self, changes: &Changes) -> Result<MapUpdate, ReadFailed> {
+        let mut updater = Updater::default();
+        let changes = LeafChange::sorted(changes);
+        let top = updater.tree(&self.top, Prefix::ROOT, &changes)?;
         Ok(updater.finish(self.root(), Self { top }))
     }
 
@@ -181,8 +205,14 @@ impl StateMap {
                 found: update.base(),
             });
         }
-        self.top = Arc::clone(&update.map().top);
+        self.top = update.map().top.clone();
         Ok(())
+    }
+}
+
+impl Inner {
+    const fn child(&self, bit: bool) -> &Tree {
+        if bit { &self.right } else { &self.left }
     }
 }
 

@@ -7,11 +7,12 @@
 //! - [`StateMap::update`] changes nothing; [`StateMap::apply`] swaps one pointer. A map is cheap to
 //!   clone, and a clone never changes under its reader.
 //!
-//! The binary tree above the buckets is in memory; a bucket, read through [`BucketReader`], holds
-//! the sorted leaves under one prefix. `docs/decisions/state-map.md` has the format as byte tables
-//! and what it costs.
+//! The binary tree above the buckets is in memory; a bucket holds the sorted leaves under one prefix
+//! with their values, in memory until a store puts it away ([`BucketCell::put_away`]).
+//! `docs/decisions/state-map.md` has the format as byte tables and what it costs.
 
 mod bucket;
+mod cell;
 mod hash;
 mod key;
 mod map;
@@ -21,23 +22,14 @@ mod tests;
 mod update;
 
 pub use bucket::{Bucket, BucketFault};
+pub use cell::{BucketCell, StoredBucket};
 pub use hash::{EMPTY_ROOT, leaf_root, node_root};
 pub use key::{StateKey, StateKeyError};
 pub use map::{BucketRoot, LoadFault, StaleUpdate, StateMap};
 pub use prefix::{Path, Prefix, PrefixError};
 pub use update::{BucketChange, MapUpdate};
 
-use crate::ReadFailed;
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
-/// Where [`StateMap`] gets its buckets from: a store, or a layer above one.
-pub trait BucketReader {
-    /// The bucket under `prefix`, as last handed out in a [`MapUpdate`] that was applied.
-    ///
-    /// It is asked only for buckets that hold something.
-    ///
-    /// # Errors
-    ///
-    /// When the bucket is missing or cannot be read: never a verdict on a block.
-    fn bucket(&self, prefix: &Prefix) -> Result<Arc<Bucket>, ReadFailed>;
-}
+/// What a batch does to the state: the new value at each path, or none.
+pub type Changes = BTreeMap<Path, Option<Vec<u8>>>;

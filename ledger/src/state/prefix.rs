@@ -1,10 +1,25 @@
 //! Places in the tree: a whole path for a leaf, the first bits of one for a node or a bucket.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 /// SHA-256 of a state key: where its leaf stands. Bit 0 is the most significant bit of byte 0.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Path([u8; 32]);
+
+/// In the order of the bytes. Paths are hashes, so that the first eight nearly always decide: they
+/// are compared as one number.
+impl Ord for Path {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.first().cmp(&other.first()).then_with(|| self.0.cmp(&other.0))
+    }
+}
+
+impl PartialOrd for Path {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl Path {
     /// Wraps 32 bytes.
@@ -17,6 +32,11 @@ impl Path {
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    fn first(&self) -> u64 {
+        let first = self.0.first_chunk::<8>().copied();
+        u64::from_be_bytes(first.unwrap_or_default())
     }
 
     /// The bit that is reached after `depth` others; `false` below the last one.
@@ -85,6 +105,11 @@ impl Prefix {
             *byte &= !(0x80 >> (self.length % 8));
         }
         Some((self, last))
+    }
+
+    /// The bit that is reached after `depth` others; `false` below the last one.
+    pub(super) fn bit(&self, depth: u16) -> bool {
+        bit(&self.bits, depth)
     }
 
     /// Whether `path` lies under this prefix.

@@ -1,8 +1,7 @@
 //! The map against the definition of its root, over random batches and crafted deep paths.
 
-use super::bucket::LeafChange;
 use super::*;
-use crate::{StateRoot, sha256};
+use crate::{ReadFailed, StateRoot, sha256};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,12 +13,26 @@ struct Stored {
     roots: BTreeMap<Prefix, BucketRoot>,
 }
 
+/// A bucket that is read from its bytes; none if it is lost.
+#[derive(Debug)]
+struct Kept(Option<Vec<u8>>);
+
+impl StoredBucket for Kept {
+    fn read(&self) -> Result<Arc<Bucket>, ReadFailed> {
+        let bytes = self.0.clone();
+        let bytes = bytes.ok_or_else(|| ReadFailed("no such bucket".into()))?;
+        Ok(Arc::new(Bucket::decode(bytes, 0)?))
+    }
+}
+
 impl Stored {
     fn write(&mut self, update: &MapUpdate) {
         for (prefix, change) in update.buckets() {
             match change {
-                BucketChange::Write { bucket, .. } => {
-                    self.buckets.insert(*prefix, bucket.encode());
+                BucketChange::Write(cell) => {
+                    let bytes = cell.bucket().unwrap().as_bytes().to_vec();
+                    cell.put_away(Box::new(Kept(Some(bytes.clone()))));
+                    self.buckets.insert(*prefix, bytes);
                 }
                 BucketChange::Empty | BucketChange::Remove => {
                     self.buckets.remove(prefix);
@@ -32,25 +45,20 @@ impl Stored {
         }
     }
 
+    fn places(&self) -> Vec<(Prefix, Option<BucketCell>)> {
+        let place = |(prefix, root): (&Prefix, &BucketRoot)| {
+            let kept = Kept(self.buckets.get(prefix).cloned());
+            let cell = (root.count > 0).then(|| BucketCell::stored(*root, Box::new(kept)));
+            (*prefix, cell)
+        };
+        self.roots.iter().map(place).collect()
+    }
+
     /// What a store hands to [`StateMap::load`]: the roots in the order of their encoded prefixes.
     fn load(&self) -> StateMap {
-        let rows: BTreeMap<Vec<u8>, [u8; 34]> = self
-            .roots
-            .iter()
-            .map(|(prefix, root)| (prefix.encode(), root.encode()))
-            .collect();
-        let decode = |(prefix, root): (&Vec<u8>, &[u8; 34])| {
-            (Prefix::decode(prefix).unwrap(), BucketRoot::decode(root))
-        };
-        StateMap::load(rows.iter().map(decode)).unwrap()
-    }
-}
-
-impl BucketReader for Stored {
-    fn bucket(&self, prefix: &Prefix) -> Result<Arc<Bucket>, ReadFailed> {
-        let missing = || ReadFailed("no such bucket".into());
-        let bytes = self.buckets.get(prefix).ok_or_else(missing)?;
-        Ok(Arc::new(Bucket::decode(bytes)?))
+        let mut places = self.places();
+        places.sort_by_key(|(prefix, _)| prefix.encode());
+        StateMap::load(places).unwrap()
     }
 }
 
@@ -93,39 +101,47 @@ fn batches(
     prop::collection::vec(prop::collection::btree_map(path, value, 0..size), 1..8)
 }
 
+/// Every batch goes on from the map in memory, or from one that was just loaded.
 fn check(batches: Vec<BTreeMap<Path, Option<u8>>>) {
     let (mut map, mut stored) = (StateMap::empty(), Stored::default());
-    let mut model: BTreeMap<Path, StateRoot> = BTreeMap::new();
-    for batch in batches {
-        let root = |path: &Path, value: u8| leaf_root(path, &[value]);
-        let changes: Vec<LeafChange> = batch
-            .iter()
-            .map(|(path, value)| LeafChange {
-                path: *path,
-                root: value.map(|v| root(path, v)),
-            })
-            .collect();
-        let update = map.update_leaves(&stored, &changes).unwrap();
-        for change in &changes {
-            match change.root {
-                Some(root) => model.insert(change.path, root),
-                None => model.remove(&change.path),
+    let mut model: BTreeMap<Path, u8> = BTreeMap::new();
+    for (number, batch) in batches.into_iter().enumerate() {
+        let value = |(path, value): (&Path, &Option<u8>)| (*path, value.map(|v| vec![v; 3]));
+        let update = map.update(&batch.iter().map(value).collect()).unwrap();
+        for (path, value) in batch {
+            match value {
+                Some(value) => model.insert(path, value),
+                None => model.remove(&path),
             };
         }
-        let leaves: Vec<_> = model.iter().map(|(path, root)| (*path, *root)).collect();
+        let leaf = |(path, value): (&Path, &u8)| (*path, leaf_root(path, &[*value; 3]));
+        let leaves: Vec<_> = model.iter().map(leaf).collect();
         assert_eq!(update.root(), naive(&leaves, 0));
         stored.write(&update);
         map.apply(&update).unwrap();
-        assert_eq!(map.root(), stored.load().root());
-        for (prefix, bytes) in &stored.buckets {
-            let bucket = Bucket::decode(bytes).unwrap();
-            let root = BucketRoot {
-                root: bucket.root(prefix.length().into()),
-                count: bucket.count().try_into().unwrap(),
-            };
-            assert_eq!(stored.roots.get(prefix), Some(&root));
-            assert!(bucket.paths().all(|path| map.locate(path) == Some(*prefix)));
+        let loaded = stored.load();
+        assert_eq!(map.root(), loaded.root());
+        if number % 2 == 1 {
+            map = loaded;
         }
+        for (path, value) in &model {
+            assert_eq!(map.value(path).unwrap(), Some(vec![*value; 3]));
+        }
+        check_buckets(&stored, &map);
+    }
+}
+
+/// What is stored is what the map has, and its slot roots are those of its leaves.
+fn check_buckets(stored: &Stored, map: &StateMap) {
+    for (prefix, bytes) in &stored.buckets {
+        let bucket = Bucket::decode(bytes.clone(), 0).unwrap();
+        let mut leaves = Vec::new();
+        bucket.push(0..bucket.count(), &mut leaves);
+        let (again, root) = Bucket::build(prefix.length().into(), &leaves, Default::default());
+        assert_eq!(again, bucket);
+        let count = bucket.count().try_into().unwrap();
+        assert_eq!(stored.roots.get(prefix), Some(&BucketRoot { root, count }));
+        assert_eq!(map.cell(prefix).unwrap().root().root, root);
     }
 }
 
@@ -173,17 +189,17 @@ fn a_chain_as_deep_as_paths_go_keeps_its_root() {
     check(vec![all(Some(1)), but_one, all(Some(2)), all(None)]);
 }
 
-fn changes(range: std::ops::Range<u32>) -> BTreeMap<StateKey, Option<Vec<u8>>> {
+fn changes(range: std::ops::Range<u32>) -> Changes {
+    let key = |n: u32| StateKey::new(&n.to_be_bytes()).unwrap();
     range
-        .map(|n| (StateKey::new(&n.to_be_bytes()).unwrap(), Some(vec![7; 9])))
+        .map(|n| (key(n).path(), Some(vec![7; 9])))
         .collect()
 }
 
 #[test]
 fn update_changes_nothing_and_apply_wants_its_base() {
-    let stored = Stored::default();
     let mut map = StateMap::empty();
-    let update = map.update(&stored, &changes(0..500)).unwrap();
+    let update = map.update(&changes(0..500)).unwrap();
     assert_eq!(map.root(), EMPTY_ROOT);
     assert_eq!(update.base(), EMPTY_ROOT);
     map.apply(&update).unwrap();
@@ -194,12 +210,10 @@ fn update_changes_nothing_and_apply_wants_its_base() {
 #[test]
 fn one_batch_and_many_give_one_root() {
     let mut stored = Stored::default();
-    let at_once = StateMap::empty()
-        .update(&stored, &changes(0..2000))
-        .unwrap();
+    let at_once = StateMap::empty().update(&changes(0..2000)).unwrap();
     let mut map = StateMap::empty();
     for start in (0..2000).step_by(100) {
-        let update = map.update(&stored, &changes(start..start + 100)).unwrap();
+        let update = map.update(&changes(start..start + 100)).unwrap();
         stored.write(&update);
         map.apply(&update).unwrap();
     }
@@ -209,25 +223,23 @@ fn one_batch_and_many_give_one_root() {
 #[test]
 fn a_missing_or_exchanged_bucket_is_a_failed_read() {
     let mut stored = Stored::default();
-    let update = StateMap::empty().update(&stored, &changes(0..200)).unwrap();
+    let update = StateMap::empty().update(&changes(0..200)).unwrap();
     stored.write(&update);
-    let good = stored.clone();
-    let (first, second) = {
-        let mut prefixes = stored.buckets.keys();
-        (*prefixes.next().unwrap(), *prefixes.next().unwrap())
-    };
-    stored.buckets.insert(first, good.buckets[&second].clone());
-    assert!(update.map().update(&stored, &changes(0..200)).is_err());
+    let mut prefixes = stored.buckets.keys().copied();
+    let (first, second) = (prefixes.next().unwrap(), prefixes.next().unwrap());
+    let good = stored.buckets[&second].clone();
+    stored.buckets.insert(first, good);
+    assert!(stored.load().update(&changes(0..200)).is_err());
     stored.buckets.remove(&first);
-    assert!(update.map().update(&stored, &changes(0..200)).is_err());
+    assert!(stored.load().update(&changes(0..200)).is_err());
 }
 
 #[test]
 fn roots_with_a_gap_are_refused() {
     let mut stored = Stored::default();
-    stored.write(&StateMap::empty().update(&stored, &changes(0..200)).unwrap());
-    let mut roots: Vec<_> = stored.roots.into_iter().collect();
-    assert!(StateMap::load(roots.clone()).is_ok());
-    roots.remove(1);
-    assert_eq!(StateMap::load(roots).unwrap_err(), LoadFault);
+    stored.write(&StateMap::empty().update(&changes(0..200)).unwrap());
+    assert!(StateMap::load(stored.places()).is_ok());
+    let mut places = stored.places();
+    places.remove(1);
+    assert_eq!(StateMap::load(places).unwrap_err(), LoadFault);
 }

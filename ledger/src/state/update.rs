@@ -1,25 +1,20 @@
 //! One batch of changes: each bucket is computed once, and each node above the buckets once.
 
-use super::bucket::{Bucket, BucketFault, Leaf, LeafChange, merge};
-use super::map::{BucketRoot, Node, StateMap};
-use super::{BucketReader, Prefix};
+use super::bucket::{Bucket, BucketFault, Leaf, LeafChange};
+use super::cell::BucketCell;
+use super::map::{StateMap, Tree};
+use super::{BucketRoot, Prefix};
 use crate::{ReadFailed, StateRoot};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Two sibling buckets with fewer leaves than this together become one.
 const MERGE_BELOW: u16 = 8;
 
 /// What an update does to the bucket under one prefix.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum BucketChange {
-    /// It is stored, with the root of its leaves.
-    Write {
-        /// The bucket.
-        bucket: Arc<Bucket>,
-        /// Root of its leaves.
-        root: StateRoot,
-    },
+    /// It is stored.
+    Write(Arc<BucketCell>),
     /// It is there, and empty: only its [`BucketRoot`] is stored.
     Empty,
     /// There is no bucket under this prefix any more: it was split or merged.
@@ -31,10 +26,7 @@ impl BucketChange {
     #[must_use]
     pub fn root(&self) -> Option<BucketRoot> {
         match self {
-            Self::Write { bucket, root } => Some(BucketRoot {
-                root: *root,
-                count: count(bucket),
-            }),
+            Self::Write(cell) => Some(cell.root()),
             Self::Empty => Some(BucketRoot::EMPTY),
             Self::Remove => None,
         }
@@ -46,7 +38,7 @@ impl BucketChange {
 pub struct MapUpdate {
     base: StateRoot,
     map: StateMap,
-    buckets: BTreeMap<Prefix, BucketChange>,
+    buckets: Vec<(Prefix, BucketChange)>,
 }
 
 impl MapUpdate {
@@ -68,27 +60,20 @@ impl MapUpdate {
         &self.map
     }
 
-    /// What is to be stored: the changed buckets and their roots.
+    /// What is to be stored, at most one change for a prefix.
     #[must_use]
-    pub const fn buckets(&self) -> &BTreeMap<Prefix, BucketChange> {
+    pub fn buckets(&self) -> &[(Prefix, BucketChange)] {
         &self.buckets
     }
 }
 
 /// The work of one update.
-pub(super) struct Updater<'r, R: ?Sized> {
-    reader: &'r R,
-    buckets: BTreeMap<Prefix, BucketChange>,
+#[derive(Default)]
+pub(super) struct Updater {
+    buckets: Vec<(Prefix, BucketChange)>,
 }
 
-impl<'r, R: BucketReader + ?Sized> Updater<'r, R> {
-    pub(super) const fn new(reader: &'r R) -> Self {
-        Self {
-            reader,
-            buckets: BTreeMap::new(),
-        }
-    }
-
+impl Updater {
     pub(super) fn finish(self, base: StateRoot, map: StateMap) -> MapUpdate {
         MapUpdate {
             base,
@@ -97,122 +82,126 @@ impl<'r, R: BucketReader + ?Sized> Updater<'r, R> {
         }
     }
 
-    /// The node at `prefix` after `changes`, which are in order and all below it.
-    pub(super) fn node(
+    /// The tree at `prefix` after `changes`, which are in order and all below it.
+    pub(super) fn tree(
         &mut self,
-        node: &Arc<Node>,
+        tree: &Tree,
         prefix: Prefix,
-        changes: &[LeafChange],
-    ) -> Result<Arc<Node>, ReadFailed> {
+        changes: &[LeafChange<'_>],
+    ) -> Result<Tree, ReadFailed> {
         if changes.is_empty() {
-            return Ok(Arc::clone(node));
+            return Ok(tree.clone());
         }
-        match &**node {
-            Node::Bucket(root) => self.bucket(*root, prefix, changes),
-            Node::Inner { left, right, .. } => {
+        match tree {
+            Tree::Empty => Ok(self.place(prefix, &set(changes))),
+            Tree::Bucket(cell) => self.bucket(cell, prefix, changes),
+            Tree::Inner(inner) => {
                 let depth = depth(&prefix);
                 let mid = changes.partition_point(|change| !change.path.bit(depth));
                 let (to_left, to_right) = changes.split_at(mid);
-                let left = self.node(left, prefix.child(false), to_left)?;
-                let right = self.node(right, prefix.child(true), to_right)?;
-                self.join(prefix, left, right)
+                let mark = self.buckets.len();
+                let left = self.tree(&inner.left, prefix.child(false), to_left)?;
+                let right = self.tree(&inner.right, prefix.child(true), to_right)?;
+                self.join(prefix, left, right, mark)
             }
         }
     }
 
     fn bucket(
         &mut self,
-        root: BucketRoot,
+        cell: &BucketCell,
         prefix: Prefix,
-        changes: &[LeafChange],
-    ) -> Result<Arc<Node>, ReadFailed> {
-        let Some(bucket) = self.read(root, &prefix)? else {
-            return Ok(self.place(prefix, merge(&[], changes)));
-        };
-        let leaves = merge(bucket.leaves(), changes);
+        changes: &[LeafChange<'_>],
+    ) -> Result<Tree, ReadFailed> {
+        let bucket = read(cell, &prefix)?;
+        let mut leaves = Vec::with_capacity(bucket.count() + changes.len());
+        bucket.merge(changes, &mut leaves);
         if !(1..=Bucket::MAX_LEAVES).contains(&leaves.len()) {
-            return Ok(self.place(prefix, leaves));
+            return Ok(self.place(prefix, &leaves));
         }
-        Ok(self.write(prefix, bucket.changed(depth(&prefix), leaves, changes)))
+        let known = bucket.untouched(depth(&prefix), changes);
+        let (bucket, root) = Bucket::build(depth(&prefix), &leaves, known);
+        Ok(self.write(prefix, bucket, root))
     }
 
-    /// Joins two changed subtrees, or makes one bucket of two that have become small.
+    /// Joins two changed subtrees, or makes one bucket of two that have become small. What was
+    /// changed below `prefix` so far stands from `mark` on.
     fn join(
         &mut self,
         prefix: Prefix,
-        left: Arc<Node>,
-        right: Arc<Node>,
-    ) -> Result<Arc<Node>, ReadFailed> {
-        match (&*left, &*right) {
-            (Node::Bucket(a), Node::Bucket(b)) if a.count + b.count < MERGE_BELOW => {
-                let mut leaves = self.take(*a, prefix.child(false))?;
-                leaves.extend(self.take(*b, prefix.child(true))?);
-                Ok(self.place(prefix, leaves))
-            }
-            _ => Ok(Arc::new(Node::inner(left, right))),
+        left: Tree,
+        right: Tree,
+        mark: usize,
+    ) -> Result<Tree, ReadFailed> {
+        let (Some(in_left), Some(in_right)) = (left.bucket_count(), right.bucket_count()) else {
+            return Ok(Tree::inner(left, right));
+        };
+        if in_left + in_right >= MERGE_BELOW {
+            return Ok(Tree::inner(left, right));
         }
+        let (below_left, below_right) = (prefix.child(false), prefix.child(true));
+        self.remove(below_left, mark);
+        self.remove(below_right, mark);
+        let left = left.cell().map(|cell| read(cell, &below_left)).transpose()?;
+        let right = right.cell().map(|cell| read(cell, &below_right)).transpose()?;
+        let mut leaves = Vec::with_capacity(MERGE_BELOW.into());
+        for bucket in left.iter().chain(&right) {
+            bucket.push(0..bucket.count(), &mut leaves);
+        }
+        Ok(self.place(prefix, &leaves))
     }
 
-    /// Removes the bucket at `prefix` and hands out its leaves.
-    fn take(&mut self, root: BucketRoot, prefix: Prefix) -> Result<Vec<Leaf>, ReadFailed> {
-        match self.buckets.insert(prefix, BucketChange::Remove) {
-            Some(BucketChange::Write { bucket, .. }) => Ok(bucket.leaves().to_vec()),
-            Some(BucketChange::Empty | BucketChange::Remove) => Ok(Vec::new()),
-            None => Ok(self
-                .read(root, &prefix)?
-                .map_or_else(Vec::new, |b| b.leaves().to_vec())),
+    /// Takes back what was written under `prefix` since `mark`: there is no such bucket.
+    fn remove(&mut self, prefix: Prefix, mark: usize) {
+        let since = self.buckets.get_mut(mark..).unwrap_or_default();
+        match since.iter_mut().find(|(found, _)| *found == prefix) {
+            Some((_, change)) => *change = BucketChange::Remove,
+            None => self.buckets.push((prefix, BucketChange::Remove)),
         }
     }
 
     /// Puts `leaves` at `prefix`: no bucket, one, or as many as they need.
-    fn place(&mut self, prefix: Prefix, leaves: Vec<Leaf>) -> Arc<Node> {
+    fn place(&mut self, prefix: Prefix, leaves: &[Leaf<'_>]) -> Tree {
         if leaves.is_empty() {
-            self.buckets.insert(prefix, BucketChange::Empty);
-            return Arc::new(Node::Bucket(BucketRoot::EMPTY));
+            self.buckets.push((prefix, BucketChange::Empty));
+            return Tree::Empty;
         }
-        if leaves.len() <= Bucket::MAX_LEAVES {
-            return self.write(prefix, Bucket::new(depth(&prefix), leaves));
-        }
-        self.buckets.insert(prefix, BucketChange::Remove);
         let depth = depth(&prefix);
+        if leaves.len() <= Bucket::MAX_LEAVES {
+            let (bucket, root) = Bucket::build(depth, leaves, Default::default());
+            return self.write(prefix, bucket, root);
+        }
+        self.buckets.push((prefix, BucketChange::Remove));
         let (left, right) = leaves.split_at(leaves.partition_point(|leaf| !leaf.path.bit(depth)));
-        let left = self.place(prefix.child(false), left.to_vec());
-        let right = self.place(prefix.child(true), right.to_vec());
-        Arc::new(Node::inner(left, right))
+        let left = self.place(prefix.child(false), left);
+        let right = self.place(prefix.child(true), right);
+        Tree::inner(left, right)
     }
 
-    fn write(&mut self, prefix: Prefix, bucket: Bucket) -> Arc<Node> {
-        let root = bucket.root(depth(&prefix));
-        let count = count(&bucket);
-        let bucket = Arc::new(bucket);
+    fn write(&mut self, prefix: Prefix, bucket: Bucket, root: StateRoot) -> Tree {
+        let cell = Arc::new(BucketCell::new(bucket, root));
         self.buckets
-            .insert(prefix, BucketChange::Write { bucket, root });
-        let node = Node::Bucket(BucketRoot { root, count });
-        Arc::new(node)
+            .push((prefix, BucketChange::Write(Arc::clone(&cell))));
+        Tree::Bucket(cell)
     }
+}
 
-    fn read(&self, root: BucketRoot, prefix: &Prefix) -> Result<Option<Arc<Bucket>>, ReadFailed> {
-        if root.count == 0 {
-            return Ok(None);
-        }
-        let bucket = self.reader.bucket(prefix)?;
-        let ends = [bucket.leaves().first(), bucket.leaves().last()];
-        let covered = ends
-            .into_iter()
-            .flatten()
-            .all(|leaf| prefix.covers(&leaf.path));
-        if !covered || count(&bucket) != root.count {
-            return Err(BucketFault::Unexpected.into());
-        }
-        Ok(Some(bucket))
+/// The leaves that `changes` set.
+fn set<'a>(changes: &[LeafChange<'a>]) -> Vec<Leaf<'a>> {
+    changes.iter().filter_map(|change| change.leaf).collect()
+}
+
+/// The bucket of a cell, if its leaves are those of `prefix`.
+fn read(cell: &BucketCell, prefix: &Prefix) -> Result<Arc<Bucket>, ReadFailed> {
+    let bucket = cell.bucket()?;
+    let (first, last) = (bucket.paths().next(), bucket.paths().next_back());
+    if first.iter().chain(&last).all(|path| prefix.covers(path)) {
+        Ok(bucket)
+    } else {
+        Err(BucketFault::Unexpected.into())
     }
 }
 
 fn depth(prefix: &Prefix) -> u16 {
     u16::from(prefix.length())
-}
-
-/// A bucket has at most [`Bucket::MAX_LEAVES`] leaves, so the number fits.
-fn count(bucket: &Bucket) -> u16 {
-    u16::try_from(bucket.count()).unwrap_or(u16::MAX)
 }

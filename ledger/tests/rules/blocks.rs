@@ -13,7 +13,7 @@ use medanchor_ledger::execute::{
 use medanchor_ledger::merkle::{Frontier, leaf_hash};
 use medanchor_ledger::rules::Rule;
 use medanchor_ledger::seal::{EntryKind, Seal, value_id};
-use medanchor_ledger::state::{Bucket, BucketReader, Prefix, StateKey, StateMap};
+use medanchor_ledger::state::{Bucket, BucketCell, BucketRoot, Prefix, StateMap, StoredBucket};
 use medanchor_ledger::{
     EventId, Height, LotHandle, PolicyHash, ReadFailed, Round, Size, StateRoot, Time, TreeHash,
     UnitHandle,
@@ -313,17 +313,11 @@ fn a_head_survives_its_encoding() {
     assert!(Head::decode(&[bytes, vec![0]].concat()).is_err());
 }
 
-/// A view whose store fails, or whose rules are of another version.
+/// A view whose rules are of another version, or whose map cannot be read.
 struct Odd {
     world: World,
     head: Head,
-    fails: bool,
-}
-
-impl BucketReader for Odd {
-    fn bucket(&self, prefix: &Prefix) -> Result<Arc<Bucket>, ReadFailed> {
-        self.world.state.bucket(prefix)
-    }
+    map: StateMap,
 }
 
 impl View for Odd {
@@ -331,19 +325,22 @@ impl View for Odd {
         &self.head
     }
 
-    fn value(&self, key: &StateKey) -> Result<Option<Vec<u8>>, ReadFailed> {
-        if self.fails {
-            return Err(ReadFailed("the disk is gone".into()));
-        }
-        self.world.state.value(key)
-    }
-
     fn seen(&self, id: &EventId) -> Result<bool, ReadFailed> {
         self.world.state.seen(id)
     }
 
     fn map(&self) -> &StateMap {
-        self.world.state.map()
+        &self.map
+    }
+}
+
+/// A bucket that was on a disk.
+#[derive(Debug)]
+struct Gone;
+
+impl StoredBucket for Gone {
+    fn read(&self) -> Result<Arc<Bucket>, ReadFailed> {
+        Err(ReadFailed("the disk is gone".into()))
     }
 }
 
@@ -356,8 +353,8 @@ fn unknown_rules_stop_the_node_and_say_which_release_is_needed() {
     };
     let checked = CheckedBlock::check(decode(&executed), &world.state, |_| None);
     let checked = checked.unwrap().unwrap();
-    let fails = false;
-    let odd = Odd { world, head, fails };
+    let map = world.state.map().clone();
+    let odd = Odd { world, head, map };
     let halt = execute_block(&odd, &checked).unwrap_err();
     assert!(matches!(halt, Halt::UnknownRules { found: 2, .. }));
     assert!(halt.to_string().contains("rules version 2"), "{halt}");
@@ -370,8 +367,13 @@ fn a_store_that_fails_is_no_verdict() {
     let head = world.state.head().clone();
     let checked = CheckedBlock::check(decode(&executed), &world.state, |_| None);
     let checked = checked.unwrap().unwrap();
-    let fails = true;
-    let odd = Odd { world, head, fails };
+    let root = BucketRoot {
+        root: world.state.map().root(),
+        count: 1,
+    };
+    let gone = BucketCell::stored(root, Box::new(Gone));
+    let map = StateMap::load([(Prefix::ROOT, Some(gone))]).unwrap();
+    let odd = Odd { world, head, map };
     assert!(matches!(execute_block(&odd, &checked), Err(Halt::Read(_))));
     let block = decode(&executed);
     assert!(matches!(

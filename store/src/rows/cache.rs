@@ -1,40 +1,50 @@
-//! Rows that were read lately: a rule looks a value up, the map is updated and the row is written
-//! anew within about a second.
+//! Buckets that were read or put away lately: a rule looks a value up, the map is updated and the
+//! row is written anew within about a second.
 
 use super::Place;
-use super::row::Row;
+use medanchor_ledger::state::Bucket;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Bytes of rows kept.
-const LIMIT: usize = 12 << 20;
+/// Buckets by where their rows stand, bounded in bytes.
+#[derive(Debug)]
+pub(super) struct RowCache {
+    limit: usize,
+    kept: Mutex<Kept>,
+}
 
-#[derive(Debug, Default)]
-pub(super) struct RowCache(Mutex<Kept>);
+type Generation = HashMap<Place, Arc<Bucket>, foldhash::fast::RandomState>;
 
 /// Two generations: when the young one has half the room, it becomes the old one.
 #[derive(Debug, Default)]
 struct Kept {
-    young: HashMap<Place, Arc<Row>>,
-    old: HashMap<Place, Arc<Row>>,
+    young: Generation,
+    old: Generation,
     bytes: usize,
 }
 
+/// What a bucket takes beside its bytes.
+const OVERHEAD: usize = 128;
+
 impl RowCache {
-    pub(super) fn get(&self, place: &Place) -> Option<Arc<Row>> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.young
-            .get(place)
-            .or_else(|| kept.old.get(place))
-            .cloned()
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            kept: Mutex::default(),
+        }
     }
 
-    pub(super) fn put(&self, place: Place, row: Arc<Row>) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // In memory a row takes its bytes once more for allocation and structure.
-        kept.bytes += 2 * row.length();
-        kept.young.insert(place, row);
-        if kept.bytes > LIMIT / 2 {
+    pub(super) fn get(&self, place: &Place) -> Option<Arc<Bucket>> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = kept.young.get(place).or_else(|| kept.old.get(place));
+        found.cloned()
+    }
+
+    pub(super) fn put(&self, place: Place, bucket: Arc<Bucket>) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.bytes += bucket.as_bytes().len() + OVERHEAD;
+        kept.young.insert(place, bucket);
+        if kept.bytes > self.limit / 2 {
             kept.old = std::mem::take(&mut kept.young);
             kept.bytes = 0;
         }

@@ -21,7 +21,9 @@ mod tests;
 use crate::StoreError;
 use crate::files::{remove, sync_folder};
 use cache::RowCache;
-use row::{HEAD, MAX_ROW, Row};
+use medanchor_ledger::ReadFailed;
+use medanchor_ledger::state::{Bucket, Prefix, StoredBucket};
+use row::{HEAD, MAX_ROW};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufReader, Read};
@@ -69,46 +71,64 @@ impl Place {
     }
 }
 
-/// The files that the rows of one snapshot stand in. They stay readable for as long as it lives,
-/// also once they are deleted.
-#[derive(Clone, Debug)]
-pub(crate) struct RowFiles {
-    folder: PathBuf,
-    files: Arc<BTreeMap<u32, Arc<File>>>,
+/// A segment file, for as long as a row in it may be read: also once it is deleted.
+#[derive(Debug)]
+struct SegmentFile {
+    number: u32,
+    path: PathBuf,
+    file: File,
     cache: Arc<RowCache>,
 }
 
-impl RowFiles {
-    /// The row at a place.
-    pub(crate) fn read(&self, place: Place) -> Result<Arc<Row>, StoreError> {
-        if let Some(row) = self.cache.get(&place) {
-            return Ok(row);
+/// A bucket in its row.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredRow {
+    segment: Arc<SegmentFile>,
+    offset: u32,
+    length: u32,
+}
+
+impl StoredRow {
+    pub(crate) fn place(&self) -> Place {
+        Place {
+            segment: self.segment.number,
+            offset: self.offset,
+            length: self.length,
         }
-        let path = path(&self.folder, place.segment);
-        let missing = StoreError::Missing {
-            path: path.clone(),
-            what: "rows of the state",
-        };
-        let file = self.files.get(&place.segment).ok_or(missing)?;
-        let mut bytes = vec![
-            0;
-            usize::try_from(place.length)
-                .unwrap_or(usize::MAX)
-                .min(MAX_ROW)
-        ];
-        file.read_exact_at(&mut bytes, place.offset.into())
-            .map_err(|error| StoreError::io("read", &path, error))?;
-        let row = Row::decode(bytes).ok_or_else(|| damaged(&path, place.offset.into()))?;
-        let row = Arc::new(row);
-        self.cache.put(place, Arc::clone(&row));
-        Ok(row)
+    }
+
+    /// Keeps the bucket of this row in memory for a while.
+    pub(crate) fn keep(&self, bucket: Arc<Bucket>) {
+        self.segment.cache.put(self.place(), bucket);
+    }
+
+    fn read_row(&self) -> Result<Bucket, StoreError> {
+        let segment = &self.segment;
+        let length = usize::try_from(self.length).unwrap_or(usize::MAX);
+        let mut bytes = vec![0; length.min(MAX_ROW)];
+        let read = segment.file.read_exact_at(&mut bytes, self.offset.into());
+        read.map_err(|error| StoreError::io("read", &segment.path, error))?;
+        row::decode(bytes).ok_or_else(|| damaged(&segment.path, self.offset.into()))
+    }
+}
+
+impl StoredBucket for StoredRow {
+    fn read(&self) -> Result<Arc<Bucket>, ReadFailed> {
+        if let Some(bucket) = self.segment.cache.get(&self.place()) {
+            return Ok(bucket);
+        }
+        let bucket = Arc::new(self.read_row()?);
+        self.keep(Arc::clone(&bucket));
+        Ok(bucket)
     }
 }
 
 /// The writing side, owned by the thread that saves.
 #[derive(Debug)]
 pub(crate) struct RowLog {
-    files: RowFiles,
+    folder: PathBuf,
+    files: BTreeMap<u32, Arc<SegmentFile>>,
+    cache: Arc<RowCache>,
     segments: BTreeMap<u32, Segment>,
     /// The segment being written; none before the first row since the start.
     current: Option<Current>,
@@ -126,90 +146,96 @@ struct Segment {
 
 #[derive(Debug)]
 struct Current {
-    number: u32,
-    file: Arc<File>,
+    segment: Arc<SegmentFile>,
     written: u64,
     waiting: Vec<u8>,
 }
 
 impl RowLog {
-    /// Opens the rows that count, given by their places, and deletes segments without any.
+    /// Opens the rows that count, given by their places, and deletes segments without any. About
+    /// `cache` bytes of rows are kept in memory.
     pub(crate) fn open(
         folder: &Path,
         segment_bytes: u64,
+        cache: usize,
         places: impl Iterator<Item = Place>,
     ) -> Result<Self, StoreError> {
-        let mut segments: BTreeMap<u32, Segment> = BTreeMap::new();
+        let mut log = Self {
+            folder: folder.to_owned(),
+            files: BTreeMap::new(),
+            cache: Arc::new(RowCache::new(cache)),
+            segments: BTreeMap::new(),
+            current: None,
+            next: 0,
+            segment_bytes: segment_bytes.min(SEGMENT_BYTES),
+        };
         for place in places {
-            segments.entry(place.segment).or_default().live += u64::from(place.length);
+            let segment = log.segments.entry(place.segment).or_default();
+            segment.live += u64::from(place.length);
         }
-        let mut next = 0;
         for number in list(folder)? {
-            next = next.max(number.saturating_add(1));
-            if !segments.contains_key(&number) {
+            log.next = log.next.max(number.saturating_add(1));
+            if !log.segments.contains_key(&number) {
                 remove(&path(folder, number))?;
             }
         }
-        let mut files = BTreeMap::new();
-        for (number, segment) in &mut segments {
-            let path = path(folder, *number);
-            let missing = |error| match error {
-                StoreError::Io { .. } => StoreError::Missing {
-                    path: path.clone(),
-                    what: "rows of the state",
-                },
-                other => other,
-            };
-            let file = File::open(&path).map_err(|error| StoreError::io("open", &path, error));
-            let file = file.map_err(missing)?;
-            let length = file
-                .metadata()
-                .map_err(|error| StoreError::io("read", &path, error))?;
-            segment.length = length.len();
-            files.insert(*number, Arc::new(file));
+        for (number, segment) in &mut log.segments {
+            let (file, length) = open_segment(folder, *number, &log.cache)?;
+            segment.length = length;
+            log.files.insert(*number, Arc::new(file));
         }
-        let files = RowFiles {
-            folder: folder.to_owned(),
-            files: Arc::new(files),
-            cache: Arc::new(RowCache::default()),
-        };
-        Ok(Self {
-            files,
-            segments,
-            current: None,
-            next,
-            segment_bytes: segment_bytes.min(SEGMENT_BYTES),
+        Ok(log)
+    }
+
+    /// The row at a place that [`Self::open`] was given or [`Self::append`] gave.
+    pub(crate) fn row(&self, place: Place) -> Option<StoredRow> {
+        Some(StoredRow {
+            segment: Arc::clone(self.files.get(&place.segment)?),
+            offset: place.offset,
+            length: place.length,
         })
     }
 
-    /// The files as they are now, for a snapshot.
-    pub(crate) fn files(&self) -> RowFiles {
-        self.files.clone()
+    /// Appends the row of a bucket. It counts once its place is committed; [`Self::sync`] comes
+    /// before that.
+    pub(crate) fn append(
+        &mut self,
+        prefix: &Prefix,
+        bucket: &Bucket,
+    ) -> Result<StoredRow, StoreError> {
+        self.append_with(|bytes| row::encode(prefix, bucket, bytes))
     }
 
-    /// Appends a row. It counts once its place is committed; [`Self::sync`] comes before that.
-    pub(crate) fn append(&mut self, row: &[u8]) -> Result<Place, StoreError> {
-        if self
-            .current
-            .as_ref()
-            .is_none_or(|current| current.length() >= self.segment_bytes)
-        {
-            self.roll()?;
-        }
+    /// Appends a row that was read.
+    pub(crate) fn append_row(&mut self, row: &[u8]) -> Result<StoredRow, StoreError> {
+        self.append_with(|bytes| {
+            bytes.extend_from_slice(row);
+            u32::try_from(row.len()).ok()
+        })
+    }
+
+    fn append_with(
+        &mut self,
+        write: impl FnOnce(&mut Vec<u8>) -> Option<u32>,
+    ) -> Result<StoredRow, StoreError> {
         let wrong = StoreError::Contradiction {
             what: "rows of the state",
         };
+        let full = |current: &Current| current.length() >= self.segment_bytes;
+        if self.current.as_ref().is_none_or(full) {
+            self.roll()?;
+        }
         let Some(current) = &mut self.current else {
             return Err(wrong);
         };
-        let place = current.append(row).ok_or(wrong)?;
+        let row = current.append(write).ok_or(wrong)?;
         if current.waiting.len() >= CHUNK {
-            current.write(&self.files.folder)?;
+            current.write()?;
         }
-        let segment = self.segments.entry(place.segment).or_default();
-        segment.length += u64::from(place.length);
-        segment.live += u64::from(place.length);
-        Ok(place)
+        let segment = self.segments.entry(row.segment.number).or_default();
+        segment.length += u64::from(row.length);
+        segment.live += u64::from(row.length);
+        Ok(row)
     }
 
     /// The row at `place` counts no more, once the transaction is committed.
@@ -224,16 +250,16 @@ impl RowLog {
         let Some(current) = &mut self.current else {
             return Ok(());
         };
-        current.write(&self.files.folder)?;
-        sync_file(&self.files.folder, current)?;
-        sync_folder(&self.files.folder)
+        current.write()?;
+        current.sync()?;
+        sync_folder(&self.folder)
     }
 
     /// The segment with the least that counts, if old rows take more room than they may.
     pub(crate) fn emptiest(&self) -> Option<u32> {
         let total: u64 = self.segments.values().map(|segment| segment.length).sum();
         let live: u64 = self.segments.values().map(|segment| segment.live).sum();
-        let current = self.current.as_ref().map(|current| current.number);
+        let current = self.current.as_ref().map(Current::number);
         let candidate =
             |(number, segment): &(&u32, &Segment)| Some(**number) != current && segment.length > 0;
         let full = self.segments.iter().filter(candidate);
@@ -249,7 +275,7 @@ impl RowLog {
         number: u32,
         mut each: impl FnMut(Place, Vec<u8>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let path = path(&self.files.folder, number);
+        let path = path(&self.folder, number);
         let file = File::open(&path).map_err(|error| StoreError::io("read", &path, error))?;
         let mut reader = BufReader::with_capacity(CHUNK, file);
         let mut offset = 0u32;
@@ -298,42 +324,40 @@ impl RowLog {
     /// Segments in which no row counts, forgotten here; their files are to be deleted once that is
     /// committed.
     pub(crate) fn take_dead(&mut self) -> Vec<PathBuf> {
-        let current = self.current.as_ref().map(|current| current.number);
-        let mut files = (*self.files.files).clone();
+        let current = self.current.as_ref().map(Current::number);
         let mut dead = Vec::new();
         self.segments.retain(|number, segment| {
             let keep = segment.live > 0 || Some(*number) == current;
             if !keep {
-                files.remove(number);
-                dead.push(path(&self.files.folder, *number));
+                self.files.remove(number);
+                dead.push(path(&self.folder, *number));
             }
             keep
         });
-        self.files.files = Arc::new(files);
         dead
     }
 
     fn roll(&mut self) -> Result<(), StoreError> {
         if let Some(mut full) = self.current.take() {
-            full.write(&self.files.folder)?;
-            sync_file(&self.files.folder, &full)?;
+            full.write()?;
+            full.sync()?;
         }
         let number = self.next;
-        let path = path(&self.files.folder, number);
-        let file = File::options()
-            .create_new(true)
-            .read(true)
-            .write(true)
-            .open(&path);
-        let file = Arc::new(file.map_err(|error| StoreError::io("make", &path, error))?);
+        let path = path(&self.folder, number);
+        let mut options = File::options();
+        let made = options.create_new(true).read(true).write(true).open(&path);
+        let file = made.map_err(|error| StoreError::io("make", &path, error))?;
+        let segment = Arc::new(SegmentFile {
+            number,
+            path,
+            file,
+            cache: Arc::clone(&self.cache),
+        });
         self.next = number.saturating_add(1);
-        let mut files = (*self.files.files).clone();
-        files.insert(number, Arc::clone(&file));
-        self.files.files = Arc::new(files);
+        self.files.insert(number, Arc::clone(&segment));
         self.segments.insert(number, Segment::default());
         self.current = Some(Current {
-            number,
-            file,
+            segment,
             written: 0,
             waiting: Vec::new(),
         });
@@ -342,33 +366,59 @@ impl RowLog {
 }
 
 impl Current {
+    fn number(&self) -> u32 {
+        self.segment.number
+    }
+
     fn length(&self) -> u64 {
         self.written + self.waiting.len() as u64
     }
 
-    fn append(&mut self, row: &[u8]) -> Option<Place> {
+    fn append(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Option<u32>) -> Option<StoredRow> {
         let offset = u32::try_from(self.length()).ok()?;
-        self.waiting.extend_from_slice(row);
-        Some(Place {
-            segment: self.number,
+        let length = write(&mut self.waiting)?;
+        Some(StoredRow {
+            segment: Arc::clone(&self.segment),
             offset,
-            length: u32::try_from(row.len()).ok()?,
+            length,
         })
     }
 
-    fn write(&mut self, folder: &Path) -> Result<(), StoreError> {
-        self.file
-            .write_all_at(&self.waiting, self.written)
-            .map_err(|error| StoreError::io("write", &path(folder, self.number), error))?;
+    fn write(&mut self) -> Result<(), StoreError> {
+        let written = self.segment.file.write_all_at(&self.waiting, self.written);
+        written.map_err(|error| StoreError::io("write", &self.segment.path, error))?;
         self.written += self.waiting.len() as u64;
         self.waiting.clear();
         Ok(())
     }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        let synced = self.segment.file.sync_data();
+        synced.map_err(|error| StoreError::io("sync", &self.segment.path, error))
+    }
 }
 
-fn sync_file(folder: &Path, current: &Current) -> Result<(), StoreError> {
-    let synced = current.file.sync_data();
-    synced.map_err(|error| StoreError::io("sync", &path(folder, current.number), error))
+/// A segment that was written before this start, and its length.
+fn open_segment(
+    folder: &Path,
+    number: u32,
+    cache: &Arc<RowCache>,
+) -> Result<(SegmentFile, u64), StoreError> {
+    let path = path(folder, number);
+    let file = File::open(&path).map_err(|_| StoreError::Missing {
+        path: path.clone(),
+        what: "rows of the state",
+    })?;
+    let length = file.metadata();
+    let length = length.map_err(|error| StoreError::io("read", &path, error))?;
+    let cache = Arc::clone(cache);
+    let segment = SegmentFile {
+        number,
+        path,
+        file,
+        cache,
+    };
+    Ok((segment, length.len()))
 }
 
 fn path(folder: &Path, number: u32) -> PathBuf {

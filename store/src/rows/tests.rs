@@ -1,58 +1,44 @@
 //! Room is won back, and nothing that counts is lost with it.
 
-use crate::layer::{Layer, Layers};
-use crate::snapshot::Snapshot;
-use crate::tables::Tables;
+use crate::Options;
+use crate::pending::{Fresh, Pending};
+use crate::tables::{Batch, Tables};
 use medanchor_ledger::NetworkId;
-use medanchor_ledger::ReadFailed;
-use medanchor_ledger::state::{Bucket, BucketReader, Prefix, StateKey};
+use medanchor_ledger::state::{Changes, StateKey, StateMap};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 
-const SEGMENT: u64 = 30_000;
-
-struct Saved(Snapshot);
-
-impl BucketReader for Saved {
-    fn bucket(&self, prefix: &Prefix) -> Result<Arc<Bucket>, ReadFailed> {
-        Ok(self.0.bucket(prefix)?)
-    }
-}
-
-fn open(folder: &Path) -> (Tables, Saved) {
+fn open(folder: &Path) -> (Tables, StateMap) {
     let network = NetworkId::new([1; 16]);
-    let (tables, snapshot) = Tables::open(folder, network, 1 << 20, SEGMENT).unwrap();
-    (tables, Saved(snapshot))
+    let options = Options {
+        cache_bytes: 1 << 20,
+        rows_bytes: 10_000,
+        segment_bytes: 30_000,
+        ..Options::default()
+    };
+    let (tables, _, map) = Tables::open(folder, network, options).unwrap();
+    (tables, map)
 }
 
 fn key(n: u16) -> StateKey {
     StateKey::new(&n.to_be_bytes()).unwrap()
 }
 
-type Changes = BTreeMap<StateKey, Option<Vec<u8>>>;
-
-fn save(tables: &Tables, before: &Saved, changes: &Changes) -> Saved {
-    let update = before.0.map().update(before, changes).unwrap();
-    let mut layer = Layer::default();
-    let value = |value: &Option<Vec<u8>>| value.as_deref().map(Into::into);
-    layer
-        .values
-        .extend(changes.iter().map(|(key, new)| (key.path(), value(new))));
-    layer.buckets.extend(
-        update
-            .buckets()
-            .iter()
-            .map(|(prefix, new)| (*prefix, new.clone())),
-    );
-    let mut layers = Layers::default();
-    layers.push(layer);
-    Saved(
-        tables
-            .save(&before.0, &layers, update.map().clone(), b"head", b"log")
-            .unwrap(),
-    )
+fn save(tables: &Tables, before: &StateMap, changes: &Changes) -> StateMap {
+    let update = before.update(changes).unwrap();
+    let mut pending = Pending::default();
+    pending.absorb_update(&update);
+    let map = update.map().clone();
+    let batch = Batch {
+        buckets: pending.into_sorted(),
+        fresh: &Fresh::default(),
+        map: &map,
+        head: b"head",
+        log: b"log",
+    };
+    tables.save(batch).unwrap();
+    map
 }
 
 fn bytes_in(folder: &Path) -> u64 {
@@ -65,23 +51,23 @@ fn bytes_in(folder: &Path) -> u64 {
 #[test]
 fn values_are_what_they_were_last_set_to_while_room_is_won_back() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut tables, mut saved) = open(folder.path());
-    let mut model = BTreeMap::new();
+    let (mut tables, mut map) = open(folder.path());
+    let mut model: BTreeMap<_, _> = BTreeMap::new();
     for round in 0..60u16 {
         let changed = (0..120).map(|n| (n * 7 + round * 31) % 700);
         let new = |n: u16| {
             let value = vec![(round % 251) as u8; usize::from(n % 90) + 1];
-            (key(n), (n % 11 != round % 11).then_some(value))
+            (key(n).path(), (n % 11 != round % 11).then_some(value))
         };
         let changes: Changes = changed.map(new).collect();
-        saved = save(&tables, &saved, &changes);
+        map = save(&tables, &map, &changes);
         model.extend(changes);
         if round % 20 == 19 {
-            drop((tables, saved));
-            (tables, saved) = open(folder.path());
+            drop((tables, map));
+            (tables, map) = open(folder.path());
         }
-        for (key, value) in &model {
-            assert_eq!(saved.0.value(&key.path()).unwrap(), *value);
+        for (path, value) in &model {
+            assert_eq!(map.value(path).unwrap(), *value);
         }
     }
     let written_once = 60 * 100 * 100;
@@ -92,21 +78,21 @@ fn values_are_what_they_were_last_set_to_while_room_is_won_back() {
 }
 
 #[test]
-fn a_snapshot_reads_rows_whose_segments_are_deleted() {
+fn an_old_map_reads_rows_whose_segments_are_deleted() {
     let folder = tempfile::tempdir().unwrap();
-    let (tables, saved) = open(folder.path());
+    let (tables, empty) = open(folder.path());
     let all = |fill: u8| {
         (0..300)
-            .map(|n| (key(n), Some(vec![fill; 100])))
+            .map(|n| (key(n).path(), Some(vec![fill; 100])))
             .collect::<Changes>()
     };
-    let first = save(&tables, &saved, &all(0));
+    let first = save(&tables, &empty, &all(0));
     let mut last = save(&tables, &first, &all(1));
     for fill in 2..9 {
         last = save(&tables, &last, &all(fill));
     }
     for n in 0..300 {
-        assert_eq!(first.0.value(&key(n).path()).unwrap(), Some(vec![0; 100]));
-        assert_eq!(last.0.value(&key(n).path()).unwrap(), Some(vec![8; 100]));
+        assert_eq!(first.value(&key(n).path()).unwrap(), Some(vec![0; 100]));
+        assert_eq!(last.value(&key(n).path()).unwrap(), Some(vec![8; 100]));
     }
 }

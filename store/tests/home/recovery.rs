@@ -107,8 +107,8 @@ fn events_and_values_are_found_before_and_after_they_are_saved() {
             assert_eq!(view.height_of(index).unwrap(), Some(Height(1)));
             assert!(view.seen(&event.id()).unwrap());
         }
-        for (key, value) in &*executed.changes {
-            assert_eq!(view.value(key).unwrap(), *value);
+        for (path, value) in &*executed.changes {
+            assert_eq!(view.map().value(path).unwrap(), *value);
         }
         assert_eq!(view.value(&StateKey::single(0xee)).unwrap(), None);
         assert_eq!(view.height_of(Index(302)).unwrap(), None);
@@ -242,12 +242,12 @@ fn a_changed_byte_of_the_state_is_a_failed_read_with_its_place() {
     let store = open(home.path(), lazy()).unwrap();
     let executed = decide(&store, 300);
     store.close().unwrap();
-    let (key, value) = executed.changes.iter().next().unwrap();
+    let (path, value) = executed.changes.iter().next().unwrap();
     let value = value.as_deref().unwrap();
     let mut changed = 0;
     for entry in fs::read_dir(home.path().join("data/rows")).unwrap() {
-        let path = entry.unwrap().path();
-        let mut bytes = fs::read(&path).unwrap();
+        let file = entry.unwrap().path();
+        let mut bytes = fs::read(&file).unwrap();
         let places = bytes.windows(value.len()).enumerate();
         let places = places
             .filter(|(_, window)| *window == value)
@@ -256,11 +256,11 @@ fn a_changed_byte_of_the_state_is_a_failed_read_with_its_place() {
             bytes[place] ^= 1;
             changed += 1;
         }
-        fs::write(&path, bytes).unwrap();
+        fs::write(&file, bytes).unwrap();
     }
     assert!(changed > 0);
     let store = open(home.path(), lazy()).unwrap();
-    let failed = store.view().value(key).unwrap_err();
+    let failed = store.view().map().value(path).unwrap_err();
     assert!(failed.to_string().contains("damaged at byte"), "{failed}");
 }
 
