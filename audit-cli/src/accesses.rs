@@ -66,7 +66,7 @@ fn decision(block: &Executed, event: &Event) -> Option<Decision> {
     };
     let written = block
         .changes
-        .get(&Request::key(event.issuer(), &body.request))?;
+        .get(&Request::key(event.issuer(), &body.request).path())?;
     let request = Request::decode(written.as_deref()?).ok()?;
     Some(request.decision)
 }

@@ -32,7 +32,11 @@ impl Lookup {
 
     pub(crate) fn event(&self, id: &EventId) -> Result<Option<Index>, StoreError> {
         let parts = self.read();
-        let fresh = parts.active.events.get(id).or_else(|| parts.saving.events.get(id));
+        let fresh = parts
+            .active
+            .events
+            .get(id)
+            .or_else(|| parts.saving.events.get(id));
         if let Some(index) = fresh {
             return Ok(Some(*index));
         }

@@ -66,7 +66,9 @@ fn state_map_cost() {
     let (tables, _, mut map) = Tables::open(folder.path(), network, options).unwrap();
     let mut pending = Pending::default();
     let (mut update_cpu, mut pending_cpu, mut save_cpu) = (0, 0, 0);
-    println!("keys | look-up and update | pending | save us/key | wall us/key | MiB resident | MiB on disk");
+    println!(
+        "keys | look-up and update | pending | save us/key | wall us/key | MiB resident | MiB on disk"
+    );
     let mut wall = Instant::now();
     for number in 0..total / batch {
         let change = |n: u32| {

@@ -208,13 +208,12 @@ fn read_buckets(table: &Buckets) -> Result<Vec<(Prefix, BucketRoot, Place)>, Sto
 }
 
 /// The map of stored buckets. Reads no row.
-fn load(
-    rows: &RowLog,
-    buckets: Vec<(Prefix, BucketRoot, Place)>,
-) -> Result<StateMap, StoreError> {
+fn load(rows: &RowLog, buckets: Vec<(Prefix, BucketRoot, Place)>) -> Result<StateMap, StoreError> {
     let cell = |(prefix, root, place): (Prefix, BucketRoot, Place)| {
         let row = (root.count > 0).then(|| rows.row(place));
-        let cell = row.flatten().map(|row| BucketCell::stored(root, Box::new(row)));
+        let cell = row
+            .flatten()
+            .map(|row| BucketCell::stored(root, Box::new(row)));
         (prefix, cell)
     };
     StateMap::load(buckets.into_iter().map(cell)).map_err(|_| MAP_DAMAGED)
@@ -306,7 +305,11 @@ fn reclaim(
         })?;
         for (prefix, root, bytes, old) in kept {
             let row = rows.append_row(&bytes)?;
-            put(table, &prefix.encode(), Some(encode_bucket(root, Some(row.place()))))?;
+            put(
+                table,
+                &prefix.encode(),
+                Some(encode_bucket(root, Some(row.place()))),
+            )?;
             rows.release(old);
             let cell = map.cell(&prefix).ok_or(MAP_DAMAGED)?;
             stored.push((Arc::clone(cell), row));

@@ -93,7 +93,7 @@ impl Bucket {
         }
         let bucket = Self { bytes, start };
         let ends = || bucket.ends().iter().map(|end| u32::from_be_bytes(*end));
-        let whole = ends().last().and_then(|end| usize::try_from(end).ok());
+        let whole = ends().next_back().and_then(|end| usize::try_from(end).ok());
         if !ends().is_sorted() || whole != bucket.as_bytes().len().checked_sub(lists) {
             return Err(BucketFault::Length);
         }
@@ -207,7 +207,11 @@ fn encode(subtrees: &[(StateRoot, usize); SLOTS], leaves: &[Leaf<'_>]) -> Vec<u8
     let values: usize = leaves.iter().map(|leaf| leaf.value.len()).sum();
     let mut bytes = Vec::with_capacity(HEAD + leaves.len() * (LEAF + END) + values);
     // At most MAX_LEAVES, which fits.
-    bytes.extend(u16::try_from(leaves.len()).unwrap_or(u16::MAX).to_be_bytes());
+    bytes.extend(
+        u16::try_from(leaves.len())
+            .unwrap_or(u16::MAX)
+            .to_be_bytes(),
+    );
     for (root, _) in subtrees {
         bytes.extend_from_slice(root.as_bytes());
     }

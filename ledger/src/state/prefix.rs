@@ -11,7 +11,9 @@ pub struct Path([u8; 32]);
 /// are compared as one number.
 impl Ord for Path {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.first().cmp(&other.first()).then_with(|| self.0.cmp(&other.0))
+        self.first()
+            .cmp(&other.first())
+            .then_with(|| self.0.cmp(&other.0))
     }
 }
 

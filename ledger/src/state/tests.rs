@@ -191,9 +191,7 @@ fn a_chain_as_deep_as_paths_go_keeps_its_root() {
 
 fn changes(range: std::ops::Range<u32>) -> Changes {
     let key = |n: u32| StateKey::new(&n.to_be_bytes()).unwrap();
-    range
-        .map(|n| (key(n).path(), Some(vec![7; 9])))
-        .collect()
+    range.map(|n| (key(n).path(), Some(vec![7; 9]))).collect()
 }
 
 #[test]

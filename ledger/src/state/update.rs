@@ -142,8 +142,14 @@ impl Updater {
         let (below_left, below_right) = (prefix.child(false), prefix.child(true));
         self.remove(below_left, mark);
         self.remove(below_right, mark);
-        let left = left.cell().map(|cell| read(cell, &below_left)).transpose()?;
-        let right = right.cell().map(|cell| read(cell, &below_right)).transpose()?;
+        let left = left
+            .cell()
+            .map(|cell| read(cell, &below_left))
+            .transpose()?;
+        let right = right
+            .cell()
+            .map(|cell| read(cell, &below_right))
+            .transpose()?;
         let mut leaves = Vec::with_capacity(MERGE_BELOW.into());
         for bucket in left.iter().chain(&right) {
             bucket.push(0..bucket.count(), &mut leaves);
