@@ -544,3 +544,43 @@ fn one_address_has_so_many_connections() {
     let _ = third.read_to_end(&mut rest);
     assert!(rest.is_empty());
 }
+
+#[test]
+fn a_request_whose_end_can_be_read_in_two_ways_is_refused_and_ends_the_connection() {
+    let rig = Rig::new();
+    let address = rig.url.strip_prefix("http://").expect("an address");
+    let (length, chunked) = ("content-length: 4", "transfer-encoding: chunked");
+    let framings = [
+        format!("{length}\r\n{chunked}"),
+        format!("{chunked}\r\n{length}"),
+        format!("{length}\r\ntransfer-encoding: gzip, chunked"),
+        format!("{length}\r\nTransfer-Encoding:\tchunked"),
+        format!("{length}\r\ncontent-length: 5"),
+        format!("transfer-encoding: gzip\r\n{length}"),
+        format!("{chunked}\r\n{chunked}"),
+        chunked.to_owned(),
+    ];
+    for framing in framings {
+        for path in ["/v1/events", "/v1/events/batch"] {
+            let mut stream = TcpStream::connect(address).expect("connects");
+            stream.set_read_timeout(Some(PATIENCE)).expect("a bound");
+            // To some the second request begins behind the first one's body, to others it is in it.
+            let smuggled = format!("0\r\n\r\nGET /health HTTP/1.1\r\nhost: {address}\r\n\r\n");
+            let head = format!("POST {path} HTTP/1.1\r\nhost: {address}\r\n{framing}\r\n\r\n");
+            stream
+                .write_all(format!("{head}{smuggled}").as_bytes())
+                .expect("sent");
+            let mut answer = Vec::new();
+            // Whoever has unread bytes when it closes resets the connection, after its answer.
+            let _ = stream.read_to_end(&mut answer);
+            let answer = String::from_utf8(answer).expect("text");
+            let status = answer.split(' ').nth(1).expect("an answer");
+            assert!(["400", "411"].contains(&status), "{framing:?}: {answer}");
+            assert_eq!(
+                answer.matches("HTTP/1.1 ").count(),
+                1,
+                "{framing:?}: {answer}"
+            );
+        }
+    }
+}

@@ -66,6 +66,7 @@ pub struct BatchResult {
     responses(
         (status = 202, description = "One result for each event", body = BatchAnswer),
         (status = 400, description = "Not a sequence of events; none was taken", body = Problem, content_type = "application/problem+json"),
+        (status = 411, description = "The body's length is not announced by Content-Length alone", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "Body too large", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "Too many events wait; none was taken", body = Problem, content_type = "application/problem+json"),
     )

@@ -1,7 +1,8 @@
 //! What every request passes first: rate, number at once, body size and time.
 //!
 //! What always holds: a resource sees whole bodies within their limit, or the client gets a
-//! problem; no request lasts longer than its limit; a panic is answered, not passed on. A request
+//! problem; a body ends where its `Content-Length` says and in no other way, so that a proxy before
+//! the node cannot take for one request what the node takes for two; no request lasts longer than its limit; a panic is answered, not passed on. A request
 //! counts as worked on only once its body is there; those that wait for receipts are counted by
 //! themselves; who asks whether the node lives is always answered.
 
@@ -49,6 +50,7 @@ async fn guarded(
     next: Next,
 ) -> Result<Response, Problem> {
     check_rate(service, &request)?;
+    check_framing(&request)?;
     let for_body = Duration::from_millis(service.config.request_timeout_ms);
     let request = tokio::time::timeout(for_body, with_whole_body(service, request))
         .await
@@ -100,6 +102,18 @@ fn check_rate(service: &Service, request: &Request) -> Result<(), Problem> {
             "this address asks too often; come back in a second",
         )
     })
+}
+
+/// RFC 9112 6.3: a request with both lengths is an attempt at smuggling. The parser drops the other
+/// one without a word, so `Transfer-Encoding` alone is refused, too; nobody needs it here.
+fn check_framing(request: &Request) -> Result<(), Problem> {
+    match request.headers().contains_key(header::TRANSFER_ENCODING) {
+        true => Err(Problem::new(
+            Code::LengthRequired,
+            "the request has a Transfer-Encoding; send it with a Content-Length alone",
+        )),
+        false => Ok(()),
+    }
 }
 
 async fn with_whole_body(service: &Service, request: Request) -> Result<Request, Problem> {

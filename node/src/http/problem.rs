@@ -103,6 +103,8 @@ impl Problem {
 pub enum Code {
     /// The body or a part of the address is not what it should be.
     Malformed,
+    /// The body's length is not announced, or in more than one way.
+    LengthRequired,
     /// The body is larger than allowed.
     TooLarge,
     /// The content type is not one that this resource takes.
@@ -145,8 +147,9 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Malformed,
+        Self::LengthRequired,
         Self::TooLarge,
         Self::UnsupportedMediaType,
         Self::WrongNetwork,
@@ -171,6 +174,11 @@ impl Code {
     const fn parts(self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Self::Malformed => (StatusCode::BAD_REQUEST, "malformed", "Malformed request"),
+            Self::LengthRequired => (
+                StatusCode::LENGTH_REQUIRED,
+                "length-required",
+                "Length required",
+            ),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Body too large"),
             Self::UnsupportedMediaType => (
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -253,6 +261,10 @@ impl IntoResponse for Problem {
             HeaderValue::from_static("application/problem+json"),
         );
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if status == StatusCode::LENGTH_REQUIRED {
+            // Where this request ends, and another would begin, is not believed.
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
