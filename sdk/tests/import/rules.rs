@@ -1,5 +1,6 @@
 //! The rules accept every step of a plan: whatever the importer plans, the ledger takes.
 
+use crate::setup::{MEMBERS, NOW, name, roster, tree};
 use medanchor_ledger::event::{
     Claim, Event, EventBody, Fraction, Fractions, GranteeOpening, HandleSet, LotOpen,
     PrescriptionIssue, PrescriptionRedeem, RecordSeal, UnitCommission, UnitDispense, UnitReceive,
@@ -13,21 +14,6 @@ use medanchor_ledger::validator::{Validator, ValidatorSet};
 use medanchor_ledger::{hash::sha256, *};
 use medanchor_sdk::import::*;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
-
-const MEMBERS: [(&str, Role); 7] = [
-    ("drug-regulator", Role::Regulator),
-    ("east-pharmacy", Role::Pharmacy),
-    ("jade-pharma", Role::Manufacturer),
-    ("north-hospital", Role::Hospital),
-    ("river-distribution", Role::Distributor),
-    ("south-hospital", Role::Hospital),
-    ("west-pharmacy", Role::Pharmacy),
-];
-
-fn name(text: &str) -> ParticipantName {
-    text.parse().expect("a name")
-}
 
 fn key(purpose: &str, of: &str) -> SigningKey {
     SigningKey::from_seed(&sha256(&[purpose.as_bytes(), of.as_bytes()]))
@@ -59,7 +45,7 @@ fn genesis() -> Genesis {
     });
     Genesis::new(GenesisSpec {
         name: "plan.example".parse().expect("a network name"),
-        time: Time(1_790_000_000_000),
+        time: NOW,
         validators: ValidatorSet::new(vec![validator]).expect("a set"),
         participants: participants.into(),
         authorities: Authorities {
@@ -289,21 +275,8 @@ impl<'i> Ledger<'i> {
 
 /// Has the whole plan executed, a block for each wave; how many steps there were.
 fn anchor(folder: &str) -> Option<usize> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(folder);
-    if !path.is_dir() {
-        println!("skipped: there is no {folder} beside the checkout");
-        return None;
-    }
-    let import = import_tree(&path, &Limits::default()).expect("a folder that can be read");
-    let members = MEMBERS.map(|(member, role)| Member {
-        name: name(member),
-        role,
-    });
-    let plan = plan(
-        &import.items,
-        &Roster::new(members.into()),
-        Time(1_790_000_000_000),
-    );
+    let import = tree(folder)?;
+    let plan = plan(&import.items, &roster(), NOW);
     let mut ledger = Ledger::new(&import.items, &plan);
     for wave in plan.steps.chunk_by(|one, other| one.wave == other.wave) {
         let events = wave.iter().flat_map(|step| ledger.events(step)).collect();

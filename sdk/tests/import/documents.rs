@@ -1,29 +1,13 @@
 //! What the importer and the plan make of documents written for the purpose.
 
+use crate::setup::{NOW, roster};
 use medanchor_ledger::Time;
 use medanchor_sdk::import::*;
 use proptest::prelude::*;
 use std::fs;
 
-const NOW: Time = Time(1_790_000_000_000);
-
 fn import(text: &str) -> Import {
     import_bytes("input.json", text.as_bytes())
-}
-
-fn roster() -> Roster {
-    let member = |name: &str, role| Member {
-        name: name.parse().expect("a name"),
-        role,
-    };
-    Roster::new(vec![
-        member("north-hospital", Role::Hospital),
-        member("south-hospital", Role::Hospital),
-        member("east-pharmacy", Role::Pharmacy),
-        member("west-pharmacy", Role::Pharmacy),
-        member("jade-pharma", Role::Manufacturer),
-        member("river-distribution", Role::Distributor),
-    ])
 }
 
 fn reasons(import: &Import) -> Vec<Reason> {

@@ -1,40 +1,16 @@
 //! The importer on files that nobody here wrote: all of `../shared/data`, if it stands beside the
 //! checkout.
 
-use medanchor_ledger::Time;
+use crate::setup::{NOW, roster, tree};
 use medanchor_sdk::import::*;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 fn shared(folder: &str) -> Option<Import> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../../shared/data")
-        .join(folder);
-    if !path.is_dir() {
-        println!("skipped: there is no ../shared/data beside the checkout");
-        return None;
-    }
-    Some(import_tree(&path, &Limits::default()).expect("the folder can be read"))
-}
-
-fn roster() -> Roster {
-    let member = |name: &str, role| Member {
-        name: name.parse().expect("a name"),
-        role,
-    };
-    Roster::new(vec![
-        member("north-hospital", Role::Hospital),
-        member("south-hospital", Role::Hospital),
-        member("east-pharmacy", Role::Pharmacy),
-        member("west-pharmacy", Role::Pharmacy),
-        member("jade-pharma", Role::Manufacturer),
-        member("river-distribution", Role::Distributor),
-        member("drug-regulator", Role::Regulator),
-    ])
+    tree(&format!("../../shared/data/{folder}"))
 }
 
 fn planned(import: &Import) -> Plan {
-    plan(&import.items, &roster(), Time(1_790_000_000_000))
+    plan(&import.items, &roster(), NOW)
 }
 
 /// How often each reason was given.

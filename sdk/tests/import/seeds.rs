@@ -1,30 +1,12 @@
 //! The project's own sample data: what stands in `seeds/` can be anchored, but for the few items
 //! that are there to show what is not.
 
-use medanchor_ledger::Time;
+use crate::setup::{NOW, roster, tree};
 use medanchor_sdk::import::*;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 fn seeds() -> Import {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../seeds");
-    import_tree(&path, &Limits::default()).expect("the checkout has seeds")
-}
-
-fn roster() -> Roster {
-    let member = |name: &str, role| Member {
-        name: name.parse().expect("a name"),
-        role,
-    };
-    Roster::new(vec![
-        member("north-hospital", Role::Hospital),
-        member("south-hospital", Role::Hospital),
-        member("east-pharmacy", Role::Pharmacy),
-        member("west-pharmacy", Role::Pharmacy),
-        member("jade-pharma", Role::Manufacturer),
-        member("river-distribution", Role::Distributor),
-        member("drug-regulator", Role::Regulator),
-    ])
+    tree("../seeds").expect("the checkout has seeds")
 }
 
 fn kind(action: &Action) -> &'static str {
@@ -43,7 +25,7 @@ fn kind(action: &Action) -> &'static str {
 #[test]
 fn the_seeds_are_planned_but_for_what_is_there_to_be_refused() {
     let import = seeds();
-    let plan = plan(&import.items, &roster(), Time(1_790_000_000_000));
+    let plan = plan(&import.items, &roster(), NOW);
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for step in &plan.steps {
         *counts.entry(kind(&step.action)).or_default() += step.action.items().max(1);
@@ -85,7 +67,7 @@ fn the_seeds_are_planned_but_for_what_is_there_to_be_refused() {
 #[test]
 fn every_participant_acts_in_its_own_name() {
     let import = seeds();
-    let plan = plan(&import.items, &roster(), Time(1_790_000_000_000));
+    let plan = plan(&import.items, &roster(), NOW);
     let acting: BTreeSet<&str> = plan.steps.iter().map(|step| step.by.as_str()).collect();
     assert_eq!(acting.len(), 6, "all but the regulator: {acting:?}");
 }
