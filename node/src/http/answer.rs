@@ -2,16 +2,21 @@
 
 use super::problem::{Code, Problem};
 use super::service::Service;
+use crate::admission::Admitted;
 use crate::outcomes::Outcome;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use medanchor_ledger::rules::Rejection;
 use medanchor_ledger::{EventId, Index, ParseError};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 use std::sync::Arc;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 /// `?wait=receipt`.
 #[derive(Clone, Copy, Debug, Default, Deserialize, utoipa::IntoParams)]
@@ -21,6 +26,21 @@ pub struct Wait {
     /// `receipt`: answer when the receipt is there, or the node's bound for waiting is reached.
     wait: Option<WaitFor>,
 }
+
+/// Bytes as they are: how the description speaks of a body that is no JSON and no text.
+pub enum Octets {}
+
+impl PartialSchema for Octets {
+    fn schema() -> RefOr<Schema> {
+        let format = SchemaFormat::KnownFormat(KnownFormat::Binary);
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(format))
+            .into()
+    }
+}
+
+impl ToSchema for Octets {}
 
 /// What can be waited for.
 #[derive(Clone, Copy, Debug, Deserialize, utoipa::ToSchema)]
@@ -70,6 +90,38 @@ impl Accepted {
     }
 }
 
+/// The query of a post whose body is of the `wanted` type, or of none.
+///
+/// # Errors
+/// [`Code::Malformed`] and [`Code::UnsupportedMediaType`].
+pub fn posted(
+    wait: Result<Query<Wait>, QueryRejection>,
+    headers: &HeaderMap,
+    wanted: &str,
+) -> Result<Wait, Problem> {
+    let wait = query(wait)?;
+    check_content_type(headers, wanted)?;
+    Ok(wait)
+}
+
+/// Brings events to the door: one answer for each, in their order.
+///
+/// # Errors
+/// [`Code::PoolFull`]; none was taken then.
+pub async fn submit(service: &Service, events: Vec<Bytes>) -> Result<Vec<Admitted>, Problem> {
+    service
+        .admission
+        .submit(events)
+        .await
+        .ok_or_else(too_many_wait)
+}
+
+/// Too many events wait to be checked.
+pub fn too_many_wait() -> Problem {
+    let detail = "too many events wait to be checked; try again in a second";
+    Problem::new(Code::PoolFull, detail)
+}
+
 /// The query, or what is wrong with it.
 ///
 /// # Errors
@@ -108,11 +160,7 @@ pub fn parse<T: FromStr<Err = ParseError>>(text: &str) -> Result<T, Problem> {
         .map_err(|error: ParseError| Problem::new(Code::Malformed, error.to_string()))
 }
 
-/// Takes a body of the wanted type, or of none.
-///
-/// # Errors
-/// [`Code::UnsupportedMediaType`].
-pub fn check_content_type(headers: &HeaderMap, wanted: &str) -> Result<(), Problem> {
+fn check_content_type(headers: &HeaderMap, wanted: &str) -> Result<(), Problem> {
     let Some(given) = headers.get(header::CONTENT_TYPE) else {
         return Ok(());
     };

@@ -1,6 +1,6 @@
 //! `POST /v1/events/batch`: many events at once.
 
-use super::answer::{self, Wait};
+use super::answer::{self, Octets, Wait};
 use super::events::{problem_of, refusal};
 use super::problem::{Code, Problem};
 use super::service::{Service, Shared};
@@ -62,7 +62,7 @@ pub struct BatchResult {
     post,
     path = "/v1/events/batch",
     params(Wait),
-    request_body(content = Vec<u8>, content_type = "application/cbor-seq", description = "A sequence of COSE_Sign1"),
+    request_body(content = Octets, content_type = "application/cbor-seq", description = "A sequence of COSE_Sign1"),
     responses(
         (status = 202, description = "One result for each event", body = BatchAnswer),
         (status = 400, description = "Not a sequence of events; none was taken", body = Problem, content_type = "application/problem+json"),
@@ -77,16 +77,10 @@ pub async fn post(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let wait = answer::query(wait)?;
-    answer::check_content_type(&headers, "application/cbor-seq")?;
+    let wait = answer::posted(wait, &headers, "application/cbor-seq")?;
     let events = sequence::split(&body, MAX_EVENTS)
         .map_err(|error| Problem::new(Code::Malformed, error.to_string()))?;
-    let admitted = service.admission.submit(events).await.ok_or_else(|| {
-        Problem::new(
-            Code::PoolFull,
-            "too many events wait to be checked; try again in a second",
-        )
-    })?;
+    let admitted = answer::submit(&service, events).await?;
     let results = if wait.is_for_receipt() {
         when_settled(&service, admitted).await?
     } else {

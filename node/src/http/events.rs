@@ -1,6 +1,6 @@
 //! `POST /v1/events` and `GET /v1/events/{id}`: one event.
 
-use super::answer::{self, Accepted, InPath, Wait};
+use super::answer::{self, Accepted, InPath, Octets, Wait};
 use super::problem::{Code, Problem};
 use super::service::{Service, Shared};
 use crate::admission::{Admitted, Refused};
@@ -27,13 +27,15 @@ pub const INDEX_HEADER: HeaderName = HeaderName::from_static("medanchor-index");
     post,
     path = "/v1/events",
     params(Wait),
-    request_body(content = Vec<u8>, content_type = "application/cose", description = "One COSE_Sign1"),
+    request_body(content = Octets, content_type = "application/cose", description = "One COSE_Sign1"),
     responses(
         (status = 200, description = "The receipt (C2SP tlog-proof)", content_type = "text/plain", body = String),
         (status = 202, description = "In the pool", body = Accepted),
         (status = 400, description = "Not an event", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "Unknown signer or bad signature", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Refused by a rule", body = Problem, content_type = "application/problem+json"),
+        (status = 411, description = "The body's length is not announced by Content-Length alone", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "Body too large", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "For another network, stale, or too far ahead", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "Pool full or too many requests; see Retry-After", body = Problem, content_type = "application/problem+json"),
     )
@@ -44,17 +46,11 @@ pub async fn post(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let wait = answer::query(wait)?;
-    answer::check_content_type(&headers, "application/cose")?;
-    let admitted = service
-        .admission
-        .submit(vec![body])
-        .await
-        .ok_or_else(busy)?;
-    let Some(admitted) = admitted.into_iter().next() else {
-        return Err(busy());
-    };
-    match admitted {
+    let wait = answer::posted(wait, &headers, "application/cose")?;
+    let admitted = answer::submit(&service, vec![body]).await?;
+    // One event gives one answer.
+    let admitted = admitted.into_iter().next();
+    match admitted.ok_or_else(answer::too_many_wait)? {
         Admitted::Refused(id, refused) => Err(problem_of(id, &refused)),
         Admitted::Anchored(id, index) => settled(&service, id, index, wait).await,
         Admitted::Pooled(id) | Admitted::Known(id) if wait.is_for_receipt() => {
@@ -72,7 +68,7 @@ pub async fn post(
     path = "/v1/events/{id}",
     params(("id" = String, Path, description = "Event id, 64 hex digits")),
     responses(
-        (status = 200, description = "The event", content_type = "application/cose", body = Vec<u8>),
+        (status = 200, description = "The event", content_type = "application/cose", body = Octets),
         (status = 202, description = "It waits in the pool", body = Accepted),
         (status = 404, description = "Not known here", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "It was refused by a rule", body = Problem, content_type = "application/problem+json"),
@@ -116,13 +112,6 @@ pub async fn not_anchored(service: &Arc<Service>, id: EventId) -> Result<Respons
     }
 }
 
-fn busy() -> Problem {
-    Problem::new(
-        Code::PoolFull,
-        "too many events wait to be checked; try again in a second",
-    )
-}
-
 /// An event that waits.
 pub fn accepted(service: &Service, id: EventId) -> Response {
     let location = HeaderValue::from_str(&format!("/v1/events/{id}"));
@@ -141,8 +130,8 @@ async fn settled(
     index: Index,
     wait: Wait,
 ) -> Result<Response, Problem> {
-    match service.read(move |reads| reads.receipt(index)).await? {
-        Some(receipt) => Ok(answer::receipt(id, index, receipt)),
+    match receipt_at(service, id, index).await? {
+        Some(receipt) => Ok(receipt),
         None if wait.is_for_receipt() => wait_for(service, id).await,
         None => Ok(accepted(service, id)),
     }
@@ -152,14 +141,22 @@ async fn settled(
 pub async fn wait_for(service: &Arc<Service>, id: EventId) -> Result<Response, Problem> {
     match answer::wait(service, id).await? {
         Some(Outcome::Published(index)) => {
-            match service.read(move |reads| reads.receipt(index)).await? {
-                Some(receipt) => Ok(answer::receipt(id, index, receipt)),
-                None => Ok(accepted(service, id)),
-            }
+            let receipt = receipt_at(service, id, index).await?;
+            Ok(receipt.unwrap_or_else(|| accepted(service, id)))
         }
         Some(outcome) => Err(refusal(service, id, outcome).await),
         None => Ok(accepted(service, id)),
     }
+}
+
+/// The receipt of a decided event, once a published checkpoint covers it.
+async fn receipt_at(
+    service: &Arc<Service>,
+    id: EventId,
+    index: Index,
+) -> Result<Option<Response>, Problem> {
+    let receipt = service.read(move |reads| reads.receipt(index)).await?;
+    Ok(receipt.map(|receipt| answer::receipt(id, index, receipt)))
 }
 
 /// A refusal by the rules, with the winner and its receipt where there is one.

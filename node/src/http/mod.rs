@@ -25,7 +25,8 @@ use problem::{Code, Problem};
 use service::Service;
 use std::sync::Arc;
 use tower_http::catch_panic::CatchPanicLayer;
-use utoipa::OpenApi;
+use utoipa::openapi::{Content, Ref, ResponseBuilder};
+use utoipa::{Modify, OpenApi};
 
 /// The description of every resource.
 #[derive(OpenApi)]
@@ -55,9 +56,29 @@ use utoipa::OpenApi;
         published::certificates,
         published::cosignatures,
         openapi
-    )
+    ),
+    modifiers(&AnyProblem)
 )]
 struct Description;
+
+/// Every request may meet a problem that is not its own: too many at once, a node that is stopping.
+struct AnyProblem;
+
+impl Modify for AnyProblem {
+    fn modify(&self, description: &mut utoipa::openapi::OpenApi) {
+        let problem = Content::new(Some(Ref::from_schema_name("Problem")));
+        let response = ResponseBuilder::new()
+            .description("Anything else that stands in the way; `code` says what")
+            .content("application/problem+json", problem)
+            .build();
+        for path in description.paths.paths.values_mut() {
+            for operation in [&mut path.get, &mut path.post].into_iter().flatten() {
+                let responses = &mut operation.responses.responses;
+                responses.insert("default".to_owned(), response.clone().into());
+            }
+        }
+    }
+}
 
 type Route = (&'static str, MethodRouter<Arc<Service>>);
 
@@ -108,7 +129,7 @@ pub fn router(service: Arc<Service>) -> Router {
 }
 
 /// This description
-#[utoipa::path(get, path = "/openapi.json", responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json", body = String)))]
+#[utoipa::path(get, path = "/openapi.json", responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json", body = serde_json::Value)))]
 async fn openapi() -> Response {
     let text = Description::openapi().to_json().unwrap_or_default();
     ([(header::CONTENT_TYPE, "application/json")], text).into_response()

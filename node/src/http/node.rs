@@ -52,11 +52,23 @@ pub async fn metrics(State(service): Shared) -> Response {
         .into_response()
 }
 
-/// A checkpoint on the stream.
-#[derive(Debug, Serialize)]
-struct CheckpointNotice {
+/// A checkpoint that is published.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct CheckpointNotice {
+    /// Its size: how many entries it covers.
     size: u64,
+    /// Root of the log at that size, hex.
     root: String,
+}
+
+/// The data of a server-sent event.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+pub enum Notice {
+    /// Of `block`.
+    Block(BlockNotice),
+    /// Of `checkpoint`.
+    Checkpoint(CheckpointNotice),
 }
 
 /// Follow the ledger
@@ -64,7 +76,7 @@ struct CheckpointNotice {
 /// Server-sent events: `block` when this node has made a block durable, `checkpoint` when a
 /// checkpoint with a quorum of cosignatures is published.
 #[utoipa::path(get, path = "/v1/stream", responses(
-    (status = 200, description = "The stream; data of `block` is a BlockNotice", content_type = "text/event-stream", body = BlockNotice),
+    (status = 200, description = "The stream; the data of each event is one JSON object", content_type = "text/event-stream", body = Notice),
     (status = 503, description = "As many streams are open as may be", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn stream(State(service): Shared) -> Result<Response, Problem> {
@@ -111,7 +123,7 @@ impl Following {
             tokio::select! {
                 () = self.service.stop.cancelled() => return None,
                 block = self.blocks.recv() => match block {
-                    Ok(block) => return Some(notice("block", &block)),
+                    Ok(block) => return Some(Notice::Block(block).into()),
                     // Slow readers miss blocks; heights say which.
                     Err(broadcast::error::RecvError::Lagged(_)) => {}
                     Err(broadcast::error::RecvError::Closed) => return None,
@@ -120,10 +132,11 @@ impl Following {
                     changed.ok()?;
                     let published = self.published.borrow_and_update().clone();
                     if let Some(published) = published {
-                        return Some(notice("checkpoint", &CheckpointNotice {
+                        let notice = Notice::Checkpoint(CheckpointNotice {
                             size: published.checkpoint.size.0,
                             root: published.checkpoint.root.to_string(),
-                        }));
+                        });
+                        return Some(notice.into());
                     }
                 }
             }
@@ -131,8 +144,14 @@ impl Following {
     }
 }
 
-fn notice(name: &str, data: &impl Serialize) -> Event {
-    Event::default()
-        .event(name)
-        .data(serde_json::to_string(data).unwrap_or_default())
+impl From<Notice> for Event {
+    fn from(notice: Notice) -> Self {
+        let name = match notice {
+            Notice::Block(_) => "block",
+            Notice::Checkpoint(_) => "checkpoint",
+        };
+        Self::default()
+            .event(name)
+            .data(serde_json::to_string(&notice).unwrap_or_default())
+    }
 }

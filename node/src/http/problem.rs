@@ -34,7 +34,7 @@ struct About {
     /// The rule that an event broke.
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<String>,
-    /// Whose fault it is: `sender`, `state` or the like.
+    /// Whose doing it is: `signer`, `rival` or `early`.
     #[serde(skip_serializing_if = "Option::is_none")]
     fault: Option<String>,
     /// The id of the event that this is about.

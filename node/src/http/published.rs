@@ -1,6 +1,6 @@
 //! The published log over HTTP: what C2SP `tlog-tiles` asks for, and the files beside it.
 
-use super::answer::{self, InPath};
+use super::answer::{self, InPath, Octets};
 use super::problem::{Code, Problem};
 use super::service::{Service, Shared};
 use axum::body::Body;
@@ -50,7 +50,7 @@ pub async fn checkpoint(State(service): Shared) -> Result<Response, Problem> {
 
 /// A tile or an entry bundle (C2SP tlog-tiles)
 #[utoipa::path(get, path = "/tile/{path}", params(("path" = String, Path, description = "`<L>/<N>`, `entries/<N>`, with `.p/<W>` for a partial")), responses(
-    (status = 200, description = "The tile", content_type = "application/octet-stream", body = Vec<u8>),
+    (status = 200, description = "The tile", content_type = "application/octet-stream", body = Octets),
     (status = 404, description = "Not published", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn tile(State(service): Shared, path: InPath) -> Result<Response, Problem> {
@@ -96,7 +96,7 @@ async fn policy_file(
 
 /// The genesis file
 #[utoipa::path(get, path = "/genesis", responses(
-    (status = 200, description = "The genesis", content_type = "application/octet-stream", body = Vec<u8>),
+    (status = 200, description = "The genesis", content_type = "application/octet-stream", body = Octets),
 ))]
 pub async fn genesis(State(service): Shared) -> Response {
     file(OCTETS, FOR_EVER, service.genesis.clone())
@@ -106,8 +106,8 @@ pub async fn genesis(State(service): Shared) -> Response {
 ///
 /// A file that only grows; `Range: bytes=N-` gives what follows.
 #[utoipa::path(get, path = "/certificates", responses(
-    (status = 200, description = "All of it", content_type = "application/octet-stream", body = Vec<u8>),
-    (status = 206, description = "From the wanted byte on", content_type = "application/octet-stream", body = Vec<u8>),
+    (status = 200, description = "All of it", content_type = "application/octet-stream", body = Octets),
+    (status = 206, description = "From the wanted byte on", content_type = "application/octet-stream", body = Octets),
     (status = 416, description = "It is not that long", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn certificates(State(service): Shared, headers: HeaderMap) -> Result<Response, Problem> {
@@ -118,8 +118,8 @@ pub async fn certificates(State(service): Shared, headers: HeaderMap) -> Result<
 ///
 /// A file that only grows; `Range: bytes=N-` gives what follows.
 #[utoipa::path(get, path = "/cosignatures", responses(
-    (status = 200, description = "All of it", content_type = "application/octet-stream", body = Vec<u8>),
-    (status = 206, description = "From the wanted byte on", content_type = "application/octet-stream", body = Vec<u8>),
+    (status = 200, description = "All of it", content_type = "application/octet-stream", body = Octets),
+    (status = 206, description = "From the wanted byte on", content_type = "application/octet-stream", body = Octets),
     (status = 416, description = "It is not that long", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn cosignatures(State(service): Shared, headers: HeaderMap) -> Result<Response, Problem> {
