@@ -79,7 +79,7 @@ struct Audit {
 /// Does what a command line says, whose first element is the program's name; prints what goes wrong.
 #[must_use]
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let line = match Line::try_parse_from(arguments) {
+    let line = match Line::try_parse_from(without_the_alias_dashes(arguments)) {
         Ok(line) => line,
         Err(error) => {
             // Help and version come this way too, with exit code 0.
@@ -102,6 +102,17 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             fatal.exit.into()
         }
     }
+}
+
+/// `cargo demo -- --keep` is an alias of `cargo run .. -- demo`, so its own `--` comes through.
+fn without_the_alias_dashes(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = arguments.into_iter().collect();
+    let behind_demo =
+        [arguments.get(1), arguments.get(2)].map(|one| one.and_then(|it| it.to_str()));
+    if behind_demo == [Some("demo"), Some("--")] {
+        arguments.remove(2);
+    }
+    arguments
 }
 
 fn run(command: Command) -> Result<Exit, Fatal> {

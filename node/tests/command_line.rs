@@ -71,6 +71,19 @@ fn run(home: &Home) -> Output {
     medanchor(&["run", "--home", text(home.path())])
 }
 
+/// `cargo demo -- --keep`, as the README says, and `cargo demo --keep`.
+#[test]
+fn the_demo_takes_its_options_behind_the_alias_with_dashes_and_without() {
+    for dashes in [&["demo", "--"][..], &["demo"]] {
+        let help = medanchor(&[dashes, &["--help"]].concat());
+        assert!(help.status.success(), "{}", said(&help));
+        let told = String::from_utf8_lossy(&help.stdout).into_owned();
+        assert!(told.contains("--input <PATH>"), "{told}");
+    }
+    let wrong = medanchor(&["status", "--", "--help"]);
+    assert!(ended_with(&wrong, Exit::Usage));
+}
+
 #[test]
 fn help_teaches_with_examples() {
     for command in [

@@ -39,9 +39,13 @@ use world::World;
   cargo demo -- --input ../my-data        anchor your own FHIR R4 and EPCIS 2.0 files
   cargo demo -- --dir /tmp/net --keep     leave the network running and look around
 
-The folder afterwards: DIR/<institution>/ is a node's home, DIR/<institution>/log/ its published log,
-DIR/policy the policy file, DIR/receipts/<event id>.tlog-proof each receipt with the entry's bytes beside
-it as <event id>.event, DIR/summary.json all that the summary says.
+The folder afterwards:
+  DIR/<institution>/                     a node's home
+  DIR/<institution>/log/                 its published log
+  DIR/policy                             the policy file: whose signatures count
+  DIR/receipts/<event id>.tlog-proof     each receipt, and the entry's bytes beside it
+  DIR/receipts/<event id>.event
+  DIR/summary.json                       all that the summary says
 
 Exit code: 0 if everything that the summary claims held, 1 if not.")]
 pub struct DemoArgs {
