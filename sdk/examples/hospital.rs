@@ -8,11 +8,17 @@ mod common;
 
 use common::{Arguments, Outcome, hand_over};
 use medanchor_sdk::{Context, Identity, NewConsent, NewPrescription, NewRecord, Sdk, System};
+use std::process::ExitCode;
 
 const DAY: u64 = 24 * 3_600_000;
 
-fn main() -> Outcome {
-    let arguments = Arguments::read()?;
+const USAGE: &str = "hospital --node URL --identity DIR --out DIR --grantee NAME [--id ID]";
+
+fn main() -> ExitCode {
+    common::run(USAGE, example)
+}
+
+fn example(arguments: &Arguments) -> Outcome {
     let out = arguments.path("out")?;
     let now = System.now();
     let id = arguments.optional("id").unwrap_or_else(|| now.to_string());

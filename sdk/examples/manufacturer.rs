@@ -8,11 +8,17 @@ mod common;
 
 use common::{Arguments, Outcome, hand_over};
 use medanchor_sdk::{CodeScheme, Context, Identity, Sdk, System};
+use std::process::ExitCode;
 
 const PRODUCT: &str = "8123456";
 
-fn main() -> Outcome {
-    let arguments = Arguments::read()?;
+const USAGE: &str = "manufacturer --node URL --identity DIR --to NAME --out DIR [--lot NUMBER]";
+
+fn main() -> ExitCode {
+    common::run(USAGE, example)
+}
+
+fn example(arguments: &Arguments) -> Outcome {
     let out = arguments.path("out")?;
     let sdk = Sdk::new(
         Identity::open(&arguments.path("identity")?)?,

@@ -8,11 +8,17 @@ mod common;
 
 use common::{Arguments, Outcome, hand_over, handed_over};
 use medanchor_sdk::{Context, PatientToken, System};
+use std::process::ExitCode;
 
 const TEN_MINUTES: u64 = 10 * 60 * 1000;
 
-fn main() -> Outcome {
-    let arguments = Arguments::read()?;
+const USAGE: &str = "patient --token FILE --pharmacy NAME --out DIR";
+
+fn main() -> ExitCode {
+    common::run(USAGE, example)
+}
+
+fn example(arguments: &Arguments) -> Outcome {
     let token = PatientToken::from_text(&handed_over(&arguments.path("token")?)?)?;
     let pharmacy = arguments.required("pharmacy")?.parse()?;
     let claim = token.claim(&pharmacy, 1, System.now().plus_millis(TEN_MINUTES));

@@ -8,9 +8,16 @@ use common::{Arguments, Outcome, handed_over};
 use medanchor_sdk::{
     AnchorError, Consignment, Context, Fraction, Identity, Redemption, Sdk, SignedClaim, System,
 };
+use std::process::ExitCode;
 
-fn main() -> Outcome {
-    let arguments = Arguments::read()?;
+const USAGE: &str =
+    "pharmacy --node URL --identity DIR --claim FILE --out DIR [--packs FILE --sender NAME]";
+
+fn main() -> ExitCode {
+    common::run(USAGE, example)
+}
+
+fn example(arguments: &Arguments) -> Outcome {
     let receipts = arguments.path("out")?.join("receipts");
     let sdk = Sdk::new(
         Identity::open(&arguments.path("identity")?)?,

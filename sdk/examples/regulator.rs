@@ -11,9 +11,16 @@ use common::{Arguments, Outcome, handed_over};
 use medanchor_sdk::{
     Context, Decision, GrantTicket, Identity, NewAccess, Policy, Sdk, System, verify_receipt,
 };
+use std::process::ExitCode;
 
-fn main() -> Outcome {
-    let arguments = Arguments::read()?;
+const USAGE: &str =
+    "regulator --policy FILE --receipts DIR [--node URL --identity DIR --grant FILE]";
+
+fn main() -> ExitCode {
+    common::run(USAGE, example)
+}
+
+fn example(arguments: &Arguments) -> Outcome {
     let policy = Policy::parse(&std::fs::read(arguments.path("policy")?)?)?;
     let mut checked = 0;
     for file in std::fs::read_dir(arguments.path("receipts")?)? {
@@ -39,7 +46,7 @@ fn main() -> Outcome {
     }
     match arguments.optional("grant") {
         Some(grant) => ask_for_access(
-            &arguments,
+            arguments,
             &GrantTicket::from_text(&handed_over(grant.as_ref())?)?,
         ),
         None => Ok(()),

@@ -82,7 +82,7 @@ fn run_all(args: &DemoArgs, running: &Running) -> anyhow::Result<Exit> {
     println!("Four institutions, three guests, one ledger: a network of Medanchor at work.\n");
 
     let input = read(&path, now)?;
-    let (world, founding) = found(&dir, now, running.clone())?;
+    let (mut world, founding) = found(&dir, now, running.clone())?;
     let mut books = Books::new(&dir.join("receipts"));
     let story = play(&world, &input, now, &mut books)?;
     let log = dir.join(cast::PHARMACY).join("log");
@@ -97,7 +97,7 @@ fn run_all(args: &DemoArgs, running: &Running) -> anyhow::Result<Exit> {
     summary.write(&dir.join("summary.json"))?;
     println!("{}", summary.page()?);
     if args.keep {
-        keep(&world);
+        keep(&mut world)?;
     }
     world.stop_all();
     Ok(if summary.held() {
@@ -347,11 +347,22 @@ fn what_was_read(path: &Path, input: &Input, books: &Books, outcome: &Outcome) -
     }
 }
 
-fn keep(world: &World) -> ! {
-    println!("The network is running; Ctrl-C stops all of it.");
+/// Leaves the nodes running and lets go of the identities, so that other programs can use them.
+fn keep(world: &mut World) -> anyhow::Result<()> {
+    world.close_identities();
+    let dir = world.layout.dir.display();
+    println!("The network is running; Ctrl-C stops all of it.\n");
     for (name, url) in world.urls() {
-        println!("  {name:<20} {url}");
+        println!("  {:<20} {url}", name.as_str());
     }
+    let url = world.url(cast::HOSPITAL)?;
+    println!(
+        "\n  curl {url}/v1/status\n  curl {url}/openapi.json          what else a node can be asked\n  \
+         cargo run -p medanchor-sdk --example hospital -- --node {url} \\\n      \
+         --identity {dir}/{hospital}/identity --out {dir}/out --grantee {grantee}",
+        hospital = cast::HOSPITAL,
+        grantee = cast::REGULATOR,
+    );
     loop {
         std::thread::park();
     }

@@ -334,6 +334,9 @@ fn reasons(page: &mut String, title: &str, refused: &[Refused]) -> std::fmt::Res
         "\n  {title} ({} in all; summary.json says where):",
         refused.len()
     )?;
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    // The sort is stable: of equal counts, the reasons stay in order.
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     for (reason, count) in counts {
         writeln!(page, "      {count:>6} {reason}")?;
     }

@@ -120,11 +120,21 @@ impl World {
         &self.urls
     }
 
+    /// One node's base URL.
+    pub fn url(&self, node: &str) -> anyhow::Result<&str> {
+        let url = self.urls.get(&cast::name(node)?);
+        Ok(url.context("no such node")?)
+    }
+
+    /// Lets go of every institution's SDK: one process at a time may hold an identity.
+    pub fn close_identities(&mut self) {
+        self.sdks.clear();
+    }
+
     /// A client of one node that believes the network's policy.
     pub fn client(&self, node: &str) -> anyhow::Result<Client> {
-        let url = self.urls.get(&cast::name(node)?).context("no such node")?;
         Ok(Client::new(
-            [url.as_str()],
+            [self.url(node)?],
             self.player(cast::HOSPITAL)?.policy().clone(),
         )?)
     }

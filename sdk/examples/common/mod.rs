@@ -2,9 +2,25 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 /// What went wrong, for people.
 pub type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
+
+/// Runs an example on its command line; an error is told in words, with what to do about it.
+pub fn run(usage: &str, example: fn(&Arguments) -> Outcome) -> ExitCode {
+    if std::env::args().any(|word| word == "--help" || word == "-h") {
+        println!("{usage}");
+        return ExitCode::SUCCESS;
+    }
+    match Arguments::read().and_then(|arguments| example(&arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}\n\n{usage}");
+            ExitCode::FAILURE
+        }
+    }
+}
 
 /// `--name value` pairs; a missing one is looked for as `MEDANCHOR_NAME`.
 pub struct Arguments(BTreeMap<String, String>);
