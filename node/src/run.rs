@@ -252,7 +252,7 @@ impl Node {
         // From the first moment on, so that a stop during the start is not lost.
         let mut signals = Signals::new()?;
         let node = Self::start(home, lock, config, metrics).await?;
-        let stop = node.until_stopped(&mut signals).await;
+        let stop = node.until_stopped(home, &mut signals).await;
         Ok(stop)
     }
 
@@ -349,11 +349,11 @@ impl Node {
         })
     }
 
-    async fn until_stopped(mut self, signals: &mut Signals) -> Stop {
+    async fn until_stopped(mut self, home: &Home, signals: &mut Signals) -> Stop {
         let stop = tokio::select! {
             () = signals.any() => Stop::Asked,
             stop = self.stopped.recv() => stop.unwrap_or(Stop::Asked),
-            fatal = self.network.failed() => self.network_failed(&fatal),
+            fatal = self.network.failed() => self.network_failed(home, &fatal),
         };
         tracing::info!("stopping");
         self.cancel.cancel();
@@ -382,18 +382,15 @@ impl Node {
     }
 
     /// The network stopped by itself: because the chain failed, which then said why, or alone.
-    fn network_failed(&mut self, fatal: &medanchor_network::Fatal) -> Stop {
+    fn network_failed(&mut self, home: &Home, fatal: &medanchor_network::Fatal) -> Stop {
         if let Ok(stop) = self.stopped.try_recv() {
             return stop;
         }
-        let exit = match fatal {
-            medanchor_network::Fatal::Wal(_) => Exit::Damaged,
-            _ => Exit::Failure,
+        let Fatal { exit, message } = match fatal {
+            medanchor_network::Fatal::Wal(_) => crate::votes::failed(home, fatal),
+            _ => Fatal::new(Exit::Failure, fatal.to_string()),
         };
-        Stop::Fatal {
-            exit,
-            message: fatal.to_string(),
-        }
+        Stop::Fatal { exit, message }
     }
 }
 

@@ -8,6 +8,7 @@
 use crate::exit::{Exit, Fatal};
 use crate::home::Home;
 use medanchor_network::WalFile;
+use std::fs::File;
 use std::io;
 
 /// Makes the write-ahead log of a home that never took part, or refuses a home that lost it.
@@ -54,14 +55,42 @@ fn refused(wal: &WalFile) -> Fatal {
     Fatal::new(Exit::Damaged, message)
 }
 
+/// What to probe with: more than a file system has left over in the blocks of small files.
+static PROBE: [u8; 64 * 1024] = [0; 64 * 1024];
+
+/// The end of a node whose engine could not go on with its log. The engine does not say why, so it is
+/// tried whether there is room for votes.
+pub fn failed(home: &Home, said: &dyn std::fmt::Display) -> Fatal {
+    let wal = WalFile::of(home.wal());
+    let probe = home.wal().join("probe");
+    let written = std::fs::write(&probe, PROBE).and_then(|()| File::open(&probe)?.sync_all());
+    // A probe that stays behind is written over by the next.
+    let _ = std::fs::remove_file(&probe);
+    match written {
+        Err(error) if is_full(&error) => unusable(&wal, &error),
+        _ => Fatal::new(Exit::Damaged, said.to_string()),
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+    )
+}
+
 fn unusable(wal: &WalFile, error: &io::Error) -> Fatal {
-    let exit = match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Exit::DiskFull,
-        _ => Exit::Failure,
-    };
+    if is_full(error) {
+        let path = wal.path();
+        let message = format!(
+            "the disk is full at {}; make room and start again",
+            path.display()
+        );
+        return Fatal::new(Exit::DiskFull, message);
+    }
     let message = format!(
         "the write-ahead log {} cannot be used: {error}; check the disk and the file's permissions, then start again",
         wal.path().display()
     );
-    Fatal::new(exit, message)
+    Fatal::new(Exit::Failure, message)
 }

@@ -3,6 +3,7 @@
 
 use crate::stage::Stage;
 use anyhow::{Context, Result, bail};
+use medanchor_ledger::Size;
 use medanchor_ledger::certificate::VoteKind;
 use medanchor_ledger::cosignature::Cosignature;
 use medanchor_ledger::event::Event;
@@ -90,19 +91,23 @@ fn a_node_whose_files_may_not_grow_stops_and_loses_nothing() -> Result<()> {
     all_is_there(&mut network, || Ok(std::fs::remove_file(&limit)?))
 }
 
-/// A file system in memory, in a namespace of its own, for `data/` and `log/` of a home.
+/// A file system in memory, in a namespace of its own, for some folders of a home.
 struct SmallDisk {
     space: PathBuf,
     holder: Child,
 }
 
 impl SmallDisk {
-    /// None where the system does not allow it.
-    fn mount(space: &Path, home: &Path) -> Result<Option<Self>> {
+    /// None where the system does not allow it, which is said.
+    fn mount(space: &Path, home: &Path, folders: &[&str]) -> Result<Option<Self>> {
         let script = r#"set -e
-            mkdir -p "$1" "$2/data" "$2/log"
-            mount -t tmpfs -o size=64m tmpfs "$1"
-            for folder in data log; do mkdir "$1/$folder"; mount --bind "$1/$folder" "$2/$folder"; done
+            space=$1; home=$2; shift 2
+            mkdir -p "$space"
+            mount -t tmpfs -o size=64m tmpfs "$space"
+            for folder; do
+                mkdir -p "$space/$folder" "$home/$folder"
+                mount --bind "$space/$folder" "$home/$folder"
+            done
             echo mounted
             exec cat"#;
         let holder = Command::new("unshare")
@@ -116,18 +121,34 @@ impl SmallDisk {
                 "sh",
             ])
             .args([space, home])
+            .args(folders)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn();
         let Ok(mut holder) = holder else {
-            return Ok(None);
+            return skipped();
         };
         let mut line = String::new();
         let said = holder.stdout.take().context("a pipe")?;
         BufReader::new(said).read_line(&mut line)?;
         let space = space.to_owned();
         let disk = Self { space, holder };
-        Ok((line == "mounted\n").then_some(disk))
+        match line.as_str() {
+            "mounted\n" => Ok(Some(disk)),
+            _ => skipped(),
+        }
+    }
+
+    /// Leaves so many KiB free.
+    fn fill(&self, left: u32) -> Result<()> {
+        self.run(&format!(
+            r#"free=$(df -k "$1" | tail -n 1 | tr -s " " | cut -d " " -f 4)
+            dd if=/dev/zero of="$1/filler" bs=1024 count=$((free - {left})) 2>/dev/null"#
+        ))
+    }
+
+    fn make_room(&self) -> Result<()> {
+        self.run(r#"rm "$1/filler""#)
     }
 
     /// What to put before a command that is to see the file system.
@@ -155,6 +176,12 @@ impl SmallDisk {
     }
 }
 
+fn skipped() -> Result<Option<SmallDisk>> {
+    let warning = "SKIPPED: no namespaces here, so no disk was really full in this run";
+    writeln!(std::io::stderr(), "\n!! {warning} !!\n")?;
+    Ok(None)
+}
+
 impl Drop for SmallDisk {
     fn drop(&mut self) {
         let _ = self.holder.kill();
@@ -168,10 +195,8 @@ fn a_node_whose_disk_is_full_stops_and_loses_nothing() -> Result<()> {
     let layout = found(&dir.path().join("net"), 1)?;
     let node = layout.nodes.first().context("a node")?;
     change_config(node, &adjust)?;
-    let disk = SmallDisk::mount(&dir.path().join("space"), node.home.path())?;
-    let Some(disk) = disk else {
-        let warning = "SKIPPED: no namespaces here, so no disk was really full in this run";
-        writeln!(std::io::stderr(), "\n!! {warning} !!\n")?;
+    let space = dir.path().join("space");
+    let Some(disk) = SmallDisk::mount(&space, node.home.path(), &["data", "log"])? else {
         return Ok(());
     };
     let program = wrapped(dir.path(), &format!("exec {}", disk.enter()))?;
@@ -179,11 +204,59 @@ fn a_node_whose_disk_is_full_stops_and_loses_nothing() -> Result<()> {
     network
         .client(0)
         .anchor(&network.authors()?.remove(0).seal()?)?;
-    disk.run(
-        r#"free=$(df -k "$1" | tail -n 1 | tr -s " " | cut -d " " -f 4)
-        dd if=/dev/zero of="$1/filler" bs=1024 count=$((free - 2048)) 2>/dev/null"#,
-    )?;
-    all_is_there(&mut network, || disk.run(r#"rm "$1/filler""#))
+    disk.fill(2048)?;
+    all_is_there(&mut network, || disk.make_room())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_has_no_room_for_votes_stops_and_goes_on_at_its_round() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut disk = None;
+    let stage = Stage::set_with(|node| {
+        let space = dir.path().join("space");
+        disk = SmallDisk::mount(&space, node.home.path(), &["data/wal"])?;
+        match &disk {
+            Some(disk) => wrapped(dir.path(), &format!("exec {}", disk.enter())),
+            None => binary("medanchor"),
+        }
+    });
+    let mut stage = stage.await?;
+    let Some(disk) = disk else { return Ok(()) };
+    disk.fill(0)?;
+    // Rounds without a block, until their votes need more than the block that the log has.
+    let (rounds, all) = (12, [0, 1, 2]);
+    for round in 0..rounds {
+        // Once the node has stopped nobody is there to take them.
+        let _ = stage.vote(&all, VoteKind::Precommit, round, None);
+    }
+    let status = stage.process.wait(PATIENCE).context("the node stops")?;
+    let said = stage.process.said();
+    assert_eq!(status.code(), Some(Exit::DiskFull.code().into()), "{said}");
+    assert!(
+        said.contains("the disk is full at") && said.contains("consensus.wal"),
+        "{said}"
+    );
+
+    disk.make_room()?;
+    stage.restart().await?;
+    for round in 0..rounds {
+        stage.vote(&all, VoteKind::Precommit, round, None)?;
+    }
+    let block = stage.block(rounds, &[])?;
+    let value = Some(block.value_id);
+    stage.propose(rounds, &block)?;
+    stage.hear_vote(VoteKind::Prevote, rounds, value).await?;
+    stage.vote(&all, VoteKind::Prevote, rounds, value)?;
+    stage.vote(&all, VoteKind::Precommit, rounds, value)?;
+    let size = block.head.frontier.size();
+    stage
+        .hear("the cosignature", |heard| is_cosignature(heard, size))
+        .await
+}
+
+fn is_cosignature(heard: &Heard, size: Size) -> bool {
+    matches!(heard, Heard::Cosignature(record)
+        if Cosignature::decode(record).is_ok_and(|record| record.size == size))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -220,8 +293,7 @@ async fn a_cosignature_that_could_not_be_marked_first_is_not_sent() -> Result<()
     stage.restart().await?;
     let mut marked = Vec::new();
     let look = |heard: &Heard| {
-        let of_size = matches!(heard, Heard::Cosignature(record)
-            if Cosignature::decode(record).is_ok_and(|record| record.size == size));
+        let of_size = is_cosignature(heard, size);
         if of_size {
             marked.push(std::fs::read(&marks).unwrap_or_default());
         }

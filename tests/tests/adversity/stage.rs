@@ -20,9 +20,9 @@ use medanchor_node::process::NodeProcess;
 use medanchor_store::{Options, Store};
 use medanchor_tests::client::Client;
 use medanchor_tests::network::{PATIENCE, binary, change_config, found};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// The height that the stage is about.
 pub const HEIGHT: Height = Height(1);
@@ -54,7 +54,10 @@ impl Role {
         );
         Ok(Self {
             name: home.name.clone(),
-            player: player.await.map_err(anyhow::Error::msg)?,
+            player: timeout(PATIENCE, player)
+                .await
+                .context("the node did not let a member in")?
+                .map_err(anyhow::Error::msg)?,
             consensus: key(home, Purpose::Consensus)?,
             log: key(home, Purpose::Log)?,
             cosigner: key(home, Purpose::Cosigner)?,
@@ -66,6 +69,7 @@ impl Role {
 pub struct Stage {
     pub genesis: Genesis,
     pub node: NodeHome,
+    program: PathBuf,
     pub process: NodeProcess,
     /// In the order in which they propose; the real node comes last.
     pub roles: Vec<Role>,
@@ -88,6 +92,11 @@ fn adjust(config: &mut Config) {
 impl Stage {
     /// A stage whose node has just been started for the first time.
     pub async fn set() -> Result<Self> {
+        Self::set_with(|_| binary("medanchor")).await
+    }
+
+    /// A stage whose node is started by the program that is made for its home.
+    pub async fn set_with(program: impl FnOnce(&NodeHome) -> Result<PathBuf>) -> Result<Self> {
         let dir = tempfile::tempdir()?;
         let layout = found(&dir.path().join("net"), 4)?;
         for node in &layout.nodes {
@@ -108,7 +117,8 @@ impl Stage {
         };
         let (last, others) = order.split_last().context("validators")?;
         let node = home(last)?;
-        let mut process = NodeProcess::spawn(&binary("medanchor")?, &node.home, &[])?;
+        let program = program(&node)?;
+        let mut process = NodeProcess::spawn(&program, &node.home, &[])?;
         process.wait_until_listening(PATIENCE)?;
         let mut roles = Vec::new();
         for name in others {
@@ -117,6 +127,7 @@ impl Stage {
         Ok(Self {
             genesis: layout.genesis.clone(),
             node,
+            program,
             process,
             roles,
             heard: Vec::new(),
@@ -128,7 +139,7 @@ impl Stage {
 
     /// Starts the node again, and has the players meet it.
     pub async fn restart(&mut self) -> Result<()> {
-        self.process = NodeProcess::spawn(&binary("medanchor")?, &self.node.home, &[])?;
+        self.process = NodeProcess::spawn(&self.program, &self.node.home, &[])?;
         self.process.wait_until_listening(PATIENCE)?;
         let names: Vec<_> = self.roles.drain(..).map(|role| role.name).collect();
         self.heard.clear();
@@ -152,13 +163,19 @@ impl Stage {
                 .push(event)?
                 .map_err(|rejection| anyhow::anyhow!("{rejection:?}"))?;
         }
-        let proposer = self.roles.get(round as usize).context("a proposer")?;
+        let proposer = self.proposer(round)?;
         Ok(builder.finish()?.seal(Round(round), proposer.name.clone()))
+    }
+
+    /// Whose turn a round is; every fourth is the node's own.
+    fn proposer(&self, round: u32) -> Result<&Role> {
+        let turn = round as usize % (self.roles.len() + 1);
+        self.roles.get(turn).context("a round of a role")
     }
 
     /// A role proposes a block in a round.
     pub fn propose(&self, round: u32, block: &Executed) -> Result<()> {
-        let role = self.roles.get(round as usize).context("a proposer")?;
+        let role = self.proposer(round)?;
         let proposal = Proposal {
             network: self.genesis.network_id(),
             height: HEIGHT,
@@ -223,9 +240,10 @@ impl Stage {
 
     /// Waits until every player has heard what `wanted` looks for.
     pub async fn hear(&mut self, what: &str, mut wanted: impl FnMut(&Heard) -> bool) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
         for role in &mut self.roles {
             loop {
-                let next = timeout(PATIENCE, role.player.hear()).await;
+                let next = timeout_at(deadline, role.player.hear()).await;
                 let Some(heard) = next.with_context(|| format!("{what} was not heard"))? else {
                     bail!("the connection ended before {what} was heard");
                 };
