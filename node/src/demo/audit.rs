@@ -72,6 +72,15 @@ pub fn verify(log: &Path) -> anyhow::Result<Audit> {
     })
 }
 
+/// How many entries the files of a log have.
+pub fn published_size(log: &Path) -> anyhow::Result<Size> {
+    let note = Note::parse(&fs::read(log.join("checkpoint"))?)?;
+    let size = note.text().lines().nth(1);
+    size.and_then(|line| line.parse().ok())
+        .map(Size)
+        .context("a checkpoint without a size")
+}
+
 /// Where a bit was flipped.
 #[derive(Serialize)]
 pub struct Flip {
@@ -105,14 +114,7 @@ pub fn damage_a_copy(log: &Path, copy: &Path, entry: Index) -> anyhow::Result<Fl
 
 /// The bundle in which the log at `copy` keeps an entry.
 fn bundle_of(copy: &Path, entry: Index) -> anyhow::Result<(String, BundleId)> {
-    let note = Note::parse(&fs::read(copy.join("checkpoint"))?)?;
-    let size: Size = note
-        .text()
-        .lines()
-        .nth(1)
-        .and_then(|line| line.parse().ok())
-        .map(Size)
-        .context("a checkpoint without a size")?;
+    let size = published_size(copy)?;
     ensure!(entry.0 < size.0, "entry {entry} is not published yet");
     let id = BundleId::at(entry.0 / u64::from(FULL_WIDTH), size).context("no such bundle")?;
     [id, id.full()]

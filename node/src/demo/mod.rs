@@ -85,6 +85,7 @@ fn run_all(args: &DemoArgs, running: &Running) -> anyhow::Result<Exit> {
     let (mut world, founding) = found(&dir, now, running.clone())?;
     let mut books = Books::new(&dir.join("receipts"));
     let story = play(&world, &input, now, &mut books)?;
+    world.wait_for_files(cast::PHARMACY)?;
     let log = dir.join(cast::PHARMACY).join("log");
     let audits = audit_twice(&log, &dir, Index(story.denial.index))?;
 

@@ -2,6 +2,7 @@
 //!
 //! What always holds: every node is a process of its own, and none outlives the [`World`].
 
+use super::audit;
 use super::cast::{self, CAST};
 use super::interrupt::Running;
 use super::stage::Stage;
@@ -186,6 +187,21 @@ impl World {
             }
             std::thread::sleep(PAUSE);
         }
+    }
+
+    /// Waits until a node's published files have all that the node shows over HTTP: under load the
+    /// files follow within a second.
+    pub fn wait_for_files(&self, node: &str) -> anyhow::Result<()> {
+        let size = self.client(node)?.checkpoint()?.checkpoint().size;
+        let log = self.layout.dir.join(node).join("log");
+        let start = Instant::now();
+        while audit::published_size(&log)? < size {
+            if start.elapsed() > PATIENCE {
+                bail!("the files of {node} do not have {} entries", size.0);
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Ok(())
     }
 
     /// Asks every node to stop and waits until all have.
