@@ -4,14 +4,17 @@ mod bodies;
 mod description;
 mod rig;
 
-use medanchor_ledger::event::{ConsentRevoke, Event, LotOpen, UnsignedEvent};
+use medanchor_ledger::event::{
+    ConsentRevoke, Event, LotOpen, PrescriptionIssue, UnitDispense, Units, UnsignedEvent,
+};
 use medanchor_ledger::policy::Policy;
 use medanchor_ledger::signature::SigningKey;
-use medanchor_ledger::{LotHandle, NetworkId, Time};
+use medanchor_ledger::{LotHandle, NetworkId, PrescriptionHandle, Time, UnitHandle};
 use medanchor_node::chain::Shared;
 use rig::{MINUTE, PATIENCE, Rig, commitment, record};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::time::Instant;
 
 #[test]
 fn an_event_gets_a_receipt_that_holds_offline() {
@@ -175,6 +178,39 @@ fn an_event_whose_turn_has_not_come_says_what_it_waits_for() {
         (&"waiting".into(), &"consent.unknown".into())
     );
     assert_eq!(rig.get(&format!("/v1/events/{}", event.id())).status, 202);
+}
+
+/// The pool keeps what may still come true, and gives up at once what never can.
+#[test]
+fn a_prescription_waits_for_its_record_and_an_impossible_event_for_nothing() {
+    let rig = Rig::with(|config| config.http.wait_timeout_ms = 500);
+    let issue = rig.sign(rig.unsigned(PrescriptionIssue {
+        prescription: PrescriptionHandle::new([50; 16]),
+        record: record(50).record,
+        token_key: SigningKey::from_seed(&[6; 32]).public_key(),
+        lines: 1,
+        expires: Shared::clock().plus_millis(60 * MINUTE),
+    }));
+    let answer = rig.anchor(&issue);
+    let rule = answer.json()["rule"].clone();
+    assert_eq!(
+        (answer.status, &rule),
+        (202, &"prescription.unknown-record".into())
+    );
+    let impossible = rig.anchor(&rig.sign(rig.unsigned(UnitDispense {
+        maker: "nobody".parse().expect("a name"),
+        units: Units::new([UnitHandle::new([1; 16])]).expect("a unit"),
+    })));
+    assert_eq!(impossible.code(), "rule-broken");
+    assert_eq!(impossible.json()["rule"], "unit.maker-unknown");
+    // The record wakes the prescription, whose own post has long been answered.
+    let sealed = rig.sign(rig.unsigned(record(50)));
+    rig.anchor(&sealed);
+    let receipt = format!("/v1/events/{}/receipt?wait=receipt", issue.id());
+    let start = Instant::now();
+    while rig.get(&receipt).status != 200 {
+        assert!(start.elapsed() < PATIENCE, "it still waits");
+    }
 }
 
 #[test]
