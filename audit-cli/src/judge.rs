@@ -16,7 +16,7 @@ use medanchor_ledger::execute::{
 use medanchor_ledger::genesis::Genesis;
 use medanchor_ledger::signature::PublicKey;
 use medanchor_ledger::{Height, Index};
-use medanchor_store::StoreView;
+use medanchor_store::ScratchView;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -97,7 +97,7 @@ fn first(genesis: &Genesis, room: &Room, block: &Prepared) -> Result<AuditState,
     Ok(AuditState::new(room, &executed)?)
 }
 
-fn execute(state: &StoreView, block: Prepared) -> Result<Executed, Failure> {
+fn execute(state: &ScratchView, block: Prepared) -> Result<Executed, Failure> {
     let Prepared {
         height,
         first,
@@ -136,7 +136,7 @@ struct Known<'v> {
 }
 
 impl<'v> Known<'v> {
-    fn new(state: &'v StoreView, known: Vec<Option<(PublicKey, Verified)>>) -> Self {
+    fn new(state: &'v ScratchView, known: Vec<Option<(PublicKey, Verified)>>) -> Self {
         let keys = RefCell::new(SignerKeys::new(state));
         Self {
             keys,

@@ -5,7 +5,7 @@
 
 use crate::fault::Trouble;
 use medanchor_ledger::execute::Executed;
-use medanchor_store::{Options, ScratchState, StoreError, StoreView};
+use medanchor_store::{Options, ScratchState, ScratchView, StoreError};
 use std::path::PathBuf;
 use tempfile::TempDir;
 
@@ -52,7 +52,7 @@ impl AuditState {
     }
 
     /// The state, to be read.
-    pub(crate) const fn view(&self) -> &StoreView {
+    pub(crate) const fn view(&self) -> &ScratchView {
         self.state.view()
     }
 }

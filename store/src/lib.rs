@@ -23,12 +23,13 @@ mod snapshot;
 pub mod store;
 mod tables;
 mod view;
+mod window;
 
 pub use error::StoreError;
 pub use journal::{Journal, StoredBlock, Undecided};
 pub use lock::HomeLock;
 pub use log::records::Records;
 pub use reader::LogReader;
-pub use scratch::ScratchState;
+pub use scratch::{ScratchState, ScratchView};
 pub use store::{LogNodes, Options, Replayed, Store};
 pub use view::StoreView;

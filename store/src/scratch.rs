@@ -2,27 +2,34 @@
 //!
 //! What always holds: the view is the state after the last block that was applied; memory stays
 //! within the options' bounds, whatever the length of the log, because changes beyond them go to a
-//! database on disk. There is no journal: after a crash an audit begins again.
+//! database on disk; only the ids of the replay window come on top. There is no journal: after a
+//! crash an audit begins again.
 
 use crate::files::make_folder;
 use crate::log::LogMark;
-use crate::lookup::Lookup;
-use crate::pending::Pending;
-use crate::tables::{Batch, HeightRow, Tables};
-use crate::view::StoreView;
+use crate::pending::{Fresh, Pending};
+use crate::tables::{Batch, Tables};
+use crate::window::Window;
 use crate::{Options, StoreError};
-use medanchor_ledger::execute::{Executed, View};
+use medanchor_ledger::execute::{Executed, Head, View};
+use medanchor_ledger::state::StateMap;
+use medanchor_ledger::{EventId, ReadFailed};
 use std::path::Path;
-use std::sync::Arc;
 
 /// The state of an audit under way.
 pub struct ScratchState {
     tables: Tables,
-    view: StoreView,
-    lookup: Arc<Lookup>,
+    view: ScratchView,
     pending: Pending,
     /// Bytes of changes in memory.
     limit: usize,
+}
+
+/// The state after the last block that was applied.
+pub struct ScratchView {
+    head: Head,
+    map: StateMap,
+    window: Window,
 }
 
 impl ScratchState {
@@ -40,13 +47,15 @@ impl ScratchState {
                 why,
             });
         }
-        let network = first.head.network;
-        let (tables, saved, map) = Tables::open(folder, network, options)?;
-        let lookup = Arc::new(Lookup::new(saved));
+        let (tables, _, map) = Tables::open(folder, first.head.network, options)?;
+        let view = ScratchView {
+            head: first.head.clone(),
+            map,
+            window: Window::default(),
+        };
         let mut state = Self {
             tables,
-            view: StoreView::new(first.head.clone(), map, Arc::clone(&lookup)),
-            lookup,
+            view,
             pending: Pending::default(),
             limit: options.save_bytes,
         };
@@ -56,7 +65,7 @@ impl ScratchState {
 
     /// The state after the last block.
     #[must_use]
-    pub const fn view(&self) -> &StoreView {
+    pub const fn view(&self) -> &ScratchView {
         &self.view
     }
 
@@ -66,22 +75,16 @@ impl ScratchState {
     ///
     /// When it was executed over another state, or the disk fails.
     pub fn apply(&mut self, executed: &Executed) -> Result<(), StoreError> {
-        if executed.map_update.base() != self.view.map().root() {
+        if self.view.map.apply(&executed.map_update).is_err() {
             let why = "it was executed over another state";
             return Err(StoreError::Refused {
                 what: "a block",
                 why,
             });
         }
-        let row = HeightRow {
-            first: executed.seal.first,
-            size: executed.head.frontier.size(),
-            certificate: 0,
-        };
-        self.lookup.absorb(executed, row);
-        self.pending.absorb(executed);
-        let (head, map) = (executed.head.clone(), executed.map_update.map().clone());
-        self.view = StoreView::new(head, map, Arc::clone(&self.lookup));
+        self.view.head = executed.head.clone();
+        self.view.window.absorb(executed);
+        self.pending.absorb_update(&executed.map_update);
         if self.pending.bytes() > self.limit {
             self.save()?;
         }
@@ -89,14 +92,27 @@ impl ScratchState {
     }
 
     fn save(&mut self) -> Result<(), StoreError> {
-        let saved = self.tables.save(Batch {
+        let batch = Batch {
             buckets: std::mem::take(&mut self.pending).into_sorted(),
-            fresh: &self.lookup.begin_save(),
-            map: self.view.map(),
-            head: &self.view.head().encode(),
+            fresh: &Fresh::default(),
+            map: &self.view.map,
+            head: &self.view.head.encode(),
             log: &LogMark::default().encode(),
-        })?;
-        self.lookup.end_save(saved);
-        Ok(())
+        };
+        self.tables.save(batch).map(drop)
+    }
+}
+
+impl View for ScratchView {
+    fn head(&self) -> &Head {
+        &self.head
+    }
+
+    fn seen(&self, id: &EventId) -> Result<bool, ReadFailed> {
+        Ok(self.window.contains(id))
+    }
+
+    fn map(&self) -> &StateMap {
+        &self.map
     }
 }
