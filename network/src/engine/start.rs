@@ -183,12 +183,21 @@ async fn live<A: Application>(
     let end = tokio::select! {
         end = parts.driver.run(&mut parts.channels, parts.incoming, stop.clone()) => end,
         _ = &mut parts.engine.handle => Err(Fatal::Engine("one of its parts failed".into())),
-        () = parts.actor_stopped.cancelled() => {
-            Err(Fatal::Wal("it could not be written, or the engine failed a safety check".into()))
-        }
+        () = parts.actor_stopped.cancelled() => Err(unsafe_end()),
     };
     // First the voice, then the brain: nothing is voted for or sent any more after this.
     wire_stop.cancel();
+    let end = match end {
+        // When it fails a safety check the engine stops all its parts, in no order.
+        Err(Fatal::Engine(_))
+            if timeout(FAREWELL, parts.actor_stopped.cancelled())
+                .await
+                .is_ok() =>
+        {
+            Err(unsafe_end())
+        }
+        end => end,
+    };
     let cell = parts.engine.actor.get_cell();
     cell.stop_children(None);
     parts.engine.actor.stop(None);
@@ -198,6 +207,10 @@ async fn live<A: Application>(
     })
     .await;
     end
+}
+
+fn unsafe_end() -> Fatal {
+    Fatal::Wal("it could not be written, or the engine failed a safety check".into())
 }
 
 struct Assembly<A> {
