@@ -14,23 +14,22 @@ use medanchor_ledger::{Height, Index, KeyId, ParticipantName};
 use std::collections::BTreeMap;
 
 /// The keys that participants start with.
-pub(crate) struct FirstKeys(BTreeMap<(ParticipantName, KeyId), PublicKey>);
+pub(crate) struct FirstKeys(BTreeMap<ParticipantName, Vec<(KeyId, PublicKey)>>);
 
 impl FirstKeys {
     pub(crate) fn of(genesis: &Genesis) -> Self {
         let participants = genesis.spec().participants.iter();
-        let keys = participants.flat_map(|(name, participant)| {
-            participant
-                .keys()
-                .map(move |key| ((name.clone(), key.id()), *key))
+        let keys = participants.map(|(name, participant)| {
+            let keys = participant.keys().map(|key| (key.id(), *key));
+            (name.clone(), keys.collect())
         });
         Self(keys.collect())
     }
 
     fn get(&self, event: &Event) -> Option<PublicKey> {
-        self.0
-            .get(&(event.issuer().clone(), event.key_id()))
-            .copied()
+        let keys = self.0.get(event.issuer())?;
+        let mut named = keys.iter().filter(|(id, _)| *id == event.key_id());
+        named.next().map(|(_, key)| *key)
     }
 }
 
@@ -63,8 +62,8 @@ pub(crate) fn prepare(window: Vec<RawBlock>, keys: &FirstKeys) -> Vec<Result<Pre
 fn decode(raw: RawBlock) -> Result<Prepared, Fault> {
     let (height, first) = (raw.height, raw.first);
     let mut events = Vec::with_capacity(raw.events.len());
-    for (index, entry) in (first.0..).zip(&raw.events) {
-        let event = Event::decode(entry);
+    for (index, entry) in (first.0..).zip(raw.events) {
+        let event = Event::decode_owned(entry);
         let at = |cause| Fault::Decode {
             index: Index(index),
             height,
@@ -91,24 +90,16 @@ fn decode(raw: RawBlock) -> Result<Prepared, Fault> {
 
 /// Checks all signatures of the window in one batch.
 fn verify(blocks: &mut [Result<Prepared, Fault>], keys: &FirstKeys) {
-    let mut batch = Vec::new();
-    for block in blocks.iter().flatten() {
-        let keyed = block
-            .events
-            .iter()
-            .filter_map(|event| Some((event.clone(), keys.get(event)?)));
-        batch.extend(keyed);
-    }
-    let used: Vec<PublicKey> = batch.iter().map(|(_, key)| *key).collect();
-    let mut verdicts = used.into_iter().zip(verify_events(batch));
+    let (mut batch, mut places) = (Vec::new(), Vec::new());
     for block in blocks.iter_mut().flatten() {
         for (event, known) in block.events.iter().zip(&mut block.known) {
-            // The batch has a verdict for exactly the events that have a key, in this order.
-            if keys.get(event).is_some() {
-                *known = verdicts
-                    .next()
-                    .and_then(|(key, verdict)| Some((key, verdict.ok()?)));
+            if let Some(key) = keys.get(event) {
+                batch.push((event.clone(), key));
+                places.push((known, key));
             }
         }
+    }
+    for ((known, key), verdict) in places.into_iter().zip(verify_events(batch)) {
+        *known = verdict.ok().map(|verified| (key, verified));
     }
 }

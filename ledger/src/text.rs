@@ -4,7 +4,10 @@ macro_rules! hex_text {
     ($name:ident, $length:literal) => {
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+                let mut digits = [0u8; $length * 2];
+                // Twice the room of the bytes is what their digits take.
+                hex::encode_to_slice(self.0, &mut digits).map_err(|_| std::fmt::Error)?;
+                f.write_str(std::str::from_utf8(&digits).map_err(|_| std::fmt::Error)?)
             }
         }
 

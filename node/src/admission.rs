@@ -105,7 +105,7 @@ pub trait Surroundings: Send + Sync + 'static {
 }
 
 /// Events to check at once: enough for the batch to pay, few enough not to delay the first.
-const BATCH: usize = 512;
+const BATCH: usize = 1_024;
 
 struct Submission {
     events: Vec<Bytes>,

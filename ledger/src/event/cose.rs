@@ -15,6 +15,7 @@ use crate::signature::{Signature, SigningKey};
 use crate::{EventId, KeyId, NetworkId, Nonce, ParticipantName, Time, sha256};
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// The most bytes an event has without its signature.
 pub const MAX_UNSIGNED_BYTES: usize = 4096;
@@ -39,9 +40,13 @@ const NO_EXTERNAL_DATA: &[u8] = &[0x40];
 /// The longest subject: domain, owner, 32 digits and two slashes.
 const MAX_SUBJECT: usize = 96;
 
-/// A signed event, decoded strictly. Whether its signatures hold is for [`Event::verify`].
+/// A signed event, decoded strictly. Whether its signatures hold is for [`Event::verify`]. Cheap to
+/// clone and to move.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Event {
+pub struct Event(Arc<Parts>);
+
+#[derive(PartialEq, Eq)]
+struct Parts {
     encoded: Box<[u8]>,
     /// Where the protected header's item and the payload's item lie in `encoded`.
     protected: Range<usize>,
@@ -53,7 +58,7 @@ pub struct Event {
     signature: Signature,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 struct Content {
     network: NetworkId,
     nonce: Nonce,
@@ -67,10 +72,16 @@ impl Event {
     /// # Errors
     /// [`DecodeError`] says what is wrong, and where.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        Self::from_vec(bytes.to_vec())
+        // Before anything of the size of the bytes is made.
+        check_size(bytes)?;
+        Self::decode_owned(bytes.into())
     }
 
-    fn from_vec(encoded: Vec<u8>) -> Result<Self, DecodeError> {
+    /// [`Self::decode`] for whoever needs the bytes no more.
+    ///
+    /// # Errors
+    /// [`DecodeError`] says what is wrong, and where.
+    pub fn decode_owned(encoded: Box<[u8]>) -> Result<Self, DecodeError> {
         check_size(&encoded)?;
         let mut reader = Reader::new(&encoded);
         reader.tag(COSE_SIGN1)?;
@@ -95,9 +106,8 @@ impl Event {
             return Err(DecodeError::Subject);
         }
         let Header { key, issuer, .. } = header;
-        let id = EventId::new(sha256(&[&sign_bytes(&encoded, &protected, &payload)]));
-        let encoded = encoded.into();
-        Ok(Self {
+        let id = EventId::new(sha256(&signed_parts(&encoded, &protected, &payload)));
+        Ok(Self(Arc::new(Parts {
             encoded,
             protected,
             payload,
@@ -106,85 +116,97 @@ impl Event {
             issuer,
             content,
             signature,
-        })
+        })))
     }
 
     /// The event's one encoding.
     #[must_use]
     pub fn encoded(&self) -> &[u8] {
-        &self.encoded
+        &self.0.encoded
     }
 
     /// SHA-256 of the bytes that are signed; signing again does not change it.
     #[must_use]
-    pub const fn id(&self) -> EventId {
-        self.id
+    pub fn id(&self) -> EventId {
+        self.0.id
     }
 
     /// Which of the issuer's keys signed.
     #[must_use]
-    pub const fn key_id(&self) -> KeyId {
-        self.key
+    pub fn key_id(&self) -> KeyId {
+        self.0.key
     }
 
     /// Who signed.
     #[must_use]
-    pub const fn issuer(&self) -> &ParticipantName {
-        &self.issuer
+    pub fn issuer(&self) -> &ParticipantName {
+        &self.0.issuer
     }
 
     /// The network it is for.
     #[must_use]
-    pub const fn network(&self) -> NetworkId {
-        self.content.network
+    pub fn network(&self) -> NetworkId {
+        self.0.content.network
     }
 
     /// What makes it different from an event that says the same.
     #[must_use]
-    pub const fn nonce(&self) -> Nonce {
-        self.content.nonce
+    pub fn nonce(&self) -> Nonce {
+        self.0.content.nonce
     }
 
     /// The last block time at which it may be anchored.
     #[must_use]
-    pub const fn not_after(&self) -> Time {
-        self.content.not_after
+    pub fn not_after(&self) -> Time {
+        self.0.content.not_after
     }
 
     /// What it says.
     #[must_use]
-    pub const fn body(&self) -> &EventBody {
-        &self.content.body
+    pub fn body(&self) -> &EventBody {
+        &self.0.content.body
     }
 
     /// Its type.
     #[must_use]
-    pub const fn kind(&self) -> EventKind {
-        self.content.body.kind()
+    pub fn kind(&self) -> EventKind {
+        self.0.content.body.kind()
     }
 
     /// What it is about.
     #[must_use]
     pub fn subject(&self) -> Subject<'_> {
-        self.content.body.subject(&self.issuer)
+        self.0.content.body.subject(&self.0.issuer)
     }
 
     /// The issuer's signature.
     #[must_use]
-    pub const fn signature(&self) -> &Signature {
-        &self.signature
+    pub fn signature(&self) -> &Signature {
+        &self.0.signature
     }
 
     /// The bytes that the signature covers (RFC 9052 4.4).
     #[must_use]
     pub fn sign_bytes(&self) -> Vec<u8> {
-        sign_bytes(&self.encoded, &self.protected, &self.payload)
+        let Parts {
+            encoded,
+            protected,
+            payload,
+            ..
+        } = &*self.0;
+        signed_parts(encoded, protected, payload).concat()
     }
 }
 
 impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Event({} {} by {})", self.kind(), self.id, self.issuer)
+        write!(
+            f,
+            "Event({} {} by {})",
+            self.kind(),
+            self.id(),
+            self.issuer()
+        )
     }
 }
 
@@ -341,12 +363,12 @@ impl UnsignedEvent {
                 found: payload.end,
             });
         }
-        let sign_bytes = sign_bytes(writer.as_bytes(), &protected, &payload);
+        let sign_bytes = signed_parts(writer.as_bytes(), &protected, &payload).concat();
         let id = EventId::new(sha256(&[&sign_bytes]));
         let signature = sign(&sign_bytes);
         writer.bytes(signature.as_bytes());
         let encoded = writer.into_bytes().into();
-        Ok(Event {
+        Ok(Event(Arc::new(Parts {
             encoded,
             protected,
             payload,
@@ -355,7 +377,7 @@ impl UnsignedEvent {
             issuer,
             content,
             signature,
-        })
+        })))
     }
 }
 
@@ -366,11 +388,16 @@ fn append(writer: &mut Writer, bytes: &[u8]) -> Range<usize> {
     start..writer.as_bytes().len()
 }
 
-fn sign_bytes(encoded: &[u8], protected: &Range<usize>, payload: &Range<usize>) -> Vec<u8> {
+/// The bytes that are signed, in the parts that they consist of.
+fn signed_parts<'e>(
+    encoded: &'e [u8],
+    protected: &Range<usize>,
+    payload: &Range<usize>,
+) -> [&'e [u8]; 4] {
     // Both ranges come from reading or writing these very bytes, so they never miss.
     let protected = encoded.get(protected.clone()).unwrap_or_default();
     let payload = encoded.get(payload.clone()).unwrap_or_default();
-    [SIGN_PREFIX, protected, NO_EXTERNAL_DATA, payload].concat()
+    [SIGN_PREFIX, protected, NO_EXTERNAL_DATA, payload]
 }
 
 fn encode_header(key: KeyId, issuer: &ParticipantName, subject: &Subject<'_>) -> Vec<u8> {

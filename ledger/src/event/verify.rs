@@ -6,13 +6,13 @@
 //! is for the rules to say, which read the state.
 
 use super::{Event, EventBody};
+use crate::KeyId;
 use crate::signature::{KeyError, PublicKey, Signature, Signed, verify_batch};
 use std::ops::Deref;
-use std::sync::Arc;
 
 /// An event whose signatures hold. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verified(Arc<Event>);
+pub struct Verified(Event);
 
 impl Deref for Verified {
     type Target = Event;
@@ -67,9 +67,6 @@ impl Event {
         key: &PublicKey,
         checks: &mut Vec<Check>,
     ) -> Result<(), VerifyError> {
-        if key.id() != self.key_id() {
-            return Err(VerifyError::OtherKey);
-        }
         match self.body() {
             EventBody::PrescriptionIssue(issue) => {
                 PublicKey::decode(&issue.token_key.encode()).map_err(VerifyError::TokenKey)?;
@@ -94,16 +91,33 @@ impl Event {
     }
 }
 
+/// The id of the key that was asked for last: most events of a batch are signed by few keys.
+#[derive(Default)]
+struct KeyNames(Option<(PublicKey, KeyId)>);
+
+impl KeyNames {
+    fn id_of(&mut self, key: &PublicKey) -> KeyId {
+        match self.0 {
+            Some((last, id)) if last == *key => id,
+            _ => self.0.insert((*key, key.id())).1,
+        }
+    }
+}
+
 /// Checks the signatures of many events at once, each event's own under the key beside it; gives
 /// one result for each event, in their order.
 #[must_use]
 pub fn verify_events(events: Vec<(Event, PublicKey)>) -> Vec<Result<Verified, VerifyError>> {
     let mut checks = Vec::with_capacity(events.len());
-    let mut verdicts: Vec<Result<(), VerifyError>> = events
-        .iter()
-        .enumerate()
-        .map(|(place, (event, key))| event.collect(place, key, &mut checks))
-        .collect();
+    let mut named = KeyNames::default();
+    let mut verdicts = Vec::with_capacity(events.len());
+    for (place, (event, key)) in events.iter().enumerate() {
+        verdicts.push(if named.id_of(key) == event.key_id() {
+            event.collect(place, key, &mut checks)
+        } else {
+            Err(VerifyError::OtherKey)
+        });
+    }
     let signed: Vec<Signed<'_>> = checks
         .iter()
         .map(|check| Signed {
@@ -124,6 +138,6 @@ pub fn verify_events(events: Vec<(Event, PublicKey)>) -> Vec<Result<Verified, Ve
     }
     let together = events.into_iter().zip(verdicts);
     together
-        .map(|((event, _), verdict)| verdict.map(|()| Verified(Arc::new(event))))
+        .map(|((event, _), verdict)| verdict.map(|()| Verified(event)))
         .collect()
 }

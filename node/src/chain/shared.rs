@@ -80,7 +80,7 @@ pub struct Shared {
     /// Why the node must stop; the first reason counts.
     pub stop: mpsc::UnboundedSender<Stop>,
     /// Keys of signers, as of the last block that may have changed them.
-    keys: RwLock<HashMap<(ParticipantName, KeyId), PublicKey>>,
+    keys: RwLock<HashMap<ParticipantName, Vec<(KeyId, PublicKey)>>>,
 }
 
 impl Shared {
@@ -208,19 +208,17 @@ impl Surroundings for Shared {
     }
 
     fn key(&self, signer: &ParticipantName, key: KeyId) -> Result<Option<PublicKey>, ReadFailed> {
-        let name = (signer.clone(), key);
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = keys.get(&name) {
+        let mut known = keys.get(signer).into_iter().flatten();
+        if let Some((_, found)) = known.find(|(id, _)| *id == key) {
             return Ok(Some(*found));
         }
         drop(keys);
         let view = self.store.view();
         let found = SignerKeys::new(&view).get(signer, &key)?;
         if let Some(found) = found {
-            self.keys
-                .write()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(name, found);
+            let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+            keys.entry(signer.clone()).or_default().push((key, found));
         }
         Ok(found)
     }
