@@ -19,6 +19,8 @@ pub struct Built {
     pub candidate: Candidate,
     /// When it was finished.
     pub at: Instant,
+    /// How long that took.
+    pub took: Duration,
 }
 
 impl Built {
@@ -39,7 +41,8 @@ struct Verdicts {
     refused: Vec<(EventId, Rejection)>,
 }
 
-/// Builds the block after the view's head out of the pool.
+/// Builds the block after the view's head out of the pool; takes no more events after `patience`,
+/// and the state after them takes its time on top of that.
 ///
 /// # Errors
 /// [`Halt`] when storage cannot be read.
@@ -57,10 +60,12 @@ pub fn build(shared: &Shared, view: &dyn View, patience: Duration) -> Result<Bui
     }
     record(shared, verdicts);
     let candidate = builder.finish()?;
-    metrics::histogram!("medanchor_block_build_seconds").record(start.elapsed());
+    let took = start.elapsed();
+    metrics::histogram!("medanchor_block_build_seconds").record(took);
     Ok(Built {
         candidate,
         at: Instant::now(),
+        took,
     })
 }
 

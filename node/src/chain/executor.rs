@@ -49,6 +49,8 @@ pub struct Executor {
     known: HashMap<BodyHash, Known>,
     /// The next candidate.
     built: Option<Built>,
+    /// How long the candidate before it took.
+    took: Duration,
     /// When the last block was committed, and how many events it had.
     last: Option<(Instant, usize)>,
     /// The height of the first block that was decided live, on a restored home.
@@ -66,6 +68,7 @@ impl Executor {
             publisher,
             known: HashMap::new(),
             built: None,
+            took: Duration::ZERO,
             last: None,
             caught_up_at: None,
         }
@@ -121,7 +124,7 @@ impl Executor {
         let view = self.shared.store.view();
         let built = match self.built.take() {
             Some(built) if built.candidate.height() == height && self.is_good(&built) => built,
-            _ => self.halt(build(&self.shared, &view, AT_ONCE))?,
+            _ => self.build(&view, AT_ONCE)?,
         };
         let executed = built.candidate.seal(round, self.shared.name.clone());
         self.built = Some(built);
@@ -364,7 +367,7 @@ impl Executor {
         let first = head.schedule.proposer(Round(0)) == Some(&self.shared.name);
         if first && self.shared.votes {
             self.pace();
-            self.built = Some(self.halt(build(&self.shared, &view, patience))?);
+            self.built = Some(self.build(&view, patience)?);
         } else {
             let (size, work) = {
                 let pool = self.shared.pool();
@@ -375,6 +378,12 @@ impl Executor {
             }
         }
         Ok(())
+    }
+
+    fn build(&mut self, view: &dyn View, patience: Duration) -> Outcome<Built> {
+        let built = self.halt(build(&self.shared, view, patience))?;
+        self.took = built.took;
+        Ok(built)
     }
 
     /// Under load a block that comes a little later holds more events and costs each node less. A
@@ -388,7 +397,8 @@ impl Executor {
             return;
         }
         let interval = Duration::from_millis(self.shared.consensus.min_block_interval_ms);
-        std::thread::sleep(interval.saturating_sub(at.elapsed()));
+        // The candidate will take its time as well, about as long as the one before.
+        std::thread::sleep(interval.saturating_sub(at.elapsed() + self.took));
     }
 
     fn store<T>(
