@@ -46,7 +46,7 @@ struct Options {
 enum Part {
     /// Each step of an event's way, in memory
     Terms,
-    /// Four validators: one event at a time, receipt check, events a second, restart
+    /// Four validators: one event at a time, receipt check, events a second, restart, one of them dead
     Four,
     /// One validator: events a second, memory, disk, restart, audit
     One,
@@ -125,6 +125,8 @@ fn measure_part(
             )?);
             done(measure::receipts::measure(&network)?);
             done(measure::resources::measure(&mut network)?);
+            let plan = four(options.events);
+            done(measure::one_dead::measure(&mut network, plan)?);
             network.stop();
         }
         Part::One => {

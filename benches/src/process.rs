@@ -14,6 +14,20 @@ pub fn cpu_seconds(pid: u32) -> Option<f64> {
     times(&pid.to_string(), 11..13)
 }
 
+/// CPU seconds of a process's threads that are alive, by name; numbered ones (`verify-0`) are one.
+pub fn cpu_seconds_by_thread(pid: u32) -> BTreeMap<String, f64> {
+    let mut sum = BTreeMap::new();
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task"));
+    for task in tasks.into_iter().flatten().flatten() {
+        let id = format!("{pid}/task/{}", task.file_name().to_string_lossy());
+        let name = std::fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default();
+        let numbered = |end: char| end.is_ascii_digit() || end == '-';
+        let name = name.trim_end().trim_end_matches(numbered).to_owned();
+        *sum.entry(name).or_default() += times(&id, 11..13).unwrap_or_default();
+    }
+    sum
+}
+
 /// CPU seconds of all processes that this one started and that have ended.
 pub fn children_cpu_seconds() -> Option<f64> {
     times("self", 13..15)

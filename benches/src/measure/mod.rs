@@ -2,6 +2,8 @@
 
 pub mod audit;
 pub mod latency;
+pub mod look;
+pub mod one_dead;
 pub mod receipts;
 pub mod resources;
 pub mod terms;

@@ -1,19 +1,15 @@
 //! Events a second under load: real processes, signed events, all of it durable.
 
-use crate::process::{cpu_seconds, resident_mib};
+use super::look::{LOOK, Sample, Steady, look, steady};
+use crate::process::cpu_seconds_by_thread;
 use crate::report::{Budget, Section, percentile};
 use anyhow::{Result, ensure};
-use medanchor_tests::client::Client;
 use medanchor_tests::load::{Load, Observer, Settled, Shape, Target};
 use medanchor_tests::network::{Network, PATIENCE};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
-
-/// How often the nodes are asked how far they are.
-const LOOK: Duration = Duration::from_millis(50);
-/// The part of the run that counts: the start warms up, the end runs dry.
-const STEADY: (f64, f64) = (0.15, 0.9);
+use std::time::Instant;
 
 /// The load on one network.
 #[derive(Clone, Copy, Debug)]
@@ -26,18 +22,6 @@ pub struct Plan {
     pub batch: usize,
     /// What the design asks.
     pub budget: Budget,
-}
-
-/// How far the nodes are at one moment.
-#[derive(Clone, Copy)]
-struct Sample {
-    at: Instant,
-    /// Entries that every node has published under a quorum.
-    published: u64,
-    height: u64,
-    nodes_cpu: f64,
-    own_cpu: f64,
-    resident: (f64, f64),
 }
 
 /// What settled batches add up to.
@@ -53,17 +37,17 @@ struct Tally {
 /// Loads the network and measures.
 pub fn measure(network: &Network, plan: Plan) -> Result<Section> {
     let tally = Arc::new(Tally::default());
+    let before = by_thread(network);
     let samples = run(network, plan, &tally)?;
+    let after = by_thread(network);
     let refused = tally.refused.load(Ordering::Relaxed);
     ensure!(refused == 0, "{refused} events were refused");
-    let steady = steady(&samples, plan.events);
-    let (Some(first), Some(last)) = (steady.first(), steady.last()) else {
+    let Some(steady) = steady(&samples, plan.events) else {
         anyhow::bail!("the run is too short; give more --events");
     };
     let mut section = section(network, plan, &tally);
-    let seconds = (last.at - first.at).as_secs_f64();
-    let blocks = last.height.saturating_sub(first.height) as f64;
-    let events = last.published.saturating_sub(first.published) as f64 - blocks;
+    let Steady { first, last } = steady;
+    let (seconds, blocks, events) = (steady.seconds(), steady.blocks(), steady.events());
     section.add_with("events anchored", events / seconds, "events/s", plan.budget);
     receipts(&mut section, &tally, first.at, last.at);
     section.add("blocks", blocks / seconds, "blocks/s");
@@ -72,6 +56,7 @@ pub fn measure(network: &Network, plan: Plan) -> Result<Section> {
     let spent = |from: f64, to: f64| (to - from) * 1e6 / events.max(1.0);
     let node = spent(first.nodes_cpu, last.nodes_cpu) / nodes;
     section.add("CPU of each node", node, "us/event");
+    threads(&mut section, &before, &after, plan.events as f64 * nodes);
     let own = spent(first.own_cpu, last.own_cpu);
     section.add("CPU of the load (signing, HTTP)", own, "us/event");
     let busy = (last.nodes_cpu - first.nodes_cpu + last.own_cpu - first.own_cpu) / seconds;
@@ -114,7 +99,7 @@ fn run(network: &Network, plan: Plan, tally: &Arc<Tally>) -> Result<Vec<Sample>>
     let load = Load::start(shape, targets.collect(), &observer);
     let mut samples = Vec::new();
     while load.is_running() {
-        samples.extend(sample(network, &clients));
+        samples.extend(look(network, &clients));
         std::thread::sleep(LOOK);
     }
     load.join()?;
@@ -145,50 +130,37 @@ impl Tally {
     }
 }
 
-fn sample(network: &Network, clients: &[Client]) -> Option<Sample> {
-    let mut published = u64::MAX;
-    let mut height = u64::MAX;
-    for client in clients {
-        let status = client.status().ok()?;
-        published = published.min(status.published);
-        height = height.min(status.height);
-    }
-    let pids: Vec<u32> = (0..network.len())
-        .filter_map(|node| network.pid(node))
-        .collect();
-    let resident = pids.iter().filter_map(|pid| resident_mib(*pid));
-    Some(Sample {
-        at: Instant::now(),
-        published,
-        height,
-        nodes_cpu: pids.iter().filter_map(|pid| cpu_seconds(*pid)).sum(),
-        own_cpu: cpu_seconds(std::process::id()).unwrap_or_default(),
-        resident: resident.fold((0.0, 0.0), |most, one| {
-            (f64::max(most.0, one.0), f64::max(most.1, one.1))
-        }),
-    })
-}
-
-/// The samples of the steady part at which something new was published: a rate taken between any
-/// others would depend on the moments of looking.
-fn steady(samples: &[Sample], events: u64) -> Vec<Sample> {
-    let events = events as f64;
-    let within = (events * STEADY.0) as u64..(events * STEADY.1) as u64;
-    let start = samples.first().map_or(0, |first| first.published);
-    samples
-        .windows(2)
-        .filter(|pair| pair[0].published != pair[1].published)
-        .map(|pair| pair[1])
-        .filter(|sample| within.contains(&(sample.published - start)))
-        .collect()
-}
-
 fn receipts(section: &mut Section, tally: &Tally, from: Instant, to: Instant) {
     let took = tally.took.lock().unwrap_or_else(PoisonError::into_inner);
     let within = took.iter().filter(|(at, _)| (from..=to).contains(at));
     let mut took: Vec<f64> = within.map(|(_, took)| *took).collect();
     section.add("time to receipt, p50", percentile(&mut took, 0.5), "ms");
     section.add("time to receipt, p99", percentile(&mut took, 0.99), "ms");
+}
+
+fn by_thread(network: &Network) -> BTreeMap<String, f64> {
+    let mut sum = BTreeMap::new();
+    let pids = (0..network.len()).filter_map(|node| network.pid(node));
+    for (name, seconds) in pids.flat_map(cpu_seconds_by_thread) {
+        *sum.entry(name).or_default() += seconds;
+    }
+    sum
+}
+
+/// What each kind of thread of a node used in the whole run, if that was anything much.
+fn threads(
+    section: &mut Section,
+    before: &BTreeMap<String, f64>,
+    after: &BTreeMap<String, f64>,
+    executed: f64,
+) {
+    for (name, after) in after {
+        let before = before.get(name).copied().unwrap_or_default();
+        let each = (after - before) * 1e6 / executed.max(1.0);
+        if each >= 0.5 {
+            section.add(format!("  its threads `{name}`"), each, "us/event");
+        }
+    }
 }
 
 /// Memory at half of the run and at its end shows whether it grows with the log.
