@@ -6,6 +6,7 @@
 //! A bucket is read where it lies: nothing is copied out of its bytes but what is asked for.
 
 use super::hash::{EMPTY_ROOT, leaf_root, node_root};
+use super::proof::{End, end_at};
 use super::{Changes, Path};
 use crate::StateRoot;
 use std::ops::Range;
@@ -177,6 +178,27 @@ impl Bucket {
             root: StateRoot::new(half(row, 1)),
             value: self.value_at(place).unwrap_or_default(),
         }));
+    }
+
+    /// The rest of the way to `path`, below a prefix of `depth` bits: appends the siblings beside it
+    /// and gives what it ends at.
+    pub(super) fn prove(&self, depth: u16, path: &Path, siblings: &mut Vec<StateRoot>) -> End {
+        let mut all = Vec::with_capacity(self.count());
+        self.push(0..self.count(), &mut all);
+        let (mut inside, mut depth) = (all.as_slice(), depth);
+        while inside.len() > 1 {
+            let middle = inside.partition_point(|leaf| !leaf.path.bit(depth));
+            let (left, right) = inside.split_at(middle);
+            let (way, beside) = if path.bit(depth) {
+                (right, left)
+            } else {
+                (left, right)
+            };
+            depth += 1;
+            siblings.push(subtree_root(beside, depth));
+            inside = way;
+        }
+        end_at(path, inside.first().map(|leaf| (&leaf.path, leaf.value)))
     }
 
     fn value_at(&self, place: usize) -> Option<&[u8]> {

@@ -12,7 +12,12 @@ const NODE: &[u8; 23] = b"medanchor/state-node/v1";
 /// Root of a set of one: SHA-256("medanchor/state-leaf/v1" ‖ path ‖ SHA-256(value)).
 #[must_use]
 pub fn leaf_root(path: &Path, value: &[u8]) -> StateRoot {
-    tagged(LEAF, path.as_bytes(), &sha256(&[value]))
+    leaf_root_of_hash(path, &sha256(&[value]))
+}
+
+/// [`leaf_root`], given SHA-256 of the value.
+pub(super) fn leaf_root_of_hash(path: &Path, value: &[u8; 32]) -> StateRoot {
+    tagged(LEAF, path.as_bytes(), value)
 }
 
 /// Root of a set of two or more, from the roots of those whose next path bit is 0 and 1:

@@ -3,6 +3,7 @@
 use super::bucket::LeafChange;
 use super::cell::BucketCell;
 use super::hash::{EMPTY_ROOT, node_root};
+use super::proof::{End, StateProof};
 use super::update::{MapUpdate, Updater};
 use super::{Changes, Path, Prefix};
 use crate::{ReadFailed, StateRoot};
@@ -165,6 +166,28 @@ impl StateMap {
             return Ok(None);
         };
         Ok(cell.bucket()?.value(path).map(<[u8]>::to_vec))
+    }
+
+    /// Proves what [`Self::value`] gives for `path`, against [`Self::root`].
+    ///
+    /// # Errors
+    ///
+    /// When the key's bucket cannot be read.
+    pub fn prove(&self, path: &Path) -> Result<StateProof, ReadFailed> {
+        let mut siblings = Vec::with_capacity(32);
+        let mut tree = &self.top;
+        let mut depth = 0;
+        while let Tree::Inner(inner) = tree {
+            let bit = path.bit(depth);
+            siblings.push(inner.child(!bit).root());
+            tree = inner.child(bit);
+            depth += 1;
+        }
+        let end = match tree.cell() {
+            Some(cell) => cell.bucket()?.prove(depth, path, &mut siblings),
+            None => End::Nothing,
+        };
+        Ok(StateProof { siblings, end })
     }
 
     /// The bucket that stands at exactly this place, if one does.

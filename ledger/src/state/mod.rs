@@ -17,6 +17,7 @@ mod hash;
 mod key;
 mod map;
 mod prefix;
+mod proof;
 #[cfg(test)]
 mod tests;
 mod update;
@@ -27,6 +28,7 @@ pub use hash::{EMPTY_ROOT, leaf_root, node_root};
 pub use key::{StateKey, StateKeyError};
 pub use map::{BucketRoot, LoadFault, StaleUpdate, StateMap};
 pub use prefix::{Path, Prefix, PrefixError};
+pub use proof::{StateProof, StateProofError};
 pub use update::{BucketChange, MapUpdate};
 
 use std::collections::BTreeMap;

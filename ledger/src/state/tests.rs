@@ -1,5 +1,6 @@
 //! The map against the definition of its root, over random batches and crafted deep paths.
 
+use super::proof::{End, end_at};
 use super::*;
 use crate::{ReadFailed, StateRoot, sha256};
 use proptest::prelude::*;
@@ -128,6 +129,31 @@ fn check(batches: Vec<BTreeMap<Path, Option<u8>>>) {
             assert_eq!(map.value(path).unwrap(), Some(vec![*value; 3]));
         }
         check_buckets(&stored, &map);
+        check_proofs(&map, &model);
+    }
+}
+
+/// Every key is proved, present or not, and no proof holds for anything else.
+fn check_proofs(map: &StateMap, model: &BTreeMap<Path, u8>) {
+    let near = |path: &Path| {
+        let mut near = *path.as_bytes();
+        near[31] ^= 1;
+        Path::new(near)
+    };
+    let some = model.keys().step_by(9);
+    let paths: Vec<Path> = some.flat_map(|path| [*path, near(path)]).collect();
+    for path in paths.into_iter().chain([Path::new([0x5a; 32])]) {
+        let value = model.get(&path).map(|value| vec![*value; 3]);
+        let proof = map.prove(&path).unwrap();
+        let verify = |value: Option<&[u8]>| proof.verify(&map.root(), &path, value);
+        assert_eq!(verify(value.as_deref()), Ok(()));
+        let wrong = if value.is_some() {
+            None
+        } else {
+            Some([9].as_slice())
+        };
+        assert_eq!(verify(wrong), Err(StateProofError::Claim));
+        assert_eq!(StateProof::decode(&proof.encode()), Ok(proof));
     }
 }
 
@@ -230,6 +256,61 @@ fn a_missing_or_exchanged_bucket_is_a_failed_read() {
     assert!(stored.load().update(&changes(0..200)).is_err());
     stored.buckets.remove(&first);
     assert!(stored.load().update(&changes(0..200)).is_err());
+}
+
+#[test]
+fn a_changed_proof_proves_nothing() {
+    let map = StateMap::empty()
+        .update(&changes(0..300))
+        .unwrap()
+        .map()
+        .clone();
+    let root = map.root();
+    let paths: Vec<Path> = changes(250..400).into_keys().collect();
+    for path in &paths {
+        let value = map.value(path).unwrap();
+        let good = map.prove(path).unwrap();
+        assert_eq!(good.verify(&root, path, value.as_deref()), Ok(()));
+        assert!(good.verify(&EMPTY_ROOT, path, value.as_deref()).is_err());
+        assert!(good.verify(&root, &paths[0], Some(b"x")).is_err());
+        for at in 0..good.siblings.len() {
+            let mut bad = good.clone();
+            bad.siblings.swap(at, 0);
+            let moved = at > 0 && bad.siblings[at] != bad.siblings[0];
+            assert_eq!(bad.verify(&root, path, value.as_deref()).is_err(), moved);
+            bad = good.clone();
+            bad.siblings.truncate(at);
+            assert!(bad.verify(&root, path, value.as_deref()).is_err());
+        }
+        let mut none = good.clone();
+        none.end = End::Nothing;
+        let nothing = good.end == End::Nothing;
+        assert_eq!(none.verify(&root, path, None).is_ok(), nothing);
+    }
+}
+
+/// A leaf that is in the map, shown in a place that is not its own.
+#[test]
+fn absence_is_not_proved_by_a_leaf_from_elsewhere() {
+    let map = StateMap::empty()
+        .update(&changes(0..300))
+        .unwrap()
+        .map()
+        .clone();
+    let (here, there) = {
+        let mut paths = changes(0..300).into_keys();
+        (paths.next().unwrap(), paths.next_back().unwrap())
+    };
+    let mut proof = map.prove(&there).unwrap();
+    proof.end = end_at(&here, Some((&there, &[7; 9])));
+    let forged = proof.verify(&map.root(), &here, None);
+    assert_eq!(forged, Err(StateProofError::Place));
+    proof.end = End::Other {
+        path: here,
+        value: [0; 32],
+    };
+    let own = proof.verify(&map.root(), &here, None);
+    assert_eq!(own, Err(StateProofError::Place));
 }
 
 #[test]
