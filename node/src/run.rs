@@ -3,34 +3,30 @@
 //! What always holds: everything that can be refused is refused before a vote is cast; a stop
 //! finishes what is in the air, flushes the store and ends with 0; every trouble has its exit code.
 
+mod prepare;
+mod signals;
+
 use crate::admission::Admission;
-use crate::chain::judge::{Verdict, judge};
 use crate::chain::{self, Chain, Part, Publisher, Shared, Stop, publish, tasks};
 use crate::config::Config;
-use crate::cosign::{Cosigners, CosigningKeys};
+use crate::cosign::Cosigners;
 use crate::exit::{Exit, Fatal};
 use crate::home::Home;
-use crate::http::rate::RateLimiter;
-use crate::http::server::ConnectionLimits;
-use crate::http::service::{Published, Service};
-use crate::keys::{KeyError, Purpose, SecretKey};
-use crate::pool::{Limits, Pool};
+use crate::pool::Pool;
 use crate::process::Addresses;
-use crate::reads::LedgerReads;
 use crate::{http, logging};
-use medanchor_ledger::genesis::Genesis;
-use medanchor_ledger::validator::Validator;
-use medanchor_network::{
-    Consensus, Handle, Network, Peer, PeerKey, SecretSeed, StartError, Timeouts,
-};
-use medanchor_store::{HomeLock, Replayed, Store, StoreError, StoreView, StoredBlock};
+use medanchor_network::{Handle, Network};
+use medanchor_store::{HomeLock, StoreError};
 use metrics_exporter_prometheus::PrometheusHandle;
-use std::sync::{Arc, Mutex};
+use prepare::{
+    connection_limits, limits, listen, network_config, newest_published, open_store, part_of,
+    read_genesis, service, signing_keys, start_fatal,
+};
+use signals::Signals;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// What the command line can say.
@@ -115,116 +111,6 @@ pub fn storage_fatal(error: &StoreError) -> Fatal {
         StoreError::Damaged { .. }
         | StoreError::Missing { .. }
         | StoreError::Contradiction { .. } => Exit::Damaged,
-        _ => Exit::Failure,
-    };
-    Fatal::new(exit, error.to_string())
-}
-
-fn key_fatal(error: KeyError) -> Fatal {
-    Fatal::new(Exit::Keys, error.to_string())
-}
-
-fn read_genesis(home: &Home) -> Result<Genesis, Fatal> {
-    let path = home.genesis();
-    let bytes = std::fs::read(&path).map_err(|error| {
-        let message = format!(
-            "cannot read {}: {error}; copy it from a member of the network",
-            path.display()
-        );
-        Fatal::new(Exit::Home, message)
-    })?;
-    Genesis::decode(&bytes).map_err(|error| Fatal::new(Exit::Home, error.to_string()))
-}
-
-/// The keys of a validator, checked against the genesis.
-fn signing_keys(home: &Home, validator: &Validator) -> Result<(SecretKey, CosigningKeys), Fatal> {
-    let read = |purpose, expected: &medanchor_ledger::signature::PublicKey| {
-        let key = SecretKey::read(&home.keys(), purpose).map_err(key_fatal)?;
-        if key.public() == *expected {
-            return Ok(key);
-        }
-        let message = format!(
-            "the {purpose} key in {} is not the one that the genesis lists for {}; put the right key there, and never another node's",
-            home.keys().display(),
-            validator.name
-        );
-        Err(Fatal::new(Exit::Keys, message))
-    };
-    // Read although nothing uses it yet, so that a missing one is noticed now.
-    read(Purpose::Cose, &validator.cose)?;
-    let keys = CosigningKeys {
-        name: validator.name.clone(),
-        log: read(Purpose::Log, &validator.log)?,
-        cosigner: read(Purpose::Cosigner, &validator.cosigner)?,
-    };
-    Ok((read(Purpose::Consensus, &validator.consensus)?, keys))
-}
-
-fn timeouts(config: &Config) -> Timeouts {
-    let votes = Duration::from_millis(config.consensus.vote_timeout_ms);
-    Timeouts {
-        propose: Duration::from_millis(config.consensus.propose_timeout_ms),
-        prevote: votes,
-        precommit: votes,
-        heartbeat: Duration::from_millis(config.consensus.heartbeat_ms),
-        ..Timeouts::default()
-    }
-}
-
-fn network_config(
-    home: &Home,
-    config: &Config,
-    genesis: &Genesis,
-    consensus: Option<SecretKey>,
-) -> Result<medanchor_network::Config, Fatal> {
-    let p2p = SecretKey::read(&home.keys(), Purpose::P2p).map_err(key_fatal)?;
-    let mut instance = [0; 16];
-    getrandom::fill(&mut instance).map_err(|e| {
-        Fatal::new(
-            Exit::Failure,
-            format!("the system gives no randomness: {e}"),
-        )
-    })?;
-    let seed = |key: &SecretKey| SecretSeed::new(*key.seed());
-    let peer = |peer: &crate::config::Peer| {
-        let mut key = [0; 32];
-        hex::decode_to_slice(&peer.key, &mut key).map_err(|_| {
-            let message = format!(
-                "p2p.peers: the key of {} is not 64 hex digits; see `medanchor key`",
-                peer.name
-            );
-            Fatal::new(Exit::Config, message)
-        })?;
-        Ok(Peer {
-            key: PeerKey::new(key),
-            address: Some(peer.address.clone()),
-        })
-    };
-    Ok(medanchor_network::Config {
-        network_id: genesis.network_id(),
-        peer_seed: seed(&p2p),
-        instance,
-        listen: config.p2p.listen,
-        peers: config
-            .p2p
-            .peers
-            .iter()
-            .map(peer)
-            .collect::<Result<_, Fatal>>()?,
-        consensus: consensus.map(|key| Consensus {
-            name: config.name.clone(),
-            seed: seed(&key),
-        }),
-        wal_dir: home.wal(),
-        timeouts: timeouts(config),
-    })
-}
-
-fn start_fatal(error: &StartError) -> Fatal {
-    let exit = match error {
-        StartError::Listen { .. } => Exit::PortInUse,
-        StartError::Wal { .. } => Exit::Damaged,
-        StartError::Config(_) => Exit::Config,
         _ => Exit::Failure,
     };
     Fatal::new(exit, error.to_string())
@@ -409,130 +295,6 @@ fn close_store(shared: Arc<Shared>) -> Result<(), StoreError> {
     store.health()
 }
 
-fn part_of(home: &Home, config: &Config, genesis: &Genesis) -> Part {
-    if genesis.validators().get(&config.name).is_none() || !config.consensus.vote {
-        Part::Follows
-    } else if home.restored().exists() {
-        Part::Restored
-    } else {
-        Part::Votes
-    }
-}
-
-async fn listen(config: &Config) -> Result<TcpListener, Fatal> {
-    let address = config.http.listen;
-    TcpListener::bind(address).await.map_err(|error| {
-        let (exit, remedy) = match error.kind() {
-            std::io::ErrorKind::AddrInUse => (
-                Exit::PortInUse,
-                "stop the other program or change http.listen",
-            ),
-            _ => (Exit::Failure, "change http.listen"),
-        };
-        Fatal::new(
-            exit,
-            format!("cannot listen on {address}: {error}; {remedy}"),
-        )
-    })
-}
-
-async fn open_store(lock: HomeLock, config: &Config, genesis: &Genesis) -> Result<Store, Fatal> {
-    let genesis = genesis.clone();
-    let cache = usize::try_from(config.store.cache_bytes).unwrap_or(usize::MAX);
-    let options = medanchor_store::Options {
-        cache_bytes: cache,
-        ..Default::default()
-    };
-    let open = move || Store::open_locked(lock, &genesis, options, replay);
-    let opened = tokio::task::spawn_blocking(open).await;
-    let opened = opened.map_err(|_| Fatal::new(Exit::Failure, "opening the store panicked"))?;
-    opened.map_err(|error| storage_fatal(&error))
-}
-
-/// Executes again a block that was decided before the start.
-fn replay(view: &StoreView, block: &StoredBlock) -> Replayed {
-    match judge(view, block.height, &block.body, |_| None)? {
-        Verdict::Sound(executed) => Ok(*executed),
-        Verdict::Faulty(_, fault) => Err(fault.to_string().into()),
-        Verdict::Unknown => Err("it does not follow the state".into()),
-    }
-}
-
-fn newest_published(store: &Store) -> Result<Option<Published>, Fatal> {
-    let note = store
-        .published_log()
-        .checkpoint()
-        .map_err(|error| storage_fatal(&error))?;
-    let Some(note) = note else { return Ok(None) };
-    let damaged = || {
-        Fatal::new(
-            Exit::Damaged,
-            "log/checkpoint is no checkpoint; restore the home from a back-up",
-        )
-    };
-    let parsed = medanchor_ledger::note::Note::parse(&note).map_err(|_| damaged())?;
-    let checkpoint = parsed.text().parse().map_err(|_| damaged())?;
-    Ok(Some(Published {
-        checkpoint,
-        note: note.into(),
-    }))
-}
-
-const fn limits(config: &Config) -> Limits {
-    Limits {
-        events: config.pool.max_events as usize,
-        bytes: config.pool.max_bytes,
-        participant_bytes: config.pool.max_bytes_per_participant,
-        peer_bytes: config.pool.max_bytes_per_peer,
-    }
-}
-
-const fn connection_limits(config: &Config) -> ConnectionLimits {
-    ConnectionLimits {
-        connections: config.http.max_connections as usize,
-        per_address: config.http.max_connections_per_address as usize,
-        header_timeout: Duration::from_millis(config.http.header_timeout_ms),
-        write_timeout: Duration::from_millis(config.http.request_timeout_ms),
-        grace: GRACE,
-    }
-}
-
-fn service(
-    shared: &Arc<Shared>,
-    config: &Config,
-    admission: Admission,
-    metrics: &PrometheusHandle,
-    cancel: &CancellationToken,
-    home: &Home,
-) -> Service {
-    let pooled = Arc::clone(shared);
-    let (metrics, measured) = (metrics.clone(), Arc::clone(shared));
-    let http = &config.http;
-    Service {
-        network: shared.genesis.network_id(),
-        name: config.name.clone(),
-        config: http.clone(),
-        admission,
-        outcomes: Arc::clone(&shared.outcomes),
-        pooled: Box::new(move |id| pooled.pool().contains(id)),
-        reads: Arc::new(LedgerReads::new(Arc::clone(shared), config.clone())),
-        published: shared.published.subscribe(),
-        blocks: shared.blocks.clone(),
-        log_folder: home.log(),
-        genesis: bytes::Bytes::copy_from_slice(shared.genesis.encoded()),
-        metrics: Box::new(move || crate::metrics::render(&metrics, &measured)),
-        requests: Arc::new(Semaphore::new(http.max_requests as usize)),
-        waiters: Arc::new(Semaphore::new(http.max_requests as usize)),
-        uploads: Arc::new(Semaphore::new((http.max_requests as usize / 4).max(1))),
-        streams: Arc::new(Semaphore::new(http.max_streams as usize)),
-        rate: Mutex::new(RateLimiter::new(
-            http.requests_per_second,
-            http.request_burst,
-        )),
-        stop: cancel.clone(),
-    }
-}
-
 fn announce(shared: &Shared, addresses: &Addresses) {
     tracing::info!(
         name = %shared.name, network = %shared.genesis.origin(), http = %addresses.http,
@@ -543,29 +305,5 @@ fn announce(shared: &Shared, addresses: &Addresses) {
         tracing::warn!(
             "this home was restored: the node signs nothing until the network is past all that its keys may have signed"
         );
-    }
-}
-
-/// What ends a process from outside.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, Fatal> {
-        let make =
-            |kind| signal(kind).map_err(|e| Fatal::new(Exit::Failure, format!("no signals: {e}")));
-        Ok(Self {
-            terminate: make(SignalKind::terminate())?,
-            interrupt: make(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn any(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
     }
 }

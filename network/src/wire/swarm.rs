@@ -4,24 +4,26 @@
 //! [`LONGEST_PAUSE`] and starts over once it was connected; a peer that breaks the framing, opens a
 //! lane twice, does not speak a lane, does not read or does not answer pings loses its connection.
 
+mod dial;
+mod port;
+
 use super::lanes::{self, LaneEvent, LaneStream};
 use super::streams::{read_frame, write_queue};
 use super::sync::SyncCodec;
-use super::{Frame, Lane, protocol};
+use super::{Frame, Lane};
 use crate::engine::shared::Shared;
-use crate::limits::{HANDSHAKE_TIMEOUT, MAX_PENDING_CONNECTIONS};
 use crate::{PeerKey, SecretSeed};
 use ::bytes::Bytes;
+use dial::{Dial, SHORTEST_PAUSE, multiaddr};
 use futures::StreamExt;
 use futures::future::BoxFuture;
-use libp2p::core::upgrade::Version;
-use libp2p::request_response::{self, OutboundFailure, ProtocolSupport, ResponseChannel};
-use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::swarm::{self, ConnectionId, NetworkBehaviour, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, Swarm, Transport, noise, ping, tcp, yamux};
-use libp2p_connection_limits::{self as connection_limits, ConnectionLimits};
+use libp2p::request_response::{self, OutboundFailure, ResponseChannel};
+use libp2p::swarm::{ConnectionId, NetworkBehaviour, SwarmEvent};
+use libp2p::{PeerId, Swarm, ping};
+use libp2p_connection_limits as connection_limits;
 use medanchor_ledger::NetworkId;
-use std::collections::{BTreeMap, BTreeSet};
+use port::{build, listening};
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -31,11 +33,6 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// Between two attempts to reach a peer.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// For the look-up of a host name.
-const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// For a whole sync request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Sync requests that are answered at one time.
@@ -89,13 +86,6 @@ enum Report {
     Resolved(PeerKey, Vec<SocketAddr>),
     Cut(PeerKey, ConnectionId, String),
     Served(ResponseChannel<Bytes>, Option<Bytes>),
-}
-
-struct Dial {
-    id: PeerId,
-    address: Option<String>,
-    pause: Duration,
-    due: Option<Instant>,
 }
 
 /// The loop's state, which nobody else touches.
@@ -273,10 +263,6 @@ impl Wire {
         }
     }
 
-    fn dial_of(&mut self, peer: &PeerId) -> Option<&mut Dial> {
-        self.dials.get_mut(self.keys.get(peer)?)
-    }
-
     fn on_closed(&mut self, peer: PeerId, connection: ConnectionId, left: u32) {
         for lane in Lane::ALL {
             if let Some(reader) = self.readers.remove(&(connection, lane)) {
@@ -383,68 +369,6 @@ impl Wire {
             drop(permit);
         });
     }
-
-    fn dial_later(&mut self, peer: PeerKey, pause: Duration) {
-        if let Some(dial) = self.dials.get_mut(&peer) {
-            dial.due = dial.address.is_some().then(|| Instant::now() + pause);
-        }
-    }
-
-    fn dial_again(&mut self, peer: PeerKey) {
-        if let Some(dial) = self.dials.get_mut(&peer) {
-            let pause = dial.pause;
-            dial.pause = (pause * 2).min(LONGEST_PAUSE);
-            self.dial_later(peer, pause);
-        }
-    }
-
-    fn dial_due(&mut self) {
-        let now = Instant::now();
-        for (peer, dial) in &mut self.dials {
-            let Some(address) = dial.address.clone() else {
-                continue;
-            };
-            if dial.due.is_none_or(|due| due > now) {
-                continue;
-            }
-            dial.due = None;
-            if self.swarm.is_connected(&dial.id) {
-                continue;
-            }
-            let (peer, reports) = (*peer, self.reports.0.clone());
-            tokio::spawn(async move {
-                let looked_up = timeout(RESOLVE_TIMEOUT, tokio::net::lookup_host(address)).await;
-                let found = looked_up
-                    .ok()
-                    .and_then(Result::ok)
-                    .into_iter()
-                    .flatten()
-                    .collect();
-                let _ = reports.send(Report::Resolved(peer, found)).await;
-            });
-        }
-    }
-
-    fn dial(&mut self, peer: PeerKey, addresses: Vec<SocketAddr>) {
-        let Some(id) = self.dials.get(&peer).map(|dial| dial.id) else {
-            return;
-        };
-        if self.swarm.is_connected(&id) {
-            return;
-        }
-        let distinct: BTreeSet<_> = addresses.into_iter().collect();
-        let options = DialOpts::peer_id(id)
-            .condition(PeerCondition::DisconnectedAndNotDialing)
-            .addresses(distinct.into_iter().map(multiaddr).collect())
-            // From the listening port, two nodes that call each other would meet in one half-open
-            // connection, and a restarted one would wait for the system to forget the old one.
-            .allocate_new_port()
-            .build();
-        if let Err(error) = self.swarm.dial(options) {
-            tracing::debug!(%peer, %error, "peer not dialled");
-            self.dial_again(peer);
-        }
-    }
 }
 
 async fn read_lane(
@@ -460,69 +384,4 @@ async fn read_lane(
             Err(_) => return Ok(()),
         }
     }
-}
-
-fn multiaddr(address: SocketAddr) -> Multiaddr {
-    Multiaddr::from(address.ip()).with(libp2p::multiaddr::Protocol::Tcp(address.port()))
-}
-
-async fn listening(swarm: &mut Swarm<Behaviour>, wanted: SocketAddr) -> Result<SocketAddr, String> {
-    use libp2p::multiaddr::Protocol;
-    loop {
-        match swarm.select_next_some().await {
-            SwarmEvent::NewListenAddr { address, .. } => {
-                let port = address.iter().find_map(|part| match part {
-                    Protocol::Tcp(port) => Some(port),
-                    _ => None,
-                });
-                return Ok(SocketAddr::new(wanted.ip(), port.unwrap_or(wanted.port())));
-            }
-            SwarmEvent::ListenerClosed { reason, .. } => {
-                return Err(reason
-                    .err()
-                    .map_or("closed".into(), |error| error.to_string()));
-            }
-            SwarmEvent::ListenerError { error, .. } => return Err(error.to_string()),
-            _ => {}
-        }
-    }
-}
-
-fn build(plan: &Plan) -> Result<Swarm<Behaviour>, String> {
-    let mut seed = *plan.seed.expose();
-    // Wipes `seed`.
-    let keypair = libp2p::identity::Keypair::ed25519_from_bytes(&mut seed)
-        .map_err(|error| error.to_string())?;
-    let noise = noise::Config::new(&keypair).map_err(|error| error.to_string())?;
-    let mut muxer = yamux::Config::default();
-    muxer.set_max_num_streams(64);
-    let transport = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
-        .upgrade(Version::V1Lazy)
-        .authenticate(noise)
-        .multiplex(muxer)
-        .timeout(HANDSHAKE_TIMEOUT)
-        .boxed();
-    let members = plan.peers.iter().map(|(key, id, _)| (*id, *key)).collect();
-    let peers = u32::try_from(plan.peers.len()).unwrap_or(u32::MAX);
-    let limits = ConnectionLimits::default()
-        .with_max_pending_incoming(Some(MAX_PENDING_CONNECTIONS))
-        .with_max_established(Some(peers.saturating_mul(CONNECTIONS_PER_PEER)))
-        .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER));
-    let requests = request_response::Config::default()
-        .with_request_timeout(REQUEST_TIMEOUT)
-        .with_max_concurrent_streams(16);
-    let sync = [(protocol(&plan.network, "sync"), ProtocolSupport::Full)];
-    let behaviour = Behaviour {
-        lanes: lanes::Behaviour::new(&plan.network, members),
-        limits: connection_limits::Behaviour::new(limits),
-        sync: request_response::Behaviour::with_codec(SyncCodec, sync, requests),
-        ping: ping::Behaviour::new(ping::Config::new().with_interval(Duration::from_secs(5))),
-    };
-    let config = swarm::Config::with_tokio_executor().with_idle_connection_timeout(IDLE_TIMEOUT);
-    Ok(Swarm::new(
-        transport,
-        behaviour,
-        keypair.public().to_peer_id(),
-        config,
-    ))
 }

@@ -1,0 +1,267 @@
+//! What a node is made of: its home, keys and configuration, each checked before it is used.
+
+use super::{GRACE, storage_fatal};
+use crate::admission::Admission;
+use crate::chain::judge::{Verdict, judge};
+use crate::chain::{Part, Shared};
+use crate::config::Config;
+use crate::cosign::CosigningKeys;
+use crate::exit::{Exit, Fatal};
+use crate::home::Home;
+use crate::http::rate::RateLimiter;
+use crate::http::server::ConnectionLimits;
+use crate::http::service::{Published, Service};
+use crate::keys::{KeyError, Purpose, SecretKey};
+use crate::pool::Limits;
+use crate::reads::LedgerReads;
+use medanchor_ledger::genesis::Genesis;
+use medanchor_ledger::validator::Validator;
+use medanchor_network::{Consensus, Peer, PeerKey, SecretSeed, StartError, Timeouts};
+use medanchor_store::{HomeLock, Replayed, Store, StoreView, StoredBlock};
+use metrics_exporter_prometheus::PrometheusHandle;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+pub(super) fn key_fatal(error: KeyError) -> Fatal {
+    Fatal::new(Exit::Keys, error.to_string())
+}
+
+pub(super) fn read_genesis(home: &Home) -> Result<Genesis, Fatal> {
+    let path = home.genesis();
+    let bytes = std::fs::read(&path).map_err(|error| {
+        let message = format!(
+            "cannot read {}: {error}; copy it from a member of the network",
+            path.display()
+        );
+        Fatal::new(Exit::Home, message)
+    })?;
+    Genesis::decode(&bytes).map_err(|error| Fatal::new(Exit::Home, error.to_string()))
+}
+
+/// The keys of a validator, checked against the genesis.
+pub(super) fn signing_keys(
+    home: &Home,
+    validator: &Validator,
+) -> Result<(SecretKey, CosigningKeys), Fatal> {
+    let read = |purpose, expected: &medanchor_ledger::signature::PublicKey| {
+        let key = SecretKey::read(&home.keys(), purpose).map_err(key_fatal)?;
+        if key.public() == *expected {
+            return Ok(key);
+        }
+        let message = format!(
+            "the {purpose} key in {} is not the one that the genesis lists for {}; put the right key there, and never another node's",
+            home.keys().display(),
+            validator.name
+        );
+        Err(Fatal::new(Exit::Keys, message))
+    };
+    // Read although nothing uses it yet, so that a missing one is noticed now.
+    read(Purpose::Cose, &validator.cose)?;
+    let keys = CosigningKeys {
+        name: validator.name.clone(),
+        log: read(Purpose::Log, &validator.log)?,
+        cosigner: read(Purpose::Cosigner, &validator.cosigner)?,
+    };
+    Ok((read(Purpose::Consensus, &validator.consensus)?, keys))
+}
+
+pub(super) fn timeouts(config: &Config) -> Timeouts {
+    let votes = Duration::from_millis(config.consensus.vote_timeout_ms);
+    Timeouts {
+        propose: Duration::from_millis(config.consensus.propose_timeout_ms),
+        prevote: votes,
+        precommit: votes,
+        heartbeat: Duration::from_millis(config.consensus.heartbeat_ms),
+        ..Timeouts::default()
+    }
+}
+
+pub(super) fn network_config(
+    home: &Home,
+    config: &Config,
+    genesis: &Genesis,
+    consensus: Option<SecretKey>,
+) -> Result<medanchor_network::Config, Fatal> {
+    let p2p = SecretKey::read(&home.keys(), Purpose::P2p).map_err(key_fatal)?;
+    let mut instance = [0; 16];
+    getrandom::fill(&mut instance).map_err(|e| {
+        Fatal::new(
+            Exit::Failure,
+            format!("the system gives no randomness: {e}"),
+        )
+    })?;
+    let seed = |key: &SecretKey| SecretSeed::new(*key.seed());
+    let peer = |peer: &crate::config::Peer| {
+        let mut key = [0; 32];
+        hex::decode_to_slice(&peer.key, &mut key).map_err(|_| {
+            let message = format!(
+                "p2p.peers: the key of {} is not 64 hex digits; see `medanchor key`",
+                peer.name
+            );
+            Fatal::new(Exit::Config, message)
+        })?;
+        Ok(Peer {
+            key: PeerKey::new(key),
+            address: Some(peer.address.clone()),
+        })
+    };
+    Ok(medanchor_network::Config {
+        network_id: genesis.network_id(),
+        peer_seed: seed(&p2p),
+        instance,
+        listen: config.p2p.listen,
+        peers: config
+            .p2p
+            .peers
+            .iter()
+            .map(peer)
+            .collect::<Result<_, Fatal>>()?,
+        consensus: consensus.map(|key| Consensus {
+            name: config.name.clone(),
+            seed: seed(&key),
+        }),
+        wal_dir: home.wal(),
+        timeouts: timeouts(config),
+    })
+}
+
+pub(super) fn start_fatal(error: &StartError) -> Fatal {
+    let exit = match error {
+        StartError::Listen { .. } => Exit::PortInUse,
+        StartError::Wal { .. } => Exit::Damaged,
+        StartError::Config(_) => Exit::Config,
+        _ => Exit::Failure,
+    };
+    Fatal::new(exit, error.to_string())
+}
+
+pub(super) fn part_of(home: &Home, config: &Config, genesis: &Genesis) -> Part {
+    if genesis.validators().get(&config.name).is_none() || !config.consensus.vote {
+        Part::Follows
+    } else if home.restored().exists() {
+        Part::Restored
+    } else {
+        Part::Votes
+    }
+}
+
+pub(super) async fn listen(config: &Config) -> Result<TcpListener, Fatal> {
+    let address = config.http.listen;
+    TcpListener::bind(address).await.map_err(|error| {
+        let (exit, remedy) = match error.kind() {
+            std::io::ErrorKind::AddrInUse => (
+                Exit::PortInUse,
+                "stop the other program or change http.listen",
+            ),
+            _ => (Exit::Failure, "change http.listen"),
+        };
+        Fatal::new(
+            exit,
+            format!("cannot listen on {address}: {error}; {remedy}"),
+        )
+    })
+}
+
+pub(super) async fn open_store(
+    lock: HomeLock,
+    config: &Config,
+    genesis: &Genesis,
+) -> Result<Store, Fatal> {
+    let genesis = genesis.clone();
+    let cache = usize::try_from(config.store.cache_bytes).unwrap_or(usize::MAX);
+    let options = medanchor_store::Options {
+        cache_bytes: cache,
+        ..Default::default()
+    };
+    let open = move || Store::open_locked(lock, &genesis, options, replay);
+    let opened = tokio::task::spawn_blocking(open).await;
+    let opened = opened.map_err(|_| Fatal::new(Exit::Failure, "opening the store panicked"))?;
+    opened.map_err(|error| storage_fatal(&error))
+}
+
+/// Executes again a block that was decided before the start.
+pub(super) fn replay(view: &StoreView, block: &StoredBlock) -> Replayed {
+    match judge(view, block.height, &block.body, |_| None)? {
+        Verdict::Sound(executed) => Ok(*executed),
+        Verdict::Faulty(_, fault) => Err(fault.to_string().into()),
+        Verdict::Unknown => Err("it does not follow the state".into()),
+    }
+}
+
+pub(super) fn newest_published(store: &Store) -> Result<Option<Published>, Fatal> {
+    let note = store
+        .published_log()
+        .checkpoint()
+        .map_err(|error| storage_fatal(&error))?;
+    let Some(note) = note else { return Ok(None) };
+    let damaged = || {
+        Fatal::new(
+            Exit::Damaged,
+            "log/checkpoint is no checkpoint; restore the home from a back-up",
+        )
+    };
+    let parsed = medanchor_ledger::note::Note::parse(&note).map_err(|_| damaged())?;
+    let checkpoint = parsed.text().parse().map_err(|_| damaged())?;
+    Ok(Some(Published {
+        checkpoint,
+        note: note.into(),
+    }))
+}
+
+pub(super) const fn limits(config: &Config) -> Limits {
+    Limits {
+        events: config.pool.max_events as usize,
+        bytes: config.pool.max_bytes,
+        participant_bytes: config.pool.max_bytes_per_participant,
+        peer_bytes: config.pool.max_bytes_per_peer,
+    }
+}
+
+pub(super) const fn connection_limits(config: &Config) -> ConnectionLimits {
+    ConnectionLimits {
+        connections: config.http.max_connections as usize,
+        per_address: config.http.max_connections_per_address as usize,
+        header_timeout: Duration::from_millis(config.http.header_timeout_ms),
+        write_timeout: Duration::from_millis(config.http.request_timeout_ms),
+        grace: GRACE,
+    }
+}
+
+pub(super) fn service(
+    shared: &Arc<Shared>,
+    config: &Config,
+    admission: Admission,
+    metrics: &PrometheusHandle,
+    cancel: &CancellationToken,
+    home: &Home,
+) -> Service {
+    let pooled = Arc::clone(shared);
+    let (metrics, measured) = (metrics.clone(), Arc::clone(shared));
+    let http = &config.http;
+    Service {
+        network: shared.genesis.network_id(),
+        name: config.name.clone(),
+        config: http.clone(),
+        admission,
+        outcomes: Arc::clone(&shared.outcomes),
+        pooled: Box::new(move |id| pooled.pool().contains(id)),
+        reads: Arc::new(LedgerReads::new(Arc::clone(shared), config.clone())),
+        published: shared.published.subscribe(),
+        blocks: shared.blocks.clone(),
+        log_folder: home.log(),
+        genesis: bytes::Bytes::copy_from_slice(shared.genesis.encoded()),
+        metrics: Box::new(move || crate::metrics::render(&metrics, &measured)),
+        requests: Arc::new(Semaphore::new(http.max_requests as usize)),
+        waiters: Arc::new(Semaphore::new(http.max_requests as usize)),
+        uploads: Arc::new(Semaphore::new((http.max_requests as usize / 4).max(1))),
+        streams: Arc::new(Semaphore::new(http.max_streams as usize)),
+        rate: Mutex::new(RateLimiter::new(
+            http.requests_per_second,
+            http.request_burst,
+        )),
+        stop: cancel.clone(),
+    }
+}
