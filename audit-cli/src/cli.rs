@@ -35,8 +35,9 @@ pub(crate) struct VerifyArgs {
     /// A folder for the state that is computed on the way; a temporary one if none is given.
     #[arg(long)]
     pub(crate) work: Option<PathBuf>,
-    /// Megabytes of state that are kept in memory before they go to that folder.
-    #[arg(long, default_value_t = 24)]
+    /// Megabytes of changes to the state that are kept in memory before they go to that folder; half
+    /// as many hold what was read from it.
+    #[arg(long, default_value_t = 128)]
     pub(crate) memory: usize,
     /// Threads that check signatures; one a core if none is given.
     #[arg(long)]

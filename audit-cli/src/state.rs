@@ -37,6 +37,7 @@ impl AuditState {
         let folder = folder.map_err(|error| Trouble::Work(error.to_string()))?;
         let options = Options {
             save_bytes: room.memory,
+            rows_bytes: room.memory / 2,
             ..Options::default()
         };
         let state = ScratchState::new(folder.path(), first, options).map_err(failed)?;
