@@ -1,7 +1,7 @@
 //! The loop that owns the swarm: who is connected, who is dialled again, who is cut.
 //!
-//! What always holds: a peer is dialled while it has no connection, with a pause that doubles up to
-//! [`LONGEST_PAUSE`] and starts over once it was connected; a peer that breaks the framing, opens a
+//! What always holds: a peer is dialled while it has no connection, with a pause that doubles up to a
+//! bound and starts over once it was connected; a peer that breaks the framing, opens a
 //! lane twice, does not speak a lane, does not read or does not answer pings loses its connection.
 
 mod dial;
