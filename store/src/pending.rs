@@ -4,7 +4,7 @@
 use crate::tables::HeightRow;
 use foldhash::fast::RandomState;
 use medanchor_ledger::execute::Executed;
-use medanchor_ledger::state::{BucketCell, BucketChange, MapUpdate, Prefix};
+use medanchor_ledger::state::{BucketChange, MapUpdate, Prefix};
 use medanchor_ledger::{EventId, Height, Index};
 use std::collections::{BTreeMap, HashMap};
 
@@ -52,9 +52,8 @@ impl Pending {
 
 /// About how many bytes of memory a change takes.
 fn memory(change: &BucketChange) -> usize {
-    let bytes = |cell: &BucketCell| cell.bucket().map_or(0, |bucket| bucket.as_bytes().len());
     match change {
-        BucketChange::Write(cell) => bytes(cell) + BUCKET,
+        BucketChange::Write(cell) => cell.size() + BUCKET,
         BucketChange::Empty | BucketChange::Remove => BUCKET,
     }
 }

@@ -41,10 +41,10 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             cache_bytes: 48 << 20,
-            rows_bytes: 24 << 20,
+            rows_bytes: 8 << 20,
             save_every: Duration::from_secs(1),
             save_blocks: 64,
-            save_bytes: 24 << 20,
+            save_bytes: 16 << 20,
             segment_bytes: Journal::SEGMENT_BYTES,
         }
     }

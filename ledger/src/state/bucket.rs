@@ -148,11 +148,26 @@ impl Bucket {
         self.leaves().iter().map(path)
     }
 
-    /// The value of a leaf, if it is there.
+    /// The value of a leaf, if it is there, under a prefix of `depth` bits.
+    ///
+    /// Paths are hashes, so the bits after the prefix say about where in the bucket a leaf stands: the
+    /// search begins there and looks at one or two rows, where halving would look at four, each of
+    /// them far away in memory.
     #[must_use]
-    pub fn value(&self, wanted: &Path) -> Option<&[u8]> {
-        let place = self.leaves().binary_search_by_key(wanted, path).ok()?;
-        self.value_at(place)
+    pub fn value(&self, depth: u16, wanted: &Path) -> Option<&[u8]> {
+        let rows = self.leaves();
+        let guess = (rows.len() * usize::from(wanted.bits_after(depth))) >> 16;
+        let (before, after) = rows.split_at_checked(guess)?;
+        let back = before.iter().rev().take_while(|row| path(row) >= *wanted);
+        let on = after.iter().take_while(|row| path(row) < *wanted);
+        let place = guess + on.count() - back.count();
+        let found = rows.get(place).is_some_and(|row| path(row) == *wanted);
+        found.then(|| self.value_at(place)).flatten()
+    }
+
+    /// How many bytes of memory it takes.
+    pub(super) fn size(&self) -> usize {
+        self.bytes.len()
     }
 
     /// Appends the leaves that are left after `changes`, all in order of their paths.
@@ -258,10 +273,12 @@ fn count_of(bytes: &[u8]) -> Option<usize> {
     Some(usize::from(u16::from_be_bytes(*count)))
 }
 
+#[inline]
 fn path(row: &[u8; LEAF]) -> Path {
     Path::new(half(row, 0))
 }
 
+#[inline]
 fn half(row: &[u8; LEAF], which: usize) -> [u8; HASH] {
     let halves = row.as_chunks::<HASH>().0;
     halves.get(which).copied().unwrap_or_default()

@@ -23,6 +23,8 @@ pub trait StoredBucket: Debug + Send + Sync {
 #[derive(Debug)]
 pub struct BucketCell {
     root: BucketRoot,
+    /// Bytes of the bucket when it was computed; 0 for one that was stored before.
+    size: usize,
     body: Mutex<Body>,
 }
 
@@ -39,6 +41,7 @@ impl BucketCell {
         let count = u16::try_from(bucket.count()).unwrap_or(u16::MAX);
         Self {
             root: BucketRoot { root, count },
+            size: bucket.size(),
             body: Mutex::new(Body::Memory(Arc::new(bucket))),
         }
     }
@@ -48,6 +51,7 @@ impl BucketCell {
     pub fn stored(root: BucketRoot, bucket: Box<dyn StoredBucket>) -> Self {
         Self {
             root,
+            size: 0,
             body: Mutex::new(Body::Stored(bucket)),
         }
     }
@@ -56,6 +60,12 @@ impl BucketCell {
     #[must_use]
     pub const fn root(&self) -> BucketRoot {
         self.root
+    }
+
+    /// How many bytes of memory the bucket takes until it is put away; 0 for one that was loaded.
+    #[must_use]
+    pub const fn size(&self) -> usize {
+        self.size
     }
 
     /// The bucket, from memory or from the store.

@@ -165,7 +165,7 @@ impl StateMap {
         let Some(cell) = tree.cell() else {
             return Ok(None);
         };
-        Ok(cell.bucket()?.value(path).map(<[u8]>::to_vec))
+        Ok(cell.bucket()?.value(depth, path).map(<[u8]>::to_vec))
     }
 
     /// Proves what [`Self::value`] gives for `path`, against [`Self::root`].

@@ -36,6 +36,17 @@ impl Path {
         &self.0
     }
 
+    /// The 16 bits that are reached after `depth` others; those below the last one are zero.
+    pub(super) fn bits_after(&self, depth: u16) -> u16 {
+        let byte = |place: usize| u32::from(self.0.get(place).copied().unwrap_or_default());
+        let start = usize::from(depth / 8);
+        let three = byte(start) << 16 | byte(start + 1) << 8 | byte(start + 2);
+        let bits = three >> (8 - depth % 8) & 0xffff;
+        // Sixteen bits were kept, which fit.
+        u16::try_from(bits).unwrap_or(u16::MAX)
+    }
+
+    #[inline]
     fn first(&self) -> u64 {
         let first = self.0.first_chunk::<8>().copied();
         u64::from_be_bytes(first.unwrap_or_default())
