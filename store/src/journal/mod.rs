@@ -300,6 +300,14 @@ impl Journal {
     ///
     /// When the journal cannot be read.
     pub fn block(&self, height: Height) -> Result<Option<StoredBlock>, StoreError> {
+        match self.read_block(height) {
+            // The segment was trimmed while it was read.
+            Err(_) if self.slot(height).decision.is_none() => Ok(None),
+            read => read,
+        }
+    }
+
+    fn read_block(&self, height: Height) -> Result<Option<StoredBlock>, StoreError> {
         let slot = self.slot(height);
         let Some((value, extent)) = slot.decision else {
             return Ok(None);

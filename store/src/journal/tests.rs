@@ -265,6 +265,43 @@ fn trimming_drops_whole_segments_and_the_rest_opens() {
     ));
 }
 
+/// Story: a peer asks for a block at the very moment in which its segment is dropped. The block is
+/// in the log by then, so that is no failure of the disk.
+#[test]
+fn a_block_that_is_trimmed_while_it_is_read_is_gone_and_not_damaged() {
+    const LAST: u8 = 120;
+    let folder = tempfile::tempdir().unwrap();
+    // Each record has a segment of its own.
+    let journal = Journal::open(folder.path(), NETWORK, Known::default(), 1).unwrap();
+    for n in 1..=LAST {
+        let height = Height(n.into());
+        journal
+            .decide(height, value(n), &[n; 40], &body(n))
+            .unwrap();
+    }
+    let journal = &journal;
+    std::thread::scope(|scope| {
+        let (sender, read) = std::sync::mpsc::channel();
+        scope.spawn(move || {
+            for n in 1..LAST {
+                let height = Height(n.into());
+                assert!(journal.block(height).unwrap().is_some());
+                sender.send(height).unwrap();
+                while let Some(block) = journal.block(height).unwrap() {
+                    assert_eq!((block.body, block.certificate), (body(n), vec![n; 40]));
+                }
+            }
+        });
+        for height in read {
+            journal.trim(height).unwrap();
+        }
+    });
+    assert_eq!(
+        journal.block(Height(LAST.into())).unwrap().unwrap().body,
+        body(LAST)
+    );
+}
+
 #[test]
 fn a_journal_of_another_network_is_refused() {
     let folder = journal_of(1);
