@@ -39,6 +39,8 @@ pub(crate) struct Outcome {
 /// Audits the log, prints what was found, and gives the exit code.
 pub(crate) fn run(args: &VerifyArgs) -> u8 {
     let started = Instant::now();
+    // If the system refuses, only the audit of a large ledger needs more, and it says so then.
+    let _ = medanchor_store::raise_open_files();
     let mut outcome = Outcome::default();
     let result = audit(args, &mut outcome);
     outcome.seconds = started.elapsed().as_secs_f64();

@@ -57,6 +57,9 @@ pub fn run(options: &Options) -> Result<(), Fatal> {
     let config =
         Config::read(&home.config()).map_err(|e| Fatal::new(Exit::Config, e.to_string()))?;
     logging::start(&config.log).map_err(|message| Fatal::new(Exit::Config, message))?;
+    if let Err(error) = medanchor_store::raise_open_files() {
+        tracing::warn!(%error, "cannot raise the number of files that may be open; see docs/operate.md");
+    }
     let metrics = crate::metrics::install()?;
     // Before anything is written or bound: a second node must not touch what the first one uses.
     let lock = HomeLock::take(home.path()).map_err(|error| storage_fatal(&error))?;

@@ -8,6 +8,7 @@ pub mod error;
 mod files;
 mod home;
 pub mod journal;
+pub mod limit;
 pub mod lock;
 mod log;
 mod lookup;
@@ -27,6 +28,7 @@ mod window;
 
 pub use error::StoreError;
 pub use journal::{Journal, StoredBlock, Undecided};
+pub use limit::raise_open_files;
 pub use lock::HomeLock;
 pub use log::records::Records;
 pub use reader::LogReader;

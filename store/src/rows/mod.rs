@@ -26,7 +26,7 @@ use medanchor_ledger::state::{Bucket, Prefix, StoredBucket};
 use row::{HEAD, MAX_ROW};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{BufReader, Read};
+use std::io::{BufReader, ErrorKind, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,6 +37,10 @@ const SEGMENT_BYTES: u64 = 16 << 20;
 const CHUNK: usize = 1 << 20;
 /// Old rows may take as much room as those that count, and this many segments more.
 const SLACK: u64 = 2;
+/// Each start begins a segment, full or not: this many files are left alone, and
+const FEW: u64 = 8;
+/// this many more for each full segment of rows that count.
+const FILES_A_SEGMENT: u64 = 3;
 
 /// Where a row stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -255,8 +259,13 @@ impl RowLog {
         sync_folder(&self.folder)
     }
 
-    /// The segment with the least that counts, if old rows take more room than they may.
+    /// A segment to copy what counts out of: the one with the least that counts for its length if
+    /// old rows take more room than they may, or for its own sake if there are too many files.
     pub(crate) fn emptiest(&self) -> Option<u32> {
+        self.sparsest().or_else(|| self.smallest())
+    }
+
+    fn sparsest(&self) -> Option<u32> {
         let total: u64 = self.segments.values().map(|segment| segment.length).sum();
         let live: u64 = self.segments.values().map(|segment| segment.live).sum();
         let current = self.current.as_ref().map(Current::number);
@@ -266,6 +275,21 @@ impl RowLog {
         let emptiest = full.min_by_key(|(_, segment)| segment.live * 1000 / segment.length.max(1));
         emptiest
             .filter(|_| total > 2 * live + SLACK * self.segment_bytes)
+            .map(|(number, _)| *number)
+    }
+
+    /// Has less than a third of a full segment that counts, so that copying it leaves fewer files.
+    fn smallest(&self) -> Option<u32> {
+        let current = self.current.as_ref().map(Current::number);
+        let counting = || self.segments.iter().filter(|(_, segment)| segment.live > 0);
+        let live: u64 = counting().map(|(_, segment)| segment.live).sum();
+        let files = u64::try_from(counting().count()).unwrap_or(u64::MAX);
+        if files <= FEW + FILES_A_SEGMENT * live / self.segment_bytes.max(1) {
+            return None;
+        }
+        let others = counting().filter(|(number, _)| Some(**number) != current);
+        others
+            .min_by_key(|(_, segment)| segment.live)
             .map(|(number, _)| *number)
     }
 
@@ -405,9 +429,12 @@ fn open_segment(
     cache: &Arc<RowCache>,
 ) -> Result<(SegmentFile, u64), StoreError> {
     let path = path(folder, number);
-    let file = File::open(&path).map_err(|_| StoreError::Missing {
-        path: path.clone(),
-        what: "rows of the state",
+    let file = File::open(&path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => StoreError::Missing {
+            path: path.clone(),
+            what: "rows of the state",
+        },
+        _ => StoreError::io("open", &path, error),
     })?;
     let length = file.metadata();
     let length = length.map_err(|error| StoreError::io("read", &path, error))?;

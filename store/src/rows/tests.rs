@@ -1,8 +1,9 @@
 //! Room is won back, and nothing that counts is lost with it.
 
-use crate::Options;
 use crate::pending::{Fresh, Pending};
+use crate::snapshot::Snapshot;
 use crate::tables::{Batch, Tables};
+use crate::{Options, StoreError};
 use medanchor_ledger::NetworkId;
 use medanchor_ledger::state::{Changes, StateKey, StateMap};
 use std::collections::BTreeMap;
@@ -10,6 +11,11 @@ use std::fs;
 use std::path::Path;
 
 fn open(folder: &Path) -> (Tables, StateMap) {
+    let (tables, _, map) = try_open(folder).unwrap();
+    (tables, map)
+}
+
+fn try_open(folder: &Path) -> Result<(Tables, Snapshot, StateMap), StoreError> {
     let network = NetworkId::new([1; 16]);
     let options = Options {
         cache_bytes: 1 << 20,
@@ -17,8 +23,7 @@ fn open(folder: &Path) -> (Tables, StateMap) {
         segment_bytes: 30_000,
         ..Options::default()
     };
-    let (tables, _, map) = Tables::open(folder, network, options).unwrap();
-    (tables, map)
+    Tables::open(folder, network, options)
 }
 
 fn key(n: u16) -> StateKey {
@@ -75,6 +80,49 @@ fn values_are_what_they_were_last_set_to_while_room_is_won_back() {
         bytes_in(folder.path()) < written_once,
         "old rows were dropped"
     );
+}
+
+#[test]
+fn restarts_do_not_leave_a_file_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let (tables, map) = open(folder.path());
+    let mut model: Changes = (0..700)
+        .map(|n| (key(n).path(), Some(vec![0xff; 50])))
+        .collect();
+    drop(save(&tables, &map, &model));
+    drop((tables, map));
+    for start in 0..60u8 {
+        let (tables, map) = open(folder.path());
+        let change = (key(u16::from(start) * 11).path(), Some(vec![start; 50]));
+        let map = save(&tables, &map, &[change.clone()].into());
+        model.extend([change]);
+        for (path, value) in &model {
+            assert_eq!(map.value(path).unwrap(), *value);
+        }
+        let files = fs::read_dir(folder.path().join("rows")).unwrap().count();
+        assert!(files <= 24, "{files} files after {start} starts");
+    }
+}
+
+#[test]
+fn a_segment_that_cannot_be_opened_is_not_called_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (tables, map) = open(folder.path());
+    let change = (key(1).path(), Some(vec![1; 50]));
+    drop(save(&tables, &map, &[change].into()));
+    drop((tables, map));
+    let segment = folder.path().join("rows/0000000000.rows");
+    fs::remove_file(&segment).unwrap();
+    assert!(matches!(
+        try_open(folder.path()),
+        Err(StoreError::Missing { .. })
+    ));
+    // A link to itself: the system says that there are too many, and not that there is no file.
+    std::os::unix::fs::symlink(&segment, &segment).unwrap();
+    assert!(matches!(
+        try_open(folder.path()),
+        Err(StoreError::Io { .. })
+    ));
 }
 
 #[test]
