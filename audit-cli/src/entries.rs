@@ -13,9 +13,9 @@ use medanchor_ledger::merkle::{Frontier, leaf_hash, root_of_leaves};
 use medanchor_ledger::seal::EntryKind;
 use medanchor_ledger::{Height, Index, Size, TreeHash};
 
-const FULL: u64 = FULL_WIDTH as u64;
-const MAX_TILE: u64 = FULL * 32;
-const MAX_BUNDLE: u64 = FULL * (MAX_ENTRY as u64 + 2);
+pub(crate) const FULL: u64 = FULL_WIDTH as u64;
+pub(crate) const MAX_TILE: u64 = FULL * 32;
+pub(crate) const MAX_BUNDLE: u64 = FULL * (MAX_ENTRY as u64 + 2);
 
 /// The entries of one bundle, in order.
 pub(crate) type Bundle = Vec<Box<[u8]>>;

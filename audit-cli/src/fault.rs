@@ -115,6 +115,24 @@ pub(crate) enum Fault {
         /// The last entry under the hash.
         last: Index,
     },
+    /// An older file and the newest one of its place differ.
+    #[error("{path} is no beginning of {newest}, which the log commits to: they differ at {}", entries(*first, *last))]
+    Older {
+        /// The older file.
+        path: String,
+        /// The newest one.
+        newest: String,
+        /// The first entry under what differs.
+        first: Index,
+        /// The last entry under what differs.
+        last: Index,
+    },
+    /// An older file has more or less than its name says.
+    #[error("{path} does not have as much as its name says")]
+    OlderShape {
+        /// The older file.
+        path: String,
+    },
     /// A tile has the wrong length.
     #[error("{path}: {cause}")]
     TileShape {
@@ -234,6 +252,14 @@ fn of_height(height: Height) -> String {
     format!(" (height {height})")
 }
 
+fn entries(first: Index, last: Index) -> String {
+    if first == last {
+        format!("entry {first}")
+    } else {
+        format!("entries {first} to {last}")
+    }
+}
+
 impl Fault {
     /// The entry at which the fault shows, if it shows at one.
     pub(crate) const fn entry(&self) -> Option<Index> {
@@ -242,6 +268,7 @@ impl Fault {
             | Self::Decode { index, .. }
             | Self::Block { index, .. }
             | Self::Tile { first: index, .. }
+            | Self::Older { first: index, .. }
             | Self::Trailing { last: index, .. }
             | Self::Unsealed { last: index, .. }
             | Self::Oversize { first: index, .. } => Some(*index),
@@ -276,6 +303,8 @@ impl Fault {
             | Self::Entry { path, .. }
             | Self::Trailing { path, .. }
             | Self::Tile { path, .. }
+            | Self::Older { path, .. }
+            | Self::OlderShape { path }
             | Self::TileShape { path, .. } => Some(path),
             Self::Records { path, .. } => Some(path),
             Self::Genesis(_) => Some("genesis"),

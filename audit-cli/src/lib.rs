@@ -15,6 +15,8 @@ mod cosigned;
 mod entries;
 mod fault;
 mod judge;
+mod older;
+mod output;
 mod pipeline;
 mod prepare;
 mod progress;

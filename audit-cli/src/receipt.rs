@@ -4,6 +4,7 @@
 //! signed-note reader checks one log key and no quorum; this checks both.
 
 use crate::cli::ReceiptArgs;
+use crate::output;
 use crate::{EXIT_FAILED, EXIT_GOOD, EXIT_UNREADABLE};
 use medanchor_ledger::Size;
 use medanchor_ledger::event::Event;
@@ -12,7 +13,7 @@ use medanchor_ledger::receipt::{Receipt, VerifiedReceipt};
 use medanchor_ledger::seal::EntryKind;
 use serde::Serialize;
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, StdoutLock, Write};
 use std::path::Path;
 
 /// The longest file that is read: longer than any of the three may be.
@@ -78,13 +79,13 @@ struct About {
 pub(crate) fn run(args: &ReceiptArgs) -> u8 {
     match check(args) {
         Ok(proved) => {
-            print_proved(&proved, args.json);
-            EXIT_GOOD
+            let print = |out: &mut StdoutLock<'_>| match args.json {
+                true => print_json(out, &proved),
+                false => print_proved(out, &proved),
+            };
+            output::print(EXIT_GOOD, print)
         }
-        Err(failure) => {
-            print_failure(&failure, args.json);
-            failure.exit_code()
-        }
+        Err(failure) => print_failure(&failure, args.json),
     }
 }
 
@@ -153,55 +154,64 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     }
 }
 
-fn print_proved(proved: &Proved, json: bool) {
-    if json {
-        return print_json(proved);
-    }
-    println!(
+fn print_proved(out: &mut impl Write, proved: &Proved) -> std::io::Result<()> {
+    writeln!(
+        out,
         "The receipt holds: entry {} is in the log {}.",
         proved.index, proved.origin
-    );
+    )?;
     match &proved.event {
-        Some(event) => println!(
+        Some(event) => writeln!(
+            out,
             "  event      {} {}, by {}",
             event.kind, event.id, event.issuer
-        ),
-        None if proved.seal => println!("  entry      the seal of a block"),
-        None => println!("  entry      not an event that this release can read"),
+        )?,
+        None if proved.seal => writeln!(out, "  entry      the seal of a block")?,
+        None => writeln!(out, "  entry      not an event that this release can read")?,
     }
-    println!("  leaf       {}", proved.leaf);
-    println!("  root       {} of {} entries", proved.root, proved.size);
+    writeln!(out, "  leaf       {}", proved.leaf)?;
+    writeln!(
+        out,
+        "  root       {} of {} entries",
+        proved.root, proved.size
+    )?;
     for key in &proved.log_keys {
-        println!("  log key    {key}");
+        writeln!(out, "  log key    {key}")?;
     }
     for cosigner in &proved.cosigners {
-        println!(
+        writeln!(
+            out,
             "  cosigner   {}, at {} s since 1970",
             cosigner.name, cosigner.seconds
-        );
+        )?;
     }
-    println!("  policy     {}, met by these keys", proved.policy);
+    writeln!(out, "  policy     {}, met by these keys", proved.policy)?;
     match proved.policy_sizes {
-        (first, u64::MAX) => println!("             taken to stand from size {first} on"),
-        (first, last) => println!("             taken to stand for sizes {first} to {last}"),
+        (first, u64::MAX) => writeln!(out, "             taken to stand from size {first} on"),
+        (first, last) => writeln!(
+            out,
+            "             taken to stand for sizes {first} to {last}"
+        ),
     }
 }
 
-fn print_failure(failure: &Failure, json: bool) {
-    let verdict = match failure.exit_code() {
+fn print_failure(failure: &Failure, json: bool) -> u8 {
+    let code = failure.exit_code();
+    let verdict = match code {
         EXIT_UNREADABLE => "unreadable",
         _ => "failed",
     };
     if json {
-        print_json(&serde_json::json!({ "verdict": verdict, "reason": failure.to_string() }));
-    } else {
-        eprintln!("{failure}");
+        let answer = serde_json::json!({ "verdict": verdict, "reason": failure.to_string() });
+        return output::print(code, |out| print_json(out, &answer));
     }
+    // Where standard error is closed, the exit code says it.
+    let _ = writeln!(std::io::stderr(), "{failure}");
+    code
 }
 
-fn print_json(value: &impl Serialize) {
+fn print_json(out: &mut impl Write, value: &impl Serialize) -> std::io::Result<()> {
     // Plain structs of texts and numbers always have a JSON form.
-    if let Ok(text) = serde_json::to_string_pretty(value) {
-        println!("{text}");
-    }
+    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    writeln!(out, "{text}")
 }

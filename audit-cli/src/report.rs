@@ -1,6 +1,9 @@
 //! What an audit tells: a few lines for people, or one JSON object for scripts.
 
+use crate::cosigned::Cosigned;
 use crate::fault::Failure;
+use crate::older::Older;
+use crate::output;
 use crate::state::AuditState;
 use crate::verify::Outcome;
 use crate::{EXIT_FAILED, EXIT_GOOD, EXIT_UNREADABLE};
@@ -9,6 +12,7 @@ use medanchor_ledger::genesis::Genesis;
 use medanchor_ledger::policy::VerifiedCheckpoint;
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::io::Write;
 
 /// What a log says it is, and how far the audit got in it.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -71,11 +75,10 @@ pub(crate) fn print(json: bool, outcome: &Outcome, result: &Result<(), Failure>)
     if json {
         // A value made of maps, texts and numbers always has a JSON text.
         let text = serde_json::to_string_pretty(&as_json(verdict, outcome, result));
-        println!("{}", text.unwrap_or_default());
+        output::print(code, |out| writeln!(out, "{}", text.unwrap_or_default()))
     } else {
-        print_text(outcome, result);
+        output::print(code, |out| print_text(out, outcome, result))
     }
-    code
 }
 
 fn as_json(verdict: &str, outcome: &Outcome, result: &Result<(), Failure>) -> Value {
@@ -99,6 +102,13 @@ fn as_json(verdict: &str, outcome: &Outcome, result: &Result<(), Failure>) -> Va
             "sizes": cosigned.sizes,
             "beyond_checkpoint": cosigned.beyond,
             "incomplete_tail": cosigned.incomplete_tail,
+        })),
+        "older_files": outcome.older.as_ref().map(|older| json!({
+            "read": older.read,
+            "compared": older.compared,
+            "beyond_checkpoint": older.beyond,
+            "unknown": older.unknown,
+            "first_unknown": older.names,
         })),
         "seconds": outcome.seconds,
         "entries_per_second": per_second(outcome),
@@ -125,73 +135,149 @@ fn per_second(outcome: &Outcome) -> Option<f64> {
     (outcome.seconds > 0.0).then(|| (entries / outcome.seconds).round())
 }
 
-fn print_text(outcome: &Outcome, result: &Result<(), Failure>) {
+fn print_text(
+    out: &mut impl Write,
+    outcome: &Outcome,
+    result: &Result<(), Failure>,
+) -> std::io::Result<()> {
     match result {
-        Ok(()) => println!("Everything holds."),
-        Err(Failure::Fault(fault)) => println!("THE LEDGER DOES NOT HOLD: {fault}"),
-        Err(Failure::Trouble(trouble)) => println!("No verdict: {trouble}"),
+        Ok(()) => writeln!(out, "Everything holds.")?,
+        Err(Failure::Fault(fault)) => writeln!(out, "THE LEDGER DOES NOT HOLD: {fault}")?,
+        Err(Failure::Trouble(trouble)) => writeln!(out, "No verdict: {trouble}")?,
     }
-    let Some(facts) = &outcome.facts else { return };
-    println!("  log           {}", facts.origin);
-    println!("  genesis       {}", facts.genesis);
-    println!(
-        "  checkpoint    {} entries, root {}",
-        facts.size, facts.root
-    );
-    println!(
-        "                signed by {} log keys, cosigned by {} of {} validators (quorum {})",
-        facts.log_keys,
-        facts.cosigners.len(),
-        facts.validators,
-        facts.quorum
-    );
-    println!("  policy        {}", facts.policy);
-    let counts = &outcome.counts;
-    let height = facts
-        .height
-        .map_or("none".to_owned(), |height| height.to_string());
-    println!(
-        "  checked       {} entries in {} blocks, up to height {height}",
-        outcome.entries, counts.blocks
-    );
-    println!(
-        "  events        {}, with {} signatures",
-        counts.events, counts.event_signatures
-    );
-    for (kind, count) in &counts.by_kind {
-        println!("                {count:>8} {kind}");
-    }
-    let (permitted, denied) = counts.accesses.totals();
-    if permitted + denied > 0 {
-        println!("  access        {permitted} permitted, {denied} denied");
-    }
-    println!(
-        "  certificates  {}, with {} signatures",
-        counts.certificates, counts.certificate_signatures
-    );
-    if counts.certificates_beyond.whole > 0 {
-        println!(
-            "                and {} beyond the checkpoint, whose blocks were not checked",
-            counts.certificates_beyond.whole
-        );
-    }
-    if counts.certificates_beyond.incomplete_tail {
-        println!("                {INCOMPLETE_TAIL}");
-    }
-    match &outcome.cosigned {
-        Some(found) if found.published => {
-            println!("  cosignatures  {} of {} sizes", found.records, found.sizes);
-            if found.incomplete_tail {
-                println!("                {INCOMPLETE_TAIL}");
-            }
-        }
-        Some(_) => println!("  cosignatures  not published beside the checkpoint's own"),
-        None => println!("  cosignatures  not looked at"),
-    }
+    let Some(facts) = &outcome.facts else {
+        return Ok(());
+    };
+    print_facts(out, facts)?;
+    print_counts(out, outcome, facts.height)?;
+    print_cosigned(out, outcome.cosigned.as_ref())?;
+    print_older(out, outcome.older.as_ref())?;
     if let Some(root) = &facts.state_root {
-        println!("  state root    {root}");
+        writeln!(out, "  state root    {root}")?;
     }
     let rate =
         per_second(outcome).map_or(String::new(), |rate| format!(", {rate} entries a second"));
-    println!("  took          {:.2} s{rate}", outcome.seconds);
+    writeln!(out, "  took          {:.2} s{rate}", outcome.seconds)
+}
+
+fn print_facts(out: &mut impl Write, facts: &Facts) -> std::io::Result<()> {
+    writeln!(out, "  log           {}", facts.origin)?;
+    writeln!(out, "  genesis       {}", facts.genesis)?;
+    writeln!(
+        out,
+        "  checkpoint    {} entries, root {}",
+        facts.size, facts.root
+    )?;
+    writeln!(
+        out,
+        "                signed by {} log key{}, cosigned by {} of {} validators (quorum {})",
+        facts.log_keys,
+        if facts.log_keys == 1 { "" } else { "s" },
+        facts.cosigners.len(),
+        facts.validators,
+        facts.quorum
+    )?;
+    writeln!(out, "  policy        {}", facts.policy)
+}
+
+fn print_counts(
+    out: &mut impl Write,
+    outcome: &Outcome,
+    height: Option<u64>,
+) -> std::io::Result<()> {
+    let counts = &outcome.counts;
+    let height = height.map_or("none".to_owned(), |height| height.to_string());
+    writeln!(
+        out,
+        "  checked       {} entries in {} blocks, up to height {height}",
+        outcome.entries, counts.blocks
+    )?;
+    writeln!(
+        out,
+        "  events        {}, with {} signatures",
+        counts.events, counts.event_signatures
+    )?;
+    for (kind, count) in &counts.by_kind {
+        writeln!(out, "                {count:>8} {kind}")?;
+    }
+    let (permitted, denied) = counts.accesses.totals();
+    if permitted + denied > 0 {
+        writeln!(
+            out,
+            "  access        {permitted} permitted, {denied} denied"
+        )?;
+    }
+    writeln!(
+        out,
+        "  certificates  {}, with {} signatures",
+        counts.certificates, counts.certificate_signatures
+    )?;
+    if counts.certificates_beyond.whole > 0 {
+        writeln!(
+            out,
+            "                and {} beyond the checkpoint, whose blocks were not checked",
+            counts.certificates_beyond.whole
+        )?;
+    }
+    if counts.certificates_beyond.incomplete_tail {
+        writeln!(out, "                {INCOMPLETE_TAIL}")?;
+    }
+    Ok(())
+}
+
+fn print_cosigned(out: &mut impl Write, cosigned: Option<&Cosigned>) -> std::io::Result<()> {
+    match cosigned {
+        Some(found) if found.published => {
+            writeln!(
+                out,
+                "  cosignatures  {} of {} sizes",
+                found.records, found.sizes
+            )?;
+            if found.incomplete_tail {
+                writeln!(out, "                {INCOMPLETE_TAIL}")?;
+            }
+            Ok(())
+        }
+        Some(_) => writeln!(
+            out,
+            "  cosignatures  not published beside the checkpoint's own"
+        ),
+        None => writeln!(out, "  cosignatures  not looked at"),
+    }
+}
+
+fn print_older(out: &mut impl Write, older: Option<&Older>) -> std::io::Result<()> {
+    let found = match older {
+        Some(found) if found.read => found,
+        Some(_) => {
+            return writeln!(
+                out,
+                "  older files   not read: an address does not say which partial bundles and tiles it has"
+            );
+        }
+        None => return writeln!(out, "  older files   not looked at"),
+    };
+    writeln!(
+        out,
+        "  older files   {} partial bundles and tiles agree with the newest",
+        found.compared
+    )?;
+    if found.beyond > 0 {
+        writeln!(
+            out,
+            "                and {} beyond the checkpoint, which were not checked",
+            found.beyond
+        )?;
+    }
+    if found.unknown > 0 {
+        writeln!(
+            out,
+            "                {} under tile/ that no log has, and nobody checked:",
+            found.unknown
+        )?;
+    }
+    for name in &found.names {
+        writeln!(out, "                  {name}")?;
+    }
+    Ok(())
 }

@@ -14,6 +14,11 @@ pub(crate) trait Source: Send + Sync {
     /// The file at `path` in the log, as a stream; none if there is no such file.
     fn open(&self, path: &str) -> Result<Option<Box<dyn Read + Send>>, Trouble>;
 
+    /// The log's folder, if it is one: only there can be seen which files it has.
+    fn folder(&self) -> Option<&Path> {
+        None
+    }
+
     /// The file at `path` in the log, of at most `limit` bytes; none if there is no such file. A
     /// longer one is no file of a log.
     fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, Failure> {
@@ -51,7 +56,7 @@ pub(crate) fn open(target: &str) -> Result<Box<dyn Source>, Trouble> {
     Ok(Box::new(Folder(folder)))
 }
 
-fn unreadable(place: &str, cause: &dyn std::fmt::Display) -> Trouble {
+pub(crate) fn unreadable(place: &str, cause: &dyn std::fmt::Display) -> Trouble {
     Trouble::Unreadable {
         place: place.to_owned(),
         cause: cause.to_string(),
@@ -61,6 +66,10 @@ fn unreadable(place: &str, cause: &dyn std::fmt::Display) -> Trouble {
 struct Folder(PathBuf);
 
 impl Source for Folder {
+    fn folder(&self) -> Option<&Path> {
+        Some(&self.0)
+    }
+
     fn open(&self, path: &str) -> Result<Option<Box<dyn Read + Send>>, Trouble> {
         let path = self.0.join(path);
         match File::open(&path) {

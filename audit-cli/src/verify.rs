@@ -2,7 +2,8 @@
 //!
 //! What always holds: the verdict rests on the files and on the policy, if one was given; no node
 //! was asked for anything but files. In order: genesis, policy, checkpoint; then every entry, with
-//! its hashes, signatures, certificate, rules and seal; then every cosignature that was kept.
+//! its hashes, signatures, certificate, rules and seal; then every cosignature that was
+//! kept, and of a folder every older bundle and tile.
 
 use crate::blocks::Blocks;
 use crate::cli::VerifyArgs;
@@ -10,6 +11,7 @@ use crate::cosigned::{self, Cosigned};
 use crate::entries::Entries;
 use crate::fault::{Failure, Fault, Trouble};
 use crate::judge::{Counts, Judge};
+use crate::older::{self, Older};
 use crate::pipeline;
 use crate::prepare::FirstKeys;
 use crate::progress::Progress;
@@ -32,6 +34,8 @@ pub(crate) struct Outcome {
     pub(crate) counts: Counts,
     /// None if the audit did not get as far.
     pub(crate) cosigned: Option<Cosigned>,
+    /// None if the audit did not get as far.
+    pub(crate) older: Option<Older>,
     pub(crate) seconds: f64,
     pub(crate) entries: u64,
 }
@@ -86,6 +90,7 @@ fn audit(args: &VerifyArgs, outcome: &mut Outcome) -> Result<(), Failure> {
     progress.cosignatures();
     let cosigned = cosigned::check(&*source, &genesis, head, |count| progress.count(count))?;
     outcome.cosigned = Some(cosigned);
+    outcome.older = Some(older::check(&*source, head.size)?);
     progress.finish();
     Ok(())
 }

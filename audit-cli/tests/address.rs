@@ -55,6 +55,7 @@ fn a_log_is_audited_over_http_and_a_changed_entry_is_named() {
     let (code, report) = verify(Path::new(&address));
     assert_eq!(code, 0, "{report:#}");
     assert_eq!(report["entries"], built.size());
+    assert_eq!(report["older_files"]["read"], false, "{report:#}");
     let (code, report) = verify(Path::new(&format!("{address}/")));
     assert_eq!(code, 0, "a slash at the end changes nothing: {report:#}");
     let bundle = folder

@@ -298,9 +298,15 @@ impl Built {
     }
 
     fn publish_tree(&self, folder: &Path) {
-        let entries: Vec<&Vec<u8>> = self.entries().collect();
+        self.publish_tree_at(folder, self.size());
+    }
+
+    /// The bundles and tiles as they were when the log had `size` entries.
+    pub fn publish_tree_at(&self, folder: &Path, size: u64) {
+        let count = usize::try_from(size).expect("a size");
+        let entries: Vec<&Vec<u8>> = self.entries().take(count).collect();
         let leaves: Vec<TreeHash> = entries.iter().map(|entry| leaf_hash(entry)).collect();
-        let size = Size(entries.len() as u64);
+        let size = Size(size);
         for id in TileId::grown(Size(0), size) {
             let tile = Tile::read(id, &Leaves(&leaves)).expect("a tile");
             write(folder, &id.to_string(), &tile.encode());
