@@ -113,7 +113,8 @@ pub fn storage_fatal(error: &StoreError) -> Fatal {
         StoreError::DiskFull { .. } => Exit::DiskFull,
         StoreError::Damaged { .. }
         | StoreError::Missing { .. }
-        | StoreError::Contradiction { .. } => Exit::Damaged,
+        | StoreError::Contradiction { .. }
+        | StoreError::OtherState { .. } => Exit::Damaged,
         _ => Exit::Failure,
     };
     Fatal::new(exit, error.to_string())

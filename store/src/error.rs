@@ -74,6 +74,14 @@ pub enum StoreError {
         /// What.
         what: &'static str,
     },
+    /// The state tables do not have the state that the log's last seal in them names.
+    #[error("the state tables in {} are damaged: their state is not the one that the seal of height {height} names; restore the home from a back-up, or move data/ and log/ aside and start with --restored (docs/operate.md)", path.display())]
+    OtherState {
+        /// The folder of the tables.
+        path: PathBuf,
+        /// The height that they were saved at.
+        height: u64,
+    },
     /// The caller asked for something that cannot be stored.
     #[error("{what} cannot be stored: {why}")]
     Refused {

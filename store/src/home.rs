@@ -66,6 +66,7 @@ impl Shared {
             );
         }
         refill(&log, &saved, &journal, known.settled, &head)?;
+        check_state(&data, &log, &head, &map)?;
         Ok(Self {
             journal,
             tables,
@@ -185,6 +186,26 @@ fn refill(
         return Err(StoreError::Contradiction { what: "log" });
     }
     Ok(())
+}
+
+/// Refuses a state that is not the one which the log's last seal names.
+fn check_state(
+    data: &Path,
+    log: &LogFolder,
+    head: &Head,
+    map: &StateMap,
+) -> Result<(), StoreError> {
+    let wrong = || StoreError::Contradiction { what: "log" };
+    let last = head.frontier.size().0.checked_sub(1).ok_or_else(wrong)?;
+    let entry = log.entry(Index(last))?.ok_or_else(wrong)?;
+    let seal = Seal::decode(&entry).map_err(|_| wrong())?;
+    if (seal.height, seal.state_root) == (head.height, map.root()) {
+        return Ok(());
+    }
+    Err(StoreError::OtherState {
+        path: data.to_owned(),
+        height: head.height.0,
+    })
 }
 
 /// Where the certificates of the saved heights end in their file.

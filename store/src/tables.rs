@@ -18,7 +18,7 @@ use crate::rows::row;
 use crate::rows::{Place, RowLog, StoredRow};
 use crate::snapshot::Snapshot;
 use crate::{Options, StoreError};
-use medanchor_ledger::state::{BucketCell, BucketChange, BucketRoot, Prefix, StateMap};
+use medanchor_ledger::state::{Bucket, BucketCell, BucketChange, BucketRoot, Prefix, StateMap};
 use medanchor_ledger::{Index, NetworkId, Size};
 use redb::{
     Database, ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
@@ -209,6 +209,12 @@ fn read_buckets(table: &Buckets) -> Result<Vec<(Prefix, BucketRoot, Place)>, Sto
 
 /// The map of stored buckets. Reads no row.
 fn load(rows: &RowLog, buckets: Vec<(Prefix, BucketRoot, Place)>) -> Result<StateMap, StoreError> {
+    let wrong = |(_, root, place): &(Prefix, BucketRoot, Place)| {
+        usize::from(root.count) > Bucket::MAX_LEAVES || root.count > 0 && rows.row(*place).is_none()
+    };
+    if buckets.iter().any(wrong) {
+        return Err(MAP_DAMAGED);
+    }
     let cell = |(prefix, root, place): (Prefix, BucketRoot, Place)| {
         let row = (root.count > 0).then(|| rows.row(place));
         let cell = row

@@ -53,6 +53,11 @@ pub(crate) struct Place {
 impl Place {
     pub(crate) const ENCODED: usize = 12;
 
+    /// Where the row ends in its segment.
+    fn end(&self) -> u64 {
+        u64::from(self.offset) + u64::from(self.length)
+    }
+
     pub(crate) fn encode(&self) -> [u8; Self::ENCODED] {
         let mut bytes = [0; Self::ENCODED];
         let numbers = [self.segment, self.offset, self.length];
@@ -173,9 +178,12 @@ impl RowLog {
             next: 0,
             segment_bytes: segment_bytes.min(SEGMENT_BYTES),
         };
+        let mut ends = BTreeMap::<u32, u64>::new();
         for place in places {
             let segment = log.segments.entry(place.segment).or_default();
             segment.live += u64::from(place.length);
+            let end = ends.entry(place.segment).or_default();
+            *end = place.end().max(*end);
         }
         for number in list(folder)? {
             log.next = log.next.max(number.saturating_add(1));
@@ -185,6 +193,14 @@ impl RowLog {
         }
         for (number, segment) in &mut log.segments {
             let (file, length) = open_segment(folder, *number, &log.cache)?;
+            if ends.get(number).is_some_and(|end| *end > length) {
+                let what = "it ends before the last row of the state in it does";
+                return Err(StoreError::Damaged {
+                    path: file.path,
+                    position: length,
+                    what,
+                });
+            }
             segment.length = length;
             log.files.insert(*number, Arc::new(file));
         }

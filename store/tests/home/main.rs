@@ -2,4 +2,5 @@
 
 mod published;
 mod recovery;
+mod state;
 mod world;

@@ -1,0 +1,82 @@
+//! State tables that are not those of the log beside them are refused when the home is opened.
+
+use crate::world::*;
+use medanchor_store::StoreError;
+use redb::{Database, ReadableTable, TableDefinition};
+use std::fs;
+use std::path::Path;
+
+/// Prefix; root (32) and count (2) of the bucket, segment, offset and length of its row.
+const BUCKETS: TableDefinition<&[u8], &[u8; 46]> = TableDefinition::new("buckets");
+
+fn saved_home() -> tempfile::TempDir {
+    let home = tempfile::tempdir().unwrap();
+    let store = open(home.path(), lazy()).unwrap();
+    decide(&store, 300);
+    store.close().unwrap();
+    home
+}
+
+/// Changes the first bucket with leaves as a bug would: the database's own checks hold.
+fn change_a_bucket(home: &Path, change: impl FnOnce(&mut [u8; 46])) {
+    let database = Database::open(home.join("data/state.redb")).unwrap();
+    let transaction = database.begin_write().unwrap();
+    {
+        let mut table = transaction.open_table(BUCKETS).unwrap();
+        let (key, mut value) = table
+            .iter()
+            .unwrap()
+            .map(|entry| entry.unwrap())
+            .map(|(key, value)| (key.value().to_vec(), *value.value()))
+            .find(|(_, value)| value[32..34] != [0, 0])
+            .unwrap();
+        change(&mut value);
+        table.insert(key.as_slice(), &value).unwrap();
+    }
+    transaction.commit().unwrap();
+}
+
+#[test]
+fn a_state_that_the_last_seal_does_not_name_is_refused() {
+    let home = saved_home();
+    change_a_bucket(home.path(), |bucket| bucket[0] ^= 1);
+    let refused = open(home.path(), lazy()).err().unwrap();
+    assert!(matches!(refused, StoreError::OtherState { height: 1, .. }));
+    assert!(refused.to_string().contains("--restored"), "{refused}");
+}
+
+#[test]
+fn a_bucket_of_more_leaves_than_there_may_be_is_refused() {
+    let home = saved_home();
+    change_a_bucket(home.path(), |bucket| bucket[33] = 21);
+    assert!(matches!(
+        open(home.path(), lazy()),
+        Err(StoreError::Contradiction { .. })
+    ));
+}
+
+#[test]
+fn a_bucket_whose_segment_is_not_there_is_refused() {
+    let home = saved_home();
+    change_a_bucket(home.path(), |bucket| bucket[37] = 77);
+    assert!(matches!(
+        open(home.path(), lazy()),
+        Err(StoreError::Missing { .. })
+    ));
+}
+
+#[test]
+fn a_segment_that_was_cut_short_is_refused_with_its_place() {
+    let home = saved_home();
+    let folder = fs::read_dir(home.path().join("data/rows")).unwrap();
+    let segment = folder.map(|entry| entry.unwrap().path()).max().unwrap();
+    let length = fs::metadata(&segment).unwrap().len();
+    let file = fs::File::options().write(true).open(&segment).unwrap();
+    file.set_len(length - 1).unwrap();
+    match open(home.path(), lazy()) {
+        Err(StoreError::Damaged { path, position, .. }) => {
+            assert_eq!((path, position), (segment, length - 1));
+        }
+        other => panic!("opened: {}", other.is_ok()),
+    }
+}
