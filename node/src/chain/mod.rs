@@ -12,6 +12,8 @@ pub mod judge;
 pub mod publish;
 mod shared;
 pub mod tasks;
+#[cfg(test)]
+mod testing;
 
 pub use application::Chain;
 pub use publish::Publisher;

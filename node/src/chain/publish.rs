@@ -2,7 +2,10 @@
 //!
 //! What always holds: a checkpoint is published after the tiles that it needs; at most once in the
 //! configured interval under load and at once when nothing else waits; those who wait are told
-//! after the checkpoint that covers their event is published, never before.
+//! after the checkpoint that covers their event is published, never before; sizes only grow.
+
+#[cfg(test)]
+mod tests;
 
 use super::shared::Shared;
 use crate::http::service::Published;
@@ -122,9 +125,20 @@ impl Publishing {
                 self.newest = self.newest.max(size);
                 self.unpublished.push_back((size, events));
             }
-            Message::Quorum(gathering) => self.ready = Some(gathering),
+            Message::Quorum(gathering) if self.is_news(gathering.checkpoint().size) => {
+                self.ready = Some(gathering);
+            }
+            // Several threads send: a quorum may come behind one that covers it.
+            Message::Quorum(_) => {}
             Message::Stop => self.stopping = true,
         }
+    }
+
+    fn is_news(&self, size: Size) -> bool {
+        let ready = self.ready.as_ref().map(|ready| ready.checkpoint().size);
+        let published = self.shared.published.borrow();
+        let published = published.as_ref().map(|last| last.checkpoint.size);
+        Some(size) > ready.max(published)
     }
 
     /// How long to wait for more; none for ever.
