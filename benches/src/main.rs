@@ -156,7 +156,7 @@ const fn four(events: u64) -> Plan {
 const fn one(events: u64) -> Plan {
     Plan {
         events,
-        connections: 24,
+        connections: 12,
         batch: 1_500,
         budget: ONE,
     }
