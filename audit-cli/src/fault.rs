@@ -37,6 +37,11 @@ pub(crate) enum Trouble {
     /// The auditor's own state failed.
     #[error("the auditor's own state failed: {0}; free some disk space, or give another --work")]
     Work(String),
+    /// A thread of the auditor panicked.
+    #[error(
+        "a thread of the auditor panicked, so there is no verdict; report the message that it printed"
+    )]
+    Panicked,
     /// The state's rules are newer than this release, or its state could not be read.
     #[error(transparent)]
     Halt(#[from] Halt),

@@ -1,21 +1,25 @@
 //! One thread reads, one a core prepares, the caller's thread takes windows in the log's order.
 //!
-//! What always holds: windows come in order, however the workers finish; at most a few are in
-//! flight, so memory does not grow; when the caller stops, so do the others.
+//! What always holds: windows come in order, however the workers finish, and none is left out; at most
+//! a few are in flight, so memory does not grow; when the caller stops or a thread panics, so do the
+//! others, and a panic is never a verdict.
 
-use crate::blocks::{Blocks, RawBlock};
-use crate::fault::{Failure, Fault};
+use crate::blocks::Blocks;
+use crate::fault::{Failure, Fault, Trouble};
 use crate::prepare::{FirstKeys, Prepared, prepare};
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 type Window = Vec<Result<Prepared, Fault>>;
 
-struct Job {
-    window: Vec<RawBlock>,
-    done: SyncSender<Window>,
+struct Job<R, P> {
+    read: R,
+    done: SyncSender<P>,
 }
+
+/// What was read, in order: where it is handed in once it is prepared.
+type Order<P> = Result<Receiver<P>, Failure>;
 
 /// Reads all of `blocks`, prepares them on `workers` threads, and gives the windows in order to
 /// `take`.
@@ -23,38 +27,67 @@ pub(crate) fn run(
     mut blocks: Blocks<'_>,
     keys: &FirstKeys,
     workers: usize,
-    mut take: impl FnMut(Window) -> Result<(), Failure>,
+    take: impl FnMut(Window) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let next = move || blocks.next_window();
+    in_order(next, workers, |window| prepare(window, keys), take)
+}
+
+fn in_order<R: Send, P: Send>(
+    next: impl FnMut() -> Result<Option<R>, Failure> + Send,
+    workers: usize,
+    prepare: impl Fn(R) -> P + Sync,
+    take: impl FnMut(P) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let workers = workers.max(1);
-    let (jobs, queue) = sync_channel::<Job>(workers);
-    let (order, results) = sync_channel::<Result<Receiver<Window>, Failure>>(workers + 1);
-    let queue = Mutex::new(queue);
+    let (jobs, queue) = sync_channel::<Job<R, P>>(workers);
+    let (order, results) = sync_channel::<Order<P>>(workers + 1);
+    // Gone with the last worker: the reader must not wait for workers that have panicked.
+    let queue = Arc::new(Mutex::new(queue));
+    let prepare = &prepare;
     thread::scope(|scope| {
+        let mut threads = Vec::with_capacity(workers + 1);
         for _ in 0..workers {
-            scope.spawn(|| work(&queue, keys));
+            let queue = Arc::clone(&queue);
+            threads.push(scope.spawn(move || work(&queue, prepare)));
         }
-        scope.spawn(move || read(&mut blocks, &jobs, &order));
-        // Dropping `results` makes the reader stop, which closes the queue for the workers.
-        for result in results {
-            // A worker that is gone has panicked; the scope passes that on.
-            if let Ok(window) = result?.recv() {
-                take(window)?;
-            }
+        drop(queue);
+        threads.push(scope.spawn(move || read(next, &jobs, &order)));
+        let taken = take_all(results, take);
+        let mut panicked = false;
+        for thread in threads {
+            panicked |= thread.join().is_err();
+        }
+        taken?;
+        if panicked {
+            return Err(Trouble::Panicked.into());
         }
         Ok(())
     })
 }
 
-fn read(
-    blocks: &mut Blocks<'_>,
-    jobs: &SyncSender<Job>,
-    order: &SyncSender<Result<Receiver<Window>, Failure>>,
+/// Drops `results` at its end, which makes the reader stop; that closes the queue for the workers.
+fn take_all<P>(
+    results: Receiver<Order<P>>,
+    mut take: impl FnMut(P) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    for result in results {
+        let window = result?.recv().map_err(|_| Trouble::Panicked)?;
+        take(window)?;
+    }
+    Ok(())
+}
+
+fn read<R, P>(
+    mut next: impl FnMut() -> Result<Option<R>, Failure>,
+    jobs: &SyncSender<Job<R, P>>,
+    order: &SyncSender<Order<P>>,
 ) {
     loop {
-        match blocks.next_window() {
-            Ok(Some(window)) => {
+        match next() {
+            Ok(Some(read)) => {
                 let (done, result) = sync_channel(1);
-                if order.send(Ok(result)).is_err() || jobs.send(Job { window, done }).is_err() {
+                if order.send(Ok(result)).is_err() || jobs.send(Job { read, done }).is_err() {
                     return;
                 }
             }
@@ -68,16 +101,70 @@ fn read(
     }
 }
 
-fn work(queue: &Mutex<Receiver<Job>>, keys: &FirstKeys) {
+fn work<R, P>(queue: &Mutex<Receiver<Job<R, P>>>, prepare: &impl Fn(R) -> P) {
     loop {
         let job = match queue.lock() {
             Ok(queue) => queue.recv(),
             Err(_) => return,
         };
-        let Ok(Job { window, done }) = job else {
+        let Ok(Job { read, done }) = job else {
             return;
         };
         // If nobody waits for it any more, the audit is over.
-        let _ = done.send(prepare(window, keys));
+        let _ = done.send(prepare(read));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    /// Runs a thousand windows and gives how it ended, or fails if it does not end.
+    fn thousand(
+        workers: usize,
+        prepare: impl Fn(u32) -> u32 + Send + Sync + 'static,
+    ) -> (Result<(), Failure>, Vec<u32>) {
+        let (ended, end) = sync_channel(1);
+        thread::spawn(move || {
+            let (mut numbers, mut taken) = (0..1000, Vec::new());
+            let next = move || Ok(numbers.next());
+            let result = in_order(next, workers, prepare, |window| {
+                taken.push(window);
+                Ok(())
+            });
+            ended.send((result, taken)).unwrap();
+        });
+        let patience = Duration::from_secs(60);
+        end.recv_timeout(patience).expect("the pipeline hangs")
+    }
+
+    #[test]
+    fn windows_come_in_order_and_none_is_left_out() {
+        for workers in [0, 1, 4] {
+            let (result, taken) = thousand(workers, |number| number * 2);
+            assert!(result.is_ok());
+            assert!(taken.into_iter().eq((0..1000).map(|number| number * 2)));
+        }
+    }
+
+    #[test]
+    fn workers_that_all_panic_end_the_audit_without_a_verdict() {
+        for workers in [1, 3] {
+            let (result, taken) = thousand(workers, |_| panic!("as a bug would"));
+            assert!(matches!(result, Err(Failure::Trouble(Trouble::Panicked))));
+            assert!(taken.is_empty());
+        }
+    }
+
+    #[test]
+    fn nothing_is_taken_after_a_window_that_was_lost_to_a_panic() {
+        let lost = |number| {
+            assert!(number != 500, "as a bug would");
+            number
+        };
+        let (result, taken) = thousand(3, lost);
+        assert!(matches!(result, Err(Failure::Trouble(Trouble::Panicked))));
+        assert!(taken.into_iter().eq(0..500));
     }
 }
