@@ -75,7 +75,9 @@ impl Recent {
     /// Becomes the state after a decided block.
     pub(crate) fn apply(&self, executed: &Executed, row: HeightRow) -> Result<(), StoreError> {
         let mut state = self.wait_for_room()?;
-        if executed.map_update.base() != state.view.map().root() {
+        // The root alone does not say it: a block may leave the state as it was.
+        let next = state.view.head().next_height();
+        if (executed.seal.height, executed.map_update.base()) != (next, state.view.map().root()) {
             let why = "it was executed over another state";
             return Err(StoreError::Refused {
                 what: "a block",

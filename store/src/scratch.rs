@@ -59,7 +59,7 @@ impl ScratchState {
             pending: Pending::default(),
             limit: options.save_bytes,
         };
-        state.apply(first)?;
+        state.absorb(first)?;
         Ok(state)
     }
 
@@ -75,6 +75,18 @@ impl ScratchState {
     ///
     /// When it was executed over another state, or the disk fails.
     pub fn apply(&mut self, executed: &Executed) -> Result<(), StoreError> {
+        // The root alone does not say it: a block may leave the state as it was.
+        if executed.seal.height != self.view.head.next_height() {
+            let why = "its height is not the one after the last";
+            return Err(StoreError::Refused {
+                what: "a block",
+                why,
+            });
+        }
+        self.absorb(executed)
+    }
+
+    fn absorb(&mut self, executed: &Executed) -> Result<(), StoreError> {
         if self.view.map.apply(&executed.map_update).is_err() {
             let why = "it was executed over another state";
             return Err(StoreError::Refused {

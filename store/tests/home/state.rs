@@ -1,7 +1,9 @@
-//! State tables that are not those of the log beside them are refused when the home is opened.
+//! State tables that are not those of the log beside them are refused when the home is opened, and
+//! blocks that are not the next one when they come.
 
 use crate::world::*;
-use medanchor_store::StoreError;
+use medanchor_ledger::execute::execute_genesis;
+use medanchor_store::{ScratchState, StoreError};
 use redb::{Database, ReadableTable, TableDefinition};
 use std::fs;
 use std::path::Path;
@@ -79,4 +81,16 @@ fn a_segment_that_was_cut_short_is_refused_with_its_place() {
         }
         other => panic!("opened: {}", other.is_ok()),
     }
+}
+
+#[test]
+fn a_block_that_changed_no_value_is_applied_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = execute_genesis(&genesis()).unwrap();
+    let mut state = ScratchState::new(folder.path(), &first, lazy()).unwrap();
+    let empty = next(state.view(), 0);
+    assert_eq!(empty.map_update.base(), empty.map_update.root());
+    state.apply(&empty).unwrap();
+    let again = state.apply(&empty);
+    assert!(matches!(again, Err(StoreError::Refused { .. })));
 }

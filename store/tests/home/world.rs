@@ -88,7 +88,7 @@ pub fn open(home: &Path, options: Options) -> Result<Store, StoreError> {
 }
 
 /// The record that event `number` of a height seals.
-pub fn event(view: &StoreView, number: u16) -> Verified {
+pub fn event(view: &impl View, number: u16) -> Verified {
     let seed = [
         &view.head().height.0.to_be_bytes()[..],
         &number.to_be_bytes(),
@@ -121,7 +121,7 @@ pub fn event(view: &StoreView, number: u16) -> Verified {
 }
 
 /// The next block of `events` events.
-pub fn next(view: &StoreView, events: u16) -> Executed {
+pub fn next(view: &impl View, events: u16) -> Executed {
     let now = Time(view.head().time.0 + 1000);
     let mut builder = BlockBuilder::new(view, now).unwrap();
     for number in 0..events {
