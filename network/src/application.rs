@@ -193,11 +193,12 @@ pub trait Application: Send + Sync + 'static {
     /// The block to propose now. Consensus waits: return the candidate that `prepare` made ready,
     /// or an empty block (ENGINE rule 4). The body must be stored durably before this returns, and
     /// asked again for the same height and round, also after a crash, the same one is returned.
+    /// `None` if the height was committed already: then nothing is proposed, and no harm is done.
     fn propose(
         &self,
         height: Height,
         round: Round,
-    ) -> impl Future<Output = Result<Proposal, Failure>> + Send;
+    ) -> impl Future<Output = Result<Option<Proposal>, Failure>> + Send;
 
     /// Executes a block. Before `Valid` is returned the body is stored durably (ENGINE rule 3).
     /// A block that was found valid once stays valid (ENGINE rule 16). Consensus does not wait.

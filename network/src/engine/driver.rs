@@ -64,7 +64,7 @@ struct Checking {
 enum Done {
     Started(Result<(HeightPlan, Vec<Stored>), Failure>, Reply<Params>),
     Proposed(
-        Result<Proposal, Failure>,
+        Result<Option<Proposal>, Failure>,
         Height,
         medanchor_ledger::Round,
         Own,
@@ -257,9 +257,11 @@ impl<A: Application> Driver<A> {
     fn on_done(&mut self, done: Done) -> Result<(), Fatal> {
         match done {
             Done::Started(result, reply) => self.on_started(result?, reply),
-            Done::Proposed(result, height, round, reply) => {
-                self.on_proposed(result?, height, round, reply)
-            }
+            Done::Proposed(result, height, round, reply) => match result? {
+                Some(proposal) => self.on_proposed(proposal, height, round, reply),
+                // Without a reply the engine proposes nothing and goes on.
+                None => Ok(()),
+            },
             Done::Checked(result, checking) => {
                 self.on_checked(result?, &checking);
                 Ok(())

@@ -37,36 +37,37 @@ fn value_of(body: &[u8]) -> ValueId {
     ValueId::new(Sha256::digest(body).into())
 }
 
-/// Finds every block valid, and signs the root of a block when it is committed.
-#[derive(Default)]
+/// Finds every block valid, proposes none, and signs the root of a block when it is committed.
 struct Honest {
     signed: Mutex<Vec<ValueId>>,
+    /// Who proposes in which round; the honest one is v0.
+    order: [u8; 4],
 }
 
 impl Honest {
-    fn plan(height: u64) -> HeightPlan {
-        // v1 proposes in round 0, v2 in round 1; the honest v0 is last.
+    fn new(order: [u8; 4]) -> Arc<Self> {
+        let signed = Mutex::default();
+        Arc::new(Self { signed, order })
+    }
+
+    fn plan(&self, height: u64) -> HeightPlan {
         let validator = |n| Validator {
             name: name(n),
             key: seed(n).public_key(),
         };
         HeightPlan {
             height: Height(height),
-            proposers: [1, 2, 3, 0].map(validator).into(),
+            proposers: self.order.map(validator).into(),
         }
     }
 }
 
 impl Application for Honest {
     async fn start(&self) -> Result<HeightPlan, Failure> {
-        Ok(Self::plan(1))
+        Ok(self.plan(1))
     }
-    async fn propose(&self, _: Height, _: medanchor_ledger::Round) -> Result<OwnProposal, Failure> {
-        let body = Bytes::from_static(b"own");
-        Ok(OwnProposal {
-            value_id: value_of(&body),
-            body,
-        })
+    async fn propose(&self, _: Height, _: Round) -> Result<Option<OwnProposal>, Failure> {
+        Ok(None)
     }
     async fn check(&self, received: Received) -> Result<Checked, Failure> {
         Ok(Checked::Valid {
@@ -78,7 +79,7 @@ impl Application for Honest {
     }
     async fn commit(&self, decided: Decided) -> Result<HeightPlan, Failure> {
         self.signed.lock().unwrap().push(decided.value_id);
-        Ok(Self::plan(decided.height.0 + 1))
+        Ok(self.plan(decided.height.0 + 1))
     }
     async fn prepare(&self, _: Height) -> Result<(), Failure> {
         Ok(())
@@ -127,7 +128,8 @@ impl Script {
     /// Waits for the honest node's vote of this kind and round.
     async fn honest(&mut self, kind: VoteKind, round: u32) -> Option<ValueId> {
         loop {
-            match self.0.hear().await.expect("the honest node speaks") {
+            let heard = tokio::time::timeout(Duration::from_secs(60), self.0.hear()).await;
+            match heard.expect("in time").expect("the honest node speaks") {
                 Heard::Cosignature(_) => panic!("nothing is cosigned here"),
                 Heard::Vote(vote) if (vote.kind, vote.round) == (kind, Round(round)) => {
                     return vote.value;
@@ -174,7 +176,7 @@ async fn script(handle: &crate::Handle) -> Script {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rule_15_who_precommitted_two_blocks_at_one_height_signs_one_root() {
-    let application = Arc::new(Honest::default());
+    let application = Honest::new([1, 2, 3, 0]);
     let handle = honest_node(application.clone()).await;
     let mut script = script(&handle).await;
     let [a, b] = [&b"block a"[..], b"block b"].map(Bytes::from_static);
@@ -222,8 +224,32 @@ async fn rule_15_who_precommitted_two_blocks_at_one_height_signs_one_root() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_has_nothing_to_propose_any_more_takes_part_in_the_next_round() {
+    let application = Honest::new([0, 1, 2, 3]);
+    let handle = honest_node(application.clone()).await;
+    let mut script = script(&handle).await;
+    let block = Bytes::from_static(b"a block");
+    let value = value_of(&block);
+
+    for n in [1, 2, 3] {
+        script.vote(n, VoteKind::Precommit, 0, None);
+    }
+    script.propose(1, 1, &block);
+    assert_eq!(script.honest(VoteKind::Prevote, 1).await, Some(value));
+    for n in [1, 2] {
+        script.vote(n, VoteKind::Prevote, 1, Some(value));
+        script.vote(n, VoteKind::Precommit, 1, Some(value));
+    }
+    while application.signed.lock().unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(*application.signed.lock().unwrap(), [value]);
+    handle.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_member_that_sends_what_cannot_be_decoded_is_cut_and_changes_nothing() {
-    let application = Arc::new(Honest::default());
+    let application = Honest::new([1, 2, 3, 0]);
     let handle = honest_node(application.clone()).await;
     let script = script(&handle).await;
     assert!(script.0.babble(vec![9; 40]));

@@ -144,10 +144,10 @@ impl Application for Chain {
         Ok(self.plan(self.height() + 1))
     }
 
-    async fn propose(&self, height: Height, round: Round) -> Result<Proposal, Failure> {
+    async fn propose(&self, height: Height, round: Round) -> Result<Option<Proposal>, Failure> {
         self.seen().order.push("propose");
         if let Some(proposal) = self.disk().proposed.get(&(height, round)) {
-            return Ok(proposal.clone());
+            return Ok(Some(proposal.clone()));
         }
         let body = self.build(height, round);
         let value_id = value_of(&body);
@@ -169,7 +169,7 @@ impl Application for Chain {
                 body,
             },
         );
-        Ok(proposal)
+        Ok(Some(proposal))
     }
 
     async fn check(&self, received: Received) -> Result<Checked, Failure> {

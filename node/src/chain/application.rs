@@ -83,7 +83,7 @@ impl Application for Chain {
         self.execute(Executor::start).await
     }
 
-    async fn propose(&self, height: Height, round: Round) -> Result<Proposal, Failure> {
+    async fn propose(&self, height: Height, round: Round) -> Result<Option<Proposal>, Failure> {
         self.execute(move |executor| executor.propose(height, round))
             .await
     }

@@ -1,5 +1,8 @@
 //! The executing thread: proposals, verdicts, commits and candidates, one after the other.
 
+#[cfg(test)]
+mod tests;
+
 use super::build::{Built, build, sweep};
 use super::judge::{Verdict, is_timely, judge};
 use super::publish::Publisher;
@@ -111,17 +114,19 @@ impl Executor {
         })
     }
 
-    /// The block that this node proposes: stored before it is answered, and ever the same.
-    pub fn propose(&mut self, height: Height, round: Round) -> Outcome<Proposal> {
+    /// The block that this node proposes: stored before it is answered, and ever the same. None for
+    /// a height that is decided already.
+    pub fn propose(&mut self, height: Height, round: Round) -> Outcome<Option<Proposal>> {
         if let Some((value_id, body)) =
             self.store(|store| store.journal().proposal(height, round))?
         {
-            return Ok(Proposal {
-                value_id,
-                body: body.into(),
-            });
+            let body = body.into();
+            return Ok(Some(Proposal { value_id, body }));
         }
         let view = self.shared.store.view();
+        if height <= view.head().height {
+            return Ok(None);
+        }
         let built = match self.built.take() {
             Some(built) if built.candidate.height() == height && self.is_good(&built) => built,
             _ => self.build(&view, AT_ONCE)?,
@@ -136,7 +141,7 @@ impl Executor {
                 .keep_proposal(height, round, value_id, &body)
         })?;
         self.remember(sha256(&[&body]), Known::Sound(Box::new(executed)));
-        Ok(Proposal { value_id, body })
+        Ok(Some(Proposal { value_id, body }))
     }
 
     /// A candidate that can be proposed: not old, and not empty while events wait.

@@ -47,6 +47,7 @@ impl Lone {
     pub(super) fn decide(&mut self, height: Height) {
         let round = Round(0);
         let proposal = self.executor.propose(height, round).expect("proposed");
+        let proposal = proposal.expect("a block");
         let decided = Decided {
             height,
             round,
