@@ -8,6 +8,7 @@ use crate::wire::{Frame, Kind};
 use crate::{Application, Config, ConfigError, Failure, PeerKey};
 use ::bytes::Bytes;
 use medanchor_ledger::{Height, Round};
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,12 +21,14 @@ pub enum StartError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {reason}; free the port or choose another")]
+    #[error(
+        "cannot listen on {address}: {source}; stop the other program or choose another address"
+    )]
     Listen {
         /// The address.
         address: SocketAddr,
         /// What the system said.
-        reason: String,
+        source: io::Error,
     },
     /// The write-ahead log cannot be used.
     #[error(

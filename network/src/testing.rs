@@ -79,7 +79,9 @@ impl Player {
             heard: heard_in,
             reachable: reachable_in,
         };
-        let (wire, _) = Wire::open(plan, shared.clone(), Arc::new(ear)).await?;
+        let (wire, _) = Wire::open(plan, shared.clone(), Arc::new(ear))
+            .await
+            .map_err(|error| error.to_string())?;
         let leave = CancellationToken::new();
         tokio::spawn(wire.run(commands, leave.clone()));
         reachable.recv().await.ok_or("the connection ended")?;

@@ -176,6 +176,24 @@ fn a_port_in_use_is_said_and_nothing_is_made() {
 }
 
 #[test]
+fn the_p2p_port_of_another_node_is_refused_with_the_key_to_change() {
+    let ((_dir, home), (_other_dir, other)) = (network(), network());
+    let mut running = NodeProcess::spawn(&binary(), &other, &[]).expect("starts");
+    let taken = running.wait_until_listening(PATIENCE).expect("listens").p2p;
+    let mut config = medanchor_node::config::Config::read(&home.config()).expect("a configuration");
+    config.p2p.listen = taken;
+    std::fs::write(home.config(), config.documented()).expect("written");
+    let output = run(&home);
+    assert!(ended_with(&output, Exit::PortInUse), "{}", said(&output));
+    let said = said(&output);
+    assert!(
+        said.contains("p2p.listen") && said.contains("in use"),
+        "{said}"
+    );
+    assert!(running.is_running());
+}
+
+#[test]
 fn a_folder_that_is_no_home_is_refused() {
     let dir = tempfile::tempdir().expect("a folder");
     let output = medanchor(&["run", "--home", text(&dir.path().join("nothing"))]);

@@ -321,7 +321,7 @@ async fn open_wire<A: Application>(
     let address = config.listen;
     Wire::open(plan, shared, intake)
         .await
-        .map_err(|reason| StartError::Listen { address, reason })
+        .map_err(|source| StartError::Listen { address, source })
 }
 
 async fn build_engine(

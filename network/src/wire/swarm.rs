@@ -14,7 +14,7 @@ use super::{Frame, Lane};
 use crate::engine::shared::Shared;
 use crate::{PeerKey, SecretSeed};
 use ::bytes::Bytes;
-use dial::{Dial, SHORTEST_PAUSE, multiaddr};
+use dial::{Dial, SHORTEST_PAUSE};
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use libp2p::request_response::{self, OutboundFailure, ResponseChannel};
@@ -22,9 +22,9 @@ use libp2p::swarm::{ConnectionId, NetworkBehaviour, SwarmEvent};
 use libp2p::{PeerId, Swarm, ping};
 use libp2p_connection_limits as connection_limits;
 use medanchor_ledger::NetworkId;
-use port::{build, listening};
+use port::{build, listen};
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -121,12 +121,9 @@ impl Wire {
         plan: Plan,
         shared: Arc<Shared>,
         upstream: Arc<dyn Upstream>,
-    ) -> Result<(Self, SocketAddr), String> {
+    ) -> io::Result<(Self, SocketAddr)> {
         let mut swarm = build(&plan)?;
-        swarm
-            .listen_on(multiaddr(plan.listen))
-            .map_err(|e| e.to_string())?;
-        let listening = listening(&mut swarm, plan.listen).await?;
+        let listening = listen(&mut swarm, plan.listen).await?;
         let keys = plan.peers.iter().map(|(key, id, _)| (*id, *key)).collect();
         let now = Instant::now();
         let dial = |(key, id, address): (PeerKey, PeerId, Option<String>)| {

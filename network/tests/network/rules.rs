@@ -262,7 +262,24 @@ async fn rule_13_a_port_in_use_is_an_error_and_not_a_panic() {
     net.members[0].config.listen = taken.local_addr().unwrap();
     let member = &net.members[0];
     let started = Network::start(member.config.clone(), member.chain.clone()).await;
-    assert!(matches!(started.err(), Some(StartError::Listen { .. })));
+    let error = started.err().unwrap();
+    assert!(matches!(&error, StartError::Listen { source, .. }
+        if source.kind() == std::io::ErrorKind::AddrInUse));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rule_13_a_port_of_another_network_is_an_error_although_both_would_share_it() {
+    let mut net = Net::prepare(&Setup::new(2));
+    net.run(0).await;
+    let taken = net.members[0].handle().status().listening;
+    net.members[1].config.listen = taken;
+    let member = &net.members[1];
+    let started = Network::start(member.config.clone(), member.chain.clone()).await;
+    let error = started.err().unwrap();
+    assert!(matches!(&error, StartError::Listen { address, source }
+        if *address == taken && source.kind() == std::io::ErrorKind::AddrInUse));
+    assert!(error.to_string().contains("in use"), "{error}");
+    net.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,6 +19,8 @@ use medanchor_ledger::validator::Validator;
 use medanchor_network::{Consensus, Peer, PeerKey, SecretSeed, StartError, Timeouts};
 use medanchor_store::{HomeLock, Replayed, Store, StoreView, StoredBlock};
 use metrics_exporter_prometheus::PrometheusHandle;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -130,7 +132,9 @@ pub(super) fn network_config(
 
 pub(super) fn start_fatal(error: &StartError) -> Fatal {
     let exit = match error {
-        StartError::Listen { .. } => Exit::PortInUse,
+        StartError::Listen { address, source } => {
+            return listen_fatal(*address, source, "p2p.listen");
+        }
         StartError::Wal { .. } => Exit::Damaged,
         StartError::Config(_) => Exit::Config,
         _ => Exit::Failure,
@@ -150,19 +154,19 @@ pub(super) fn part_of(home: &Home, config: &Config, genesis: &Genesis) -> Part {
 
 pub(super) async fn listen(config: &Config) -> Result<TcpListener, Fatal> {
     let address = config.http.listen;
-    TcpListener::bind(address).await.map_err(|error| {
-        let (exit, remedy) = match error.kind() {
-            std::io::ErrorKind::AddrInUse => (
-                Exit::PortInUse,
-                "stop the other program or change http.listen",
-            ),
-            _ => (Exit::Failure, "change http.listen"),
-        };
-        Fatal::new(
-            exit,
-            format!("cannot listen on {address}: {error}; {remedy}"),
-        )
-    })
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| listen_fatal(address, &error, "http.listen"))
+}
+
+/// A port that cannot be had, and the key of the configuration that asked for it.
+fn listen_fatal(address: SocketAddr, error: &io::Error, key: &str) -> Fatal {
+    let (exit, remedy) = match error.kind() {
+        io::ErrorKind::AddrInUse => (Exit::PortInUse, "stop the other program or change"),
+        _ => (Exit::Failure, "change"),
+    };
+    let message = format!("cannot listen on {address}: {error}; {remedy} {key}");
+    Fatal::new(exit, message)
 }
 
 pub(super) async fn open_store(

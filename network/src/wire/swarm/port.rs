@@ -1,22 +1,41 @@
 //! The swarm and its port.
+//!
+//! What always holds: a port on which another program listens, another node included, is refused.
 
 use super::{Behaviour, CONNECTIONS_PER_PEER, IDLE_TIMEOUT, Plan, REQUEST_TIMEOUT};
 use crate::limits::{HANDSHAKE_TIMEOUT, MAX_PENDING_CONNECTIONS};
+use crate::wire::swarm::dial::multiaddr;
 use crate::wire::sync::SyncCodec;
 use crate::wire::{lanes, protocol};
 use futures::StreamExt;
 use libp2p::core::upgrade::Version;
 use libp2p::request_response::{self, ProtocolSupport};
 use libp2p::swarm::{self, SwarmEvent};
-use libp2p::{Swarm, Transport, noise, ping, tcp, yamux};
+use libp2p::{Swarm, Transport, TransportError, noise, ping, tcp, yamux};
 use libp2p_connection_limits::{self as connection_limits, ConnectionLimits};
-use std::net::SocketAddr;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-pub(super) async fn listening(
+/// Opens the port; where it is.
+pub(super) async fn listen(
     swarm: &mut Swarm<Behaviour>,
     wanted: SocketAddr,
-) -> Result<SocketAddr, String> {
+) -> io::Result<SocketAddr> {
+    // The swarm shares its port (SO_REUSEPORT) with every program that shares it too, and that is
+    // every other node; this listener shares with nobody. It must be gone before the swarm binds, so
+    // two nodes that start in the same instant can still miss each other.
+    drop(TcpListener::bind(wanted)?);
+    swarm
+        .listen_on(multiaddr(wanted))
+        .map_err(|error| match error {
+            TransportError::Other(error) => error,
+            other => io::Error::other(other),
+        })?;
+    listening(swarm, wanted).await
+}
+
+async fn listening(swarm: &mut Swarm<Behaviour>, wanted: SocketAddr) -> io::Result<SocketAddr> {
     use libp2p::multiaddr::Protocol;
     loop {
         match swarm.select_next_some().await {
@@ -28,22 +47,20 @@ pub(super) async fn listening(
                 return Ok(SocketAddr::new(wanted.ip(), port.unwrap_or(wanted.port())));
             }
             SwarmEvent::ListenerClosed { reason, .. } => {
-                return Err(reason
-                    .err()
-                    .map_or("closed".into(), |error| error.to_string()));
+                return Err(reason.err().unwrap_or_else(|| io::Error::other("closed")));
             }
-            SwarmEvent::ListenerError { error, .. } => return Err(error.to_string()),
+            SwarmEvent::ListenerError { error, .. } => return Err(error),
             _ => {}
         }
     }
 }
 
-pub(super) fn build(plan: &Plan) -> Result<Swarm<Behaviour>, String> {
+pub(super) fn build(plan: &Plan) -> io::Result<Swarm<Behaviour>> {
     let mut seed = *plan.seed.expose();
     // Wipes `seed`.
-    let keypair = libp2p::identity::Keypair::ed25519_from_bytes(&mut seed)
-        .map_err(|error| error.to_string())?;
-    let noise = noise::Config::new(&keypair).map_err(|error| error.to_string())?;
+    let keypair =
+        libp2p::identity::Keypair::ed25519_from_bytes(&mut seed).map_err(io::Error::other)?;
+    let noise = noise::Config::new(&keypair).map_err(io::Error::other)?;
     let mut muxer = yamux::Config::default();
     muxer.set_max_num_streams(64);
     let transport = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
