@@ -4,6 +4,7 @@
 //! names heights, sizes, ids, participants and errors only.
 
 use crate::config::{Log, LogFormat};
+use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 /// Starts logging. A level that makes no sense is an error that names it.
@@ -19,6 +20,8 @@ pub fn start(log: &Log) -> Result<(), String> {
     })?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // Colours are for a person at a terminal and garbage in a file.
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     let started = match log.format {
         LogFormat::Human => lines.with_target(false).try_init(),
