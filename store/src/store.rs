@@ -40,7 +40,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            cache_bytes: 48 << 20,
+            cache_bytes: 32 << 20,
             rows_bytes: 8 << 20,
             save_every: Duration::from_secs(1),
             save_blocks: 64,
