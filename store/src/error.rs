@@ -43,7 +43,7 @@ pub enum StoreError {
         source: Arc<io::Error>,
     },
     /// Bytes inside a file are not those that were written.
-    #[error("{} is damaged at byte {position}: {what}; restore the home from a back-up (docs/operate.md)", path.display())]
+    #[error("{} is damaged at byte {position}: {what}; move data/ and log/ aside together and start with --restored (docs/operate.md, \"Damage\")", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -53,7 +53,7 @@ pub enum StoreError {
         what: &'static str,
     },
     /// A file or a part of the history that must be there is not.
-    #[error("{} is missing: {what}; restore the home from a back-up (docs/operate.md)", path.display())]
+    #[error("{} is missing: {what}; move data/ and log/ aside together and start with --restored (docs/operate.md, \"Damage\")", path.display())]
     Missing {
         /// The file or folder.
         path: PathBuf,
@@ -68,7 +68,7 @@ pub enum StoreError {
     },
     /// Something stored contradicts something else stored.
     #[error(
-        "the stored {what} contradicts the rest of the home; restore the home from a back-up (docs/operate.md)"
+        "the stored {what} contradicts the rest of the home; move data/ and log/ aside together and start with --restored (docs/operate.md, \"Damage\")"
     )]
     Contradiction {
         /// What.
