@@ -37,7 +37,7 @@ Exit codes: 0 all is well, 1 other trouble, 2 wrong usage, 10 configuration, 11 
 
 #[derive(Subcommand)]
 enum Command {
-    /// Make a network: genesis, keys and homes
+    /// Make a network, or join one
     #[command(subcommand)]
     Network(network::Command),
     /// Run a node until it is stopped (SIGTERM, Ctrl-C)

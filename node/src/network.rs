@@ -11,6 +11,10 @@
 //! DIR/<institution>/identity/ its own identity, with which it signs events
 //! ```
 
+mod join;
+
+pub use join::{JoinError, Joining};
+
 use crate::config::{Config, ConfigError, Peer};
 use crate::home::Home;
 use crate::keys::{KeyError, Purpose, SecretKey};

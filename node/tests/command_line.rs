@@ -7,7 +7,7 @@ use medanchor_node::process::NodeProcess;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How long a node may take on a loaded machine.
@@ -89,6 +89,7 @@ fn help_teaches_with_examples() {
     for command in [
         vec!["--help"],
         vec!["network", "new", "--help"],
+        vec!["network", "join", "--help"],
         vec!["status", "--help"],
     ] {
         let output = medanchor(&command);
@@ -112,6 +113,88 @@ fn a_network_is_never_overwritten() {
         said(&output)
     );
     assert_eq!(std::fs::read(home.genesis()).expect("a genesis"), before);
+}
+
+fn key_of(home: &Home) -> String {
+    let shown = medanchor(&["key", "show", "--home", text(home.path()), "p2p"]);
+    assert!(shown.status.success(), "{}", said(&shown));
+    String::from_utf8_lossy(&shown.stdout).trim().to_owned()
+}
+
+fn status(home: &Home) -> serde_json::Value {
+    let output = medanchor(&["status", "--json", "--home", text(home.path())]);
+    assert!(output.status.success(), "{}", said(&output));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+/// As an operator does it: with what the programs print, and a change of one file by hand.
+#[test]
+fn a_participant_joins_with_a_node_that_follows() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let founded = medanchor(&[
+        "network",
+        "new",
+        "--dir",
+        text(dir.path()),
+        "--validator",
+        "north-hospital:hospital",
+        "--participant",
+        "south-hospital:hospital",
+        "--first-port",
+        "0",
+    ]);
+    assert!(founded.status.success(), "{}", said(&founded));
+    let layout = Layout::open(dir.path()).expect("a network");
+    let north = &layout.nodes[0];
+    let south = Home::new(dir.path().join("south-hospital"));
+    let genesis = dir.path().join("genesis");
+    let peer = format!("north-hospital={}@{}", key_of(&north.home), north.p2p);
+    let ports = medanchor_node::process::free_ports(2).expect("free ports");
+    let listen = |port: u16| format!("127.0.0.1:{port}");
+    let join = |name: &str| {
+        medanchor(&[
+            "network",
+            "join",
+            "--genesis",
+            text(&genesis),
+            "--name",
+            name,
+            "--home",
+            text(south.path()),
+            "--http",
+            &listen(ports[0]),
+            "--p2p",
+            &listen(ports[1]),
+            "--peer",
+            &peer,
+        ])
+    };
+    for wrong in ["north-hospital", "nobody"] {
+        let refused = join(wrong);
+        assert!(ended_with(&refused, Exit::Home), "{}", said(&refused));
+    }
+    let joined = join("south-hospital");
+    assert!(joined.status.success(), "{}", said(&joined));
+    let again = join("south-hospital");
+    assert!(
+        ended_with(&again, Exit::Home) && said(&again).contains("exists already"),
+        "{}",
+        said(&again)
+    );
+    let entry = String::from_utf8_lossy(&joined.stdout);
+    let config = std::fs::read_to_string(north.home.config()).expect("a configuration");
+    std::fs::write(north.home.config(), format!("{config}{entry}")).expect("written");
+    let (_north, _south) = (start(&north.home), start(&south));
+    let begun = Instant::now();
+    loop {
+        let status = status(&south);
+        if status["height"].as_u64() >= Some(1) {
+            assert_eq!(status["validator"], false);
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{status}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]

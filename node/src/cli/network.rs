@@ -1,4 +1,6 @@
-//! `medanchor network new`: make a network.
+//! `medanchor network`: make a network, or a home in one that is there.
+
+mod join;
 
 use crate::chain::Shared;
 use crate::exit::{Exit, Fatal};
@@ -7,11 +9,13 @@ use medanchor_ledger::rules::Role;
 use serde::Deserialize;
 use std::path::PathBuf;
 
-/// Make a network: genesis, keys and homes
+/// Make a network, or join one
 #[derive(clap::Subcommand)]
 pub enum Command {
     /// Make genesis, keys and homes for the institutions of a new network
     New(New),
+    /// Make the home of a node that follows a network that is there
+    Join(join::Join),
 }
 
 /// Makes a network.
@@ -96,8 +100,14 @@ fn usage(message: impl Into<String>) -> Fatal {
 /// # Errors
 /// [`Fatal`] with the exit code and what to do.
 pub fn run(command: Command) -> Result<Exit, Fatal> {
-    let Command::New(new) = command;
-    let (name, institutions) = institutions(&new)?;
+    match command {
+        Command::New(new) => found(&new),
+        Command::Join(join) => join::run(&join),
+    }
+}
+
+fn found(new: &New) -> Result<Exit, Fatal> {
+    let (name, institutions) = institutions(new)?;
     let founding = Founding {
         name: name
             .parse()

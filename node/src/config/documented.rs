@@ -1,6 +1,6 @@
 //! The configuration file as it is written: every key with its value and what it is for.
 
-use super::Config;
+use super::{Config, Peer};
 
 /// A key of the file, where it stands, and what an operator should know of it.
 pub(super) struct Key(
@@ -163,14 +163,22 @@ impl Config {
             ));
         }
         for peer in &self.p2p.peers {
-            text.push_str(&format!(
-                "\n[[p2p.peers]]\nname = \"{}\"\nkey = {}\naddress = {}\n",
-                peer.name,
-                toml::Value::from(peer.key.as_str()),
-                toml::Value::from(peer.address.as_str()),
-            ));
+            text.push_str(&peer.documented());
         }
         text
+    }
+}
+
+impl Peer {
+    /// The text of this entry.
+    #[must_use]
+    pub fn documented(&self) -> String {
+        format!(
+            "\n[[p2p.peers]]\nname = \"{}\"\nkey = {}\naddress = {}\n",
+            self.name,
+            toml::Value::from(self.key.as_str()),
+            toml::Value::from(self.address.as_str()),
+        )
     }
 }
 

@@ -204,7 +204,7 @@ pub(super) fn newest_published(store: &Store) -> Result<Option<Published>, Fatal
     let damaged = || {
         Fatal::new(
             Exit::Damaged,
-            "log/checkpoint is no checkpoint; restore the home from a back-up",
+            "log/checkpoint is no checkpoint; move data/ and log/ aside together and start with --restored (docs/operate.md, \"Damage\")",
         )
     };
     let parsed = medanchor_ledger::note::Note::parse(&note).map_err(|_| damaged())?;
