@@ -1,13 +1,14 @@
 //! Errors that every module of the ledger shares.
 
 use std::error::Error;
+use std::fmt;
 
 /// Text or bytes that are not the value they should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseError {
     /// A fixed-size value came in another size.
-    #[error("{what} is {found} bytes; give exactly {expected}")]
+    #[error("{} is {found} bytes; give exactly {expected}", Words(what))]
     Length {
         /// The type that was wanted.
         what: &'static str,
@@ -17,7 +18,10 @@ pub enum ParseError {
         found: usize,
     },
     /// Text that is not lower-case hexadecimal of the right length.
-    #[error("{what} is not lower-case hexadecimal; give exactly {digits} digits of 0-9 and a-f")]
+    #[error(
+        "{} is not lower-case hexadecimal; give exactly {digits} digits of 0-9 and a-f",
+        Words(what)
+    )]
     Hex {
         /// The type that was wanted.
         what: &'static str,
@@ -37,7 +41,39 @@ pub enum ParseError {
     },
 }
 
+/// A type's name as people write it: `EventId` is an "event id".
+struct Words<'n>(&'n str);
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, letter) in self.0.char_indices() {
+            if at > 0 && letter.is_ascii_uppercase() {
+                f.write_str(" ")?;
+            }
+            write!(f, "{}", letter.to_ascii_lowercase())?;
+        }
+        Ok(())
+    }
+}
+
 /// Stored data could not be read. Never a verdict on a block: whoever sees it stops and repairs.
 #[derive(Debug, thiserror::Error)]
 #[error("stored data could not be read: {0}")]
 pub struct ReadFailed(#[source] pub Box<dyn Error + Send + Sync>);
+
+#[cfg(test)]
+mod tests {
+    use crate::EventId;
+
+    #[test]
+    fn errors_name_values_in_words() {
+        let error = "12".parse::<EventId>().map_err(|error| error.to_string());
+        let words = "event id is not lower-case hexadecimal; give exactly 64 digits of 0-9 and a-f";
+        assert_eq!(error, Err(words.to_owned()));
+        let short = EventId::try_from(&[0; 3][..]).map_err(|error| error.to_string());
+        assert_eq!(
+            short,
+            Err("event id is 3 bytes; give exactly 32".to_owned())
+        );
+    }
+}

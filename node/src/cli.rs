@@ -6,6 +6,7 @@ mod status;
 
 use crate::exit::{Exit, Fatal};
 use crate::home::Home;
+use crate::output::complain;
 use crate::run::Options;
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
@@ -33,7 +34,8 @@ Examples:
 
 Exit codes: 0 all is well, 1 other trouble, 2 wrong usage, 10 configuration, 11 home,
 12 home in use, 13 port in use, 14 disk full, 15 damaged file, 16 keys,
-17 another node has this node's key, 18 newer release needed, 19 node not reachable.";
+17 another node has this node's key, 18 newer release needed, 19 node not reachable,
+141 nobody reads the output any more.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -98,7 +100,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match run(line.command) {
         Ok(exit) => exit.into(),
         Err(fatal) => {
-            eprintln!("medanchor: {fatal}");
+            // Whoever closed the pipe knows.
+            if fatal.exit != Exit::Closed {
+                complain(format_args!("medanchor: {fatal}"));
+            }
             fatal.exit.into()
         }
     }

@@ -1,6 +1,7 @@
 //! How `medanchor` ends: one exit code for each kind of trouble, so that scripts can tell them
 //! apart. `docs/operate.md` has the table.
 
+use crate::output::PrintError;
 use std::process::ExitCode;
 
 /// How the program ended. The numbers never change.
@@ -32,6 +33,8 @@ pub enum Exit {
     Outdated,
     /// The node cannot be reached.
     Unreachable,
+    /// Nobody reads the output any more: 128 and the number of SIGPIPE.
+    Closed,
 }
 
 impl Exit {
@@ -52,7 +55,18 @@ impl Exit {
             Self::DuplicateKey => 17,
             Self::Outdated => 18,
             Self::Unreachable => 19,
+            Self::Closed => 141,
         }
+    }
+}
+
+impl From<PrintError> for Fatal {
+    fn from(error: PrintError) -> Self {
+        let exit = match error {
+            PrintError::Closed => Exit::Closed,
+            PrintError::Io(_) => Exit::Failure,
+        };
+        Self::new(exit, error.to_string())
     }
 }
 

@@ -18,6 +18,7 @@ pub mod logging;
 pub mod metrics;
 pub mod network;
 pub mod outcomes;
+pub mod output;
 pub mod pool;
 pub mod process;
 pub mod reads;

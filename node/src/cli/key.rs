@@ -3,6 +3,7 @@
 use crate::exit::{Exit, Fatal};
 use crate::home::Home;
 use crate::keys::{Purpose, SecretKey};
+use crate::output::say;
 use std::path::PathBuf;
 
 /// Show a home's public keys
@@ -40,11 +41,11 @@ fn list(home: &Home) -> Result<Exit, Fatal> {
     for purpose in Purpose::ALL {
         if purpose.path(&home.keys()).exists() {
             let public = read(home, purpose)?.public();
-            println!(
+            say(format_args!(
                 "{purpose:<10} {} {}",
                 public.id(),
                 hex::encode(public.as_bytes())
-            );
+            ))?;
             any = true;
         }
     }
@@ -72,7 +73,10 @@ fn show(home: &Home, word: &str) -> Result<Exit, Fatal> {
             format!("{word:?} is no key; use {}", known.join(", ")),
         )
     })?;
-    println!("{}", hex::encode(read(home, purpose)?.public().as_bytes()));
+    say(format_args!(
+        "{}",
+        hex::encode(read(home, purpose)?.public().as_bytes())
+    ))?;
     Ok(Exit::Success)
 }
 

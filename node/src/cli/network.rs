@@ -5,6 +5,7 @@ mod join;
 use crate::chain::Shared;
 use crate::exit::{Exit, Fatal};
 use crate::network::{Founding, Institution, Layout, Part, Ports};
+use crate::output::{PrintError, say};
 use medanchor_ledger::rules::Role;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -130,9 +131,9 @@ fn found(new: &New) -> Result<Exit, Fatal> {
         .found(&new.dir)
         .map_err(|e| Fatal::new(Exit::Home, e.to_string()))?;
     if new.json {
-        print_json(&layout)
+        print_json(&layout)?;
     } else {
-        print(&layout)
+        print(&layout)?;
     }
     Ok(Exit::Success)
 }
@@ -203,25 +204,37 @@ fn role(word: &str) -> Result<Role, Fatal> {
         })
 }
 
-fn print(layout: &Layout) {
-    println!("Network {}", layout.genesis.origin());
-    println!("  genesis  {}", layout.dir.join("genesis").display());
-    println!("  policy   {}", layout.dir.join("policy").display());
+fn print(layout: &Layout) -> Result<(), PrintError> {
+    say(format_args!("Network {}", layout.genesis.origin()))?;
+    say(format_args!(
+        "  genesis  {}",
+        layout.dir.join("genesis").display()
+    ))?;
+    say(format_args!(
+        "  policy   {}",
+        layout.dir.join("policy").display()
+    ))?;
     for node in &layout.nodes {
         let part = if node.validator { "votes" } else { "follows" };
-        println!(
+        say(format_args!(
             "  {:<24} {part:<8} http://{}",
             node.name.as_str(),
             node.http
-        );
+        ))?;
     }
     if let Some(node) = layout.nodes.first() {
-        println!("\nRun each node with `medanchor run --home`, for example:");
-        println!("  medanchor run --home {}", node.home.path().display());
+        say(format_args!(
+            "\nRun each node with `medanchor run --home`, for example:"
+        ))?;
+        say(format_args!(
+            "  medanchor run --home {}",
+            node.home.path().display()
+        ))?;
     }
+    Ok(())
 }
 
-fn print_json(layout: &Layout) {
+fn print_json(layout: &Layout) -> Result<(), PrintError> {
     let nodes: Vec<_> = layout
         .nodes
         .iter()
@@ -241,5 +254,5 @@ fn print_json(layout: &Layout) {
         "policy": layout.dir.join("policy"),
         "nodes": nodes,
     });
-    println!("{all:#}");
+    say(format_args!("{all:#}"))
 }

@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::exit::{Exit, Fatal};
 use crate::home::Home;
 use crate::http::service::Status as NodeStatus;
+use crate::output::{PrintError, say};
 use crate::process::Addresses;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -37,12 +38,12 @@ pub fn run(status: &Status) -> Result<Exit, Fatal> {
     };
     let answer = ask(&url)?;
     if status.json {
-        println!(
+        say(format_args!(
             "{}",
             serde_json::to_string_pretty(&answer).unwrap_or_default()
-        );
+        ))?;
     } else {
-        print(&url, &answer);
+        print(&url, &answer)?;
     }
     Ok(Exit::Success)
 }
@@ -77,31 +78,32 @@ fn ask(url: &str) -> Result<NodeStatus, Fatal> {
         .map_err(|_| Fatal::new(Exit::Unreachable, format!("{url} is no Medanchor node")))
 }
 
-fn print(url: &str, status: &NodeStatus) {
+fn print(url: &str, status: &NodeStatus) -> Result<(), PrintError> {
     let part = if status.validator { "votes" } else { "follows" };
     let pace = if status.idle { "idle" } else { "deciding" };
-    println!("{} ({part}) at {url}", status.name);
-    println!("  network    {}", status.origin);
-    println!(
+    say(format_args!("{} ({part}) at {url}", status.name))?;
+    say(format_args!("  network    {}", status.origin))?;
+    say(format_args!(
         "  height     {} ({pace}, round {})",
         status.height, status.round
-    );
-    println!(
+    ))?;
+    say(format_args!(
         "  log        {} entries, {} published",
         status.size, status.published
-    );
-    println!("  root       {}", status.root);
-    println!("  state      {}", status.state_root);
-    println!(
+    ))?;
+    say(format_args!("  root       {}", status.root))?;
+    say(format_args!("  state      {}", status.state_root))?;
+    say(format_args!(
         "  pool       {} events, {} bytes",
         status.pool_events, status.pool_bytes
-    );
+    ))?;
     for peer in &status.peers {
         let mark = if peer.connected {
             "connected"
         } else {
             "NOT CONNECTED"
         };
-        println!("  peer       {:<24} {mark}", peer.name);
+        say(format_args!("  peer       {:<24} {mark}", peer.name))?;
     }
+    Ok(())
 }

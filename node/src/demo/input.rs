@@ -3,7 +3,7 @@
 use super::books::Refused;
 use super::cast;
 use super::stage::Stage;
-use anyhow::Context;
+use anyhow::ensure;
 use medanchor_ledger::Time;
 use medanchor_sdk::import::{Import, Limits, Plan, import_tree_watched, plan};
 use std::path::Path;
@@ -21,8 +21,12 @@ pub struct Input {
 /// Reads everything below `path`.
 pub fn read(path: &Path, now: Time, stage: &Stage) -> anyhow::Result<Input> {
     let watch = |files| stage.reach(files);
-    let import = import_tree_watched(path, &Limits::default(), watch)
-        .with_context(|| format!("cannot read the input {}", path.display()))?;
+    let import = import_tree_watched(path, &Limits::default(), watch)?;
+    ensure!(
+        !import.files.is_empty(),
+        "{} has no file; give a file or folder of FHIR R4 JSON or EPCIS 2.0 documents",
+        path.display()
+    );
     let plan = plan(&import.items, &cast::roster()?, now);
     let left_out = import.left_out.iter().chain(&plan.left_out);
     let left_out = left_out

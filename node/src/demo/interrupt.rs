@@ -4,6 +4,7 @@
 //! node that was is stopped, and the demo ends with 128 and the signal's number, not with the errors
 //! that the stopping itself brings about.
 
+use crate::output::complain;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
@@ -97,9 +98,9 @@ pub fn watch(running: Running) -> anyhow::Result<()> {
                 }
             });
             let nodes = running.end();
-            eprintln!("\nStopping the network ...");
+            complain(format_args!("\nStopping the network ..."));
             stop_all(&nodes);
-            eprintln!("Every node has stopped.");
+            complain(format_args!("Every node has stopped."));
             std::process::exit(128 + number);
         })?;
     Ok(())

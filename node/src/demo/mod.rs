@@ -17,6 +17,7 @@ mod summary;
 mod world;
 
 use crate::exit::Exit;
+use crate::output::{PrintError, say};
 use anchoring::Outcome;
 use anyhow::{Context, bail};
 use audit::{Audit, Flip, seconds};
@@ -29,7 +30,7 @@ use scenes::{Denial, Race};
 use stage::Stage;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use summary::{Crash, Node, Read, Sizes, Summary, Times};
+use summary::{Crash, Member, Node, Read, Sizes, Summary, Times};
 use world::World;
 
 /// Run the main job: four institutions, one ledger, real input, faults on purpose, an audit.
@@ -47,7 +48,9 @@ The folder afterwards:
   DIR/receipts/<event id>.event
   DIR/summary.json                       all that the summary says
 
-Exit code: 0 if everything that the summary claims held, 1 if not.")]
+Exit codes: 0 everything that the summary claims held, 1 something did not or the demo could not
+go on, 2 wrong usage, 130 Ctrl-C, 141 nobody reads the output any more, 143 SIGTERM. Whichever it
+is, no node is left running.")]
 pub struct DemoArgs {
     /// Where to make the network; a fresh temporary folder if not given. Must not hold one already.
     #[arg(long, value_name = "DIR")]
@@ -71,17 +74,23 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<Exit> {
     let outcome = run_all(args, &running);
     // After a signal everything fails in its turn: that is not the demo's outcome.
     running.wait_if_ending();
-    outcome
+    match outcome {
+        Err(error) if matches!(error.downcast_ref(), Some(PrintError::Closed)) => Ok(Exit::Closed),
+        outcome => outcome,
+    }
 }
 
 fn run_all(args: &DemoArgs, running: &Running) -> anyhow::Result<Exit> {
     let start = Instant::now();
     let now = System.now();
-    let dir = folder(args.dir.as_deref())?;
+    refuse_network(args.dir.as_deref())?;
     let path = args.input.clone().unwrap_or_else(sample_data);
-    println!("Four institutions, three guests, one ledger: a network of Medanchor at work.\n");
+    say(format_args!(
+        "Four institutions, three guests, one ledger: a network of Medanchor at work.\n"
+    ))?;
 
     let input = read(&path, now)?;
+    let dir = folder(args.dir.as_deref())?;
     let (mut world, founding) = found(&dir, now, running.clone())?;
     let mut books = Books::new(&dir.join("receipts"));
     let story = play(&world, &input, now, &mut books)?;
@@ -96,7 +105,7 @@ fn run_all(args: &DemoArgs, running: &Running) -> anyhow::Result<Exit> {
     };
     let summary = summarize(&world, &path, input, books, story, audits, times)?;
     summary.write(&dir.join("summary.json"))?;
-    println!("{}", summary.page()?);
+    say(format_args!("{}", summary.page()?))?;
     if args.keep {
         keep(&mut world)?;
     }
@@ -109,21 +118,21 @@ fn run_all(args: &DemoArgs, running: &Running) -> anyhow::Result<Exit> {
 }
 
 fn read(path: &Path, now: Time) -> anyhow::Result<Input> {
-    let stage = Stage::begin(format!("Reading {}", path.display()), 0);
+    let stage = Stage::begin(format!("Reading {}", path.display()), 0)?;
     let input = input::read(path, now, &stage)?;
     stage.end(format!(
         "{} files, {} items to anchor",
         input.import.files.len(),
         input.import.items.len()
-    ));
+    ))?;
     Ok(input)
 }
 
 fn found(dir: &Path, now: Time, running: Running) -> anyhow::Result<(World, Duration)> {
     let members = cast::CAST.iter().filter(|player| player.votes()).count();
-    let stage = Stage::begin(format!("Founding a network in {}", dir.display()), members);
+    let stage = Stage::begin(format!("Founding a network in {}", dir.display()), members)?;
     let world = World::found(dir, now, running, &stage)?;
-    let took = stage.end(format!("{members} validators listen"));
+    let took = stage.end(format!("{members} validators listen"))?;
     Ok((world, took))
 }
 
@@ -144,20 +153,20 @@ fn play(world: &World, input: &Input, now: Time, books: &mut Books) -> anyhow::R
     let stage = Stage::begin(
         "Two pharmacies redeem one prescription at the same moment",
         0,
-    );
+    )?;
     let raced = scenes::issue_raced(world, now, books)?;
     let race = scenes::race(world, &raced, now, books)?;
-    stage.end(format!("{} won, {} was refused", race.winner, race.loser));
+    stage.end(format!("{} won, {} was refused", race.winner, race.loser))?;
 
     let tickets = std::mem::take(&mut outcome.tickets);
     let reads = tickets.iter().map(|ticket| ticket.records.len()).sum();
-    let stage = Stage::begin("Reading records, with and without consent", reads);
+    let stage = Stage::begin("Reading records, with and without consent", reads)?;
     let reads = scenes::read_under_consent(world, &tickets, books, &stage)?;
     let denial = scenes::read_without_consent(world, raced.record, now, books)?;
     stage.end(format!(
         "under consent: {}; without: denied and recorded",
         claims::tally(&reads)
-    ));
+    ))?;
 
     let crash = come_back(world, books, outcome.before_kill)?;
     let same_root = all_on_one_root(world)?;
@@ -180,13 +189,13 @@ fn anchor(world: &World, input: &Input, now: Time, books: &mut Books) -> anyhow:
     let stage = Stage::begin(
         "Anchoring; one validator loses power on the way",
         steps.len(),
-    );
+    )?;
     let outcome = anchoring::take(world, &signer, steps, books, &stage)?;
     stage.end(format!(
         "{} items in {} events",
         outcome.items,
         books.ids.len()
-    ));
+    ))?;
     Ok(outcome)
 }
 
@@ -197,21 +206,21 @@ fn come_back(world: &World, books: &Books, events_before: usize) -> anyhow::Resu
     let stage = Stage::begin(
         "The validator comes back and catches up",
         usize::try_from(size)?,
-    );
+    )?;
     let start = Instant::now();
     world.restart(cast::REGULATOR)?;
     world.wait_for_size(cast::REGULATOR, size, &stage)?;
     let took = start.elapsed();
-    stage.end(format!("{size} entries"));
+    stage.end(format!("{size} entries"))?;
 
-    let stage = Stage::begin("Looking for every event at that validator", books.ids.len());
+    let stage = Stage::begin("Looking for every event at that validator", books.ids.len())?;
     let client = world.client(cast::REGULATOR)?;
     let found = books.ids.iter().filter(|id| {
         stage.step();
         client.event(id).is_ok()
     });
     let events_found = found.count();
-    stage.end(format!("{events_found} of {}", books.ids.len()));
+    stage.end(format!("{events_found} of {}", books.ids.len()))?;
     Ok(Crash {
         institution: cast::REGULATOR.to_owned(),
         events_before,
@@ -250,7 +259,7 @@ fn all_on_one_root(world: &World) -> anyhow::Result<bool> {
 fn check_receipts(world: &World, books: &Books) -> anyhow::Result<usize> {
     let folder = world.layout.dir.join("receipts");
     let policy = medanchor_sdk::Policy::parse(&std::fs::read(world.layout.dir.join("policy"))?)?;
-    let stage = Stage::begin("Checking every receipt offline", books.ids.len());
+    let stage = Stage::begin("Checking every receipt offline", books.ids.len())?;
     let mut held = 0;
     for id in &books.ids {
         let event = std::fs::read(folder.join(format!("{id}.event")))?;
@@ -258,7 +267,7 @@ fn check_receipts(world: &World, books: &Books) -> anyhow::Result<usize> {
         held += usize::from(verify_receipt(&policy, &event, &receipt).is_ok());
         stage.step();
     }
-    stage.end(format!("{held} of {}", books.ids.len()));
+    stage.end(format!("{held} of {}", books.ids.len()))?;
     Ok(held)
 }
 
@@ -270,14 +279,14 @@ struct Audits {
 }
 
 fn audit_twice(log: &Path, dir: &Path, entry: Index) -> anyhow::Result<Audits> {
-    let stage = Stage::begin("Auditing one node's published files", 0);
+    let stage = Stage::begin("Auditing one node's published files", 0)?;
     let good = audit::verify(log)?;
-    stage.end(good.verdict());
-    let stage = Stage::begin("Flipping one bit in a copy, and auditing that", 0);
+    stage.end(good.verdict())?;
+    let stage = Stage::begin("Flipping one bit in a copy, and auditing that", 0)?;
     let copy = dir.join("damaged-copy-of-log");
     let flip = audit::damage_a_copy(log, &copy, entry)?;
     let damaged = audit::verify(&copy)?;
-    stage.end(damaged.verdict());
+    stage.end(damaged.verdict())?;
     Ok(Audits {
         good,
         flip,
@@ -307,6 +316,7 @@ fn summarize(
                 url: url.clone(),
             })
             .collect(),
+        institutions: members(world)?,
         input: Read {
             left_out: input.left_out,
             ..read
@@ -328,6 +338,19 @@ fn summarize(
         },
         claims,
     })
+}
+
+fn members(world: &World) -> anyhow::Result<Vec<Member>> {
+    let members = cast::CAST.iter().map(|player| {
+        Ok(Member {
+            institution: player.name,
+            role: player.role(),
+            validator: player.votes(),
+            posts_at: player.posts_at,
+            url: world.url(player.posts_at)?.to_owned(),
+        })
+    });
+    members.collect()
 }
 
 /// All but the list of what was left out.
@@ -352,23 +375,36 @@ fn what_was_read(path: &Path, input: &Input, books: &Books, outcome: &Outcome) -
 fn keep(world: &mut World) -> anyhow::Result<()> {
     world.close_identities();
     let dir = world.layout.dir.display();
-    println!("The network is running; Ctrl-C stops all of it.\n");
+    say(format_args!(
+        "The network is running; Ctrl-C stops all of it.\n"
+    ))?;
     for (name, url) in world.urls() {
-        println!("  {:<20} {url}", name.as_str());
+        say(format_args!("  {:<20} {url}", name.as_str()))?;
     }
     let url = world.url(cast::HOSPITAL)?;
-    println!(
+    say(format_args!(
         "\n  curl {url}/v1/status\n  curl {url}/openapi.json          what else a node can be asked\n  \
          cargo run -p medanchor-sdk --example hospital -- --node {url} \\\n      \
          --identity {dir}/{hospital}/identity --out {dir}/out --grantee {grantee}",
         hospital = cast::HOSPITAL,
         grantee = cast::REGULATOR,
-    );
+    ))?;
     loop {
         std::thread::park();
     }
 }
 
+fn refuse_network(given: Option<&Path>) -> anyhow::Result<()> {
+    match given.filter(|dir| dir.join("genesis").exists()) {
+        Some(dir) => bail!(
+            "{} holds a network already; choose another folder",
+            dir.display()
+        ),
+        None => Ok(()),
+    }
+}
+
+/// Made only when the input was read: a demo that cannot begin leaves nothing behind.
 fn folder(given: Option<&Path>) -> anyhow::Result<PathBuf> {
     let Some(dir) = given else {
         let fresh = tempfile::Builder::new()
@@ -376,12 +412,6 @@ fn folder(given: Option<&Path>) -> anyhow::Result<PathBuf> {
             .tempdir()?;
         return Ok(fresh.keep());
     };
-    if dir.join("genesis").exists() {
-        bail!(
-            "{} holds a network already; choose another folder",
-            dir.display()
-        );
-    }
     std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     Ok(std::path::absolute(dir)?)
 }

@@ -3,6 +3,7 @@
 //! What always holds: a stage is named before it begins, and what came of it stands behind it with
 //! the time it took; nothing is drawn where standard error is no terminal.
 
+use crate::output::{PrintError, say};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fmt::Display;
 use std::time::{Duration, Instant};
@@ -20,7 +21,10 @@ pub struct Stage {
 
 impl Stage {
     /// Begins a stage of so many steps; 0 if nobody knows how many.
-    pub fn begin(what: impl Into<String>, steps: usize) -> Self {
+    ///
+    /// # Errors
+    /// If nothing can be printed any more; so does [`Stage::end`].
+    pub fn begin(what: impl Into<String>, steps: usize) -> Result<Self, PrintError> {
         let what = what.into();
         let bar = match steps {
             0 => ProgressBar::no_length(),
@@ -33,15 +37,15 @@ impl Stage {
         }
         bar.set_message(what.clone());
         if bar.is_hidden() {
-            println!("· {what} ...");
+            say(format_args!("· {what} ..."))?;
         } else {
             bar.enable_steady_tick(TICK);
         }
-        Self {
+        Ok(Self {
             what,
             bar,
             start: Instant::now(),
-        }
+        })
     }
 
     /// One step more is done.
@@ -58,16 +62,16 @@ impl Stage {
     }
 
     /// Ends the stage, says what came of it, and gives the time that it took.
-    pub fn end(self, outcome: impl Display) -> Duration {
+    pub fn end(self, outcome: impl Display) -> Result<Duration, PrintError> {
         let took = self.start.elapsed();
         let seconds = took.as_secs_f64();
         self.bar.finish_and_clear();
         if self.bar.is_hidden() {
-            println!("  {outcome} ({seconds:.1} s)");
+            say(format_args!("  {outcome} ({seconds:.1} s)"))?;
         } else {
-            println!("✓ {}: {outcome} ({seconds:.1} s)", self.what);
+            say(format_args!("✓ {}: {outcome} ({seconds:.1} s)", self.what))?;
         }
-        took
+        Ok(took)
     }
 }
 

@@ -32,6 +32,21 @@ pub struct Node {
     pub url: String,
 }
 
+/// An institution of the network.
+#[derive(Serialize)]
+pub struct Member {
+    /// Its name.
+    pub institution: &'static str,
+    /// What it does, in a word or two.
+    pub role: &'static str,
+    /// Whether it runs a validator of its own.
+    pub validator: bool,
+    /// Whose node it posts at: its own if it has one.
+    pub posts_at: &'static str,
+    /// Where that node serves.
+    pub url: String,
+}
+
 /// What was read and what became of it.
 #[derive(Serialize)]
 pub struct Read {
@@ -105,6 +120,8 @@ pub struct Summary {
     pub origin: String,
     /// Its nodes.
     pub nodes: Vec<Node>,
+    /// All that take part, those without a node too.
+    pub institutions: Vec<Member>,
     /// The input.
     pub input: Read,
     /// Events by institution and type.
