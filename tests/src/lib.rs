@@ -6,4 +6,5 @@
 pub mod client;
 pub mod load;
 pub mod network;
+pub mod shared_data;
 pub mod workload;

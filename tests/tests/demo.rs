@@ -2,9 +2,11 @@
 
 use anyhow::{Context, Result, ensure};
 use medanchor_tests::network::binary;
+use medanchor_tests::shared_data::shared_data;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -46,6 +48,16 @@ fn the_sample_data_is_anchored_and_audited() -> Result<()> {
     assert_eq!(summary["input"]["refused"], Value::Array(Vec::new()));
     assert_eq!(summary["reads"]["permitted"], 61);
     assert_eq!(summary["audit"]["report"]["events"], summary["events"]);
+    assert_eq!(
+        summary["institutions"][4],
+        serde_json::json!({
+            "institution": "south-hospital",
+            "role": "hospital",
+            "validator": false,
+            "posts_at": "north-hospital",
+            "url": summary["institutions"][0]["url"],
+        })
+    );
     assert_eq!(
         summary["flipped"]["entry"], summary["denial"]["index"],
         "the denial is what somebody would like to be gone"
@@ -96,8 +108,12 @@ fn a_demo_that_is_told_to_stop_leaves_no_node_running() -> Result<()> {
     let status = demo.wait()?;
     anchoring?;
     assert_eq!(status.code(), Some(128 + 15));
+    no_node_runs(dir.path())
+}
+
+fn no_node_runs(dir: &Path) -> Result<()> {
     let mut homes = 0;
-    for home in std::fs::read_dir(dir.path())? {
+    for home in std::fs::read_dir(dir)? {
         if let Ok(bytes) = std::fs::read(home?.path().join("run/addresses")) {
             let addresses: Value = serde_json::from_slice(&bytes)?;
             let address = addresses["http"].as_str().context("no address")?;
@@ -112,6 +128,56 @@ fn a_demo_that_is_told_to_stop_leaves_no_node_running() -> Result<()> {
     Ok(())
 }
 
+/// What `| head` does, once there are nodes to stop.
+#[test]
+fn a_demo_whose_reader_goes_away_ends_quietly_and_leaves_no_node_running() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut demo = Command::new(binary("medanchor")?)
+        .arg("demo")
+        .arg("--dir")
+        .arg(dir.path())
+        .arg("--input")
+        .arg(checkout().join("seeds"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let mut lines = BufReader::new(demo.stdout.take().context("no output")?).lines();
+    let founded = lines.find(|line| line.as_ref().map_or(true, |line| line.contains("listen")));
+    drop(lines);
+    let output = demo.wait_with_output()?;
+    founded.context("it ended before its nodes listened")??;
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), &*complained), (Some(128 + 13), ""));
+    no_node_runs(dir.path())
+}
+
+#[test]
+fn input_that_is_missing_or_empty_is_refused_and_leaves_no_folder_behind() -> Result<()> {
+    let outer = tempfile::tempdir()?;
+    let empty = outer.path().join("empty");
+    std::fs::create_dir(&empty)?;
+    for (input, words) in [
+        (empty, "has no file"),
+        (outer.path().join("none"), "exists"),
+    ] {
+        let dir = outer.path().join("net");
+        let output = Command::new(binary("medanchor")?)
+            .arg("demo")
+            .arg("--dir")
+            .arg(&dir)
+            .arg("--input")
+            .arg(&input)
+            .output()?;
+        let complained = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{complained}");
+        let path = input.display().to_string();
+        assert_eq!(complained.matches(&path).count(), 1, "{complained}");
+        ensure!(complained.contains(words), "{complained}");
+        ensure!(!dir.exists(), "{} was made", dir.display());
+    }
+    Ok(())
+}
+
 fn wait_until(condition: impl Fn() -> bool) -> Result<()> {
     let start = Instant::now();
     while !condition() {
@@ -123,11 +189,9 @@ fn wait_until(condition: impl Fn() -> bool) -> Result<()> {
 
 #[test]
 fn files_that_nobody_here_wrote_are_anchored_or_listed_with_a_reason() -> Result<()> {
-    let shared = checkout().join("../shared/data");
-    if !shared.exists() {
-        println!("skipped: {} is not beside this checkout", shared.display());
+    let Some(shared) = shared_data("") else {
         return Ok(());
-    }
+    };
     let dir = tempfile::tempdir()?;
     let summary = demo(dir.path(), &shared)?;
     assert_eq!(summary["input"]["files"], 457);

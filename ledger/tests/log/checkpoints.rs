@@ -1,6 +1,6 @@
 //! Checkpoints and their cosignatures, gathered from validators until a quorum is held.
 
-use super::support::{Network, assert_golden, key, name, text, third_party, vectors};
+use super::support::{Network, assert_golden, key, name, shared_data, text, vectors};
 use medanchor_ledger::checkpoint::{Checkpoint, cosigner_key, log_key};
 use medanchor_ledger::cosignature::{Added, Cosignature, CosignatureError, Gathering};
 use medanchor_ledger::merkle::{empty_root, leaf_hash};
@@ -151,7 +151,7 @@ fn malformed_cosignature_records_are_refused_by_name() {
 fn the_published_checkpoint_text_is_read() {
     // The example of the specification also stands in the third-party README; its signatures
     // cannot be checked without its keys.
-    if third_party("tlog").is_none() {
+    if shared_data("tlog").is_none() {
         return;
     }
     let text =

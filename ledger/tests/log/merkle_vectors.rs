@@ -1,6 +1,6 @@
 //! Official proofs, right and wrong, and the reference tree of Certificate Transparency.
 
-use super::support::{Nodes, third_party};
+use super::support::{Nodes, shared_data};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use medanchor_ledger::hash::sha256;
 use medanchor_ledger::merkle::{
@@ -66,7 +66,7 @@ fn each_file(folder: &Path, check: &mut impl FnMut(&Path, &[u8])) -> usize {
 
 #[test]
 fn every_official_inclusion_proof_gets_the_right_verdict() {
-    let Some(folder) = third_party("tlog/transparency-dev-merkle/testdata/inclusion") else {
+    let Some(folder) = shared_data("tlog/transparency-dev-merkle/testdata/inclusion") else {
         return;
     };
     let mut accepted = 0;
@@ -89,7 +89,7 @@ fn every_official_inclusion_proof_gets_the_right_verdict() {
 
 #[test]
 fn every_official_consistency_proof_gets_the_right_verdict() {
-    let Some(folder) = third_party("tlog/transparency-dev-merkle/testdata/consistency") else {
+    let Some(folder) = shared_data("tlog/transparency-dev-merkle/testdata/consistency") else {
         return;
     };
     let mut accepted = 0;
@@ -120,7 +120,7 @@ struct TreeHashText(String);
 
 #[test]
 fn the_reference_tree_has_its_published_roots() {
-    let Some(file) = third_party("tlog/rfc6962-8leaves.json") else {
+    let Some(file) = shared_data("tlog/rfc6962-8leaves.json") else {
         return;
     };
     let reference: Reference = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();

@@ -1,6 +1,6 @@
 //! Signed notes: the published example, golden files, and every way in which a note is refused.
 
-use super::support::{assert_golden, text, third_party, vectors};
+use super::support::{assert_golden, shared_data, text, vectors};
 use medanchor_ledger::note::{
     Held, KeyName, Note, NoteError, NoteKey, VerifierKey, cosign_note, sign_note,
 };
@@ -24,12 +24,10 @@ fn signed(body: &str) -> Note {
 
 #[test]
 fn the_published_example_verifies_under_its_published_key() {
-    let (Some(note), Some(vkey)) = (
-        third_party("tlog/signed-note-example.txt"),
-        third_party("tlog/signed-note-example.vkey"),
-    ) else {
+    let Some(folder) = shared_data("tlog") else {
         return;
     };
+    let [note, vkey] = ["txt", "vkey"].map(|end| folder.join(format!("signed-note-example.{end}")));
     let (bytes, vkey) = (fs::read(note).unwrap(), fs::read_to_string(vkey).unwrap());
     let key: VerifierKey = vkey.trim_end().parse().unwrap();
     assert_eq!(key.to_string(), vkey.trim_end());

@@ -1,6 +1,6 @@
 //! Every corner case of Ed25519 has one frozen answer, the same on every path.
 
-use super::support::{assert_golden, text, third_party, vectors};
+use super::support::{assert_golden, shared_data, text, vectors};
 use curve25519_dalek::constants::EIGHT_TORSION;
 use curve25519_dalek::edwards::CompressedEdwardsY;
 use medanchor_ledger::hash::sha256;
@@ -82,7 +82,7 @@ fn answers(raw_key: [u8; 32], message: &[u8], signature: &Signature) -> String {
 
 #[test]
 fn every_cctv_corner_case_has_its_frozen_answer_on_every_path() {
-    let Some(file) = third_party("tlog/cctv/ed25519/ed25519vectors.json") else {
+    let Some(file) = shared_data("tlog/cctv/ed25519/ed25519vectors.json") else {
         return;
     };
     let cases: Vec<Case> = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();

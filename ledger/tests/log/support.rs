@@ -9,18 +9,11 @@ use medanchor_ledger::validator::{Validator, ValidatorSet};
 use medanchor_ledger::{NetworkId, ParticipantName, ReadFailed, Size, Time, TreeHash};
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+#[path = "../../../tests/src/shared_data.rs"]
+mod shared_data;
 
-/// A file or folder of third-party data beside the checkout; says so when it is absent.
-pub fn third_party(path: &str) -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
-    let found = root.join(path);
-    if !found.exists() {
-        eprintln!("skipped: {path} is not there, see the README of the third-party data");
-        return None;
-    }
-    Some(found)
-}
+pub use shared_data::shared_data;
+use std::path::{Path, PathBuf};
 
 fn golden_path(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

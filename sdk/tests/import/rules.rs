@@ -1,6 +1,6 @@
 //! The rules accept every step of a plan: whatever the importer plans, the ledger takes.
 
-use crate::setup::{MEMBERS, NOW, name, roster, tree};
+use crate::setup::{MEMBERS, NOW, name, roster, seeds, shared};
 use medanchor_ledger::event::{
     Claim, Event, EventBody, Fraction, Fractions, GranteeOpening, HandleSet, LotOpen,
     PrescriptionIssue, PrescriptionRedeem, RecordSeal, UnitCommission, UnitDispense, UnitReceive,
@@ -274,23 +274,22 @@ impl<'i> Ledger<'i> {
 }
 
 /// Has the whole plan executed, a block for each wave; how many steps there were.
-fn anchor(folder: &str) -> Option<usize> {
-    let import = tree(folder)?;
+fn anchor(import: &Import) -> usize {
     let plan = plan(&import.items, &roster(), NOW);
     let mut ledger = Ledger::new(&import.items, &plan);
     for wave in plan.steps.chunk_by(|one, other| one.wave == other.wave) {
         let events = wave.iter().flat_map(|step| ledger.events(step)).collect();
         ledger.block(events);
     }
-    Some(plan.steps.len())
+    plan.steps.len()
 }
 
 #[test]
 fn the_rules_accept_every_step_planned_for_the_seeds() {
-    assert!(anchor("../seeds").is_some_and(|steps| steps > 180));
+    assert!(anchor(&seeds()) > 180);
 }
 
 #[test]
 fn the_rules_accept_every_step_planned_for_files_that_nobody_here_wrote() {
-    assert!(anchor("../../shared/data").is_none_or(|steps| steps > 50));
+    assert!(shared("").is_none_or(|import| anchor(&import) > 50));
 }

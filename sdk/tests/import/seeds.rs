@@ -1,13 +1,9 @@
 //! The project's own sample data: what stands in `seeds/` can be anchored, but for the few items
 //! that are there to show what is not.
 
-use crate::setup::{NOW, roster, tree};
+use crate::setup::{NOW, roster, seeds};
 use medanchor_sdk::import::*;
 use std::collections::{BTreeMap, BTreeSet};
-
-fn seeds() -> Import {
-    tree("../seeds").expect("the checkout has seeds")
-}
 
 fn kind(action: &Action) -> &'static str {
     match action {

@@ -2,7 +2,12 @@
 
 use medanchor_ledger::{ParticipantName, Time};
 use medanchor_sdk::import::*;
-use std::path::PathBuf;
+use std::path::Path;
+
+#[path = "../../../tests/src/shared_data.rs"]
+mod shared_data;
+
+use shared_data::shared_data;
 
 /// When everything is planned and anchored.
 pub const NOW: Time = Time(1_790_000_000_000);
@@ -29,12 +34,16 @@ pub fn roster() -> Roster {
     Roster::new(members.into())
 }
 
-/// What the folder holds, if it is there; `folder` is relative to this package.
-pub fn tree(folder: &str) -> Option<Import> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(folder);
-    if !path.is_dir() {
-        println!("skipped: there is no {folder} beside the checkout");
-        return None;
-    }
-    Some(import_tree(&path, &Limits::default()).expect("a folder that can be read"))
+/// What the sample data holds.
+pub fn seeds() -> Import {
+    tree(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../seeds"))
+}
+
+/// What a folder of the shared data holds, if it is there.
+pub fn shared(folder: &str) -> Option<Import> {
+    shared_data(folder).map(|path| tree(&path))
+}
+
+fn tree(path: &Path) -> Import {
+    import_tree(path, &Limits::default()).expect("a folder that can be read")
 }

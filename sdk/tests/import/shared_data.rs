@@ -1,13 +1,9 @@
 //! The importer on files that nobody here wrote: all of `../shared/data`, if it stands beside the
 //! checkout.
 
-use crate::setup::{NOW, roster, tree};
+use crate::setup::{NOW, roster, shared};
 use medanchor_sdk::import::*;
 use std::collections::{BTreeMap, BTreeSet};
-
-fn shared(folder: &str) -> Option<Import> {
-    tree(&format!("../../shared/data/{folder}"))
-}
 
 fn planned(import: &Import) -> Plan {
     plan(&import.items, &roster(), NOW)
