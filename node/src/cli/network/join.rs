@@ -5,6 +5,7 @@ use crate::config::Peer;
 use crate::exit::{Exit, Fatal};
 use crate::home::Home;
 use crate::network::Joining;
+use crate::output::say;
 use medanchor_ledger::genesis::Genesis;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -68,14 +69,14 @@ pub fn run(join: &Join) -> Result<Exit, Fatal> {
     let own = joining
         .join(&Home::new(&join.home))
         .map_err(|e| failed(e.to_string()))?;
-    println!(
+    say(format_args!(
         "# For config.toml of every other member, who then starts its node again:{}",
         own.documented()
-    );
-    println!(
+    ))?;
+    say(format_args!(
         "# Run this node with `medanchor run --home {}`.",
         join.home.display()
-    );
+    ))?;
     Ok(Exit::Success)
 }
 
