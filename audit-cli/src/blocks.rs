@@ -10,7 +10,7 @@ use medanchor_ledger::seal::EntryKind;
 use medanchor_ledger::{Height, Index};
 
 /// Events from which on a window is closed.
-const WINDOW_EVENTS: usize = 2_048;
+const WINDOW_EVENTS: usize = 8_192;
 
 /// A block's entries, its seal last.
 pub(crate) struct RawBlock {

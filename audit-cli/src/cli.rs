@@ -37,7 +37,7 @@ pub(crate) struct VerifyArgs {
     pub(crate) work: Option<PathBuf>,
     /// Megabytes of changes to the state that are kept in memory before they go to that folder; half
     /// as many hold what was read from it.
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = 256)]
     pub(crate) memory: usize,
     /// Threads that check signatures; one a core if none is given.
     #[arg(long)]
