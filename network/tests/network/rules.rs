@@ -1,28 +1,30 @@
 //! The rules of ENGINE.md that show in a running network, one test each; the others are beside the
 //! code that keeps them (rules 1, 2, 8, 11, 12, 15, 16 and 17).
 
-use crate::support::{Net, Setup, until};
+use crate::support::{Net, Setup, until, within};
 use bytes::Bytes;
 use medanchor_ledger::Height;
 use medanchor_network::{Checked, Fatal, Network, Origin, StartError, Timeouts, limits};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Barrier, Semaphore};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rule_3_bodies_are_stored_before_they_are_voted_for_and_come_back_after_a_crash() {
     let mut net = Net::prepare(&Setup::new(4));
+    // Nobody ends before all have decided: one that is gone may take its vote with it.
+    let all = Arc::new(Barrier::new(4));
     for n in 0..4 {
-        net.alter(n, |chain| chain.fail_commit = true);
+        net.alter(n, |chain| chain.fail_commit = Some(all.clone()));
     }
     for n in 0..4 {
         net.run(n).await;
     }
     // All four decide height 1, and none can write it down: each ends, and says why.
     for n in 0..4 {
-        let fatal = net.members[n].handle().failed().await;
+        let fatal = within("it fails", net.members[n].handle().failed()).await;
         assert!(matches!(&*fatal, Fatal::Application(_)), "{fatal}");
         assert_eq!(net.chain(n as u8).height(), 0);
     }

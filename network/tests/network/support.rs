@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Barrier, Semaphore};
 
 pub const NETWORK: NetworkId = NetworkId::new([7; 16]);
 
@@ -45,7 +45,8 @@ pub struct Chain {
     /// Overrules the verdict on a block.
     pub judge: Option<Box<Judge>>,
     pub padding: usize,
-    pub fail_commit: bool,
+    /// Commits fail, once all who share this have something to commit.
+    pub fail_commit: Option<Arc<Barrier>>,
     /// From this height on the last validator is one.
     pub joins_at: Option<u64>,
     /// Live checks wait for a permit.
@@ -214,7 +215,8 @@ impl Application for Chain {
     }
 
     async fn commit(&self, decided: Decided) -> Result<HeightPlan, Failure> {
-        if self.fail_commit {
+        if let Some(all) = &self.fail_commit {
+            all.wait().await;
             return Err(Failure::new("the disk is full"));
         }
         self.seen().order.push("commit");
@@ -523,7 +525,7 @@ fn chain(setup: &Setup, n: u8, disk: Arc<Mutex<Disk>>) -> Chain {
         pool: Mutex::default(),
         judge: None,
         padding: setup.padding,
-        fail_commit: false,
+        fail_commit: None,
         joins_at: setup.joins_at,
         gate: None,
     }
@@ -536,6 +538,11 @@ pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
+    within(what, wait).await;
+}
+
+/// What a future comes to, with a bound that only a broken build reaches.
+pub async fn within<T>(what: &str, wait: impl Future<Output = T>) -> T {
     let bounded = tokio::time::timeout(Duration::from_secs(120), wait).await;
-    assert!(bounded.is_ok(), "waited too long until {what}");
+    bounded.unwrap_or_else(|_| panic!("waited too long until {what}"))
 }
