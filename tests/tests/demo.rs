@@ -1,7 +1,7 @@
 //! `medanchor demo` as a newcomer runs it: on the sample data, and on files nobody here wrote.
 
 use anyhow::{Context, Result, ensure};
-use medanchor_tests::network::binary;
+use medanchor_tests::network::{binary, wait_for};
 use medanchor_tests::shared_data::shared_data;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -105,6 +105,9 @@ fn a_demo_that_is_told_to_stop_leaves_no_node_running() -> Result<()> {
     let first_receipt = || dir.path().join("receipts").exists();
     let anchoring = wait_until(first_receipt);
     kill(Pid::from_raw(i32::try_from(demo.id())?), Signal::SIGTERM)?;
+    wait_for("the demo's end", PATIENCE, || {
+        Ok(demo.try_wait()?.is_some())
+    })?;
     let status = demo.wait()?;
     anchoring?;
     assert_eq!(status.code(), Some(128 + 15));

@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use medanchor_tests::network::binary;
+use medanchor_tests::network::{binary, wait_for};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -183,7 +183,9 @@ fn run_demo() -> Result<Demo> {
         .spawn()?;
     let metrics = metrics_of_all(&mut demo, dir.path(), &said);
     kill(Pid::from_raw(i32::try_from(demo.id())?), Signal::SIGTERM)?;
-    demo.wait()?;
+    wait_for("the demo's end", PATIENCE, || {
+        Ok(demo.try_wait()?.is_some())
+    })?;
     let mut shown = metrics?;
     shown.push(("the demo's output".into(), fs::read(said)?));
     shown.push(("the demo's complaints".into(), fs::read(complained)?));

@@ -442,7 +442,7 @@ impl Net {
             .handle
             .take()
             .expect("the node runs");
-        handle.stop().await;
+        within("it stops", handle.stop()).await;
     }
 
     /// A new application over the same disk, as after a restart.
@@ -510,7 +510,7 @@ impl Net {
     pub async fn end(mut self) {
         for member in &mut self.members {
             if let Some(handle) = member.handle.take() {
-                handle.stop().await;
+                within("it stops", handle.stop()).await;
             }
         }
     }
