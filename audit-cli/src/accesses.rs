@@ -3,10 +3,11 @@
 //! What always holds: every request of the log is counted once; of the denials at most a fixed
 //! number is kept, the latest, so that memory stays flat.
 
+use crate::outcome::{Judged, Outcome, judged};
 use medanchor_ledger::Index;
-use medanchor_ledger::event::{Event, EventBody};
+use medanchor_ledger::event::Event;
 use medanchor_ledger::execute::Executed;
-use medanchor_ledger::rules::{Decision, Request, StateValue};
+use medanchor_ledger::rules::Decision;
 use serde::Serialize;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -32,11 +33,18 @@ struct Denial {
 impl Accesses {
     /// Counts the requests of a block that was executed and found to be sound.
     pub(crate) fn count(&mut self, block: &Executed) {
-        for (index, event) in (block.seal.first.0..).zip(block.events.iter()) {
-            match decision(block, event) {
-                Some(Decision::Permitted) => self.permitted += 1,
-                Some(Decision::Denied(reason)) => self.deny(Index(index), event, reason.as_str()),
-                None => {}
+        for Judged {
+            index,
+            event,
+            outcome,
+        } in judged(block)
+        {
+            match outcome {
+                Outcome::Applied => {}
+                Outcome::Decided(Decision::Permitted) => self.permitted += 1,
+                Outcome::Decided(Decision::Denied(reason)) => {
+                    self.deny(index, event, reason.as_str());
+                }
             }
         }
     }
@@ -57,16 +65,4 @@ impl Accesses {
     pub(crate) fn totals(&self) -> (u64, u64) {
         (self.permitted, self.denied.values().sum())
     }
-}
-
-/// What the block's execution wrote down for the request, if the event is one.
-fn decision(block: &Executed, event: &Event) -> Option<Decision> {
-    let EventBody::AccessRequest(body) = event.body() else {
-        return None;
-    };
-    let written = block
-        .changes
-        .get(&Request::key(event.issuer(), &body.request).path())?;
-    let request = Request::decode(written.as_deref()?).ok()?;
-    Some(request.decision)
 }

@@ -1,7 +1,19 @@
 //! The command line.
 
+use crate::tier::Tier;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
+
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  medanchor-audit verify net/north-hospital/log          everything, from a folder, without a network
+  medanchor-audit verify https://north.example           everything, from a node or a file server
+  medanchor-audit verify DIR --tier hashes               only that the entries are those of the checkpoint
+  medanchor-audit verify DIR --policy known.policy       and that the signers are those you know
+  medanchor-audit verify DIR --json | jq .verdict        for scripts
+
+Exit codes: 0 all that the tier checks holds; 1 something does not, and the output names it;
+2 wrong command line; 3 something could not be read, so there is no verdict.";
 
 /// Checks a Medanchor ledger, or one receipt, without trusting the node it came from.
 ///
@@ -25,10 +37,19 @@ pub(crate) enum Command {
 /// The verdict is about the network whose genesis file stands in the log: compare the genesis hash
 /// that is printed with the one you know, or give the network's policy file.
 #[derive(Debug, Args)]
+#[command(after_help = VERIFY_EXAMPLES)]
 pub(crate) struct VerifyArgs {
     /// A folder with a published log (or a home, whose `log` folder is taken), or the address of a
     /// node or file server.
     pub(crate) target: String,
+    /// How deep to go; each tier checks all that the one before it checks, and the output says what
+    /// was checked and what was not.
+    #[arg(long, value_enum, default_value_t = Tier::Rules)]
+    pub(crate) tier: Tier,
+    /// Stop after this height, whose state root is printed; the tiles must show that the checkpoint's
+    /// log goes on from there. Tier rules only.
+    #[arg(long, value_name = "HEIGHT", value_parser = clap::value_parser!(u64))]
+    pub(crate) until: Option<u64>,
     /// A policy file that the checkpoint must meet, beside the one that follows from genesis.
     #[arg(long)]
     pub(crate) policy: Option<PathBuf>,

@@ -4,22 +4,19 @@
 //! which a block ends and for the root that the entries have there. Two records of one validator
 //! for one size with different roots would be proof of a fork; one of them fails here.
 
-use crate::entries::{fetch, take_entry};
-use crate::fault::{Failure, Fault, Trouble};
+use crate::entries::{FULL, fetch, take_entry};
+use crate::fault::{Failure, Fault};
 use crate::records::Records;
 use crate::source::Source;
+use crate::tiles::{CheckedTiles, unreadable};
+use medanchor_ledger::Size;
 use medanchor_ledger::checkpoint::Checkpoint;
 use medanchor_ledger::cosignature::{Added, Cosignature, Gathering};
 use medanchor_ledger::genesis::Genesis;
 use medanchor_ledger::merkle::bundle::BundleId;
 use medanchor_ledger::merkle::root_at;
-use medanchor_ledger::merkle::tile::{FULL_WIDTH, Tile, TileId, TileNodes, TileReader};
+use medanchor_ledger::merkle::tile::TileNodes;
 use medanchor_ledger::seal::EntryKind;
-use medanchor_ledger::{ReadFailed, Size};
-use std::collections::BTreeMap;
-use std::sync::Mutex;
-
-const FULL: u64 = FULL_WIDTH as u64;
 
 /// How many records held, and of how many sizes.
 #[derive(Debug, Default)]
@@ -75,7 +72,7 @@ pub(crate) fn check(
             .is_none_or(|open| open.checkpoint().size != record.size)
         {
             ends.check(&record, position)?;
-            let root = root_at(&tiles, record.size).map_err(unreadable)?;
+            let root = root_at(&tiles, record.size).map_err(|error| unreadable(&error))?;
             let head = Checkpoint {
                 size: record.size,
                 root,
@@ -92,13 +89,6 @@ pub(crate) fn check(
     }
     counts.incomplete_tail = records.has_incomplete_tail();
     Ok(counts)
-}
-
-fn unreadable(error: ReadFailed) -> Trouble {
-    Trouble::Unreadable {
-        place: "tile".to_owned(),
-        cause: error.to_string(),
-    }
 }
 
 /// Says at which sizes blocks end; keeps the bundle that was looked into last.
@@ -137,44 +127,5 @@ impl BlockEnds<'_> {
         let entries = (0..=last % FULL).map(|_| take_entry(&mut rest));
         let found = entries.last().flatten();
         Ok(found.is_some_and(|entry| EntryKind::of(entry) == EntryKind::Seal))
-    }
-}
-
-/// Tiles that were compared with the entries before; the last one of each level is kept.
-struct CheckedTiles<'s> {
-    source: &'s dyn Source,
-    last: Mutex<BTreeMap<u8, Tile>>,
-}
-
-impl<'s> CheckedTiles<'s> {
-    const fn new(source: &'s dyn Source) -> Self {
-        Self {
-            source,
-            last: Mutex::new(BTreeMap::new()),
-        }
-    }
-}
-
-impl TileReader for CheckedTiles<'_> {
-    fn tile(&self, id: TileId) -> Result<Tile, ReadFailed> {
-        if let Ok(last) = self.last.lock()
-            && let Some(tile) = last.get(&id.level()).filter(|tile| tile.id() == id)
-        {
-            return Ok(tile.clone());
-        }
-        let read = |path: String| {
-            let bytes = self.source.read(&path, FULL * 32);
-            bytes.map_err(|error| ReadFailed(error.to_string().into()))
-        };
-        let bytes = match read(id.to_string())? {
-            Some(bytes) => Some(bytes),
-            None => read(id.full().to_string())?,
-        };
-        let bytes = bytes.ok_or_else(|| ReadFailed(format!("{id} is missing").into()))?;
-        let tile = Tile::decode(id, &bytes).map_err(|error| ReadFailed(error.into()))?;
-        if let Ok(mut last) = self.last.lock() {
-            last.insert(id.level(), tile.clone());
-        }
-        Ok(tile)
     }
 }

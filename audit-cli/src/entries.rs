@@ -43,21 +43,34 @@ impl<'s> Entries<'s> {
 
     /// The next bundle, or none after the last; `height` is the one that its first entry is of.
     pub(crate) fn next_bundle(&mut self, height: Height) -> Result<Option<Bundle>, Failure> {
+        let mut entries = Vec::with_capacity(usize::from(FULL_WIDTH));
+        let there = self.each_of_next(height, |entry| entries.push(entry.into()))?;
+        Ok(there.then_some(entries))
+    }
+
+    /// Gives the entries of the next bundle to `each`, or says that there is none after the last;
+    /// `height` is the one that its first entry is of. What `each` was given counts only if all of
+    /// the bundle holds.
+    pub(crate) fn each_of_next(
+        &mut self,
+        height: Height,
+        each: impl FnMut(&[u8]),
+    ) -> Result<bool, Failure> {
         let Some(id) = BundleId::at(self.next, self.checkpoint.size) else {
-            return self.finish();
+            return self.finish().map(|()| false);
         };
         let bytes = fetch(self.source, id)?;
         let tile = self.tile(0, self.next)?;
-        let entries = self.compare(id, &bytes, &tile, height)?;
+        self.compare(id, &bytes, &tile, height, each)?;
         self.append(&tile)?;
         self.next += 1;
-        Ok(Some(entries))
+        Ok(true)
     }
 
-    fn finish(&self) -> Result<Option<Bundle>, Failure> {
+    fn finish(&self) -> Result<(), Failure> {
         let size = self.checkpoint.size;
         if self.frontier.size() == size && self.frontier.root() == self.checkpoint.root {
-            return Ok(None);
+            return Ok(());
         }
         Err(Fault::Root { size }.into())
     }
@@ -83,24 +96,25 @@ impl<'s> Entries<'s> {
         id: BundleId,
         bytes: &[u8],
         tile: &Tile,
-        height: Height,
-    ) -> Result<Bundle, Failure> {
-        let mut entries = Vec::with_capacity(tile.hashes().len());
+        mut height: Height,
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<(), Failure> {
         let mut rest = bytes;
         for (place, hash) in (0..).zip(tile.hashes()) {
-            let entry = take_entry(&mut rest);
-            match entry {
-                Some(entry) if leaf_hash(entry) == *hash => entries.push(entry.into()),
-                _ => {
-                    let height = height_after(height, &entries);
-                    return Err(self.judge(id, bytes, tile, place, height));
+            match take_entry(&mut rest) {
+                Some(entry) if leaf_hash(entry) == *hash => {
+                    each(entry);
+                    if EntryKind::of(entry) == EntryKind::Seal {
+                        height = height.next();
+                    }
                 }
+                _ => return Err(self.judge(id, bytes, tile, place, height)),
             }
         }
         // The full bundle may stand in for a partial one; its later entries are not of this log.
         let stand_in = id.full() != id && skip_to_full(rest, tile.hashes().len());
         if rest.is_empty() || stand_in {
-            return Ok(entries);
+            return Ok(());
         }
         let last = Index(self.next * FULL + (tile.hashes().len() as u64).saturating_sub(1));
         Err(Fault::Trailing {
@@ -202,14 +216,6 @@ impl<'s> Entries<'s> {
         }
         Ok(())
     }
-}
-
-/// The height of what follows `entries`, the first of which is of `height`.
-fn height_after(height: Height, entries: &Bundle) -> Height {
-    let seals = entries
-        .iter()
-        .filter(|entry| EntryKind::of(entry) == EntryKind::Seal);
-    seals.fold(height, |height, _| height.next())
 }
 
 /// The bytes of a bundle: of the file of its width, or of the full one that replaced it.

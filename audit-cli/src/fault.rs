@@ -37,6 +37,16 @@ pub(crate) enum Trouble {
     /// The auditor's own state failed.
     #[error("the auditor's own state failed: {0}; free some disk space, or give another --work")]
     Work(String),
+    /// The checkpoint does not reach the height that was asked for.
+    #[error(
+        "the checkpoint ends with height {last}, before height {wanted}; ask for that or an earlier one, or wait for a later checkpoint"
+    )]
+    Beyond {
+        /// The height that was asked for.
+        wanted: Height,
+        /// The last one that there is.
+        last: Height,
+    },
     /// A thread of the auditor panicked.
     #[error(
         "a thread of the auditor panicked, so there is no verdict; report the message that it printed"

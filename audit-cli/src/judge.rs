@@ -7,6 +7,7 @@ use crate::accesses::Accesses;
 use crate::fault::{Failure, Fault, Trouble};
 use crate::prepare::Prepared;
 use crate::records::{Beyond, Certificates};
+use crate::replay::Replayed;
 use crate::state::{AuditState, Room};
 use medanchor_ledger::block::Block;
 use medanchor_ledger::event::{Event, EventKind, Verified};
@@ -15,8 +16,9 @@ use medanchor_ledger::execute::{
 };
 use medanchor_ledger::genesis::Genesis;
 use medanchor_ledger::signature::PublicKey;
-use medanchor_ledger::{Height, Index};
+use medanchor_ledger::{Height, Index, Round, ValueId};
 use medanchor_store::ScratchView;
+use std::borrow::Borrow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -31,6 +33,21 @@ pub(crate) struct Counts {
     pub(crate) certificates: u64,
     pub(crate) certificate_signatures: u64,
     pub(crate) certificates_beyond: Beyond,
+}
+
+impl Counts {
+    /// Counts a block that holds, whose certificate has `signatures`.
+    pub(crate) fn block<E: Borrow<Event>>(&mut self, events: &[E], signatures: u64) {
+        for event in events.iter().map(Borrow::borrow) {
+            *self.by_kind.entry(event.kind().name()).or_default() += 1;
+            let claim = event.kind() == EventKind::PrescriptionRedeem;
+            self.event_signatures += if claim { 2 } else { 1 };
+        }
+        self.blocks += 1;
+        self.events += events.len() as u64;
+        self.certificates += 1;
+        self.certificate_signatures += signatures;
+    }
 }
 
 /// Judges the blocks of a log in order.
@@ -58,43 +75,43 @@ impl<'g> Judge<'g> {
         self.state.as_ref()
     }
 
-    /// What was found, and what is left of the certificates after the last height.
-    pub(crate) fn finish(self) -> (Counts, Certificates) {
-        (self.counts, self.certificates)
+    /// What was found, the state, and what is left of the certificates after the last height.
+    pub(crate) fn finish(self) -> Replayed {
+        Replayed {
+            counts: self.counts,
+            state: self.state,
+            certificates: self.certificates,
+        }
     }
 
     /// Judges the next block and applies it.
-    pub(crate) fn judge(&mut self, block: Prepared) -> Result<(), Failure> {
+    pub(crate) fn judge(&mut self, block: Prepared) -> Result<Executed, Failure> {
         let Some(state) = &mut self.state else {
-            self.state = Some(first(self.genesis, &self.room, &block)?);
+            let executed = first(self.genesis, &block)?;
+            self.state = Some(AuditState::new(&self.room, &executed)?);
             self.counts.blocks += 1;
-            return Ok(());
+            return Ok(executed);
         };
-        let (height, count) = (block.height, block.events.len() as u64);
+        let height = block.height;
         let executed = execute(state.view(), block)?;
-        for event in executed.events.iter() {
-            *self.counts.by_kind.entry(event.kind().name()).or_default() += 1;
-            let claim = event.kind() == EventKind::PrescriptionRedeem;
-            self.counts.event_signatures += if claim { 2 } else { 1 };
-        }
-        self.counts.accesses.count(&executed);
-        let signatures = decided(self.genesis, &mut self.certificates, height, &executed)?;
+        let (round, value) = (executed.seal.round, executed.value_id);
+        let certificates = &mut self.certificates;
+        let signatures = decided(self.genesis, certificates, height, round, value)?;
         state.apply(&executed)?;
-        self.counts.blocks += 1;
-        self.counts.events += count;
-        self.counts.certificates += 1;
-        self.counts.certificate_signatures += signatures;
-        Ok(())
+        self.counts.accesses.count(&executed);
+        let events: Vec<&Event> = executed.events.iter().map(|event| &**event).collect();
+        self.counts.block(&events, signatures);
+        Ok(executed)
     }
 }
 
 /// Height 0 has no certificate: its seal is what genesis lays down.
-fn first(genesis: &Genesis, room: &Room, block: &Prepared) -> Result<AuditState, Failure> {
+fn first(genesis: &Genesis, block: &Prepared) -> Result<Executed, Failure> {
     let executed = execute_genesis(genesis).map_err(Trouble::from)?;
     if *block.seal_entry != *executed.seal_entry || !block.events.is_empty() {
         return Err(Fault::FirstSeal.into());
     }
-    Ok(AuditState::new(room, &executed)?)
+    Ok(executed)
 }
 
 fn execute(state: &ScratchView, block: Prepared) -> Result<Executed, Failure> {
@@ -157,19 +174,20 @@ impl<'v> Known<'v> {
 }
 
 /// Checks that the height's certificate decides this block; how many signatures it has.
-fn decided(
+pub(crate) fn decided(
     genesis: &Genesis,
     certificates: &mut Certificates,
     height: Height,
-    executed: &Executed,
+    sealed: Round,
+    value: ValueId,
 ) -> Result<u64, Failure> {
     let certificate = certificates
         .of(height)?
         .ok_or_else(|| certificates.missing(height))?;
-    if certificate.height() != height || certificate.value() != executed.value_id {
+    if certificate.height() != height || certificate.value() != value {
         return Err(Fault::OtherValue { height }.into());
     }
-    let (sealed, decided) = (executed.seal.round, certificate.round());
+    let decided = certificate.round();
     if sealed > decided {
         return Err(Fault::Rounds {
             height,
@@ -178,7 +196,7 @@ fn decided(
         }
         .into());
     }
-    let verdict = certificate.verify(genesis.validators(), executed.head.network);
+    let verdict = certificate.verify(genesis.validators(), genesis.network_id());
     verdict.map_err(|cause| Fault::Certificate { height, cause })?;
     Ok(certificate.signatures().len() as u64)
 }

@@ -10,21 +10,28 @@
 
 mod accesses;
 mod blocks;
+mod chain;
 mod cli;
 mod cosigned;
 mod entries;
 mod fault;
+mod file;
 mod judge;
 mod older;
+mod opened;
+mod outcome;
 mod output;
 mod pipeline;
 mod prepare;
 mod progress;
 mod receipt;
 mod records;
-mod report;
+mod replay;
 mod source;
 mod state;
+mod tier;
+mod tiles;
+mod verdict;
 mod verify;
 
 use clap::Parser;

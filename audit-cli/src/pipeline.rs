@@ -7,6 +7,7 @@
 use crate::blocks::Blocks;
 use crate::fault::{Failure, Fault, Trouble};
 use crate::prepare::{FirstKeys, Prepared, prepare};
+use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -22,12 +23,12 @@ struct Job<R, P> {
 type Order<P> = Result<Receiver<P>, Failure>;
 
 /// Reads all of `blocks`, prepares them on `workers` threads, and gives the windows in order to
-/// `take`.
+/// `take`, until that has seen enough.
 pub(crate) fn run(
     mut blocks: Blocks<'_>,
     keys: &FirstKeys,
     workers: usize,
-    take: impl FnMut(Window) -> Result<(), Failure>,
+    take: impl FnMut(Window) -> Result<ControlFlow<()>, Failure>,
 ) -> Result<(), Failure> {
     let next = move || blocks.next_window();
     in_order(next, workers, |window| prepare(window, keys), take)
@@ -37,7 +38,7 @@ fn in_order<R: Send, P: Send>(
     next: impl FnMut() -> Result<Option<R>, Failure> + Send,
     workers: usize,
     prepare: impl Fn(R) -> P + Sync,
-    take: impl FnMut(P) -> Result<(), Failure>,
+    take: impl FnMut(P) -> Result<ControlFlow<()>, Failure>,
 ) -> Result<(), Failure> {
     let workers = workers.max(1);
     let (jobs, queue) = sync_channel::<Job<R, P>>(workers);
@@ -69,11 +70,13 @@ fn in_order<R: Send, P: Send>(
 /// Drops `results` at its end, which makes the reader stop; that closes the queue for the workers.
 fn take_all<P>(
     results: Receiver<Order<P>>,
-    mut take: impl FnMut(P) -> Result<(), Failure>,
+    mut take: impl FnMut(P) -> Result<ControlFlow<()>, Failure>,
 ) -> Result<(), Failure> {
     for result in results {
         let window = result?.recv().map_err(|_| Trouble::Panicked)?;
-        take(window)?;
+        if take(window)?.is_break() {
+            break;
+        }
     }
     Ok(())
 }
@@ -131,7 +134,7 @@ mod tests {
             let next = move || Ok(numbers.next());
             let result = in_order(next, workers, prepare, |window| {
                 taken.push(window);
-                Ok(())
+                Ok(ControlFlow::Continue(()))
             });
             ended.send((result, taken)).unwrap();
         });
@@ -146,6 +149,32 @@ mod tests {
             assert!(result.is_ok());
             assert!(taken.into_iter().eq((0..1000).map(|number| number * 2)));
         }
+    }
+
+    #[test]
+    fn whoever_has_seen_enough_ends_the_reading() {
+        let (ended, end) = sync_channel(1);
+        thread::spawn(move || {
+            let (mut numbers, mut taken) = (0u64.., Vec::new());
+            let next = move || Ok(numbers.next());
+            let result = in_order(
+                next,
+                3,
+                |number| number,
+                |window| {
+                    taken.push(window);
+                    Ok(match window {
+                        7 => ControlFlow::Break(()),
+                        _ => ControlFlow::Continue(()),
+                    })
+                },
+            );
+            ended.send((result.is_ok(), taken)).unwrap();
+        });
+        let patience = Duration::from_secs(60);
+        let (good, taken) = end.recv_timeout(patience).expect("the pipeline hangs");
+        assert!(good);
+        assert!(taken.into_iter().eq(0..8));
     }
 
     #[test]

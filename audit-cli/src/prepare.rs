@@ -26,7 +26,8 @@ impl FirstKeys {
         Self(keys.collect())
     }
 
-    fn get(&self, event: &Event) -> Option<PublicKey> {
+    /// The key that the event names, if genesis registers it for the event's issuer.
+    pub(crate) fn get(&self, event: &Event) -> Option<PublicKey> {
         let keys = self.0.get(event.issuer())?;
         let mut named = keys.iter().filter(|(id, _)| *id == event.key_id());
         named.next().map(|(_, key)| *key)

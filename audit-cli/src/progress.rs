@@ -22,8 +22,8 @@ impl Progress {
         Self(bar)
     }
 
-    pub(crate) fn entries(&self, size: Size) {
-        self.0.set_position(size.0);
+    pub(crate) fn entries(&self, count: u64) {
+        self.0.set_position(count);
     }
 
     /// From now on cosignatures are counted, of which nobody knows how many there are.

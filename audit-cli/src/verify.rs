@@ -2,29 +2,29 @@
 //!
 //! What always holds: the verdict rests on the files and on the policy, if one was given; no node
 //! was asked for anything but files. In order: genesis, policy, checkpoint; then every entry, with
-//! its hashes, signatures, certificate, rules and seal; then every cosignature that was
-//! kept, and of a folder every older bundle and tile.
+//! its hashes and, as deep as the tier goes, signatures, certificate, rules and seal; then every
+//! cosignature that was kept, and of a folder every older bundle and tile.
 
+use crate::EXIT_USAGE;
 use crate::blocks::Blocks;
+use crate::chain::Chain;
 use crate::cli::VerifyArgs;
 use crate::cosigned::{self, Cosigned};
 use crate::entries::Entries;
-use crate::fault::{Failure, Fault, Trouble};
-use crate::judge::{Counts, Judge};
+use crate::fault::Failure;
+use crate::judge::Counts;
 use crate::older::{self, Older};
+use crate::opened::Log;
 use crate::pipeline;
 use crate::prepare::FirstKeys;
 use crate::progress::Progress;
 use crate::records::Certificates;
-use crate::report::{self, Facts};
-use crate::source::{self, Source};
-use crate::state::Room;
-use medanchor_ledger::execute::View;
-use medanchor_ledger::genesis::{Genesis, MAX_GENESIS_BYTES};
-use medanchor_ledger::note::Note;
-use medanchor_ledger::policy::{Policy, VerifiedCheckpoint};
-use std::path::Path;
-use std::thread::available_parallelism;
+use crate::replay::{Options, Replay};
+use crate::tier::Tier;
+use crate::verdict::{self, Facts};
+use medanchor_ledger::Height;
+use medanchor_ledger::seal::EntryKind;
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 /// What an audit found, as far as it got.
@@ -32,7 +32,7 @@ use std::time::Instant;
 pub(crate) struct Outcome {
     pub(crate) facts: Option<Facts>,
     pub(crate) counts: Counts,
-    /// None if the audit did not get as far.
+    /// None if the audit did not get as far, or its tier does not.
     pub(crate) cosigned: Option<Cosigned>,
     /// None if the audit did not get as far.
     pub(crate) older: Option<Older>,
@@ -42,106 +42,118 @@ pub(crate) struct Outcome {
 
 /// Audits the log, prints what was found, and gives the exit code.
 pub(crate) fn run(args: &VerifyArgs) -> u8 {
+    if args.until.is_some() && args.tier != Tier::Rules {
+        eprintln!("--until is for --tier rules: the others have no state to stop at");
+        return EXIT_USAGE;
+    }
     let started = Instant::now();
     // If the system refuses, only the audit of a large ledger needs more, and it says so then.
     let _ = medanchor_store::raise_open_files();
     let mut outcome = Outcome::default();
     let result = audit(args, &mut outcome);
     outcome.seconds = started.elapsed().as_secs_f64();
-    report::print(args.json, &outcome, &result)
+    verdict::print(args, &outcome, &result)
 }
 
 fn audit(args: &VerifyArgs, outcome: &mut Outcome) -> Result<(), Failure> {
-    let source = source::open(&args.target)?;
-    let genesis = read_genesis(&*source)?;
-    let checkpoint = read_checkpoint(&*source, &genesis, args.policy.as_deref())?;
-    outcome.facts = Some(Facts::of(&genesis, &checkpoint));
-    let head = checkpoint.checkpoint();
-    let room = Room {
-        work: args.work.clone(),
-        memory: args.memory.saturating_mul(1 << 20),
-    };
-    let progress = Progress::new(args.json, head.size);
-    let (keys, mut blocks) = (
-        FirstKeys::of(&genesis),
-        Judge::new(&genesis, room, Certificates::open(&*source)?),
-    );
-    let workers = args
-        .threads
-        .unwrap_or_else(|| available_parallelism().map_or(1, Into::into));
-    let entries = Blocks::new(Entries::new(&*source, head.clone()));
-    let judged = pipeline::run(entries, &keys, workers, |window| {
-        for block in window {
-            blocks.judge(block?)?;
-        }
-        if let Some(state) = blocks.state() {
-            progress.entries(state.view().head().frontier.size());
-        }
-        Ok(())
-    });
-    if let (Some(state), Some(facts)) = (blocks.state(), &mut outcome.facts) {
-        facts.reached(state);
-        outcome.entries = state.view().head().frontier.size().0;
+    let log = Log::open(&args.target, args.policy.as_deref())?;
+    outcome.facts = Some(Facts::of(&log.genesis, &log.checkpoint));
+    let progress = Progress::new(args.json, log.head().size);
+    match args.tier {
+        Tier::Hashes => hashes(&log, outcome, &progress)?,
+        Tier::Signatures => signatures(&log, args, outcome, &progress)?,
+        Tier::Rules => rules(&log, args, outcome, &progress)?,
     }
-    let (counts, certificates) = blocks.finish();
-    outcome.counts = counts;
-    judged?;
-    outcome.counts.certificates_beyond = certificates.beyond(&genesis)?;
-    progress.cosignatures();
-    let cosigned = cosigned::check(&*source, &genesis, head, |count| progress.count(count))?;
-    outcome.cosigned = Some(cosigned);
-    outcome.older = Some(older::check(&*source, head.size)?);
+    if args.until.is_some() {
+        return Ok(());
+    }
+    if args.tier >= Tier::Signatures {
+        progress.cosignatures();
+        let tick = |count| progress.count(count);
+        outcome.cosigned = Some(cosigned::check(
+            &*log.source,
+            &log.genesis,
+            log.head(),
+            tick,
+        )?);
+    }
+    outcome.older = Some(older::check(&*log.source, log.head().size)?);
     progress.finish();
     Ok(())
 }
 
-fn read_genesis(source: &dyn Source) -> Result<Genesis, Failure> {
-    let bytes = source.read("genesis", MAX_GENESIS_BYTES as u64)?;
-    let bytes = bytes.ok_or_else(|| Fault::Missing {
-        path: "genesis".to_owned(),
-    })?;
-    let genesis = Genesis::decode(&bytes).map_err(Fault::from)?;
-    let path = format!("policies/{}", genesis.policy().hash());
-    let policy = source.read(&path, Policy::MAX_BYTES as u64)?;
-    match policy {
-        Some(bytes) if bytes == genesis.policy().as_bytes() => Ok(genesis),
-        Some(_) => Err(Fault::Policy { path }.into()),
-        None => Err(Fault::Missing { path }.into()),
+/// Entries and tiles against the root, whatever the entries say.
+fn hashes(log: &Log, outcome: &mut Outcome, progress: &Progress) -> Result<(), Failure> {
+    let mut entries = Entries::new(&*log.source, log.head().clone());
+    let mut height = Height(0);
+    loop {
+        let mut seals = 0;
+        let count = |entry: &[u8]| seals += u64::from(EntryKind::of(entry) == EntryKind::Seal);
+        let there = entries.each_of_next(height, count)?;
+        outcome.entries = entries.size().0;
+        progress.entries(outcome.entries);
+        if !there {
+            return Ok(());
+        }
+        height = Height(height.0.saturating_add(seals));
     }
 }
 
-/// The checkpoint, accepted by the policy of genesis and by the one that was given.
-fn read_checkpoint(
-    source: &dyn Source,
-    genesis: &Genesis,
-    given: Option<&Path>,
-) -> Result<VerifiedCheckpoint, Failure> {
-    let bytes = source.read("checkpoint", Note::MAX_BYTES as u64)?;
-    let bytes = bytes.ok_or_else(|| Fault::Missing {
-        path: "checkpoint".to_owned(),
-    })?;
-    let note = Note::parse(&bytes).map_err(Fault::from)?;
-    let checkpoint = genesis
-        .policy()
-        .verify_checkpoint(&note)
-        .map_err(Fault::from)?;
-    let (found, wanted) = (&checkpoint.checkpoint().origin, genesis.origin());
-    if found != wanted {
-        let (found, wanted) = (found.to_string(), wanted.to_string());
-        return Err(Fault::OtherNetwork { wanted, found }.into());
+/// Entries, signatures, seals and certificates, without the state.
+fn signatures(
+    log: &Log,
+    args: &VerifyArgs,
+    outcome: &mut Outcome,
+    progress: &Progress,
+) -> Result<(), Failure> {
+    let keys = FirstKeys::of(&log.genesis);
+    let mut chain = Chain::new(&log.genesis, &keys, Certificates::open(&*log.source)?);
+    let blocks = Blocks::new(Entries::new(&*log.source, log.head().clone()));
+    let workers = options(args).workers();
+    let judged = pipeline::run(blocks, &keys, workers, |window| {
+        for block in window {
+            chain.judge(block?)?;
+        }
+        progress.entries(chain.last().map_or(0, |(_, size)| size));
+        Ok(ControlFlow::Continue(()))
+    });
+    if let (Some((seal, size)), Some(facts)) = (chain.last(), &mut outcome.facts) {
+        facts.sealed(seal);
+        outcome.entries = size;
     }
-    if let Some(path) = given {
-        let policy = Policy::parse(&read_policy(path)?).map_err(Fault::from)?;
-        policy.verify_checkpoint(&note).map_err(Fault::from)?;
-    }
-    Ok(checkpoint)
+    let (counts, certificates) = chain.finish();
+    outcome.counts = counts;
+    judged?;
+    outcome.counts.certificates_beyond = certificates.beyond(&log.genesis)?;
+    Ok(())
 }
 
-fn read_policy(path: &Path) -> Result<Vec<u8>, Trouble> {
-    let place = path.display().to_string();
-    let failed = |cause: std::io::Error| Trouble::Unreadable {
-        place,
-        cause: cause.to_string(),
-    };
-    std::fs::read(path).map_err(failed)
+/// All of it.
+fn rules(
+    log: &Log,
+    args: &VerifyArgs,
+    outcome: &mut Outcome,
+    progress: &Progress,
+) -> Result<(), Failure> {
+    let mut replay = Replay::new(log, options(args))?;
+    let judged = replay.run(&mut |_| Ok(()), &|count| progress.entries(count));
+    let left = replay.finish();
+    if let (Some(state), Some(facts)) = (&left.state, &mut outcome.facts) {
+        outcome.entries = facts.reached(state);
+    }
+    outcome.counts = left.counts;
+    judged?;
+    if args.until.is_none() {
+        outcome.counts.certificates_beyond = left.certificates.beyond(&log.genesis)?;
+    }
+    Ok(())
+}
+
+fn options(args: &VerifyArgs) -> Options {
+    Options {
+        work: args.work.clone(),
+        memory: args.memory,
+        threads: args.threads,
+        until: args.until.map(Height),
+    }
 }

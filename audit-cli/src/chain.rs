@@ -1,0 +1,163 @@
+//! Judges blocks without the state: signatures under the keys of genesis, the chain of seals, and
+//! the certificates.
+//!
+//! What always holds: every event's signatures hold under a key that genesis registers for its
+//! signer (by the rules of this release there are no others); every seal follows from the one
+//! before; a quorum of the height's validators decided this very block.
+
+use crate::fault::{Failure, Fault, Trouble};
+use crate::judge::{Counts, decided};
+use crate::prepare::{FirstKeys, Prepared};
+use crate::records::Certificates;
+use medanchor_ledger::execute::{BlockFault, Halt, Head, SealField, execute_genesis};
+use medanchor_ledger::genesis::Genesis;
+use medanchor_ledger::merkle::{Frontier, leaf_hash};
+use medanchor_ledger::seal::{Seal, value_id};
+use medanchor_ledger::{Index, TreeHash};
+
+/// What a block leaves for the next.
+struct Link {
+    seal: Seal,
+    hash: TreeHash,
+    frontier: Frontier,
+}
+
+/// Judges the blocks of a log in order, without executing them.
+pub(crate) struct Chain<'g> {
+    genesis: &'g Genesis,
+    keys: &'g FirstKeys,
+    certificates: Certificates,
+    last: Option<Link>,
+    pub(crate) counts: Counts,
+}
+
+impl<'g> Chain<'g> {
+    pub(crate) fn new(
+        genesis: &'g Genesis,
+        keys: &'g FirstKeys,
+        certificates: Certificates,
+    ) -> Self {
+        Self {
+            genesis,
+            keys,
+            certificates,
+            last: None,
+            counts: Counts::default(),
+        }
+    }
+
+    /// The last seal that holds, and how many entries the log has after it.
+    pub(crate) fn last(&self) -> Option<(&Seal, u64)> {
+        let last = self.last.as_ref()?;
+        Some((&last.seal, last.frontier.size().0))
+    }
+
+    /// What was found, and what is left of the certificates after the last height.
+    pub(crate) fn finish(self) -> (Counts, Certificates) {
+        (self.counts, self.certificates)
+    }
+
+    /// Judges the next block.
+    pub(crate) fn judge(&mut self, block: Prepared) -> Result<(), Failure> {
+        let Some(last) = &self.last else {
+            self.last = Some(first(self.genesis, &block)?);
+            self.counts.blocks += 1;
+            return Ok(());
+        };
+        signatures(self.keys, &block)?;
+        let frontier = follows(last, &block)?;
+        let (height, round) = (block.height, block.seal.round);
+        let value = value_id(height, frontier.size(), &frontier.root());
+        let signatures = decided(self.genesis, &mut self.certificates, height, round, value)?;
+        self.counts.block(&block.events, signatures);
+        self.last = Some(Link {
+            hash: leaf_hash(&block.seal_entry),
+            seal: block.seal,
+            frontier,
+        });
+        Ok(())
+    }
+}
+
+fn first(genesis: &Genesis, block: &Prepared) -> Result<Link, Failure> {
+    let executed = execute_genesis(genesis).map_err(Trouble::from)?;
+    if *block.seal_entry != *executed.seal_entry || !block.events.is_empty() {
+        return Err(Fault::FirstSeal.into());
+    }
+    let Head { frontier, .. } = executed.head;
+    Ok(Link {
+        hash: leaf_hash(&executed.seal_entry),
+        seal: executed.seal,
+        frontier,
+    })
+}
+
+/// Names the first event whose signatures were not found to hold.
+fn signatures(keys: &FirstKeys, block: &Prepared) -> Result<(), Failure> {
+    let events = block.events.iter().zip(&block.known).enumerate();
+    for (place, (event, known)) in events {
+        if known.is_some() {
+            continue;
+        }
+        let cause = match keys.get(event) {
+            None => BlockFault::UnknownKey { place },
+            Some(key) => match event.clone().verify(&key) {
+                Ok(_) => continue,
+                Err(fault) => BlockFault::Signature { place, fault },
+            },
+        };
+        let index = Index(block.first.0.saturating_add(place as u64));
+        let height = block.height;
+        return Err(Fault::Block {
+            height,
+            index,
+            cause,
+        }
+        .into());
+    }
+    Ok(())
+}
+
+/// The log after a block whose seal follows from the last one.
+fn follows(last: &Link, block: &Prepared) -> Result<Frontier, Failure> {
+    let (seal, before, count) = (&block.seal, &last.seal, block.events.len() as u64);
+    if seal.rules_version > before.rules_version {
+        // Nothing in this release raises it: a newer one has to judge.
+        let (found, known) = (seal.rules_version, before.rules_version);
+        return Err(Trouble::from(Halt::UnknownRules { found, known }).into());
+    }
+    let place = (last.frontier.size().0, count, last.frontier.root());
+    let checks = [
+        (seal.height != before.height.next(), SealField::Height),
+        (seal.time <= before.time, SealField::Time),
+        (seal.previous != last.hash, SealField::Previous),
+        (
+            (seal.first.0, seal.count, seal.log_root) != place,
+            SealField::Log,
+        ),
+        (
+            seal.rules_version != before.rules_version,
+            SealField::RulesVersion,
+        ),
+        (
+            (seal.policy, seal.next_policy) != (before.next_policy, before.next_policy),
+            SealField::Policy,
+        ),
+    ];
+    if let Some((_, field)) = checks.into_iter().find(|(wrong, _)| *wrong) {
+        let (height, index) = (block.height, Index(block.first.0 + count));
+        let cause = BlockFault::Seal { field };
+        return Err(Fault::Block {
+            height,
+            index,
+            cause,
+        }
+        .into());
+    }
+    let mut frontier = last.frontier.clone();
+    for event in &block.events {
+        frontier.append(leaf_hash(event.encoded()));
+    }
+    frontier.append(leaf_hash(&block.seal_entry));
+    Ok(frontier)
+}
