@@ -2,15 +2,16 @@
 //! into a note with a quorum.
 //!
 //! What always holds: a record is counted only for the very size and root it names, only if both
-//! of its signatures hold under that validator's keys, and once for each validator, however often
+//! of its signatures, and that for COSE receipts if it is there, hold under that validator's keys, and once for each validator, however often
 //! it comes. A note is given only when a quorum has been counted.
 
 use crate::cbor::{CborError, Reader, Writer};
 use crate::checkpoint::{Checkpoint, cosigner_key, log_key};
-use crate::note::{Note, NoteError, NoteSignature};
-use crate::signature::{Signature, SigningKey};
+use crate::cose_receipt::{CoseProof, CoseReceipt, Head};
+use crate::note::{KeyName, Note, NoteError, NoteSignature};
+use crate::signature::{Signature, SigningKey, verify_note};
 use crate::validator::{Validator, ValidatorSet};
-use crate::{ParticipantName, Size, Time, TreeHash};
+use crate::{KeyId, ParticipantName, Size, Time, TreeHash};
 use std::collections::BTreeMap;
 
 /// One validator's signatures over one checkpoint.
@@ -31,7 +32,7 @@ pub struct Cosignature {
     pub seconds: u64,
     /// Cosignature over time and text.
     pub cosigner: Signature,
-    /// Signature of a COSE receipt over the same root.
+    /// Signature of a COSE receipt over the same root and time ([`crate::cose_receipt`]).
     pub cose: Option<Signature>,
 }
 
@@ -113,6 +114,27 @@ impl Cosignature {
         })
     }
 
+    /// Adds the signature of COSE receipts under the same root; to be called for what [`Self::sign`]
+    /// gave for this checkpoint.
+    #[must_use]
+    pub fn with_cose(mut self, checkpoint: &Checkpoint, key: &SigningKey) -> Self {
+        let head = self.cose_head(&checkpoint.origin, key.public_key().id());
+        self.cose = Some(head.sign(&self.root, key));
+        self
+    }
+
+    /// What the signature of COSE receipts covers beside the root.
+    #[must_use]
+    pub fn cose_head(&self, origin: &KeyName, key: KeyId) -> Head {
+        Head {
+            origin: origin.clone(),
+            validator: self.validator.clone(),
+            key,
+            size: self.size,
+            seconds: self.seconds,
+        }
+    }
+
     /// The bytes of the record.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
@@ -173,6 +195,11 @@ impl Cosignature {
         };
         log.verify(&text, &lines.log).map_err(broken)?;
         cosigner.verify(&text, &lines.cosigner).map_err(broken)?;
+        if let Some(cose) = &self.cose {
+            let head = self.cose_head(&checkpoint.origin, validator.cose.id());
+            verify_note(&validator.cose, &head.sign_bytes(&checkpoint.root), cose)
+                .map_err(broken)?;
+        }
         Ok(lines)
     }
 }
@@ -296,6 +323,24 @@ impl Gathering {
     #[must_use]
     pub fn full_note(&self) -> Option<Note> {
         self.note_of(self.counted.len(), self.counted.len())
+    }
+
+    /// The COSE receipts that carry `proof` under this checkpoint: of exactly a quorum, those first
+    /// in the order of names. None before a quorum has sent COSE signatures.
+    #[must_use]
+    pub fn cose_receipts(&self, proof: &CoseProof) -> Option<Vec<CoseReceipt>> {
+        let origin = &self.checkpoint.origin;
+        let receipt = |record: &Cosignature| {
+            let key = self.set.get(&record.validator)?.cose.id();
+            Some(CoseReceipt {
+                head: record.cose_head(origin, key),
+                proof: proof.clone(),
+                signature: record.cose?,
+            })
+        };
+        let quorum = self.set.quorum();
+        let receipts: Vec<_> = self.records().filter_map(receipt).take(quorum).collect();
+        (receipts.len() == quorum).then_some(receipts)
     }
 
     fn note_of(&self, logs: usize, cosigners: usize) -> Option<Note> {

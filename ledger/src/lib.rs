@@ -9,6 +9,8 @@ pub mod cbor;
 pub mod certificate;
 pub mod checkpoint;
 pub mod commitment;
+pub mod consistency;
+pub mod cose_receipt;
 pub mod cosignature;
 pub mod error;
 pub mod event;

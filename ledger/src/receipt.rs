@@ -6,7 +6,8 @@
 //! by nobody. A plain signed-note reader checks one log key and no quorum: [`VerifiedReceipt`]
 //! says which keys were checked here.
 
-use crate::checkpoint::{parse_decimal, parse_hash};
+use crate::checkpoint::parse_decimal;
+use crate::consistency::parse_hashes;
 use crate::merkle::{ProofError, leaf_hash, verify_inclusion};
 use crate::note::{Note, NoteError};
 use crate::policy::{Distrust, PolicyRange, VerifiedCheckpoint};
@@ -140,7 +141,7 @@ impl Receipt {
             .and_then(|rest| rest.strip_prefix('\n'));
         let (extra, rest) = parse_extra(rest.ok_or(ReceiptError::Header)?)?;
         let (index, rest) = parse_index(rest).ok_or(ReceiptError::Index)?;
-        let (proof, rest) = parse_proof(rest)?;
+        let (proof, rest) = parse_hashes(rest, Self::MAX_HASHES).ok_or(ReceiptError::Proof)?;
         Ok(Self {
             index,
             proof,
@@ -166,21 +167,6 @@ fn parse_extra(text: &str) -> Result<(Option<Vec<u8>>, &str), ReceiptError> {
 fn parse_index(text: &str) -> Option<(Index, &str)> {
     let (line, rest) = text.strip_prefix("index ")?.split_once('\n')?;
     Some((Index(parse_decimal(line)?), rest))
-}
-
-fn parse_proof(mut text: &str) -> Result<(Vec<TreeHash>, &str), ReceiptError> {
-    let mut proof = Vec::new();
-    loop {
-        let (line, rest) = text.split_once('\n').ok_or(ReceiptError::Proof)?;
-        text = rest;
-        if line.is_empty() {
-            return Ok((proof, text));
-        }
-        if proof.len() == Receipt::MAX_HASHES {
-            return Err(ReceiptError::Proof);
-        }
-        proof.push(parse_hash(line).ok_or(ReceiptError::Proof)?);
-    }
 }
 
 impl fmt::Display for Receipt {

@@ -14,7 +14,7 @@ mod tree;
 
 pub use frontier::{Frontier, FrontierError};
 pub use proof::{
-    NoProof, ProofError, consistency_proof, inclusion_proof, root_from_inclusion,
-    verify_consistency, verify_inclusion,
+    NoProof, ProofError, consistency_proof, inclusion_proof, root_from_consistency,
+    root_from_inclusion, verify_consistency, verify_inclusion,
 };
 pub use tree::{Leaves, NodeReader, empty_root, leaf_hash, node_hash, root_at, root_of_leaves};

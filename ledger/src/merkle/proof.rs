@@ -120,9 +120,31 @@ pub fn verify_consistency(
     new_root: &TreeHash,
     proof: &[TreeHash],
 ) -> Result<(), ProofError> {
+    let found = root_from_consistency(old, old_root, new, proof)?;
+    if found == *new_root {
+        Ok(())
+    } else {
+        Err(ProofError::Root)
+    }
+}
+
+/// The root of the tree of `new` leaves to which `proof` leads from the `old` leaves of `old_root`,
+/// for whoever does not know it yet and checks a signature over it. Equal sizes need an empty proof
+/// and give the same root.
+///
+/// # Errors
+///
+/// [`ProofError`] says what is wrong with the proof.
+pub fn root_from_consistency(
+    old: Size,
+    old_root: &TreeHash,
+    new: Size,
+    proof: &[TreeHash],
+) -> Result<TreeHash, ProofError> {
     check_sizes(old, new)?;
     if old == new {
-        return check_equal(old_root, new_root, proof);
+        let empty = proof.is_empty().then_some(*old_root);
+        return empty.ok_or(ProofError::Length);
     }
     let (first, rest) = if old.0.is_power_of_two() {
         (old_root, proof)
@@ -130,8 +152,8 @@ pub fn verify_consistency(
         proof.split_first().ok_or(ProofError::Length)?
     };
     let (old_found, new_found) = roots_from_consistency(old, new, first, rest)?;
-    if old_found == *old_root && new_found == *new_root {
-        Ok(())
+    if old_found == *old_root {
+        Ok(new_found)
     } else {
         Err(ProofError::Root)
     }
@@ -145,17 +167,6 @@ fn check_sizes(old: Size, new: Size) -> Result<(), ProofError> {
         Err(ProofError::Shrunk { old, new })
     } else {
         Ok(())
-    }
-}
-
-fn check_equal(old: &TreeHash, new: &TreeHash, proof: &[TreeHash]) -> Result<(), ProofError> {
-    if !proof.is_empty() {
-        return Err(ProofError::Length);
-    }
-    if old == new {
-        Ok(())
-    } else {
-        Err(ProofError::Root)
     }
 }
 

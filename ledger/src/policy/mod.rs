@@ -13,8 +13,12 @@ use crate::{PolicyHash, Size};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+mod chain;
+mod cose;
 mod parse;
 
+pub use chain::{ChainError, Link, Policies, PolicyChain, Turn};
+pub use cose::{CoseKeys, NoCoseKeys};
 pub use parse::PolicyError;
 
 /// A policy file, read.
@@ -288,6 +292,12 @@ impl PolicyRange {
     #[must_use]
     pub const fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// The first and the last size for which it stands.
+    #[must_use]
+    pub const fn sizes(&self) -> (Size, Size) {
+        (self.first, self.last)
     }
 
     /// Whether the policy stands for logs of that size.

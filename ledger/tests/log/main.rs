@@ -2,7 +2,10 @@
 //! implementations and the project's own golden files.
 
 mod certificates;
+mod chain;
 mod checkpoints;
+mod consistency;
+mod cose;
 mod merkle_oracles;
 mod merkle_vectors;
 mod notes;
