@@ -30,6 +30,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Verify(VerifyArgs),
     Receipt(ReceiptArgs),
+    Witness(crate::witness::args::WitnessArgs),
 }
 
 /// Audit a whole ledger from its published files: every hash, signature, quorum, rule and seal.

@@ -33,6 +33,7 @@ mod tier;
 mod tiles;
 mod verdict;
 mod verify;
+mod witness;
 
 use clap::Parser;
 use std::ffi::OsString;
@@ -65,5 +66,6 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     ExitCode::from(match cli.command {
         cli::Command::Verify(args) => verify::run(&args),
         cli::Command::Receipt(args) => receipt::run(&args),
+        cli::Command::Witness(args) => witness::run(&args),
     })
 }

@@ -16,7 +16,7 @@ mod name;
 pub use error::GenesisError;
 pub use name::NetworkName;
 
-use crate::note::KeyName;
+use crate::note::{KeyName, NoteKey, VerifierKey};
 use crate::policy::Policy;
 use crate::rules::{Participant, RULES_VERSION};
 use crate::signature::PublicKey;
@@ -146,6 +146,14 @@ impl Genesis {
     #[must_use]
     pub const fn validators(&self) -> &ValidatorSet {
         &self.spec.validators
+    }
+
+    /// The key by which checkpoints handed to outside witnesses are judged (note type 0x01, name =
+    /// origin), if the network has one.
+    #[must_use]
+    pub fn publisher_key(&self) -> Option<VerifierKey> {
+        let key = NoteKey::Ed25519(self.spec.publisher?);
+        Some(VerifierKey::new(self.origin.clone(), key))
     }
 
     /// The rules of the first heights.

@@ -29,6 +29,7 @@ pub mod signature;
 pub mod state;
 mod text;
 pub mod validator;
+pub mod witness;
 
 pub use commitment::Commitment;
 pub use error::{ParseError, ReadFailed};

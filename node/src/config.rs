@@ -5,6 +5,7 @@
 //! explains each of them.
 
 mod documented;
+mod witness;
 
 use medanchor_ledger::ParticipantName;
 use medanchor_network::limits::{MAX_EVENT_BATCH_BYTES, MAX_EVENT_BYTES};
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+pub use witness::Witness;
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +62,9 @@ pub struct Config {
     /// Connections to other nodes.
     #[serde(default)]
     pub p2p: P2p,
+    /// Outside witnesses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub witness: Vec<Witness>,
 }
 
 /// `[http]`: the HTTP service.
@@ -281,6 +286,7 @@ impl Config {
             store: Store::default(),
             log: Log::default(),
             p2p: P2p::default(),
+            witness: Vec::new(),
         }
     }
 
@@ -337,6 +343,7 @@ impl Config {
             return Err(format!("{key} is 0; give a number above 0"));
         }
         self.check_bytes()?;
+        witness::check(&self.witness)?;
         let block = self.consensus.max_block_bytes;
         if !(16 * 1024..=2 * 1024 * 1024).contains(&block) {
             return Err(format!(

@@ -23,16 +23,19 @@ pub enum Purpose {
     Cose,
     /// The node's identity towards its peers.
     P2p,
+    /// Checkpoints handed to outside witnesses; one home of a network has it.
+    Publisher,
 }
 
 impl Purpose {
     /// Every purpose, in the order in which people read them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Consensus,
         Self::Log,
         Self::Cosigner,
         Self::Cose,
         Self::P2p,
+        Self::Publisher,
     ];
 
     /// The purposes of a validator's keys in the genesis.
@@ -47,6 +50,7 @@ impl Purpose {
             Self::Cosigner => "cosigner",
             Self::Cose => "cose",
             Self::P2p => "p2p",
+            Self::Publisher => "publisher",
         }
     }
 

@@ -25,3 +25,4 @@ pub mod reads;
 pub mod run;
 pub mod sequence;
 pub mod votes;
+pub mod witness;

@@ -58,6 +58,14 @@ fn describe() {
         "medanchor_events_rejected_total",
         "Events refused by a rule"
     );
+    metrics::describe_gauge!(
+        "medanchor_witness_size",
+        "Entries under the checkpoint that an outside witness cosigned last"
+    );
+    metrics::describe_counter!(
+        "medanchor_witness_answers_total",
+        "Answers of an outside witness, by status or trouble"
+    );
     metrics::describe_counter!("medanchor_misbehaviour_total", "Proofs of double signing");
     metrics::describe_counter!(
         "medanchor_http_requests_total",

@@ -67,6 +67,8 @@ pub struct Founding {
     pub name: NetworkName,
     /// Its institutions.
     pub institutions: Vec<Institution>,
+    /// The institution whose node hands checkpoints to outside witnesses, if one does.
+    pub publisher: Option<ParticipantName>,
     /// The ports of its nodes.
     pub ports: Ports,
     /// The time of height 0.
@@ -123,6 +125,12 @@ pub enum FoundingError {
         /// Its name.
         name: ParticipantName,
     },
+    /// The publisher runs no node.
+    #[error("{name} runs no node, so it cannot be the publisher; name a validator or a follower")]
+    Publisher {
+        /// The name.
+        name: ParticipantName,
+    },
     /// There are not enough ports above the first one.
     #[error("there are not enough ports from {first} upwards; choose a lower first port")]
     Ports {
@@ -164,6 +172,7 @@ impl Founding {
         let mut participants = BTreeMap::new();
         let mut nodes = Vec::new();
         let mut peers = Vec::new();
+        let mut publisher = None;
         let mut ports = ports.into_iter();
         for institution in self.sorted() {
             let name = &institution.name;
@@ -177,6 +186,9 @@ impl Founding {
             let (http, p2p) = (next_port(&mut ports), next_port(&mut ports));
             let made = make_keys(&home, institution)?;
             validators.extend(made.validator);
+            if self.publisher.as_ref() == Some(name) {
+                publisher = Some(make_key(&home, Purpose::Publisher)?);
+            }
             peers.push(Peer {
                 name: name.clone(),
                 key: hex::encode(made.p2p.as_bytes()),
@@ -191,7 +203,7 @@ impl Founding {
                 p2p,
             });
         }
-        let genesis = self.genesis(validators, participants)?;
+        let genesis = self.genesis(validators, participants, publisher)?;
         for node in &nodes {
             write_home(node, &peers, &genesis)?;
         }
@@ -231,6 +243,12 @@ impl Founding {
         if !(1..=ValidatorSet::MAX).contains(&validators) {
             return Err(ValidatorSetError::Count { found: validators }.into());
         }
+        if let Some(name) = &self.publisher {
+            let runs = |one: &Institution| one.name == *name && one.part != Part::Participant;
+            if !self.institutions.iter().any(runs) {
+                return Err(FoundingError::Publisher { name: name.clone() });
+            }
+        }
         let files = ["genesis", "policy"].map(|name| dir.join(name));
         let homes = sorted.iter().map(|one| dir.join(one.name.as_str()));
         match files.into_iter().chain(homes).find(|path| path.exists()) {
@@ -266,6 +284,7 @@ impl Founding {
         &self,
         validators: Vec<Validator>,
         participants: BTreeMap<ParticipantName, Participant>,
+        publisher: Option<PublicKey>,
     ) -> Result<Genesis, FoundingError> {
         let validators = ValidatorSet::new(validators)?;
         let threshold = u16::try_from(quorum(validators.len())).unwrap_or(u16::MAX);
@@ -279,7 +298,7 @@ impl Founding {
             validators,
             participants,
             authorities: Authorities { threshold, names },
-            publisher: None,
+            publisher,
         })?)
     }
 }
@@ -354,13 +373,15 @@ struct MadeKeys {
     validator: Option<Validator>,
 }
 
+fn make_key(home: &Home, purpose: Purpose) -> Result<PublicKey, FoundingError> {
+    let key = SecretKey::generate(purpose)?;
+    key.write(&home.keys())?;
+    Ok(key.public())
+}
+
 fn make_keys(home: &Home, institution: &Institution) -> Result<MadeKeys, FoundingError> {
     make_folder(&home.keys())?;
-    let make = |purpose| -> Result<PublicKey, FoundingError> {
-        let key = SecretKey::generate(purpose)?;
-        key.write(&home.keys())?;
-        Ok(key.public())
-    };
+    let make = |purpose| make_key(home, purpose);
     let p2p = make(Purpose::P2p)?;
     if institution.part != Part::Validator {
         return Ok(MadeKeys {

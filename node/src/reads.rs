@@ -5,7 +5,7 @@
 
 use crate::chain::Shared;
 use crate::config::Config;
-use crate::http::service::{PeerStatus, Reads, Status};
+use crate::http::service::{PeerStatus, Published, Reads, Status};
 use bytes::Bytes;
 use medanchor_ledger::execute::View;
 use medanchor_ledger::merkle::bundle::BundleId;
@@ -29,6 +29,30 @@ impl LedgerReads {
     #[must_use]
     pub const fn new(shared: Arc<Shared>, config: Config) -> Self {
         Self { shared, config }
+    }
+
+    /// An entry's receipt under this checkpoint, if it covers it.
+    fn receipt_under(
+        &self,
+        published: Option<Published>,
+        index: Index,
+    ) -> Result<Option<String>, ReadFailed> {
+        let Some(published) = published.filter(|published| index.0 < published.checkpoint.size.0)
+        else {
+            return Ok(None);
+        };
+        let size = published.checkpoint.size;
+        let proof = inclusion_proof(&self.shared.store.nodes(), index, size)
+            .map_err(|error| ReadFailed(Box::new(error)))?;
+        let checkpoint =
+            Note::parse(&published.note).map_err(|error| ReadFailed(Box::new(error)))?;
+        let receipt = Receipt {
+            index,
+            proof,
+            checkpoint,
+            extra: None,
+        };
+        Ok(Some(receipt.to_string()))
     }
 
     fn peers(&self) -> Vec<PeerStatus> {
@@ -59,23 +83,11 @@ impl Reads for LedgerReads {
     }
 
     fn receipt(&self, index: Index) -> Result<Option<String>, ReadFailed> {
-        let published = self.shared.published.borrow().clone();
-        let Some(published) = published.filter(|published| index.0 < published.checkpoint.size.0)
-        else {
-            return Ok(None);
-        };
-        let size = published.checkpoint.size;
-        let proof = inclusion_proof(&self.shared.store.nodes(), index, size)
-            .map_err(|error| ReadFailed(Box::new(error)))?;
-        let checkpoint =
-            Note::parse(&published.note).map_err(|error| ReadFailed(Box::new(error)))?;
-        let receipt = Receipt {
-            index,
-            proof,
-            checkpoint,
-            extra: None,
-        };
-        Ok(Some(receipt.to_string()))
+        self.receipt_under(self.shared.published.borrow().clone(), index)
+    }
+
+    fn witnessed_receipt(&self, index: Index) -> Result<Option<String>, ReadFailed> {
+        self.receipt_under(self.shared.witnessed.borrow().clone(), index)
     }
 
     fn seal(&self, height: Height) -> Result<Option<Seal>, ReadFailed> {
@@ -153,6 +165,7 @@ impl Reads for LedgerReads {
             pool_events,
             pool_bytes,
             peers: self.peers(),
+            witnesses: self.shared.witnesses(),
         }
     }
 

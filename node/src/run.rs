@@ -18,9 +18,10 @@ use crate::{http, logging};
 use medanchor_network::{Handle, Network};
 use medanchor_store::{HomeLock, StoreError};
 use metrics_exporter_prometheus::PrometheusHandle;
+pub use prepare::read_genesis;
 use prepare::{
-    connection_limits, limits, listen, network_config, newest_published, open_store, part_of,
-    read_genesis, service, signing_keys, start_fatal,
+    connection_limits, feed_witnesses, limits, listen, network_config, newest_published,
+    newest_witnessed, open_store, part_of, publisher_key, service, signing_keys, start_fatal,
 };
 use signals::Signals;
 use std::sync::Arc;
@@ -171,6 +172,7 @@ impl Node {
             .map(|v| signing_keys(home, v))
             .transpose()?
             .unzip();
+        let publisher_key = publisher_key(home, config, &genesis)?;
         let network = network_config(home, config, &genesis, consensus)?;
         let listener = listen(config).await?;
         let http = listener
@@ -178,7 +180,8 @@ impl Node {
             .map_err(|e| Fatal::new(Exit::Failure, e.to_string()))?;
         crate::votes::require(home, genesis.validators().get(&config.name).is_some())?;
         let store = open_store(lock, config, &genesis).await?;
-        let published = newest_published(&store)?;
+        let published = newest_published(&store, &genesis)?;
+        let witnessed = newest_witnessed(&store)?;
         let (stop, stopped) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared::new(
             genesis,
@@ -190,6 +193,7 @@ impl Node {
             watch::channel(published).0,
             stop,
         ));
+        shared.witnessed.send_replace(witnessed);
         let no_thread = |e: std::io::Error| Fatal::new(Exit::Failure, format!("no thread: {e}"));
         let (publisher, inbox) = Publisher::new();
         let interval = Duration::from_millis(config.store.publish_interval_ms);
@@ -207,6 +211,7 @@ impl Node {
         let _ = shared.network.set(network.clone());
         let cancel = CancellationToken::new();
         tokio::spawn(tasks::resend(Arc::clone(&shared), cancel.clone()));
+        feed_witnesses(&shared, config, publisher_key, home, &cancel)?;
         let service = service(&shared, config, admission, metrics, &cancel, home);
         let limits = connection_limits(config);
         let serving = tokio::spawn(http::server::serve(

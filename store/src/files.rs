@@ -19,6 +19,16 @@ pub(crate) fn write_aside(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     fs::rename(&aside, path).map_err(|error| StoreError::io("rename", &aside, error))
 }
 
+/// Writes a small file: under its name whole and durable when this returns, or as it was before.
+///
+/// # Errors
+///
+/// When the disk fails; the file may be the new one then, whole.
+pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    write_aside(path, bytes)?;
+    sync_folder(path.parent().unwrap_or(Path::new(".")))
+}
+
 fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut file = File::create(path)?;
     file.write_all(bytes)?;
@@ -38,7 +48,11 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
 }
 
 /// Makes a folder and all above it, durably; nothing to do if it is there.
-pub(crate) fn make_folder(folder: &Path) -> Result<(), StoreError> {
+///
+/// # Errors
+///
+/// When the disk fails.
+pub fn make_folder(folder: &Path) -> Result<(), StoreError> {
     if folder.is_dir() {
         return Ok(());
     }

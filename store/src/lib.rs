@@ -27,6 +27,7 @@ mod view;
 mod window;
 
 pub use error::StoreError;
+pub use files::{make_folder, write_durably};
 pub use journal::{Journal, StoredBlock, Undecided};
 pub use limit::raise_open_files;
 pub use lock::HomeLock;

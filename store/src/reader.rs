@@ -53,6 +53,15 @@ impl LogReader {
         read_bounded(&self.folder.join("checkpoint"), Note::MAX_BYTES as u64)
     }
 
+    /// The bytes of `witnessed`, a signed note; `None` before the first.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read or is too large.
+    pub fn witnessed(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        read_bounded(&self.folder.join("witnessed"), Note::MAX_BYTES as u64)
+    }
+
     /// The bytes of `genesis`.
     ///
     /// # Errors

@@ -221,6 +221,26 @@ impl Store {
         self.shared.marks.published(height)
     }
 
+    /// Replaces the note of the published checkpoint by one of the same checkpoint with further
+    /// signatures; false if that is no longer the published size.
+    ///
+    /// # Errors
+    ///
+    /// When the disk fails.
+    pub fn add_to_checkpoint(&self, size: Size, note: &[u8]) -> Result<bool, StoreError> {
+        self.shared.log.add_to_checkpoint(size, note)
+    }
+
+    /// Keeps the newest checkpoint that outside witnesses cosigned as `log/witnessed`, durably. One
+    /// thread at a time.
+    ///
+    /// # Errors
+    ///
+    /// When the disk fails.
+    pub fn keep_witnessed(&self, note: &[u8]) -> Result<(), StoreError> {
+        self.shared.log.keep_witnessed(note)
+    }
+
     /// The size of the published checkpoint; 0 before the first.
     #[must_use]
     pub fn published(&self) -> Size {

@@ -3,8 +3,8 @@
 use crate::client::Client;
 use crate::workload::Author;
 use anyhow::{Context, Result, bail};
-use medanchor_ledger::Time;
 use medanchor_ledger::rules::Role;
+use medanchor_ledger::{ParticipantName, Time};
 use medanchor_node::config::Config;
 use medanchor_node::network::{Founding, Institution, Layout, NodeHome, Part, Ports};
 use medanchor_node::process::{NodeProcess, ProcessError};
@@ -281,6 +281,18 @@ impl Network {
 /// # Errors
 /// If its files cannot be made.
 pub fn found(dir: &Path, validators: usize) -> Result<Layout> {
+    found_as(dir, validators, None)
+}
+
+/// As [`found`], with the first validator as the publisher.
+///
+/// # Errors
+/// If its files cannot be made.
+pub fn found_with_publisher(dir: &Path, validators: usize) -> Result<Layout> {
+    found_as(dir, validators, Some(NAMES[0].parse()?))
+}
+
+fn found_as(dir: &Path, validators: usize, publisher: Option<ParticipantName>) -> Result<Layout> {
     let institution = |name: &&str| -> Result<Institution> {
         Ok(Institution {
             name: name.parse()?,
@@ -294,6 +306,7 @@ pub fn found(dir: &Path, validators: usize) -> Result<Layout> {
     let founding = Founding {
         name: "scenario".parse()?,
         institutions: names.iter().map(institution).collect::<Result<_>>()?,
+        publisher,
         ports: Ports::Free,
         time: now()?,
     };

@@ -27,6 +27,7 @@ fn an_event_posted_at_a_follower_is_anchored_and_the_follower_has_its_receipt() 
             institution("follower", Part::Follower)?,
             institution("validator", Part::Validator)?,
         ],
+        publisher: None,
         ports: Ports::Free,
         time: Shared::clock(),
     };

@@ -155,6 +155,7 @@ impl City {
         let founding = Founding {
             name: "roles".parse()?,
             institutions: members.iter().map(institution).collect::<Result<_>>()?,
+            publisher: None,
             ports: Ports::Free,
             time: Time(u64::try_from(now)?),
         };

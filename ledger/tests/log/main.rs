@@ -14,3 +14,4 @@ mod receipts;
 mod signatures;
 mod support;
 mod tiles;
+mod witnesses;

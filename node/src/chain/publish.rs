@@ -184,9 +184,11 @@ impl Publishing {
         metrics::gauge!("medanchor_published_size").set(checkpoint.size.0 as f64);
         let size = checkpoint.size;
         let note = bytes::Bytes::from(note);
-        self.shared
-            .published
-            .send_replace(Some(Published { checkpoint, note }));
+        self.shared.published.send_replace(Some(Published {
+            checkpoint,
+            served: note.clone(),
+            note,
+        }));
         while let Some((_, events)) = self.unpublished.pop_front_if(|(after, _)| *after <= size) {
             self.shared.outcomes.published(events);
         }

@@ -6,6 +6,7 @@ use crate::cosign::Cosigners;
 use crate::exit::{Exit, Fatal};
 use crate::http::service::{BlockNotice, Published};
 use crate::outcomes::Outcomes;
+use crate::witness::WitnessStatus;
 use bytes::Bytes;
 use medanchor_ledger::cosignature::Cosignature;
 use medanchor_ledger::execute::{SignerKeys, View};
@@ -77,6 +78,10 @@ pub struct Shared {
     pub blocks: broadcast::Sender<BlockNotice>,
     /// The newest published checkpoint; the publisher alone sends.
     pub published: watch::Sender<Option<Published>>,
+    /// The newest checkpoint that outside witnesses cosigned; the feeder alone sends.
+    pub witnessed: watch::Sender<Option<Published>>,
+    /// How the outside witnesses are; the feeder alone writes.
+    witnesses: Mutex<Vec<WitnessStatus>>,
     /// Why the node must stop; the first reason counts.
     pub stop: mpsc::UnboundedSender<Stop>,
     /// Keys of signers, as of the last block that may have changed them.
@@ -113,6 +118,8 @@ impl Shared {
             network: OnceLock::new(),
             blocks: broadcast::channel(256).0,
             published,
+            witnessed: watch::channel(None).0,
+            witnesses: Mutex::default(),
             stop,
             keys: RwLock::default(),
         }
@@ -137,6 +144,19 @@ impl Shared {
         self.cosigners
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How the outside witnesses are.
+    #[must_use]
+    pub fn witnesses(&self) -> Vec<WitnessStatus> {
+        let witnesses = self.witnesses.lock();
+        witnesses.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Says how the outside witnesses are.
+    pub fn set_witnesses(&self, status: Vec<WitnessStatus>) {
+        let witnesses = self.witnesses.lock();
+        *witnesses.unwrap_or_else(PoisonError::into_inner) = status;
     }
 
     fn data(&self) -> PathBuf {

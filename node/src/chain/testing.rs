@@ -68,6 +68,7 @@ fn found(folder: &TempDir) -> (Arc<Shared>, mpsc::UnboundedReceiver<Stop>) {
             roles: vec![Role::Hospital],
             part: Runs::Validator,
         }],
+        publisher: None,
         ports: Ports::From(20_000),
         time: Time(1),
     };

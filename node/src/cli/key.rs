@@ -1,9 +1,13 @@
 //! `medanchor key`: a home's public keys.
 
+use crate::config::Config;
 use crate::exit::{Exit, Fatal};
 use crate::home::Home;
 use crate::keys::{Purpose, SecretKey};
 use crate::output::say;
+use crate::run::read_genesis;
+use medanchor_ledger::note::{NoteKey, VerifierKey};
+use medanchor_ledger::signature::PublicKey;
 use std::path::PathBuf;
 
 /// Show a home's public keys
@@ -20,8 +24,12 @@ pub enum Command {
         /// The node's home
         #[arg(long, env = "MEDANCHOR_HOME")]
         home: PathBuf,
-        /// consensus, log, cosigner, cose or p2p
+        /// consensus, log, cosigner, cose, p2p or publisher
         purpose: String,
+        /// As a C2SP verifier key (name+id+base64), which witnesses and policy files want; for log,
+        /// cosigner and publisher
+        #[arg(long)]
+        note: bool,
     },
 }
 
@@ -32,7 +40,11 @@ pub enum Command {
 pub fn run(command: &Command) -> Result<Exit, Fatal> {
     match command {
         Command::List { home } => list(&Home::new(home)),
-        Command::Show { home, purpose } => show(&Home::new(home), purpose),
+        Command::Show {
+            home,
+            purpose,
+            note,
+        } => show(&Home::new(home), purpose, *note),
     }
 }
 
@@ -59,7 +71,7 @@ fn list(home: &Home) -> Result<Exit, Fatal> {
     Err(Fatal::new(Exit::Keys, message))
 }
 
-fn show(home: &Home, word: &str) -> Result<Exit, Fatal> {
+fn show(home: &Home, word: &str, note: bool) -> Result<Exit, Fatal> {
     let purpose = Purpose::ALL
         .into_iter()
         .find(|purpose| purpose.as_str() == word);
@@ -73,11 +85,35 @@ fn show(home: &Home, word: &str) -> Result<Exit, Fatal> {
             format!("{word:?} is no key; use {}", known.join(", ")),
         )
     })?;
-    say(format_args!(
-        "{}",
-        hex::encode(read(home, purpose)?.public().as_bytes())
-    ))?;
+    let public = read(home, purpose)?.public();
+    if note {
+        say(format_args!("{}", verifier_key(home, purpose, public)?))?;
+    } else {
+        say(format_args!("{}", hex::encode(public.as_bytes())))?;
+    }
     Ok(Exit::Success)
+}
+
+/// The key as notes name it.
+fn verifier_key(home: &Home, purpose: Purpose, key: PublicKey) -> Result<VerifierKey, Fatal> {
+    let genesis = read_genesis(home)?;
+    let origin = genesis.origin();
+    match purpose {
+        Purpose::Log | Purpose::Publisher => {
+            Ok(VerifierKey::new(origin.clone(), NoteKey::Ed25519(key)))
+        }
+        Purpose::Cosigner => {
+            let config = Config::read(&home.config())
+                .map_err(|e| Fatal::new(Exit::Config, e.to_string()))?;
+            let name = origin.join(config.name.as_str());
+            let name = name.map_err(|e| Fatal::new(Exit::Keys, e.to_string()))?;
+            Ok(VerifierKey::new(name, NoteKey::Cosigner(key)))
+        }
+        _ => Err(Fatal::new(
+            Exit::Usage,
+            format!("the {purpose} key signs no notes; use log, cosigner or publisher"),
+        )),
+    }
 }
 
 fn read(home: &Home, purpose: Purpose) -> Result<SecretKey, Fatal> {

@@ -6,6 +6,7 @@ use crate::chain::Shared;
 use crate::exit::{Exit, Fatal};
 use crate::network::{Founding, Institution, Layout, Part, Ports};
 use crate::output::{PrintError, say};
+use medanchor_ledger::ParticipantName;
 use medanchor_ledger::rules::Role;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -32,6 +33,7 @@ Example:
 
 The same as a file for --spec:
   name = \"city\"
+  publisher = \"north-hospital\"   # may be left out: who feeds outside witnesses
   [[institution]]
   name = \"north-hospital\"
   roles = [\"hospital\"]
@@ -45,7 +47,7 @@ pub struct New {
     #[arg(long)]
     dir: PathBuf,
     /// A file that lists name and institutions
-    #[arg(long, conflicts_with_all = ["name", "validators", "followers", "participants"])]
+    #[arg(long, conflicts_with_all = ["name", "validators", "followers", "participants", "publisher"])]
     spec: Option<PathBuf>,
     /// The network's name: 1 to 64 of a-z, 0-9, dots and hyphens
     #[arg(long, default_value = "medanchor")]
@@ -59,6 +61,10 @@ pub struct New {
     /// An institution that posts at another's node
     #[arg(long = "participant", value_name = "NAME:ROLES")]
     participants: Vec<String>,
+    /// The institution whose node hands checkpoints to outside witnesses; one of those that run a
+    /// node. Its home gets the publisher key, and the genesis names it for the life of the network
+    #[arg(long, value_name = "NAME")]
+    publisher: Option<String>,
     /// The first of the nodes' ports on 127.0.0.1; 0 takes whatever is free now
     #[arg(long, default_value_t = 8480)]
     first_port: u16,
@@ -71,6 +77,7 @@ pub struct New {
 #[serde(deny_unknown_fields)]
 struct Spec {
     name: String,
+    publisher: Option<String>,
     institution: Vec<SpecInstitution>,
 }
 
@@ -108,12 +115,14 @@ pub fn run(command: Command) -> Result<Exit, Fatal> {
 }
 
 fn found(new: &New) -> Result<Exit, Fatal> {
-    let (name, institutions) = institutions(new)?;
+    let (name, institutions, publisher) = institutions(new)?;
+    let publisher = publisher.map(|name| participant_name(&name)).transpose()?;
     let founding = Founding {
         name: name
             .parse()
             .map_err(|error| usage(format!("{name:?}: {error}")))?,
         institutions,
+        publisher,
         ports: if new.first_port == 0 {
             Ports::Free
         } else {
@@ -138,7 +147,9 @@ fn found(new: &New) -> Result<Exit, Fatal> {
     Ok(Exit::Success)
 }
 
-fn institutions(new: &New) -> Result<(String, Vec<Institution>), Fatal> {
+type Named = (String, Vec<Institution>, Option<String>);
+
+fn institutions(new: &New) -> Result<Named, Fatal> {
     if let Some(path) = &new.spec {
         let text = std::fs::read_to_string(path)
             .map_err(|e| usage(format!("cannot read {}: {e}", path.display())))?;
@@ -149,7 +160,7 @@ fn institutions(new: &New) -> Result<(String, Vec<Institution>), Fatal> {
             .into_iter()
             .map(of_spec)
             .collect::<Result<_, _>>()?;
-        return Ok((spec.name, all));
+        return Ok((spec.name, all, spec.publisher));
     }
     let parts = [
         (&new.validators, Part::Validator),
@@ -159,7 +170,8 @@ fn institutions(new: &New) -> Result<(String, Vec<Institution>), Fatal> {
     let all = parts
         .into_iter()
         .flat_map(|(list, part)| list.iter().map(move |text| of_text(text, part)));
-    Ok((new.name.clone(), all.collect::<Result<_, _>>()?))
+    let all = all.collect::<Result<_, _>>()?;
+    Ok((new.name.clone(), all, new.publisher.clone()))
 }
 
 fn of_spec(spec: SpecInstitution) -> Result<Institution, Fatal> {
@@ -186,12 +198,15 @@ fn institution<'a>(
     part: Part,
 ) -> Result<Institution, Fatal> {
     Ok(Institution {
-        name: name
-            .parse()
-            .map_err(|error| usage(format!("{name:?}: {error}")))?,
+        name: participant_name(name)?,
         roles: roles.map(role).collect::<Result<_, _>>()?,
         part,
     })
+}
+
+fn participant_name(name: &str) -> Result<ParticipantName, Fatal> {
+    name.parse()
+        .map_err(|error| usage(format!("{name:?}: {error}")))
 }
 
 fn role(word: &str) -> Result<Role, Fatal> {
@@ -214,6 +229,11 @@ fn print(layout: &Layout) -> Result<(), PrintError> {
         "  policy   {}",
         layout.dir.join("policy").display()
     ))?;
+    if let Some(key) = layout.genesis.publisher_key() {
+        say(format_args!(
+            "  publisher key, for outside witnesses: {key}"
+        ))?;
+    }
     for node in &layout.nodes {
         let part = if node.validator { "votes" } else { "follows" };
         say(format_args!(
@@ -252,6 +272,7 @@ fn print_json(layout: &Layout) -> Result<(), PrintError> {
         "origin": layout.genesis.origin().to_string(),
         "genesis": layout.dir.join("genesis"),
         "policy": layout.dir.join("policy"),
+        "publisher": layout.genesis.publisher_key().map(|key| key.to_string()),
         "nodes": nodes,
     });
     say(format_args!("{all:#}"))

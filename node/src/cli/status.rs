@@ -105,5 +105,16 @@ fn print(url: &str, status: &NodeStatus) -> Result<(), PrintError> {
         };
         say(format_args!("  peer       {:<24} {mark}", peer.name))?;
     }
+    for witness in &status.witnesses {
+        let answer = match witness.answer.as_str() {
+            "" => "not asked yet",
+            "200" => "cosigns",
+            answer => answer,
+        };
+        say(format_args!(
+            "  witness    {:<24} {answer}, {} entries cosigned",
+            witness.name, witness.size
+        ))?;
+    }
     Ok(())
 }

@@ -165,6 +165,9 @@ impl Config {
         for peer in &self.p2p.peers {
             text.push_str(&peer.documented());
         }
+        for witness in &self.witness {
+            text.push_str(&witness.documented());
+        }
         text
     }
 }

@@ -40,6 +40,7 @@ impl World {
         let founding = Founding {
             name: "medanchor.demo".parse()?,
             institutions: cast::institutions()?,
+            publisher: None,
             ports: Ports::Free,
             time: now,
         };

@@ -28,7 +28,8 @@ fn file(content_type: &'static str, cache: &'static str, body: impl Into<Body>) 
 
 /// The newest checkpoint
 ///
-/// A signed note (C2SP tlog-checkpoint) with a quorum of cosignatures.
+/// A signed note (C2SP tlog-checkpoint) with a quorum of cosignatures, and with those of outside
+/// witnesses as they come.
 #[utoipa::path(get, path = "/checkpoint", responses(
     (status = 200, description = "The checkpoint", content_type = "text/plain", body = String),
     (status = 404, description = "None is published yet", body = Problem, content_type = "application/problem+json"),
@@ -38,7 +39,7 @@ pub async fn checkpoint(State(service): Shared) -> Result<Response, Problem> {
         .published
         .borrow()
         .as_ref()
-        .map(|published| published.note.clone());
+        .map(|published| published.served.clone());
     match note {
         Some(note) => Ok(file(TEXT, NEVER, note)),
         None => Err(Problem::new(
@@ -46,6 +47,28 @@ pub async fn checkpoint(State(service): Shared) -> Result<Response, Problem> {
             "no checkpoint is published yet; ask again soon",
         )),
     }
+}
+
+/// The newest checkpoint that outside witnesses cosigned
+///
+/// A signed note with a quorum of cosignatures, the publisher's signature and the cosignatures of
+/// outside witnesses (C2SP tlog-witness). It may be older than `/checkpoint`.
+#[utoipa::path(get, path = "/witnessed", responses(
+    (status = 200, description = "The checkpoint", content_type = "text/plain", body = String),
+    (status = 404, description = "No witness cosigned one here", body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn witnessed(State(service): Shared) -> Result<Response, Problem> {
+    let note = service
+        .witnessed
+        .borrow()
+        .as_ref()
+        .map(|it| it.served.clone());
+    note.map(|note| file(TEXT, NEVER, note)).ok_or_else(|| {
+        Problem::new(
+            Code::NotFound,
+            "no outside witness has cosigned a checkpoint at this node; ask the one that feeds them",
+        )
+    })
 }
 
 /// A tile or an entry bundle (C2SP tlog-tiles)

@@ -5,6 +5,7 @@ use super::rate::RateLimiter;
 use crate::admission::Admission;
 use crate::config;
 use crate::outcomes::Outcomes;
+use crate::witness::WitnessStatus;
 use bytes::Bytes;
 use medanchor_ledger::checkpoint::Checkpoint;
 use medanchor_ledger::seal::Seal;
@@ -36,6 +37,12 @@ pub trait Reads: Send + Sync + 'static {
     /// # Errors
     /// If storage cannot be read.
     fn receipt(&self, index: Index) -> Result<Option<String>, ReadFailed>;
+    /// An entry's receipt under the newest checkpoint that outside witnesses cosigned, with their
+    /// cosignatures; none before one covers it.
+    ///
+    /// # Errors
+    /// If storage cannot be read.
+    fn witnessed_receipt(&self, index: Index) -> Result<Option<String>, ReadFailed>;
     /// The seal of a decided height.
     ///
     /// # Errors
@@ -69,8 +76,10 @@ pub trait Reads: Send + Sync + 'static {
 pub struct Published {
     /// The checkpoint.
     pub checkpoint: Checkpoint,
-    /// The note: the checkpoint with a quorum of cosignatures.
+    /// The note that receipts carry: the checkpoint with a quorum of cosignatures.
     pub note: Bytes,
+    /// The note that is served: the same, and what outside witnesses cosigned since.
+    pub served: Bytes,
 }
 
 /// A block that this node has made durable.
@@ -121,6 +130,9 @@ pub struct Status {
     pub pool_bytes: u64,
     /// The other nodes.
     pub peers: Vec<PeerStatus>,
+    /// The outside witnesses that this node feeds.
+    #[serde(default)]
+    pub witnesses: Vec<WitnessStatus>,
 }
 
 /// Another node, as this one sees it.
@@ -152,6 +164,8 @@ pub struct Service {
     pub reads: Arc<dyn Reads>,
     /// The newest published checkpoint.
     pub published: watch::Receiver<Option<Published>>,
+    /// The newest checkpoint that outside witnesses cosigned.
+    pub witnessed: watch::Receiver<Option<Published>>,
     /// Blocks as they become durable.
     pub blocks: broadcast::Sender<BlockNotice>,
     /// The published folder.

@@ -16,6 +16,7 @@ fn founding() -> Founding {
             institution("a", Part::Follower),
             institution("c", Part::Participant),
         ],
+        publisher: None,
         ports: Ports::From(20_000),
         time: Time(1),
     }
@@ -77,4 +78,32 @@ fn other_ports_reach_the_peers() {
         layout.nodes[1].p2p.to_string()
     );
     assert_ne!(layout.nodes[1].p2p.port(), 20_003);
+}
+
+#[test]
+fn the_publishers_home_alone_has_the_key_that_the_genesis_names() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut founding = founding();
+    founding.publisher = Some("a".parse().expect("a name"));
+    let layout = founding.found(dir.path()).expect("founded");
+    let named = layout.genesis.spec().publisher.expect("named");
+    for node in &layout.nodes {
+        let key = SecretKey::read(&node.home.keys(), Purpose::Publisher).ok();
+        let wanted = (node.name.as_str() == "a").then_some(named);
+        assert_eq!(key.map(|key| key.public()), wanted, "{}", node.name);
+    }
+    let key = layout.genesis.publisher_key().expect("named");
+    assert_eq!(key.name(), layout.genesis.origin());
+}
+
+#[test]
+fn a_publisher_that_runs_no_node_is_refused_before_anything_is_written() {
+    for name in ["c", "d"] {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut founding = founding();
+        founding.publisher = Some(name.parse().expect("a name"));
+        let refused = founding.found(dir.path());
+        assert!(matches!(refused, Err(FoundingError::Publisher { .. })));
+        assert_eq!(std::fs::read_dir(dir.path()).expect("a folder").count(), 0);
+    }
 }

@@ -14,7 +14,9 @@ use crate::http::service::{Published, Service};
 use crate::keys::{KeyError, Purpose, SecretKey};
 use crate::pool::Limits;
 use crate::reads::LedgerReads;
+use medanchor_ledger::checkpoint::Checkpoint;
 use medanchor_ledger::genesis::Genesis;
+use medanchor_ledger::note::{Note, NoteSignature};
 use medanchor_ledger::validator::Validator;
 use medanchor_network::{Consensus, Peer, PeerKey, SecretSeed, StartError, Timeouts};
 use medanchor_store::{HomeLock, Replayed, Store, StoreView, StoredBlock};
@@ -31,7 +33,11 @@ pub(super) fn key_fatal(error: KeyError) -> Fatal {
     Fatal::new(Exit::Keys, error.to_string())
 }
 
-pub(super) fn read_genesis(home: &Home) -> Result<Genesis, Fatal> {
+/// The genesis in a home.
+///
+/// # Errors
+/// If there is none, or it is damaged.
+pub fn read_genesis(home: &Home) -> Result<Genesis, Fatal> {
     let path = home.genesis();
     let bytes = std::fs::read(&path).map_err(|error| {
         let message = format!(
@@ -195,24 +201,103 @@ pub(super) fn replay(view: &StoreView, block: &StoredBlock) -> Replayed {
     }
 }
 
-pub(super) fn newest_published(store: &Store) -> Result<Option<Published>, Fatal> {
-    let note = store
-        .published_log()
-        .checkpoint()
-        .map_err(|error| storage_fatal(&error))?;
-    let Some(note) = note else { return Ok(None) };
+pub(super) fn newest_published(
+    store: &Store,
+    genesis: &Genesis,
+) -> Result<Option<Published>, Fatal> {
+    let note = store.published_log().checkpoint();
+    let Some(served) = note.map_err(|error| storage_fatal(&error))? else {
+        return Ok(None);
+    };
     let damaged = || {
         Fatal::new(
             Exit::Damaged,
             "log/checkpoint is no checkpoint; move data/ and log/ aside together and start with --restored (docs/operate.md, \"Damage\")",
         )
     };
-    let parsed = medanchor_ledger::note::Note::parse(&note).map_err(|_| damaged())?;
+    let parsed = Note::parse(&served).map_err(|_| damaged())?;
     let checkpoint = parsed.text().parse().map_err(|_| damaged())?;
+    let policy = genesis.policy();
+    let keys: Vec<_> = policy.logs().iter().chain(policy.witnesses()).collect();
+    let of_validator = |line: &&NoteSignature| keys.iter().any(|key| key.claims(line));
+    let quorum = parsed.signatures().iter().filter(of_validator).cloned();
+    let note = Note::new(parsed.text(), quorum.collect()).map_err(|_| damaged())?;
     Ok(Some(Published {
         checkpoint,
-        note: note.into(),
+        note: note.to_string().into(),
+        served: served.into(),
     }))
+}
+
+/// The checkpoint that outside witnesses cosigned last before this start.
+pub(super) fn newest_witnessed(store: &Store) -> Result<Option<Published>, Fatal> {
+    let note = store.published_log().witnessed();
+    let Some(note) = note.map_err(|error| storage_fatal(&error))? else {
+        return Ok(None);
+    };
+    let parsed = Note::parse(&note).ok();
+    let checkpoint = parsed.and_then(|parsed| parsed.text().parse::<Checkpoint>().ok());
+    // One beyond the log is of a time before this home was restored: the feeder writes a new one.
+    let within = |it: &Checkpoint| it.size <= store.published();
+    let Some(checkpoint) = checkpoint.filter(within) else {
+        tracing::warn!(
+            "log/witnessed does not belong to this log; a new one comes with the next cosignatures"
+        );
+        return Ok(None);
+    };
+    let note = bytes::Bytes::from(note);
+    Ok(Some(Published {
+        checkpoint,
+        served: note.clone(),
+        note,
+    }))
+}
+
+/// Starts to feed outside witnesses, if this home has the publisher key.
+pub(super) fn feed_witnesses(
+    shared: &Arc<Shared>,
+    config: &Config,
+    publisher: Option<SecretKey>,
+    home: &Home,
+    cancel: &CancellationToken,
+) -> Result<(), Fatal> {
+    let Some(key) = publisher.filter(|_| !config.witness.is_empty()) else {
+        return Ok(());
+    };
+    if shared.restored {
+        tracing::warn!("outside witnesses are not fed while this restored home signs nothing");
+        return Ok(());
+    }
+    crate::witness::start(shared, &config.witness, key, home.data(), cancel.clone())
+}
+
+/// The publisher key, if this home has it, checked against the genesis.
+pub(super) fn publisher_key(
+    home: &Home,
+    config: &Config,
+    genesis: &Genesis,
+) -> Result<Option<SecretKey>, Fatal> {
+    let path = Purpose::Publisher.path(&home.keys());
+    if !path.exists() {
+        if config.witness.is_empty() {
+            return Ok(None);
+        }
+        let message = format!(
+            "{} lists witnesses, and there is no {}; only the node of the network's publisher feeds witnesses: remove the [[witness]] entries, or restore the key",
+            home.config().display(),
+            path.display()
+        );
+        return Err(Fatal::new(Exit::Keys, message));
+    }
+    let key = SecretKey::read(&home.keys(), Purpose::Publisher).map_err(key_fatal)?;
+    if genesis.spec().publisher == Some(key.public()) {
+        return Ok(Some(key));
+    }
+    let message = format!(
+        "{} is not the publisher key that the genesis names; put the right key there, or none",
+        path.display()
+    );
+    Err(Fatal::new(Exit::Keys, message))
 }
 
 pub(super) const fn limits(config: &Config) -> Limits {
@@ -254,6 +339,7 @@ pub(super) fn service(
         pooled: Box::new(move |id| pooled.pool().contains(id)),
         reads: Arc::new(LedgerReads::new(Arc::clone(shared), config.clone())),
         published: shared.published.subscribe(),
+        witnessed: shared.witnessed.subscribe(),
         blocks: shared.blocks.clone(),
         log_folder: home.log(),
         genesis: bytes::Bytes::copy_from_slice(shared.genesis.encoded()),

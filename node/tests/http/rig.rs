@@ -79,6 +79,7 @@ impl Rig {
         let founding = Founding {
             name: "test".parse().expect("a name"),
             institutions: vec![hospital],
+            publisher: None,
             ports: Ports::Free,
             time: Shared::clock(),
         };

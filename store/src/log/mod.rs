@@ -10,6 +10,7 @@
 //! | path | what |
 //! |---|---|
 //! | `checkpoint` | the signed note of the newest published size |
+//! | `witnessed` | the same of the newest size that outside witnesses cosigned, if any did |
 //! | `tile/<L>/<N>[.p/<W>]`, `tile/entries/<N>[.p/<W>]` | C2SP tlog-tiles |
 //! | `genesis` | the genesis file |
 //! | `policies/<hash>` | each policy file under its SHA-256 in hex |
@@ -25,7 +26,7 @@ mod start;
 mod tests;
 
 use crate::StoreError;
-use crate::files::{make_folder, read_bounded, sync_folder, write_aside};
+use crate::files::{make_folder, read_bounded, sync_folder, write_aside, write_durably};
 use crate::reader::LogReader;
 use batch::Batch;
 use cache::TileCache;
@@ -279,6 +280,25 @@ impl LogFolder {
                 .unwrap_or_else(PoisonError::into_inner) = size;
             self.drop_partials(before, size)
         })
+    }
+
+    /// Adds signatures to the published checkpoint: `note` replaces it if it has that size still.
+    pub(crate) fn add_to_checkpoint(&self, size: Size, note: &[u8]) -> Result<bool, StoreError> {
+        self.with_files(|_| {
+            if self.published() != size {
+                return Ok(false);
+            }
+            let folder = self.reader.folder();
+            write_aside(&folder.join("checkpoint"), note)?;
+            sync_folder(folder)?;
+            Ok(true)
+        })
+    }
+
+    /// Keeps a checkpoint that outside witnesses cosigned. It is a file of its own, so publishing
+    /// need not wait for it.
+    pub(crate) fn keep_witnessed(&self, note: &[u8]) -> Result<(), StoreError> {
+        write_durably(&self.reader.folder().join("witnessed"), note)
     }
 
     /// Keeps a policy file, durably.

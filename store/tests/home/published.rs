@@ -258,3 +258,23 @@ fn a_home_that_lost_its_data_is_refused_and_keeps_what_it_published() {
         assert_eq!(fs::read(&certificates).unwrap(), before);
     }
 }
+
+#[test]
+fn signatures_are_added_to_the_checkpoint_only_while_it_is_the_newest() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open(home.path(), lazy()).unwrap();
+    let reader = LogReader::new(&home.path().join("log"));
+    let first = decide(&store, 3);
+    let second = decide(&store, 3);
+    let (small, large) = (first.head.frontier.size(), second.head.frontier.size());
+    store.publish(small, &checkpoint(&first)).unwrap();
+    let more = [&checkpoint(&first)[..], b"a line that only grows\n"].concat();
+    assert!(store.add_to_checkpoint(small, &more).unwrap());
+    assert_eq!(reader.checkpoint().unwrap().unwrap(), more);
+    store.publish(large, &checkpoint(&second)).unwrap();
+    assert!(!store.add_to_checkpoint(small, &more).unwrap());
+    assert_eq!(reader.checkpoint().unwrap().unwrap(), checkpoint(&second));
+    assert_eq!(reader.witnessed().unwrap(), None);
+    store.keep_witnessed(&more).unwrap();
+    assert_eq!(reader.witnessed().unwrap().unwrap(), more);
+}
