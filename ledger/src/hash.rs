@@ -92,3 +92,15 @@ hash_type! {
     /// The head of the hash chain of the events that bear one tag.
     ChainHead
 }
+hash_type! {
+    /// A salted commitment to one item of a population.
+    ItemCommitment
+}
+hash_type! {
+    /// SHA-256 of a verifiable random output.
+    OutputHash
+}
+hash_type! {
+    /// What decides a random draw.
+    DrawSeed
+}

@@ -99,6 +99,14 @@ handle_type! {
     /// A serialised unit: HMAC(lot key, scheme || full code).
     UnitHandle
 }
+handle_type! {
+    /// A list of items of one participant, from which inspections draw.
+    PopulationHandle
+}
+handle_type! {
+    /// An inspection of one regulator.
+    InspectionHandle
+}
 
 macro_rules! counter_type {
     ($(#[$doc:meta])* $name:ident, $inner:ty) => {

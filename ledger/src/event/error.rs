@@ -45,6 +45,14 @@ pub enum DecodeError {
         /// The byte that came.
         suite: u8,
     },
+    /// A key of verifiable random outputs of a suite that this version does not know.
+    #[error(
+        "a key of random outputs has unknown suite {suite}; use suite 3 (ECVRF-EDWARDS25519-SHA512-TAI)"
+    )]
+    VrfSuite {
+        /// The byte that came.
+        suite: u8,
+    },
     /// A key that no signature can be trusted under, or of an unknown algorithm.
     #[error("{what} is not an acceptable public key: canonical, torsion-free, not of small order")]
     Key {

@@ -6,8 +6,9 @@
 use super::{BuildError, DecodeError};
 use crate::cbor::{CborFault, Reader, Writer};
 use crate::{
-    ClassHandle, Commitment, ConsentHandle, GranteeHandle, LotHandle, PrescriptionHandle,
-    PurposeHandle, RecordHandle, RequestHandle, Tag, TreeHash, UnitHandle,
+    ClassHandle, Commitment, ConsentHandle, GranteeHandle, InspectionHandle, KeyId, LotHandle,
+    PopulationHandle, PrescriptionHandle, PurposeHandle, RecordHandle, RequestHandle, Tag,
+    TreeHash, UnitHandle,
 };
 
 /// A 16-byte handle that can stand in a [`HandleSet`].
@@ -42,7 +43,10 @@ handles!(
     RequestHandle,
     PrescriptionHandle,
     LotHandle,
-    UnitHandle
+    UnitHandle,
+    PopulationHandle,
+    InspectionHandle,
+    KeyId
 );
 
 /// Reads a handle.

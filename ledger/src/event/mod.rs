@@ -9,6 +9,7 @@ pub mod access;
 pub mod consent;
 mod cose;
 mod error;
+pub mod inspection;
 mod list;
 pub mod prescription;
 pub mod record;
@@ -19,6 +20,10 @@ pub use access::{AccessRequest, GranteeOpening};
 pub use consent::{ConsentGrant, ConsentRevoke};
 pub use cose::{Event, MAX_EVENT_BYTES, MAX_UNSIGNED_BYTES, UnsignedEvent};
 pub use error::{BuildError, DecodeError};
+pub use inspection::{
+    InspectionAnswer, InspectionKey, InspectionOpen, InspectionOutput, InspectionPopulation,
+    ItemProof,
+};
 pub use list::{Fraction, Fractions, Handle, HandleSet, KemSuite, ReaderKey};
 pub use prescription::{
     Claim, PrescriptionIssue, PrescriptionRedeem, PrescriptionVoid, VoidReason,
@@ -196,6 +201,16 @@ event_types! {
     UnitReceive = 0x0604, "unit.receive";
     /// Units handed to a patient.
     UnitDispense = 0x0605, "unit.dispense";
+    /// The keys with which a validator gives random outputs.
+    InspectionKey = 0x0801, "inspection.key";
+    /// A list of items that may be inspected.
+    InspectionPopulation = 0x0802, "inspection.population";
+    /// The beginning of an inspection.
+    InspectionOpen = 0x0803, "inspection.open";
+    /// A validator's random output for an inspection.
+    InspectionOutput = 0x0804, "inspection.output";
+    /// The answer for one drawn item.
+    InspectionAnswer = 0x0805, "inspection.answer";
 }
 
 impl fmt::Display for EventKind {

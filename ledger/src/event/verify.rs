@@ -38,6 +38,9 @@ pub enum VerifyError {
     /// The token key is not acceptable.
     #[error("the token key cannot be used: {0}")]
     TokenKey(#[source] KeyError),
+    /// A key that a validator registers is not acceptable.
+    #[error("a key for random draws cannot be used: {0}")]
+    DrawKey(#[source] KeyError),
 }
 
 /// One signature that an event depends on.
@@ -70,6 +73,9 @@ impl Event {
         match self.body() {
             EventBody::PrescriptionIssue(issue) => {
                 PublicKey::decode(&issue.token_key.encode()).map_err(VerifyError::TokenKey)?;
+            }
+            EventBody::InspectionKey(keys) => {
+                keys.check().map_err(VerifyError::DrawKey)?;
             }
             EventBody::PrescriptionRedeem(redeem) => checks.push(Check {
                 event,

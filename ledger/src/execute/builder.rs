@@ -85,7 +85,7 @@ impl<'v> BlockBuilder<'v> {
     /// # Errors
     /// [`Halt`] when the state map cannot be read.
     pub fn finish(self) -> Result<Candidate, Halt> {
-        let changes = self.draft.into_changes();
+        let changes = self.draft.close()?;
         let map_update = self.view.map().update(&changes)?;
         Ok(Candidate {
             before: self.view.head().clone(),

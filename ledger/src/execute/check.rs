@@ -3,7 +3,7 @@
 use super::{BlockBuilder, Executed, Halt, View};
 use crate::block::Block;
 use crate::event::{DecodeError, Event, Verified, VerifyError, verify_events};
-use crate::rules::{Participant, Rejection, StateValue};
+use crate::rules::{DrawKey, Participant, Rejection, StateValue};
 use crate::seal::Seal;
 use crate::signature::PublicKey;
 use crate::{KeyId, ParticipantName, ReadFailed};
@@ -118,8 +118,27 @@ impl<'v> SignerKeys<'v> {
             let participant = self.read(signer)?;
             self.participants.insert(signer.clone(), participant);
         }
-        let participant = self.participants.get(signer).and_then(Option::as_ref);
-        Ok(participant.and_then(|found| found.registered(id).copied()))
+        let Some(participant) = self.participants.get(signer).and_then(Option::as_ref) else {
+            return Ok(None);
+        };
+        match participant.registered(id) {
+            Some(key) => Ok(Some(*key)),
+            None => self.operational(signer, id),
+        }
+    }
+
+    /// The key of a validator's node, under which the rules allow random outputs alone.
+    fn operational(
+        &self,
+        signer: &ParticipantName,
+        id: &KeyId,
+    ) -> Result<Option<PublicKey>, ReadFailed> {
+        let value = self.view.value(&DrawKey::key(signer))?;
+        let keys = value.map(|bytes| DrawKey::decode(&bytes)).transpose();
+        let keys = keys.map_err(|fault| ReadFailed(Box::new(fault)))?;
+        Ok(keys
+            .map(|keys| keys.operational)
+            .filter(|key| key.id() == *id))
     }
 
     fn read(&self, signer: &ParticipantName) -> Result<Option<Participant>, ReadFailed> {

@@ -23,7 +23,12 @@ pub const fn first_rules_version(kind: EventKind) -> u32 {
         | EventKind::UnitCommission
         | EventKind::UnitShip
         | EventKind::UnitReceive
-        | EventKind::UnitDispense => 1,
+        | EventKind::UnitDispense
+        | EventKind::InspectionKey
+        | EventKind::InspectionPopulation
+        | EventKind::InspectionOpen
+        | EventKind::InspectionOutput
+        | EventKind::InspectionAnswer => 1,
     }
 }
 

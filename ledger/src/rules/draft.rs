@@ -6,7 +6,7 @@ use super::{Anchored, Participant, Rejection, Role, Rule, StateValue};
 use crate::event::{Event, Verified};
 use crate::execute::View;
 use crate::state::{Changes, Path, StateKey};
-use crate::{EventId, Index, NetworkId, ParticipantName, ReadFailed, Time};
+use crate::{EventId, Height, Index, NetworkId, ParticipantName, ReadFailed, Time, TreeHash};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -95,12 +95,34 @@ impl<'v> Draft<'v> {
         Ok(Ok(()))
     }
 
-    /// What the block changes.
-    pub(crate) fn into_changes(self) -> Changes {
-        self.changes
+    /// Ends the block; gives what it changes.
+    pub(crate) fn close(mut self) -> Result<Changes, ReadFailed> {
+        super::inspection::close_block(&mut self)?;
+        Ok(self.changes)
     }
 
-    fn value<T: StateValue>(&self, key: &StateKey) -> Result<Option<T>, ReadFailed> {
+    /// The block's time.
+    pub(super) const fn time(&self) -> Time {
+        self.time
+    }
+
+    /// Height and leaf hash of the seal of the block before.
+    pub(super) fn newest_seal(&self) -> (Height, TreeHash) {
+        let head = self.view.head();
+        (head.height, head.seal_hash)
+    }
+
+    /// Writes a value that no event of the block wrote.
+    pub(super) fn write(&mut self, key: &StateKey, value: &impl StateValue) {
+        self.changes.insert(key.path(), Some(value.encode()));
+    }
+
+    /// Removes a value.
+    pub(super) fn remove(&mut self, key: &StateKey) {
+        self.changes.insert(key.path(), None);
+    }
+
+    pub(super) fn value<T: StateValue>(&self, key: &StateKey) -> Result<Option<T>, ReadFailed> {
         let path = key.path();
         match self.changes.get(&path) {
             Some(Some(bytes)) => stored(key, bytes).map(Some),
@@ -156,6 +178,21 @@ impl<'d> Turn<'d, '_> {
     /// The block's time.
     pub(super) const fn time(&self) -> Time {
         self.draft.time
+    }
+
+    /// The block's height.
+    pub(super) fn height(&self) -> Height {
+        self.draft.view.head().next_height()
+    }
+
+    /// Height and leaf hash of the seal of the block before.
+    pub(super) fn newest_seal(&self) -> (Height, TreeHash) {
+        self.draft.newest_seal()
+    }
+
+    /// The validators, in the order of their names.
+    pub(super) fn validators(&self) -> &[ParticipantName] {
+        self.draft.view.head().schedule.validators()
     }
 
     /// The network that the state belongs to.

@@ -2,10 +2,10 @@
 //!
 //! What always holds: participants, roles and keys are those of genesis (later releases change them
 //! by proposals that authorities approve); an event applies only if its signer is a participant and
-//! its key is registered for the signer.
+//! its key is registered for the signer; a validator's operational key signs `inspection.output` alone.
 
 use super::value::{StateValue, kind};
-use super::{Refusal, Rule, Turn};
+use super::{Refusal, Rule, Turn, inspection};
 use crate::cbor::{CborFault, Reader, Writer};
 use crate::event::DecodeError;
 use crate::signature::PublicKey;
@@ -208,10 +208,12 @@ impl StateValue for RulesVersion {
 /// The signer must be a participant that registered the key it signed with.
 pub(super) fn admit_signer(turn: &mut Turn<'_, '_>) -> Result<(), Refusal> {
     let signer = turn.signer()?.ok_or(Rule::SignerUnknown)?;
-    signer
-        .registered(&turn.event().key_id())
-        .ok_or(Rule::SignerKey)?;
-    Ok(())
+    let key = turn.event().key_id();
+    if signer.registered(&key).is_some() || inspection::may_sign(turn, &key)? {
+        Ok(())
+    } else {
+        Err(Rule::SignerKey.into())
+    }
 }
 
 /// The signer must have one of `roles`.

@@ -10,6 +10,7 @@ mod admission;
 pub mod consent;
 mod draft;
 pub mod governance;
+pub mod inspection;
 pub mod prescription;
 pub mod record;
 mod rejection;
@@ -22,6 +23,7 @@ pub use admission::{MAX_AHEAD_MILLIS, first_rules_version};
 pub use consent::Consent;
 pub(crate) use draft::{Draft, Refusal, Turn};
 pub use governance::{Participant, RULES_VERSION, Role, RulesVersion};
+pub use inspection::{DrawKey, DrawState, Inspection, Population, RunningDraws};
 pub use prescription::{Prescription, Standing};
 pub use record::Record;
 pub use rejection::{Fault, Rejection, Rule};
@@ -48,5 +50,10 @@ fn apply(turn: &mut Turn<'_, '_>) -> Result<(), Refusal> {
         EventBody::UnitShip(body) => unit::ship(turn, body),
         EventBody::UnitReceive(body) => unit::receive(turn, body),
         EventBody::UnitDispense(body) => unit::dispense(turn, body),
+        EventBody::InspectionKey(body) => inspection::register(turn, body),
+        EventBody::InspectionPopulation(body) => inspection::fix(turn, body),
+        EventBody::InspectionOpen(body) => inspection::open(turn, body),
+        EventBody::InspectionOutput(body) => inspection::output(turn, body),
+        EventBody::InspectionAnswer(body) => inspection::answer(turn, body),
     }
 }

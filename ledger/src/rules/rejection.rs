@@ -209,6 +209,56 @@ rules! {
         "sender and receiver are one participant" "name two participants";
     UnitDispensed "unit.already-dispensed" Rival
         "a unit was dispensed before" "take it out of circulation; the winning event says who did";
+    InspectionValidator "inspection.not-a-validator" Signer
+        "the signer is no validator" "have a validator's node give its output";
+    InspectionKeyExists "inspection.key-already-registered" Rival
+        "the signer registered keys for random outputs before" "use the keys that are registered";
+    InspectionKeyShared "inspection.shared-key" Signer
+        "a key serves something else of the signer's already" "make a key for each purpose";
+    InspectionPopulationExists "inspection.population-already-fixed" Rival
+        "the signer fixed a population under this handle before" "use a new handle";
+    InspectionExists "inspection.already-open" Rival
+        "the signer opened an inspection under this handle before" "use a new handle";
+    InspectionPeriod "inspection.no-time-to-answer" Signer
+        "answers are due before the draw is known" "leave time after the window of the outputs";
+    InspectionOwnerUnknown "inspection.owner-unknown" Signer
+        "the owner that the event names is no participant" "check the owner's name";
+    InspectionSample "inspection.sample-above-population" Signer
+        "more items would be drawn than there are" "draw at most the whole population";
+    InspectionPopulationUnknown "inspection.unknown-population" Early
+        "the owner has fixed no population under this handle" "have the owner fix it first";
+    InspectionKeysMissing "inspection.keys-missing" Early
+        "fewer than a quorum of validators have registered keys for random outputs" "have them register theirs";
+    InspectionTooMany "inspection.too-many-running" Early
+        "16 draws wait for outputs already" "wait until one of them is over";
+    InspectionOpenerUnknown "inspection.opener-unknown" Signer
+        "the opener that the event names is no regulator" "check the opener's name";
+    InspectionUnknown "inspection.unknown" Early
+        "the opener has opened no such inspection" "wait until it is anchored, or check the handle";
+    InspectionKeyLate "inspection.key-too-late" Signer
+        "the signer had registered no keys when the inspection was opened" "give outputs for later ones";
+    InspectionOutputExists "inspection.output-already-given" Rival
+        "the signer's output for this inspection is there" "nothing is left to do";
+    InspectionOutputLate "inspection.outputs-closed" Signer
+        "the time for outputs has passed" "nothing can be done; the draw goes without this one";
+    InspectionUnsealed "inspection.not-sealed" Early
+        "the block that opens the inspection is not sealed yet" "wait for the next one";
+    InspectionProof "inspection.wrong-proof" Signer
+        "the output's proof does not hold for this inspection" "prove it with the registered key";
+    InspectionNotOwner "inspection.not-the-owner" Signer
+        "another participant's population is inspected" "have its owner answer";
+    InspectionNumber "inspection.no-such-draw" Signer
+        "the inspection draws fewer items" "number the draws from 0";
+    InspectionAnswered "inspection.already-answered" Rival
+        "the draw was answered before" "nothing is left to do";
+    InspectionAnswerLate "inspection.answers-closed" Signer
+        "the time for answers has passed" "show the item to the regulator; the draw stays unanswered";
+    InspectionVoid "inspection.void" Signer
+        "too few outputs came, so nothing was drawn" "have the regulator open another inspection";
+    InspectionUndrawn "inspection.not-drawn" Early
+        "what is drawn is not known yet" "wait until the time for outputs has passed";
+    InspectionItem "inspection.wrong-item" Signer
+        "the item does not stand at the drawn place of the population" "show the drawn item with its proof";
 }
 
 #[cfg(test)]

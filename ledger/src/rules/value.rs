@@ -60,6 +60,10 @@ pub(super) mod kind {
     pub(crate) const PRESCRIPTION: u8 = 0x50;
     pub(crate) const LOT: u8 = 0x60;
     pub(crate) const UNIT: u8 = 0x61;
+    pub(crate) const DRAW_KEY: u8 = 0x80;
+    pub(crate) const POPULATION: u8 = 0x81;
+    pub(crate) const INSPECTION: u8 = 0x82;
+    pub(crate) const RUNNING_DRAWS: u8 = 0x83;
 }
 
 /// Something that the rules remember.

@@ -149,6 +149,7 @@ fn each_type_of_event_has_golden_bytes() {
     rejected_headers(&mut vectors);
     rejected_payloads(&mut vectors);
     rejected_bodies(&mut vectors);
+    rejected_inspections(&mut vectors);
     vectors.finish();
 }
 
@@ -525,6 +526,54 @@ fn rejected_bodies(vectors: &mut Vectors) {
     reject("tags-unsorted", grant, &tags, &backwards, sorted);
 }
 
+fn rejected_inspections(vectors: &mut Vectors) {
+    let all = all();
+    let of = |kind| all.iter().find(|event| event.kind() == kind).unwrap();
+    let mut reject = |name: &str, kind, from: &[u8], to: &[u8], why: &str| {
+        vectors.rejected(name, &bent_sample(of(kind), from, to), read, why);
+    };
+    let range = "out of range";
+    let (key, open) = (EventKind::InspectionKey, EventKind::InspectionOpen);
+    let suite = [0x01, 0x58, 0x21, 0x03];
+    let other = [0x01, 0x58, 0x21, 0x04];
+    reject("vrf-suite", key, &suite, &other, "unknown suite 4");
+    let algorithm = [0x02, 0x58, 0x21, 0x01];
+    let other = [0x02, 0x58, 0x21, 0x02];
+    let why = "the operational key is not";
+    reject("operational-key-algorithm", key, &algorithm, &other, why);
+
+    let fixed = EventKind::InspectionPopulation;
+    let count = [0x03, 0x05, 0x04];
+    reject("population-empty", fixed, &count, &[0x03, 0, 0x04], range);
+    let above = [0x03, 0x1b, 0, 0, 1, 0, 0, 0, 0, 1, 0x04];
+    reject("population-above-2-to-the-40", fixed, &count, &above, range);
+
+    let sample = [0x04, 0x02, 0x05];
+    reject("sample-0", open, &sample, &[0x04, 0x00, 0x05], range);
+    let above = [0x04, 0x19, 0x03, 0xe9, 0x05];
+    reject("sample-1001", open, &sample, &above, range);
+    let window = [0x05, 0x1a, 0x00, 0x01, 0xd4, 0xc0];
+    let short = [0x05, 0x19, 0x27, 0x0f];
+    reject("window-9999", open, &window, &short, range);
+    let long = [0x05, 0x1a, 0x00, 0x0d, 0xbb, 0xa1];
+    reject("window-900001", open, &window, &long, range);
+
+    let proof = [0x03, 0x58, 0x50];
+    let (kind, short) = (EventKind::InspectionOutput, [0x03, 0x58, 0x4f]);
+    reject("proof-short", kind, &proof, &short, "size out of bounds");
+
+    let answer = EventKind::InspectionAnswer;
+    let number = [0x03, 0x01, 0x04];
+    let above = [0x03, 0x19, 0x03, 0xe8, 0x04];
+    reject("draw-1000", answer, &number, &above, range);
+    let hash = |byte: u8| [&[0x58, 0x20][..], &[byte; 32]].concat();
+    let hashes = [&[0x82][..], &hash(6), &hash(7)].concat();
+    let many: Vec<u8> = (0..41).flat_map(hash).collect();
+    let many = [&[0x98, 41][..], &many].concat();
+    let why = "size out of bounds";
+    reject("item-proof-of-41", answer, &hashes, &many, why);
+}
+
 #[test]
 fn every_truncation_is_refused() {
     for event in all() {
@@ -567,6 +616,10 @@ fn every_sample_verifies_under_its_signers_key_and_no_other() {
     for event in all() {
         let key = key_of(event.issuer().as_str()).public_key();
         assert!(event.clone().verify(&key).is_ok(), "{}", event.kind());
-        assert!(event.verify(&key_of("regulator").public_key()).is_err());
+        assert!(
+            event
+                .verify(&key_of("third-pharmacy").public_key())
+                .is_err()
+        );
     }
 }

@@ -5,6 +5,7 @@
 mod block;
 mod event;
 mod genesis;
+mod inspection;
 mod properties;
 mod rules_page;
 mod samples;

@@ -1,12 +1,13 @@
 //! One event of each type, of fixed bytes.
 
-use crate::world::{commitment, key_of, name, token};
+use crate::world::{commitment, draw_keys, key_of, name, seeded, token};
+use medanchor_ledger::draw::{DrawInput, commit_item, item_leaf};
 use medanchor_ledger::event::consent::{Classes, Grantees, Purposes, Tags};
 use medanchor_ledger::event::*;
 use medanchor_ledger::{
-    CiphertextHash, ClassHandle, ConsentHandle, KeyCheck, LotHandle, MemberCommitment, NetworkId,
-    Nonce, PrescriptionHandle, PurposeHandle, RecordHandle, RequestHandle, Tag, Time, UnitHandle,
-    VaultPartHash,
+    CiphertextHash, ClassHandle, ConsentHandle, InspectionHandle, ItemCommitment, KeyCheck,
+    LotHandle, MemberCommitment, NetworkId, Nonce, PopulationHandle, PrescriptionHandle,
+    PurposeHandle, RecordHandle, RequestHandle, Tag, Time, TreeHash, UnitHandle, VaultPartHash,
 };
 
 pub const NETWORK: NetworkId = NetworkId::new([0xaa; 16]);
@@ -123,6 +124,76 @@ pub fn units() -> Units {
     Units::new([3, 1, 2].map(|unit| UnitHandle::new([unit; 16]))).unwrap()
 }
 
+pub const INSPECTION: InspectionHandle = InspectionHandle::new([1; 16]);
+pub const POPULATION: PopulationHandle = PopulationHandle::new([2; 16]);
+
+/// Five items; the salt of item n is n and then 77.
+pub fn items() -> Vec<ItemCommitment> {
+    let item = |number: u8| commit_item(&seeded(number, 0x77).seed(), &[number; 3]);
+    (0..5).map(item).collect()
+}
+
+pub fn leaves() -> Vec<TreeHash> {
+    items().iter().map(item_leaf).collect()
+}
+
+/// What is drawn: two of the five items, under the seal 03...
+pub fn with_draw_input<T>(take: impl FnOnce(DrawInput<'_>) -> T) -> T {
+    take(DrawInput {
+        network: NETWORK,
+        opener: &name("regulator"),
+        inspection: INSPECTION,
+        owner: &name("north-hospital"),
+        population: POPULATION,
+        root: medanchor_ledger::merkle::root_of_leaves(leaves()),
+        count: 5,
+        sample: 2,
+        seal: TreeHash::new([3; 32]),
+    })
+}
+
+pub fn inspection_population() -> InspectionPopulation {
+    InspectionPopulation {
+        population: POPULATION,
+        root: medanchor_ledger::merkle::root_of_leaves(leaves()),
+        count: 5,
+        commitment: commitment(4),
+    }
+}
+
+pub fn inspection_open() -> InspectionOpen {
+    InspectionOpen {
+        inspection: INSPECTION,
+        owner: name("north-hospital"),
+        population: POPULATION,
+        sample: 2,
+        window: 120_000,
+        answer_by: Time(TIME + 1_000_000),
+        commitment: commitment(5),
+    }
+}
+
+pub fn inspection_output() -> InspectionOutput {
+    let maker = name("maker");
+    let input = with_draw_input(|input| input.of(&maker));
+    InspectionOutput {
+        opener: name("regulator"),
+        inspection: INSPECTION,
+        proof: draw_keys("maker").0.prove(&input).unwrap(),
+    }
+}
+
+pub fn inspection_answer() -> InspectionAnswer {
+    InspectionAnswer {
+        opener: name("regulator"),
+        inspection: INSPECTION,
+        number: 1,
+        item: items()[3],
+        proof: ItemProof::new(vec![TreeHash::new([6; 32]), TreeHash::new([7; 32])]).unwrap(),
+        commitment: commitment(8),
+    }
+}
+
 /// One event of each type.
 pub fn all() -> Vec<Event> {
     let lot = LotHandle::new([9; 16]);
@@ -178,5 +249,10 @@ pub fn all() -> Vec<Event> {
                 units: units(),
             },
         ),
+        signed("maker", draw_keys("maker").1),
+        signed("north-hospital", inspection_population()),
+        signed("regulator", inspection_open()),
+        signed("maker", inspection_output()),
+        signed("north-hospital", inspection_answer()),
     ]
 }

@@ -1,19 +1,24 @@
 //! `vectors/value/`: what stands in the state.
 
 use crate::vectors::Vectors;
-use crate::world::{key_of, name, token};
+use crate::world::{draw_keys, key_of, name, token};
+use medanchor_ledger::cbor::Writer;
 use medanchor_ledger::event::consent::{Classes, Grantees, Purposes, Tags};
 use medanchor_ledger::event::{EventKind, KemSuite, ReaderKey};
+use medanchor_ledger::rules::inspection::{Answered, RunningDraw};
 use medanchor_ledger::rules::tag::TagLink;
 use medanchor_ledger::rules::{
-    Anchored, Consent, Decision, DenialReason, Lot, Participant, Place, Prescription, Record,
-    Request, Role, RulesVersion, Standing, StateValue, TagIndex, Unit,
+    Anchored, Consent, Decision, DenialReason, DrawKey, Inspection, Lot, Participant, Place,
+    Population, Prescription, Record, Request, Role, RulesVersion, RunningDraws, Standing,
+    StateValue, TagIndex, Unit,
 };
 use medanchor_ledger::state::StateKey;
 use medanchor_ledger::{
-    ClassHandle, ConsentHandle, EventId, GranteeHandle, Index, LotHandle, PrescriptionHandle,
-    PurposeHandle, RecordHandle, RequestHandle, Tag, Time, UnitHandle,
+    ClassHandle, ConsentHandle, EventId, GranteeHandle, Height, Index, InspectionHandle, LotHandle,
+    OutputHash, PopulationHandle, PrescriptionHandle, PurposeHandle, RecordHandle, RequestHandle,
+    Tag, Time, TreeHash, UnitHandle,
 };
+use std::collections::BTreeMap;
 
 const TIME: Time = Time(1_700_000_000_000);
 
@@ -157,7 +162,99 @@ fn state_values_have_golden_bytes() {
     );
     let by = name("old-pharmacy");
     check(v, "unit-dispensed", &key, &unit(Place::Dispensed { by }));
+    inspections(v);
     vectors.finish();
+}
+
+fn inspections(v: &mut Vectors) {
+    let (maker, regulator) = (name("maker"), name("regulator"));
+    let keys = draw_keys("maker").1;
+    let draw_key = DrawKey {
+        registered: anchored(1),
+        vrf: keys.vrf,
+        operational: keys.operational,
+    };
+    check(v, "draw-key", &DrawKey::key(&maker), &draw_key);
+    let population = Population {
+        fixed: anchored(1),
+        root: TreeHash::new([2; 32]),
+        count: 10_000,
+    };
+    let handle = PopulationHandle::new([1; 16]);
+    check(
+        v,
+        "population",
+        &Population::key(&maker, &handle),
+        &population,
+    );
+    let key = Inspection::key(&regulator, &InspectionHandle::new([1; 16]));
+    let opened = inspection();
+    check(v, "inspection-opened", &key, &opened);
+    let mut drawn = opened;
+    drawn.seal = Some(TreeHash::new([4; 32]));
+    drawn.outputs = ["maker", "old-pharmacy", "regulator"]
+        .into_iter()
+        .zip(5..)
+        .map(|(who, byte)| (name(who), OutputHash::new([byte; 32])))
+        .collect();
+    check(v, "inspection-drawn", &key, &drawn);
+    let running = RunningDraws(vec![RunningDraw {
+        opener: regulator,
+        inspection: InspectionHandle::new([1; 16]),
+        height: Height(7),
+        outputs_by: TIME,
+    }]);
+    check(v, "running-draws", &RunningDraws::key(), &running);
+}
+
+fn inspection() -> Inspection {
+    Inspection {
+        opened: anchored(1),
+        height: Height(7),
+        seal: None,
+        owner: name("maker"),
+        population: PopulationHandle::new([2; 16]),
+        root: TreeHash::new([3; 32]),
+        count: 10_000,
+        sample: 60,
+        validators: 4,
+        outputs_by: TIME,
+        answer_by: Time(TIME.0 + 1),
+        outputs: BTreeMap::new(),
+        answered: Answered::none(60),
+    }
+}
+
+#[test]
+fn what_no_rule_writes_into_an_inspection_is_refused() {
+    let good = inspection().encode();
+    let answered = good.len() - 8;
+    for (at, byte, what) in [
+        (answered + 7, 0x01, "a draw beyond the sample"),
+        (answered - 1, 0x47, "a byte less than the sample needs"),
+    ] {
+        let mut bytes = good.clone();
+        bytes[at] = byte;
+        if byte == 0x47 {
+            bytes.pop();
+        }
+        assert!(Inspection::decode(&bytes).is_err(), "{what}");
+    }
+    let names = |names: [&str; 2]| {
+        let mut writer = Writer::new();
+        writer.array(2);
+        for name in names {
+            writer.array(2).text(name).bytes(&[5; 32]);
+        }
+        let outputs = writer.into_bytes();
+        // The outputs stand before the head and the bytes of what is answered.
+        let (before, after) = good.split_at(answered - 1);
+        [&before[..before.len() - 1], &outputs, after].concat()
+    };
+    assert!(Inspection::decode(&names(["a", "b"])).is_ok());
+    assert!(Inspection::decode(&names(["b", "a"])).is_err());
+    assert!(Inspection::decode(&names(["a", "a"])).is_err());
+    assert!(RunningDraws::decode(&RunningDraws(Vec::new()).encode()).is_err());
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod access;
 mod admission;
 mod blocks;
 mod consent;
+mod inspection;
 mod model;
 mod prescription;
 mod record;

@@ -3,8 +3,8 @@
 
 use medanchor_ledger::block::Block;
 use medanchor_ledger::event::{
-    Claim, EventBody, Fraction, Fractions, PrescriptionIssue, PrescriptionRedeem, RecordSeal,
-    UnsignedEvent, Verified,
+    Claim, EventBody, Fraction, Fractions, InspectionKey, PrescriptionIssue, PrescriptionRedeem,
+    RecordSeal, UnsignedEvent, Verified,
 };
 use medanchor_ledger::execute::{
     BlockBuilder, CheckedBlock, Executed, MemoryState, View, execute_block,
@@ -14,9 +14,10 @@ use medanchor_ledger::rules::{Participant, Rejection, Role, Rule, StateValue};
 use medanchor_ledger::signature::{Signature, SigningKey};
 use medanchor_ledger::state::StateKey;
 use medanchor_ledger::validator::{Validator, ValidatorSet};
+use medanchor_ledger::vrf::VrfSecretKey;
 use medanchor_ledger::{
     CiphertextHash, ClassHandle, Commitment, KeyCheck, Nonce, ParticipantName, PrescriptionHandle,
-    RecordHandle, Round, Tag, Time, TreeHash, VaultPartHash,
+    RecordHandle, Round, StateRoot, Tag, Time, TreeHash, VaultPartHash,
 };
 
 pub const START: u64 = 1_700_000_000_000;
@@ -50,8 +51,28 @@ pub fn seeded(number: u8, purpose: u8) -> SigningKey {
 
 /// The key that a participant signs with.
 pub fn key_of(name: &str) -> SigningKey {
+    seeded(number_of(name), 9)
+}
+
+/// The secret key of a participant's random outputs, and the keys as they are registered. The
+/// operational key is `seeded(number, 6)`.
+pub fn draw_keys(name: &str) -> (VrfSecretKey, InspectionKey) {
+    let secret = VrfSecretKey::from_seed(&seeded(number_of(name), 5).seed());
+    let keys = InspectionKey {
+        vrf: secret.public_key(),
+        operational: operational(name).public_key(),
+    };
+    (secret, keys)
+}
+
+/// The key with which a validator's node signs random outputs.
+pub fn operational(name: &str) -> SigningKey {
+    seeded(number_of(name), 6)
+}
+
+fn number_of(name: &str) -> u8 {
     let number = PARTICIPANTS.iter().position(|(known, _)| *known == name);
-    seeded(u8::try_from(number.unwrap_or(99)).unwrap(), 9)
+    u8::try_from(number.unwrap_or(99)).unwrap()
 }
 
 /// The patient's key for one prescription.
@@ -179,15 +200,22 @@ impl World {
     /// One block of one event that must break `rule`.
     #[track_caller]
     pub fn refuse(&mut self, who: &str, body: impl Into<EventBody>, rule: Rule) -> Rejection {
-        let before = self.state.map().root();
+        let without = self.root_after_an_empty_block();
         let rejection = self.try_apply(who, body).unwrap_err();
         assert_eq!(rejection.rule, rule);
         assert_eq!(
             self.state.map().root(),
-            before,
+            without,
             "a refused event changes nothing"
         );
         rejection
+    }
+
+    /// What a block changes by itself: seals of inspections, and nothing else.
+    fn root_after_an_empty_block(&self) -> StateRoot {
+        let builder = BlockBuilder::new(&self.state, Time(self.now)).unwrap();
+        let built = builder.finish().unwrap();
+        built.seal(Round(0), name(HOSPITAL)).seal.state_root
     }
 
     /// What the state holds.
