@@ -31,6 +31,7 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     Receipt(ReceiptArgs),
     Witness(crate::witness::args::WitnessArgs),
+    Report(crate::report::args::ReportArgs),
 }
 
 /// Audit a whole ledger from its published files: every hash, signature, quorum, rule and seal.

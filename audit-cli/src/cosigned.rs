@@ -9,14 +9,14 @@ use crate::fault::{Failure, Fault};
 use crate::records::Records;
 use crate::source::Source;
 use crate::tiles::{CheckedTiles, unreadable};
-use medanchor_ledger::Size;
 use medanchor_ledger::checkpoint::Checkpoint;
 use medanchor_ledger::cosignature::{Added, Cosignature, Gathering};
 use medanchor_ledger::genesis::Genesis;
 use medanchor_ledger::merkle::bundle::BundleId;
 use medanchor_ledger::merkle::root_at;
 use medanchor_ledger::merkle::tile::TileNodes;
-use medanchor_ledger::seal::EntryKind;
+use medanchor_ledger::seal::{EntryKind, Seal};
+use medanchor_ledger::{Size, Time};
 
 /// How many records held, and of how many sizes.
 #[derive(Debug, Default)]
@@ -31,12 +31,14 @@ pub(crate) struct Cosigned {
     pub(crate) incomplete_tail: bool,
 }
 
-/// Checks the records of the log up to the size of `checkpoint`, whose tiles were all checked.
+/// Checks the records of the log up to the size of `checkpoint`, whose tiles were all checked. `tick`
+/// is told of each record what was counted so far, and, if it is new and its root was judged, the
+/// record itself and the time of the block that ends at its size.
 pub(crate) fn check(
     source: &dyn Source,
     genesis: &Genesis,
     checkpoint: &Checkpoint,
-    mut tick: impl FnMut(u64),
+    mut tick: impl FnMut(&Cosigned, Option<(&Cosignature, Time)>),
 ) -> Result<Cosigned, Failure> {
     let mut records = Records::open(source, "cosignatures", Cosignature::MAX_BYTES)?;
     let mut counts = Cosigned {
@@ -49,7 +51,7 @@ pub(crate) fn check(
         size: checkpoint.size,
         last: None,
     };
-    let mut gathering: Option<Gathering> = None;
+    let mut gathering: Option<(Gathering, Time)> = None;
     while let Some((position, bytes)) = records.next()? {
         let at = |cause| Fault::Cosignature { position, cause };
         let record = Cosignature::decode(&bytes).map_err(at)?;
@@ -69,23 +71,24 @@ pub(crate) fn check(
         }
         if gathering
             .as_ref()
-            .is_none_or(|open| open.checkpoint().size != record.size)
+            .is_none_or(|(open, _)| open.checkpoint().size != record.size)
         {
-            ends.check(&record, position)?;
+            let time = ends.time(&record, position)?;
             let root = root_at(&tiles, record.size).map_err(|error| unreadable(&error))?;
             let head = Checkpoint {
                 size: record.size,
                 root,
                 ..checkpoint.clone()
             };
-            gathering = Some(Gathering::new(head, genesis.validators().clone()));
+            gathering = Some((Gathering::new(head, genesis.validators().clone()), time));
             counts.sizes += 1;
         }
-        let added = gathering.as_mut().map(|open| open.add(&record)).transpose();
-        if !matches!(added.map_err(at)?, Some(Added::Known)) {
-            counts.records += 1;
-        }
-        tick(counts.records);
+        let Some((open, time)) = &mut gathering else {
+            continue;
+        };
+        let new = !matches!(open.add(&record).map_err(at)?, Added::Known);
+        counts.records += u64::from(new);
+        tick(&counts, new.then_some((&record, *time)));
     }
     counts.incomplete_tail = records.has_incomplete_tail();
     Ok(counts)
@@ -99,10 +102,11 @@ struct BlockEnds<'s> {
 }
 
 impl BlockEnds<'_> {
-    /// Refuses a record that signs a size whose last entry is no seal.
-    fn check(&mut self, record: &Cosignature, position: u64) -> Result<(), Failure> {
-        if self.is_block_end(record.size)? {
-            return Ok(());
+    /// The time of the block that ends at the record's size; a record whose size ends with no seal is
+    /// refused.
+    fn time(&mut self, record: &Cosignature, position: u64) -> Result<Time, Failure> {
+        if let Some(seal) = self.seal(record.size)? {
+            return Ok(seal.time);
         }
         let (validator, size) = (record.validator.clone(), record.size);
         Err(Fault::NoBlockEnd {
@@ -113,12 +117,12 @@ impl BlockEnds<'_> {
         .into())
     }
 
-    fn is_block_end(&mut self, size: Size) -> Result<bool, Failure> {
+    fn seal(&mut self, size: Size) -> Result<Option<Seal>, Failure> {
         let Some(last) = size.0.checked_sub(1) else {
-            return Ok(false);
+            return Ok(None);
         };
         let Some(id) = BundleId::at(last / FULL, self.size) else {
-            return Ok(false);
+            return Ok(None);
         };
         if self.last.as_ref().is_none_or(|(kept, _)| *kept != id) {
             self.last = Some((id, fetch(self.source, id)?));
@@ -126,6 +130,7 @@ impl BlockEnds<'_> {
         let mut rest = self.last.as_ref().map_or(&[][..], |(_, bytes)| bytes);
         let entries = (0..=last % FULL).map(|_| take_entry(&mut rest));
         let found = entries.last().flatten();
-        Ok(found.is_some_and(|entry| EntryKind::of(entry) == EntryKind::Seal))
+        let found = found.filter(|entry| EntryKind::of(entry) == EntryKind::Seal);
+        Ok(found.and_then(|entry| Seal::decode(entry).ok()))
     }
 }

@@ -34,6 +34,14 @@ pub(crate) enum Trouble {
         /// What the system or the server said.
         cause: String,
     },
+    /// What was to be written could not be.
+    #[error("{path} could not be written: {cause}; free some space, or give another path")]
+    Unwritable {
+        /// The file or folder.
+        path: String,
+        /// What the system said.
+        cause: String,
+    },
     /// The auditor's own state failed.
     #[error("the auditor's own state failed: {0}; free some disk space, or give another --work")]
     Work(String),

@@ -27,6 +27,7 @@ mod progress;
 mod receipt;
 mod records;
 mod replay;
+mod report;
 mod source;
 mod state;
 mod tier;
@@ -67,5 +68,6 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         cli::Command::Verify(args) => verify::run(&args),
         cli::Command::Receipt(args) => receipt::run(&args),
         cli::Command::Witness(args) => witness::run(&args),
+        cli::Command::Report(args) => report::run(&args),
     })
 }

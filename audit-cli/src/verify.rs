@@ -69,12 +69,11 @@ fn audit(args: &VerifyArgs, outcome: &mut Outcome) -> Result<(), Failure> {
     }
     if args.tier >= Tier::Signatures {
         progress.cosignatures();
-        let tick = |count| progress.count(count);
         outcome.cosigned = Some(cosigned::check(
             &*log.source,
             &log.genesis,
             log.head(),
-            tick,
+            |counts, _| progress.count(counts.records),
         )?);
     }
     outcome.older = Some(older::check(&*log.source, log.head().size)?);

@@ -1,0 +1,194 @@
+//! `report`: what it counts, in both languages and all three forms, and of what it writes none.
+
+mod support;
+
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use support::{Built, audit};
+
+fn published(blocks: u8) -> (Built, tempfile::TempDir) {
+    let built = Built::busy(blocks);
+    let folder = tempfile::tempdir().expect("a folder");
+    built.publish(folder.path());
+    (built, folder)
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a path that is text")
+}
+
+fn report(folder: &Path, more: &[&str]) -> std::process::Output {
+    audit(&[&["report", text(folder), "--threads", "1"], more].concat())
+}
+
+fn json(folder: &Path, more: &[&str]) -> Value {
+    let out = tempfile::tempdir().expect("a folder");
+    let file = out.path().join("report.json");
+    let output = report(folder, &[&["--json", text(&file)], more].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    serde_json::from_slice(&fs::read(file).expect("a report")).expect("JSON")
+}
+
+#[test]
+fn figures_are_those_of_the_log() {
+    let (built, folder) = published(12);
+    let report = json(folder.path(), &[]);
+    let events = built.size() - built.blocks.len() as u64;
+    assert_eq!(report["events"], events);
+    assert_eq!(report["blocks"], built.blocks.len());
+    // Of five blocks of the maker's one has no event, and height 0 never has.
+    assert_eq!(report["empty_blocks"], 3);
+    let institutions = report["tables"]["institutions"]
+        .as_array()
+        .expect("a table");
+    assert_eq!(
+        institutions.len(),
+        5,
+        "those who did nothing are listed too"
+    );
+    let maker = institutions
+        .iter()
+        .find(|row| row["institution"] == "jade-pharma")
+        .expect("the maker");
+    assert_eq!(maker["events"], events);
+    assert_eq!(maker["roles"], "manufacturer");
+    assert_eq!(maker["lot.open"], 10);
+    assert_eq!(maker["unit.ship"], 40);
+    let cells = report["tables"]["timeline"].as_array().expect("a table");
+    let units: u64 = cells.iter().filter_map(|cell| cell["unit"].as_u64()).sum();
+    assert_eq!(units, events);
+    let validators = report["tables"]["validators"].as_array().expect("a table");
+    let built_by: u64 = validators
+        .iter()
+        .filter_map(|row| row["blocks_built"].as_u64())
+        .sum();
+    assert_eq!(built_by, 12);
+    assert!(
+        validators.iter().all(|row| row["sizes_cosigned"] == 12),
+        "{validators:?}"
+    );
+    let latency = &report["tables"]["latency"][0];
+    assert_eq!(
+        (&latency["what"], &latency["measured"]),
+        (&"block to quorum".into(), &12.into())
+    );
+    let gaps = report["tables"]["gaps"].as_array().expect("a table");
+    assert!(gaps.iter().all(|gap| gap["length_ms"] == 250), "{gaps:?}");
+}
+
+#[test]
+fn only_the_days_of_the_period_count() {
+    let (_, folder) = published(6);
+    // The network began on 2023-11-14, 22:13 UTC, which is the 15th in Beijing.
+    let events = |more: &[&str]| {
+        json(folder.path(), more)["events"]
+            .as_u64()
+            .expect("a number")
+    };
+    let all = events(&[]);
+    assert_eq!(events(&["--from", "2023-11-14", "--to", "2023-11-14"]), all);
+    assert_eq!(events(&["--from", "2023-11-15"]), 0);
+    assert_eq!(
+        events(&["--from", "2023-11-15", "--utc-offset", "+08:00"]),
+        all
+    );
+    assert_eq!(events(&["--to", "2023-11-14", "--utc-offset", "+08:00"]), 0);
+    assert_eq!(
+        events(&["--to", "2023-11-14", "--lang", "zh"]),
+        0,
+        "Beijing's days"
+    );
+}
+
+#[test]
+fn the_page_stands_alone_in_both_languages() {
+    let (_, folder) = published(6);
+    let out = tempfile::tempdir().expect("a folder");
+    let page = out.path().join("page.html");
+    for (language, title) in [("en", "Ledger report"), ("zh", "账本审计报告")] {
+        let output = report(folder.path(), &["--html", text(&page), "--lang", language]);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let html = fs::read_to_string(&page).expect("a page");
+        assert!(html.contains(title) && html.contains("jade-pharma"));
+        assert!(html.contains("<svg") && html.ends_with("</html>\n"));
+        for foreign in ["<script", "src=", "href=", "url(", "@import"] {
+            assert!(!html.contains(foreign), "{foreign} in the page");
+        }
+        // Nothing to add but the namespace of SVG, which no reader fetches.
+        assert_eq!(
+            html.matches("http").count(),
+            html.matches("xmlns=\"http://www.w3.org/2000/svg\"").count()
+        );
+    }
+}
+
+#[test]
+fn tables_come_as_files_too() {
+    let (_, folder) = published(6);
+    let out = tempfile::tempdir().expect("a folder");
+    let output = report(folder.path(), &["--csv", text(out.path())]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let names = [
+        "institutions",
+        "timeline",
+        "accesses",
+        "denials",
+        "latency",
+        "gaps",
+        "silences",
+        "validators",
+    ];
+    for name in names {
+        let csv = fs::read_to_string(out.path().join(format!("{name}.csv"))).expect("a table");
+        let width = csv.lines().next().expect("titles").split(',').count();
+        assert!(
+            width >= 2 && csv.lines().all(|line| line.split(',').count() >= width),
+            "{csv}"
+        );
+    }
+    let left = fs::read_dir(out.path()).expect("a folder").count();
+    assert_eq!(left, names.len(), "nothing else is left");
+}
+
+#[test]
+fn of_a_log_that_does_not_hold_there_is_no_report() {
+    let (_, folder) = published(6);
+    let bundle = folder.path().join("tile/entries/000.p/42");
+    let path = if bundle.exists() {
+        bundle
+    } else {
+        let partial = folder.path().join("tile/entries/000.p");
+        let entry = fs::read_dir(partial).expect("bundles").next().expect("one");
+        entry.expect("a bundle").path()
+    };
+    let mut bytes = fs::read(&path).expect("a bundle");
+    bytes[200] ^= 1;
+    fs::write(&path, bytes).expect("written");
+    let out = tempfile::tempdir().expect("a folder");
+    let page = out.path().join("page.html");
+    let output = report(folder.path(), &["--html", text(&page)]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(!page.exists(), "a page was written");
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(complained.contains("DOES NOT HOLD"), "{complained}");
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused() {
+    let (_, folder) = published(2);
+    for more in [
+        &["--from", "2026-02-30"][..],
+        &["--utc-offset", "8"],
+        &["--lang", "fr"],
+        &["--from", "2026-02-02", "--to", "2026-02-01"],
+    ] {
+        assert_eq!(
+            report(folder.path(), more).status.code(),
+            Some(2),
+            "{more:?}"
+        );
+    }
+    let output = report(folder.path(), &["--html", "/nowhere/at/all.html"]);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+}
