@@ -135,7 +135,7 @@ impl Language {
 }
 
 /// Codes and their Chinese names.
-const CHINESE_NAMES: [(&str, &str); 44] = [
+const CHINESE_NAMES: [(&str, &str); 45] = [
     ("record", "病历记录"),
     ("consent", "同意"),
     ("access", "访问"),
@@ -155,6 +155,7 @@ const CHINESE_NAMES: [(&str, &str); 44] = [
     ("unit.receive", "收货"),
     ("unit.dispense", "发药"),
     ("inspection.key", "抽查密钥登记"),
+    ("inspection.population", "抽查总体固定"),
     ("inspection.open", "抽查立项"),
     ("inspection.output", "随机数公布"),
     ("inspection.answer", "抽查答复"),
