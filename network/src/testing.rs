@@ -1,6 +1,8 @@
 //! A member that a test plays: it speaks the protocol of peers with the keys it is given, and says
 //! what the test says, true or not. It has no engine, stores nothing and answers nothing by itself.
 
+pub mod messages;
+
 use crate::engine::codec::WireCodec;
 use crate::engine::context::{Address, Height, Medanchor, Proposal, Value, Vote};
 use crate::engine::office::Desk;

@@ -1,0 +1,128 @@
+//! Every reader and verifier of foreign bytes as a property of those bytes, for the fuzzers and for
+//! the ordinary tests.
+//!
+//! What always holds: a target ends for any bytes, without a panic of the code it calls; it panics
+//! itself when a property is broken: what was read is written back to the very same bytes, nothing is
+//! proved but what the vectors say is true, and no more memory is taken than a bound that follows
+//! from the length of the bytes.
+
+mod facts;
+mod ledger;
+mod merkle;
+#[cfg(feature = "node")]
+mod node;
+mod proofs;
+mod sdk;
+pub mod seeds;
+mod state;
+mod store;
+mod vault;
+
+pub use seeds::Seeds;
+
+/// A reader or verifier of foreign bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Its name, which is the name of its corpus too.
+    pub name: &'static str,
+    /// Where its first inputs stand.
+    pub seeds: &'static [Seeds],
+    /// The most bytes that may be held at once for one byte of input.
+    pub held_per_byte: u64,
+    /// The property.
+    property: fn(&[u8]),
+}
+
+impl Target {
+    const fn new(name: &'static str, seeds: &'static [Seeds], property: fn(&[u8])) -> Self {
+        let held_per_byte = 16;
+        Self {
+            name,
+            seeds,
+            held_per_byte,
+            property,
+        }
+    }
+
+    const fn holding(self, held_per_byte: u64) -> Self {
+        Self {
+            held_per_byte,
+            ..self
+        }
+    }
+
+    /// Holds the bytes against the property.
+    ///
+    /// # Panics
+    /// If the property is broken.
+    pub fn run(&self, bytes: &[u8]) {
+        facts::prepare();
+        let taken = allocation_counter::measure(|| (self.property)(bytes));
+        let bound = HELD_ALWAYS + self.held_per_byte * bytes.len() as u64;
+        assert!(
+            taken.bytes_max <= bound,
+            "{} held {} bytes for an input of {}, above {bound}",
+            self.name,
+            taken.bytes_max,
+            bytes.len()
+        );
+    }
+}
+
+/// What a target may hold for an empty input: its own tables, and the text of an error.
+const HELD_ALWAYS: u64 = 256 << 10;
+
+/// The targets of one part of the product, and so on for all parts.
+pub const TARGETS: &[&[Target]] = &[
+    ledger::TARGETS,
+    merkle::TARGETS,
+    proofs::TARGETS,
+    state::TARGETS,
+    vault::TARGETS,
+    sdk::TARGETS,
+    store::TARGETS,
+    #[cfg(feature = "node")]
+    node::TARGETS,
+];
+
+/// All targets.
+pub fn targets() -> impl Iterator<Item = &'static Target> {
+    TARGETS.iter().copied().flatten()
+}
+
+/// The target of that name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Target> {
+    targets().find(|target| target.name == name)
+}
+
+/// What was read must be written back to the same bytes.
+fn rewritten<T>(bytes: &[u8], read: Option<T>, write: impl Fn(&T) -> Vec<u8>) -> Option<T> {
+    if let Some(value) = &read {
+        assert_eq!(write(value), bytes, "one meaning, two encodings");
+    }
+    read
+}
+
+/// The same for a text.
+fn reprinted<T: std::str::FromStr + ToString>(bytes: &[u8]) -> Option<T> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    rewritten(bytes, text.parse().ok(), |value: &T| {
+        value.to_string().into_bytes()
+    })
+}
+
+/// Takes the choices of a structured case off the front of the input; zeros when it is used up.
+struct Choices<'a>(&'a [u8]);
+
+impl Choices<'_> {
+    fn byte(&mut self) -> u8 {
+        let (byte, rest) = self.0.split_first().unwrap_or((&0, &[]));
+        self.0 = rest;
+        *byte
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        (u64::from(self.byte()) << 8 | u64::from(self.byte())) % bound.max(1)
+    }
+}

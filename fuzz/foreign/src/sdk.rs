@@ -1,0 +1,128 @@
+//! What an application reads of others: handed-over texts, FHIR and EPCIS files, its own journal.
+
+use crate::{Seeds, Target, rewritten};
+use medanchor_ledger::{EventId, Time, sha256};
+use medanchor_sdk::import::{Amount, Import, Member, Role, Roster, UnitCode, import_bytes, plan};
+use medanchor_sdk::journal::Journal;
+use medanchor_sdk::{Consignment, GrantTicket, PatientToken, SignedClaim};
+
+const TEXTS: Seeds = Seeds::of("vectors/handover", "", ".txt");
+const EPCIS: [Seeds; 2] = [
+    Seeds::of("seeds/epcis", "", ".jsonld"),
+    Seeds::of("seeds/epcis", "", ".json"),
+];
+const FHIR: [Seeds; 3] = [
+    Seeds::of("seeds/fhir/single", "", ".json"),
+    Seeds::of("seeds/fhir/north-hospital", "consents", ".json"),
+    Seeds::of("seeds/fhir/east-pharmacy", "dispense-", ".json"),
+];
+const LINES: [Seeds; 2] = [
+    Seeds::of("seeds/fhir/west-pharmacy", "", ".ndjson"),
+    Seeds::of("seeds/fhir/south-hospital", "", ".ndjson"),
+];
+
+pub(crate) const TARGETS: &[Target] = &[
+    Target::new("handover-text", &[TEXTS], handover).holding(64),
+    Target::new("grant-ticket", &[TEXTS], ticket).holding(64),
+    Target::new("import-fhir", &FHIR, |bytes| imported("file.json", bytes)).holding(512),
+    Target::new("import-fhir-lines", &LINES, |bytes| {
+        imported("file.ndjson", bytes)
+    })
+    .holding(512),
+    Target::new("import-epcis", &EPCIS, |bytes| {
+        imported("file.jsonld", bytes)
+    })
+    .holding(512),
+    Target::new("unit-code", &[TEXTS], code).holding(64),
+    Target::new(
+        "sdk-journal",
+        &[Seeds::of("vectors/sdk-journal", "", ".journal")],
+        journal,
+    )
+    .holding(64),
+];
+
+fn handover(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let same = |written: &str| assert_eq!(written, text, "one meaning, two texts");
+    let readers = [
+        PatientToken::from_text(text).map(|token| same(&token.to_text())),
+        SignedClaim::from_text(text).map(|claim| same(&claim.to_text())),
+        GrantTicket::from_text(text).map(|ticket| same(&ticket.to_text())),
+        Consignment::from_text(text).map(|packs| same(&packs.to_text())),
+    ];
+    assert!(
+        readers.iter().flatten().count() <= 1,
+        "one text, two meanings"
+    );
+}
+
+fn ticket(bytes: &[u8]) {
+    rewritten(bytes, GrantTicket::decode(bytes).ok(), |ticket| {
+        ticket.encode().to_vec()
+    });
+}
+
+/// Whatever could be read can be planned, and only by members.
+fn imported(name: &str, bytes: &[u8]) {
+    let Import { items, .. } = import_bytes(name, bytes);
+    let now = Time(1_790_000_000_000);
+    let planned = plan(&items, &roster(), now);
+    let member = |name: &str| MEMBERS.iter().any(|(member, _)| *member == name);
+    assert!(planned.steps.iter().all(|step| member(step.by.as_str())));
+}
+
+const MEMBERS: [(&str, Role); 7] = [
+    ("drug-regulator", Role::Regulator),
+    ("east-pharmacy", Role::Pharmacy),
+    ("jade-pharma", Role::Manufacturer),
+    ("north-hospital", Role::Hospital),
+    ("river-distribution", Role::Distributor),
+    ("south-hospital", Role::Hospital),
+    ("west-pharmacy", Role::Pharmacy),
+];
+
+fn roster() -> Roster {
+    let member = |(name, role): (&str, Role)| {
+        let name = name.parse().expect("a name");
+        Member { name, role }
+    };
+    Roster::new(MEMBERS.map(member).into())
+}
+
+fn code(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    if let Ok(code) = UnitCode::parse(text) {
+        let again = UnitCode::parse(code.full()).expect("a full code");
+        assert_eq!(
+            (again.full(), again.product()),
+            (code.full(), code.product())
+        );
+    }
+    let _ = Amount::from_decimal(text).map(|amount| amount.times(amount.millionths()));
+}
+
+/// The journal is the application's own file, on a disk that may lie.
+fn journal(bytes: &[u8]) {
+    // The "events" of the frozen journals are plain words.
+    fn id_of(event: &[u8]) -> Option<EventId> {
+        Some(EventId::new(sha256(&[event])))
+    }
+    let Ok(folder) = tempfile::tempdir() else {
+        return;
+    };
+    let path = folder.path().join("journal");
+    std::fs::write(&path, bytes).expect("a file in a new folder");
+    let Ok(journal) = Journal::open(&path, id_of) else {
+        return;
+    };
+    let pending = journal.pending();
+    drop(journal);
+    let again = Journal::open(&path, id_of).expect("what was opened before");
+    assert_eq!(again.pending(), pending, "opening changed what is pending");
+}
