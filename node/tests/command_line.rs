@@ -218,6 +218,47 @@ fn public_keys_are_shown_and_secret_ones_are_closed() {
 }
 
 #[test]
+fn the_publisher_key_is_shown_as_witnesses_want_it() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let net = dir.path().join("net");
+    let spec = dir.path().join("spec.toml");
+    let institution = "[[institution]]\nname = \"a\"\nroles = [\"hospital\"]\npart = ";
+    let found = |publisher: &str| {
+        let text =
+            format!("name = \"test\"\npublisher = \"{publisher}\"\n{institution}\"validator\"\n");
+        std::fs::write(&spec, text).expect("written");
+        let (net, spec) = (text_of(&net), text_of(&spec));
+        let head = ["network", "new", "--dir", &net, "--spec", &spec, "--json"];
+        medanchor(&[&head[..], &["--first-port", "0"]].concat())
+    };
+    assert!(ended_with(&found("b"), Exit::Home), "b runs no node");
+    let made = found("a");
+    assert!(made.status.success(), "{}", said(&made));
+    let made: serde_json::Value = serde_json::from_slice(&made.stdout).expect("JSON");
+    let home = text_of(&net.join("a"));
+    let show = |more: &[&str]| {
+        let shown = medanchor(&[&["key", "show", "--home", &home], more].concat());
+        let text = String::from_utf8(shown.stdout.clone()).expect("text");
+        (text.trim().to_owned(), shown)
+    };
+    let (key, _) = show(&["publisher", "--note"]);
+    assert_eq!(made["publisher"], key.as_str());
+    assert!(key.starts_with("test/"), "{key}");
+    let (cosigner, _) = show(&["cosigner", "--note"]);
+    let policy = std::fs::read_to_string(net.join("policy")).expect("a policy");
+    assert!(
+        policy.contains(&cosigner) && !policy.contains(&key),
+        "{policy}"
+    );
+    let (_, refused) = show(&["p2p", "--note"]);
+    assert!(ended_with(&refused, Exit::Usage), "{}", said(&refused));
+}
+
+fn text_of(path: &Path) -> String {
+    text(path).to_owned()
+}
+
+#[test]
 fn a_typo_in_the_configuration_is_refused_with_the_known_keys() {
     let (_dir, home) = network();
     let config = std::fs::read_to_string(home.config()).expect("a configuration");

@@ -3,7 +3,8 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use medanchor_ledger::checkpoint::Checkpoint;
-use medanchor_ledger::note::{Note, VerifierKey};
+use medanchor_ledger::merkle::{Leaves, consistency_proof, leaf_hash, root_at};
+use medanchor_ledger::note::{Note, NoteKey, VerifierKey};
 use medanchor_ledger::policy::Policy;
 use medanchor_ledger::witness::AddCheckpoint;
 use medanchor_ledger::{Size, TreeHash, sha256};
@@ -21,6 +22,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Sender, channel};
 use std::time::Instant;
 
 /// A `medanchor-audit witness`. Killed when dropped.
@@ -77,10 +79,14 @@ impl Witness {
         while start.elapsed() < PATIENCE {
             let mut child = self.command(log).stdout(Stdio::piped()).spawn()?;
             let said = child.stdout.take().context("its output")?;
-            let mut line = String::new();
-            BufReader::new(said).read_line(&mut line)?;
             self.child = Some(child);
-            if line.contains(&self.url) {
+            let (tell, told) = channel();
+            std::thread::spawn(move || {
+                let mut line = String::new();
+                let _ = BufReader::new(said).read_line(&mut line);
+                let _ = tell.send(line);
+            });
+            if told.recv_timeout(PATIENCE)?.contains(&self.url) {
                 return Ok(());
             }
             // Somebody was given its port meanwhile: it ended, and is started again.
@@ -130,18 +136,7 @@ impl Witness {
 
     /// Offers it a checkpoint; gives status and body.
     fn offer(&self, request: &AddCheckpoint) -> Result<(u16, String)> {
-        let agent: ureq::Agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(PATIENCE))
-            .proxy(None)
-            .build()
-            .into();
-        let url = format!("{}/add-checkpoint", self.url);
-        let mut answer = agent.post(url).send(request.to_string())?;
-        Ok((
-            answer.status().as_u16(),
-            answer.body_mut().read_to_string()?,
-        ))
+        offer(&self.url, request)
     }
 
     /// The names of what it kept as evidence.
@@ -161,6 +156,22 @@ impl Drop for Witness {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(PATIENCE))
+        .proxy(None)
+        .build()
+        .into()
+}
+
+fn offer(witness: &str, request: &AddCheckpoint) -> Result<(u16, String)> {
+    let url = format!("{witness}/add-checkpoint");
+    let mut answer = agent().post(url).send(request.to_string())?;
+    let status = answer.status().as_u16();
+    Ok((status, answer.body_mut().read_to_string()?))
 }
 
 fn configured(name: &str, url: &str, key: &VerifierKey) -> Result<Configured> {
@@ -188,6 +199,20 @@ fn liar(answer: &'static [u8]) -> Result<String> {
         }
     });
     Ok(url)
+}
+
+/// The exit code of a program that ends by itself, and what it said.
+fn end_of(mut command: Command) -> Result<(Option<i32>, String)> {
+    let command = command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    let ended = wait_for("the end of a program", PATIENCE, || {
+        Ok(child.try_wait()?.is_some())
+    });
+    let _ = child.kill();
+    let output = child.wait_with_output()?;
+    ended?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    Ok((output.status.code(), said))
 }
 
 /// A network of two with its publisher, two witnesses and two liars, in a folder.
@@ -302,7 +327,7 @@ const NAME: &str = "north-hospital";
 /// A verifier key whose secret nobody here has.
 fn stranger(name: &str) -> Result<VerifierKey> {
     let key = SecretKey::generate(Purpose::Cosigner)?.public();
-    let key = medanchor_ledger::note::NoteKey::Cosigner(key);
+    let key = NoteKey::Cosigner(key);
     Ok(VerifierKey::new(
         format!("witness.example/{name}").parse()?,
         key,
@@ -466,12 +491,10 @@ fn witnesses_without_the_publisher_key_are_refused_and_say_why() -> Result<()> {
     let other = other.context("another node")?;
     let entry = configured("w1", "http://127.0.0.1:9", &stranger("w1")?)?;
     change_config(other, &|config| config.witness = vec![entry.clone()])?;
-    let run = Command::new(binary("medanchor")?)
-        .args(["run", "--home"])
-        .arg(other.home.path())
-        .output()?;
-    let said = String::from_utf8_lossy(&run.stderr);
-    assert_eq!(run.status.code(), Some(16), "{said}");
+    let mut run = Command::new(binary("medanchor")?);
+    run.args(["run", "--home"]).arg(other.home.path());
+    let (code, said) = end_of(run)?;
+    assert_eq!(code, Some(16), "{said}");
     assert!(said.contains("publisher"), "{said}");
     Ok(())
 }
@@ -481,15 +504,136 @@ fn one_folder_and_one_key_have_one_witness() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let ports = free_ports(1)?;
     let mut witness = Witness::new(dir.path(), "w1", ports[0])?;
-    let log = VerifierKey::new(
-        "test/0".parse()?,
-        medanchor_ledger::note::NoteKey::Ed25519(SecretKey::generate(Purpose::Log)?.public()),
-    );
+    let log = OwnLog::new(1)?.verifier;
     witness.start(&log)?;
-    let second = witness.command(&log).output()?;
-    assert_eq!(second.status.code(), Some(3));
-    let said = String::from_utf8_lossy(&second.stderr);
+    let (code, said) = end_of(witness.command(&log))?;
+    assert_eq!(code, Some(3), "{said}");
     assert!(said.contains("another witness"), "{said}");
     assert_eq!(witness.stop()?, Some(0));
+    Ok(())
+}
+
+/// A log that this test alone has, signed with a key of its own.
+struct OwnLog {
+    key: SecretKey,
+    verifier: VerifierKey,
+    leaves: Vec<TreeHash>,
+}
+
+impl OwnLog {
+    fn new(entries: u32) -> Result<Self> {
+        let key = SecretKey::generate(Purpose::Log)?;
+        let verifier = VerifierKey::new("test/0".parse()?, NoteKey::Ed25519(key.public()));
+        let leaves = (0..entries).map(|number| leaf_hash(&number.to_be_bytes()));
+        Ok(Self {
+            key,
+            verifier,
+            leaves: leaves.collect(),
+        })
+    }
+
+    fn root(&self, size: Size) -> Result<TreeHash> {
+        Ok(root_at(&Leaves(&self.leaves), size)?)
+    }
+
+    fn request(&self, old: Size, new: Size, root: TreeHash) -> Result<AddCheckpoint> {
+        let checkpoint = Checkpoint {
+            origin: self.verifier.name().clone(),
+            size: new,
+            root,
+        };
+        let line = checkpoint.sign(self.key.signing_key());
+        Ok(AddCheckpoint {
+            old,
+            proof: match old {
+                Size(0) => Vec::new(),
+                old => consistency_proof(&Leaves(&self.leaves), old, new)?,
+            },
+            checkpoint: Note::new(&checkpoint.to_string(), vec![line])?,
+        })
+    }
+}
+
+/// Grows the log by one entry after the other until the witness is gone; tells each size that it
+/// has cosigned.
+fn grow(log: &OwnLog, witness: &str, from: Size, cosigned: &Sender<Size>) -> Result<()> {
+    for new in (from.0 + 1..).map(Size) {
+        let request = log.request(Size(new.0 - 1), new, log.root(new)?)?;
+        let Ok((status, body)) = offer(witness, &request) else {
+            return Ok(());
+        };
+        ensure!(status == 200, "{status}: {body}");
+        cosigned.send(new)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_witness_that_is_killed_again_and_again_never_goes_back() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let ports = free_ports(1)?;
+    let mut witness = Witness::new(dir.path(), "w1", ports[0])?;
+    let log = OwnLog::new(10_000)?;
+    let mut cosigned = Size(0);
+    for kills in 0..6 {
+        witness.start(&log.verifier)?;
+        if cosigned > Size(0) {
+            let last = witness.last(&log.verifier)?;
+            ensure!(last.size >= cosigned, "{} after {cosigned}", last.size);
+            assert_eq!(last.root, log.root(last.size)?);
+            cosigned = last.size;
+            let fork = log.request(cosigned, cosigned, TreeHash::new([0xF0; 32]))?;
+            assert_eq!(witness.offer(&fork)?.0, 422);
+        }
+        let (told, sizes) = channel();
+        std::thread::scope(|scope| -> Result<()> {
+            let (url, log) = (witness.url.clone(), &log);
+            let growing = scope.spawn(move || grow(log, &url, cosigned, &told));
+            let waited: Result<Vec<_>, _> = (0..=kills * 3)
+                .map(|_| sizes.recv_timeout(PATIENCE))
+                .collect();
+            // Killed in the middle of whatever it does then.
+            witness.kill();
+            cosigned = waited?.last().copied().unwrap_or(cosigned);
+            cosigned = sizes.iter().last().unwrap_or(cosigned);
+            growing.join().map_err(|_| anyhow::anyhow!("a panic"))?
+        })?;
+    }
+    assert_eq!(witness.evidence().len(), 5);
+    Ok(())
+}
+
+#[test]
+fn what_a_witness_does_not_serve_is_refused() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let ports = free_ports(1)?;
+    let mut witness = Witness::new(dir.path(), "w1", ports[0])?;
+    witness.start(&OwnLog::new(1)?.verifier)?;
+    let agent = agent();
+    let status = |path: &str| -> Result<u16> {
+        let answer = agent.get(format!("{}{path}", witness.url)).call()?;
+        Ok(answer.status().as_u16())
+    };
+    assert_eq!(status("/")?, 404);
+    assert_eq!(status("/add-checkpoint")?, 405);
+    assert_eq!(status(&format!("/{}/checkpoint", "0".repeat(64)))?, 404);
+    assert_eq!(status("/../key/checkpoint")?, 404);
+    let hash = hex::encode(sha256(&[b"test/0"]));
+    assert_eq!(
+        status(&format!("/{hash}/checkpoint"))?,
+        404,
+        "none is cosigned yet"
+    );
+    let post = |path: &str, body: &[u8]| -> Result<u16> {
+        let answer = agent.post(format!("{}{path}", witness.url)).send(body)?;
+        Ok(answer.status().as_u16())
+    };
+    assert_eq!(post("/", b"old 0\n")?, 404);
+    assert_eq!(post("/add-checkpoint", b"old 0\n")?, 400);
+    assert_eq!(post("/add-checkpoint", b"\xff")?, 400);
+    assert_eq!(
+        post("/add-checkpoint", &[b'a'; AddCheckpoint::MAX_BYTES + 1])?,
+        413
+    );
     Ok(())
 }

@@ -13,7 +13,7 @@ pub mod publish;
 mod shared;
 pub mod tasks;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use application::Chain;
 pub use publish::Publisher;

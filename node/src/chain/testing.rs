@@ -18,9 +18,9 @@ use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
 
 /// The one validator.
-pub(super) struct Lone {
+pub(crate) struct Lone {
     pub(super) executor: Executor,
-    pub(super) shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     pub(super) inbox: Inbox,
     pub(super) stopped: mpsc::UnboundedReceiver<Stop>,
     _folder: TempDir,
@@ -28,7 +28,7 @@ pub(super) struct Lone {
 
 impl Lone {
     /// Founds the network and starts its executor.
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let (shared, stopped) = found(&folder);
         let (publisher, inbox) = Publisher::new();
@@ -44,7 +44,7 @@ impl Lone {
     }
 
     /// Proposes an empty block and commits it.
-    pub(super) fn decide(&mut self, height: Height) {
+    pub(crate) fn decide(&mut self, height: Height) {
         let round = Round(0);
         let proposal = self.executor.propose(height, round).expect("proposed");
         let proposal = proposal.expect("a block");

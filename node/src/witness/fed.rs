@@ -18,7 +18,7 @@ pub(super) struct Fed {
     pub(super) line: Arc<Line>,
     pub(super) pace: Pace,
     /// The size it cosigned last, as far as is known.
-    pub(super) cosigned: Size,
+    pub(super) size: Size,
     /// The size it was asked about last in this process.
     pub(super) offered: Size,
     /// Whether a request is under way.
@@ -41,7 +41,7 @@ impl Fed {
             keys: keys.into(),
             line: Arc::new(line),
             pace: Pace::new(Duration::from_millis(witness.interval_ms), now),
-            cosigned: known.unwrap_or_default(),
+            size: known.unwrap_or_default(),
             offered: Size(0),
             busy: false,
             good: false,
@@ -56,10 +56,39 @@ impl Fed {
         !self.busy && !done
     }
 
+    /// It cosigned a checkpoint of this size.
+    pub(super) fn cosigned(&mut self, size: Size) {
+        self.good = true;
+        self.size = size;
+        self.pace.succeeded();
+        let label = [("witness", self.name.clone())];
+        metrics::gauge!("medanchor_witness_size", &label).set(size.0 as f64);
+    }
+
+    /// It did not cosign.
+    pub(super) fn failed(&mut self, now: Instant, chance: u8) {
+        self.good = false;
+        self.pace.failed(now, chance);
+    }
+
+    /// Notes what came of a request; a change of that is worth a line in the log.
+    pub(super) fn answered(&mut self, answer: String) {
+        let labels = [("witness", self.name.clone()), ("answer", answer.clone())];
+        metrics::counter!("medanchor_witness_answers_total", &labels).increment(1);
+        if answer != self.answer {
+            tracing::info!(
+                witness = self.name,
+                answer,
+                "a witness answers differently now"
+            );
+        }
+        self.answer = answer;
+    }
+
     pub(super) fn status(&self) -> WitnessStatus {
         WitnessStatus {
             name: self.name.clone(),
-            size: self.cosigned.0,
+            size: self.size.0,
             answer: self.answer.clone(),
             failures: self.pace.failures(),
         }

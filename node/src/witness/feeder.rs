@@ -87,14 +87,21 @@ enum End {
     /// A checkpoint that is no note; never so.
     #[error(transparent)]
     Note(#[from] medanchor_ledger::note::NoteError),
+    /// A defect of this program.
+    #[error("a task of the feeder panicked; report it with the lines above")]
+    Panicked,
     /// The node is stopping.
     #[error("the node is stopping")]
     Stopping,
 }
 
 impl From<tokio::task::JoinError> for End {
-    fn from(_: tokio::task::JoinError) -> Self {
-        Self::Stopping
+    fn from(error: tokio::task::JoinError) -> Self {
+        if error.is_panic() {
+            Self::Panicked
+        } else {
+            Self::Stopping
+        }
     }
 }
 
@@ -139,12 +146,9 @@ impl Feeder {
                     return End::Stopping;
                 },
                 Some(done) = self.asked.join_next() => {
-                    let taken = match done {
-                        Ok(asked) => self.take(asked).await,
-                        Err(error) => Err(error.into()),
-                    };
-                    if let Err(end) = taken {
-                        return end;
+                    match done {
+                        Ok(asked) => self.take(asked),
+                        Err(error) => return error.into(),
                     }
                 }
                 () = tokio::time::sleep_until(wake) => {}
@@ -250,7 +254,7 @@ impl Feeder {
             witness.pace.asked(now);
             let (shared, offer) = (Arc::clone(&self.shared), Arc::clone(&round.offer));
             let (line, keys) = (Arc::clone(&witness.line), Arc::clone(&witness.keys));
-            let old = witness.cosigned;
+            let old = witness.size;
             self.asked.spawn(async move {
                 let result = if old > size {
                     Err(Trouble::Ahead)
@@ -266,47 +270,30 @@ impl Feeder {
         }
     }
 
-    async fn take(&mut self, asked: Asked) -> Result<(), End> {
+    /// Takes in what came of a request.
+    fn take(&mut self, asked: Asked) {
         let Some(witness) = self.witnesses.get_mut(asked.place) else {
-            return Ok(());
+            return;
         };
         witness.busy = false;
-        witness.good = asked.result.is_ok();
-        let answer = match &asked.result {
+        witness.answered(match &asked.result {
             Ok(_) => "200".to_owned(),
             Err(trouble) => trouble.to_string(),
-        };
-        let labels = [
-            ("witness", witness.name.clone()),
-            ("answer", answer.clone()),
-        ];
-        metrics::counter!("medanchor_witness_answers_total", &labels).increment(1);
-        if answer != witness.answer {
-            tracing::info!(
-                witness = witness.name,
-                answer,
-                "a witness answers differently now"
-            );
-        }
-        witness.answer = answer;
+        });
         match asked.result {
             Ok(lines) => {
-                witness.pace.succeeded();
-                witness.cosigned = asked.size;
+                witness.cosigned(asked.size);
                 for key in witness.keys.iter() {
                     self.memory.cosign(key, asked.size);
                 }
-                let label = [("witness", witness.name.clone())];
-                metrics::gauge!("medanchor_witness_size", &label).set(asked.size.0 as f64);
                 let round = self.round.as_mut();
                 if let Some(round) = round.filter(|it| it.offer.checkpoint.size == asked.size) {
                     round.collected.insert(asked.place, lines);
                 }
             }
-            Err(_) => witness.pace.failed(Instant::now(), chance()),
+            Err(_) => witness.failed(Instant::now(), chance()),
         }
         self.show();
-        Ok(())
     }
 
     /// Serves the round's cosignatures, if there are more than are served.

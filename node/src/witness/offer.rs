@@ -97,3 +97,6 @@ async fn ask_once(
     };
     line.ask(request.to_string()).await
 }
+
+#[cfg(test)]
+mod tests;
