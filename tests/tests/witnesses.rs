@@ -6,6 +6,7 @@ use medanchor_ledger::checkpoint::Checkpoint;
 use medanchor_ledger::merkle::{Leaves, consistency_proof, leaf_hash, root_at};
 use medanchor_ledger::note::{Note, NoteKey, VerifierKey};
 use medanchor_ledger::policy::Policy;
+use medanchor_ledger::receipt::Receipt;
 use medanchor_ledger::witness::AddCheckpoint;
 use medanchor_ledger::{Size, TreeHash, sha256};
 use medanchor_node::config::Witness as Configured;
@@ -385,6 +386,7 @@ fn outside_witnesses_cosign_what_the_publisher_shows_them_and_no_fork() -> Resul
     fs::remove_file(&memory)?;
     stage.network.restart(publisher)?;
     stage.network.wait_until_node_is_ready(publisher)?;
+    receipts_are_of_the_quorum_alone(&stage, &event)?;
     stage.client().anchor(&author.seal()?)?;
     let [w1, w2] = &stage.witnesses;
     stage.wait_for_witnessed(size, &[w1, w2])?;
@@ -428,6 +430,18 @@ fn receipts_carry_cosignatures_where_they_are_asked_for(
     wait_for("the same witnessed checkpoint", PATIENCE, || {
         Ok(fs::read(folder.join("witnessed"))? == stage.client().get("/witnessed")?)
     })
+}
+
+/// Also when the checkpoint that the node finds at its start has more.
+fn receipts_are_of_the_quorum_alone(
+    stage: &Stage,
+    event: &medanchor_ledger::event::Event,
+) -> Result<()> {
+    let receipt = Receipt::parse(&stage.client().receipt(&event.id())?)?;
+    for key in [&stage.log, &stage.witnesses[0].key, &stage.witnesses[1].key] {
+        ensure!(receipt.checkpoint.signed_by(key)?.is_none(), "{key}");
+    }
+    Ok(())
 }
 
 fn liars_are_shown_and_hinder_nobody(stage: &Stage) -> Result<()> {

@@ -217,9 +217,14 @@ pub(super) fn newest_published(
     };
     let parsed = Note::parse(&served).map_err(|_| damaged())?;
     let checkpoint = parsed.text().parse().map_err(|_| damaged())?;
-    let policy = genesis.policy();
-    let keys: Vec<_> = policy.logs().iter().chain(policy.witnesses()).collect();
-    let of_validator = |line: &&NoteSignature| keys.iter().any(|key| key.claims(line));
+    // Without what the feeder added: the publisher's signature and those under foreign names.
+    let origin = genesis.origin().as_str();
+    let publisher = genesis.publisher_key();
+    let of_validator = |line: &&NoteSignature| {
+        let rest = line.name().as_str().strip_prefix(origin);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            && !publisher.as_ref().is_some_and(|key| key.claims(line))
+    };
     let quorum = parsed.signatures().iter().filter(of_validator).cloned();
     let note = Note::new(parsed.text(), quorum.collect()).map_err(|_| damaged())?;
     Ok(Some(Published {
