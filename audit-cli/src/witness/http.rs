@@ -36,22 +36,31 @@ const GRACE: Duration = Duration::from_secs(3);
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
-/// Serves until SIGTERM or SIGINT.
-pub(super) fn serve(listener: std::net::TcpListener, witness: Arc<Witness>) -> io::Result<()> {
+/// Serves until SIGTERM or SIGINT, either of which ends it well from the moment of `ready` on.
+pub(super) fn serve(
+    listener: std::net::TcpListener,
+    witness: Arc<Witness>,
+    ready: impl FnOnce(),
+) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let served = runtime.block_on(async {
         listener.set_nonblocking(true)?;
-        accept_all(TcpListener::from_std(listener)?, witness).await
+        accept_all(TcpListener::from_std(listener)?, witness, ready).await
     });
     runtime.shutdown_timeout(GRACE);
     served
 }
 
-async fn accept_all(listener: TcpListener, witness: Arc<Witness>) -> io::Result<()> {
+async fn accept_all(
+    listener: TcpListener,
+    witness: Arc<Witness>,
+    ready: impl FnOnce(),
+) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    ready();
     let permits = Arc::new(Semaphore::new(CONNECTIONS));
     let graceful = GracefulShutdown::new();
     loop {

@@ -115,18 +115,9 @@ fn serve(args: &WitnessArgs, key_path: &Path, dir: &Path) -> Result<u8, Failure>
     let listen = |cause| Failure::Listen { address, cause };
     let listener = TcpListener::bind(address).map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
-    let shown = output::print(EXIT_GOOD, |out| {
-        writeln!(
-            out,
-            "witness {} on http://{address}",
-            witness.key.verifier()
-        )?;
-        for (origin, log) in &witness.logs {
-            writeln!(out, "  log {origin}, {} entries cosigned", log.size())?;
-        }
-        Ok(())
-    });
-    http::serve(listener, witness).map_err(Failure::Serving)?;
+    let (mut shown, shared) = (EXIT_GOOD, Arc::clone(&witness));
+    let ready = || shown = shared.announce(address);
+    http::serve(listener, witness, ready).map_err(Failure::Serving)?;
     Ok(shown)
 }
 
@@ -167,6 +158,17 @@ impl Witness {
             logs.insert(origin, log);
         }
         Ok(Self { key, logs })
+    }
+
+    /// Prints what it is and which logs it knows; gives the exit code.
+    fn announce(&self, address: std::net::SocketAddr) -> u8 {
+        output::print(EXIT_GOOD, |out| {
+            writeln!(out, "witness {} on http://{address}", self.key.verifier())?;
+            for (origin, log) in &self.logs {
+                writeln!(out, "  log {origin}, {} entries cosigned", log.size())?;
+            }
+            Ok(())
+        })
     }
 
     /// Answers add-checkpoint.
