@@ -70,23 +70,36 @@ pub(crate) struct VerifyArgs {
     pub(crate) json: bool,
 }
 
-/// Check a receipt offline: that the event is in the log, under a checkpoint that the policy
-/// accepts.
+/// Check a receipt offline: that the event is in the log, under a checkpoint that a quorum signed.
+///
+/// Whose signatures count is said by the network's genesis file, with the chain of policies from it,
+/// or by one policy file. A transparent statement is signed with COSE keys, which only the genesis
+/// file and the chain name.
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("trust").required(true).args(["policy", "genesis"]))]
 pub(crate) struct ReceiptArgs {
-    /// The receipt, as `<event id>.tlog-proof`.
+    /// The receipt: a text receipt, as `<event id>.tlog-proof`, or a transparent statement, which is
+    /// the event with its COSE receipts.
     pub(crate) receipt: PathBuf,
-    /// The event's bytes as they stand in the log, as `<event id>.event`.
+    /// The event's bytes as they stand in the log, as `<event id>.event`. A transparent statement has
+    /// them itself.
     #[arg(long)]
-    pub(crate) event: PathBuf,
-    /// The policy file of the network: whose signatures count.
+    pub(crate) event: Option<PathBuf>,
+    /// The genesis file of the network.
     #[arg(long)]
-    pub(crate) policy: PathBuf,
-    /// The first size of the log for which the policy stands.
-    #[arg(long, default_value_t = 0)]
+    pub(crate) genesis: Option<PathBuf>,
+    /// The chain of policies from it (`medanchor policy --chain`, or `/policy-chain` of a node);
+    /// without it, the validators of genesis are taken to stand for every size.
+    #[arg(long, requires = "genesis")]
+    pub(crate) policy_chain: Option<PathBuf>,
+    /// A policy file instead (`medanchor policy`).
+    #[arg(long)]
+    pub(crate) policy: Option<PathBuf>,
+    /// The first size of the log for which that policy stands.
+    #[arg(long, default_value_t = 0, conflicts_with = "genesis")]
     pub(crate) first_size: u64,
-    /// The last size of the log for which the policy stands; none means all to come.
-    #[arg(long)]
+    /// The last size of the log for which that policy stands; none means all to come.
+    #[arg(long, conflicts_with = "genesis")]
     pub(crate) last_size: Option<u64>,
     /// Print JSON instead of text.
     #[arg(long)]

@@ -32,6 +32,7 @@ mod source;
 mod state;
 mod tier;
 mod tiles;
+mod trust;
 mod verdict;
 mod verify;
 mod witness;

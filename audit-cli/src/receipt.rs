@@ -1,14 +1,18 @@
-//! `receipt`: one event, one receipt, one policy, no network.
+//! `receipt`: one event, its receipt, and whom to trust; no network.
 //!
-//! What always holds: the answer says which log keys and which cosigners counted. A plain
-//! signed-note reader checks one log key and no quorum; this checks both.
+//! What always holds: the answer says which keys counted: log keys and cosigners of a text receipt,
+//! COSE keys of a transparent statement. A plain signed-note reader checks one log key and no quorum;
+//! this checks both.
 
 use crate::cli::ReceiptArgs;
 use crate::output;
+use crate::trust::{NoTrust, Trust};
 use crate::{EXIT_FAILED, EXIT_GOOD, EXIT_UNREADABLE};
 use medanchor_ledger::Size;
+use medanchor_ledger::cose_receipt::{Quorum, TransparentStatement};
 use medanchor_ledger::event::Event;
-use medanchor_ledger::policy::{Policy, PolicyRange};
+use medanchor_ledger::merkle::leaf_hash;
+use medanchor_ledger::policy::{PolicyChain, PolicyRange};
 use medanchor_ledger::receipt::{Receipt, VerifiedReceipt};
 use medanchor_ledger::seal::EntryKind;
 use serde::Serialize;
@@ -16,20 +20,35 @@ use std::fs::File;
 use std::io::{Read, StdoutLock, Write};
 use std::path::Path;
 
-/// The longest file that is read: longer than any of the three may be.
+/// The longest file that is read: longer than any but a policy chain may be.
 const MAX_FILE: u64 = 1 << 20;
+
+/// The first byte of every COSE_Sign1, and of no text.
+const COSE_SIGN1: u8 = 0xd2;
 
 /// Why there is no proof.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error("{path} could not be read: {cause}; give a file that exists and may be read")]
     Unreadable { path: String, cause: std::io::Error },
-    #[error("{path} is longer than {MAX_FILE} bytes; give the right file")]
-    Oversize { path: String },
+    #[error("{path} is longer than {limit} bytes; give the right file")]
+    Oversize { path: String, limit: u64 },
+    #[error("a text receipt does not have the event in it; give the event's bytes with --event")]
+    NoEvent,
+    #[error("the statement is of another event than the one given with --event")]
+    OtherEvent,
+    #[error(
+        "a transparent statement is signed with COSE keys, which a policy file does not name; give --genesis, and --policy-chain if the validators have changed"
+    )]
+    NoCoseKeys,
+    #[error("the statement is none: {0}")]
+    Statement(#[from] medanchor_ledger::cose_receipt::CoseReceiptError),
+    #[error("the event is not proved: {0}")]
+    CoseUnproved(#[from] medanchor_ledger::cose_receipt::CoseUnproved),
     #[error("the receipt is none: {0}")]
     Receipt(#[from] medanchor_ledger::receipt::ReceiptError),
-    #[error("the policy is none: {0}")]
-    Policy(#[from] medanchor_ledger::policy::PolicyError),
+    #[error(transparent)]
+    Trust(#[from] NoTrust),
     #[error("the event is not proved: {0}")]
     Unproved(#[from] medanchor_ledger::receipt::Unproved),
 }
@@ -55,6 +74,8 @@ struct Proved {
     policy: String,
     log_keys: Vec<String>,
     cosigners: Vec<Cosigned>,
+    /// The validators whose COSE keys counted.
+    cose_signers: Vec<Cosigned>,
     /// The first and the last size for which the policy was taken to stand.
     policy_sizes: (u64, u64),
     event: Option<About>,
@@ -90,20 +111,85 @@ pub(crate) fn run(args: &ReceiptArgs) -> u8 {
 }
 
 fn check(args: &ReceiptArgs) -> Result<Proved, Failure> {
-    let (first, last) = (args.first_size, args.last_size.unwrap_or(u64::MAX));
-    let policy = Policy::parse(&read(&args.policy)?)?;
-    let range = PolicyRange::new(policy, Size(first), Size(last));
-    let receipt = Receipt::parse(&read(&args.receipt)?)?;
-    let entry = read(&args.event)?;
-    let verified = receipt.verify(&entry, &range)?;
+    let trust = trust(args)?;
+    let event = args.event.as_deref().map(|path| read(path, MAX_FILE));
+    let (event, receipt) = (event.transpose()?, read(&args.receipt, MAX_FILE)?);
+    if receipt.first() == Some(&COSE_SIGN1) {
+        return check_statement(&trust, &receipt, event.as_deref());
+    }
+    let entry = event.ok_or(Failure::NoEvent)?;
+    let receipt = Receipt::parse(&receipt)?;
+    let range = trust
+        .range_of(&receipt.checkpoint)
+        .map_err(medanchor_ledger::receipt::Unproved::from)?;
+    let verified = receipt.verify(&entry, range)?;
     Ok(Proved {
         event: about(&entry),
         seal: EntryKind::of(&entry) == EntryKind::Seal,
-        ..proved(&verified, (first, last))
+        ..proved(&verified, range)
     })
 }
 
-fn proved(verified: &VerifiedReceipt, policy_sizes: (u64, u64)) -> Proved {
+fn trust(args: &ReceiptArgs) -> Result<Trust, Failure> {
+    let chain_limit = u64::try_from(PolicyChain::MAX_BYTES).unwrap_or(u64::MAX);
+    if let Some(genesis) = &args.genesis {
+        let chain = args.policy_chain.as_deref();
+        let chain = chain.map(|path| read(path, chain_limit)).transpose()?;
+        return Ok(Trust::genesis(&read(genesis, MAX_FILE)?, chain.as_deref())?);
+    }
+    let (first, last) = (args.first_size, args.last_size.unwrap_or(u64::MAX));
+    // The command line has one of the two.
+    let policy = args.policy.as_deref().unwrap_or(Path::new("policy"));
+    Ok(Trust::policy(
+        &read(policy, MAX_FILE)?,
+        Size(first),
+        Size(last),
+    )?)
+}
+
+fn check_statement(
+    trust: &Trust,
+    statement: &[u8],
+    event: Option<&[u8]>,
+) -> Result<Proved, Failure> {
+    let statement = TransparentStatement::decode(statement)?;
+    let entry = statement.event.encoded();
+    if event.is_some_and(|event| event != entry) {
+        return Err(Failure::OtherEvent);
+    }
+    let claimed = statement.receipts.first().map(|first| first.head.size);
+    let turn = trust.turn(claimed.unwrap_or_default());
+    let turn = turn.ok_or(Failure::NoCoseKeys)?;
+    let quorum = Quorum::verify(&statement.receipts, entry, &turn.cose)?;
+    let head = quorum.checkpoint();
+    let signers = quorum.validators().iter();
+    let signers = signers.map(|(validator, seconds)| Cosigned {
+        name: format!("{}/{validator}", head.origin),
+        seconds: *seconds,
+    });
+    Ok(Proved {
+        verdict: "good",
+        origin: head.origin.to_string(),
+        index: quorum.index().0,
+        size: head.size.0,
+        root: head.root.to_string(),
+        leaf: leaf_hash(entry).to_string(),
+        policy: turn.range.policy().hash().to_string(),
+        log_keys: Vec::new(),
+        cosigners: Vec::new(),
+        cose_signers: signers.collect(),
+        policy_sizes: sizes(&turn.range),
+        event: about(entry),
+        seal: false,
+    })
+}
+
+fn sizes(range: &PolicyRange) -> (u64, u64) {
+    let (first, last) = range.sizes();
+    (first.0, last.0)
+}
+
+fn proved(verified: &VerifiedReceipt, range: &PolicyRange) -> Proved {
     let checkpoint = verified.checkpoint();
     let cosigners = checkpoint.cosigners().iter().map(|cosigner| Cosigned {
         name: cosigner.key.name().to_string(),
@@ -119,7 +205,8 @@ fn proved(verified: &VerifiedReceipt, policy_sizes: (u64, u64)) -> Proved {
         policy: checkpoint.policy().to_string(),
         log_keys: checkpoint.logs().iter().map(ToString::to_string).collect(),
         cosigners: cosigners.collect(),
-        policy_sizes,
+        cose_signers: Vec::new(),
+        policy_sizes: sizes(range),
         event: None,
         seal: false,
     }
@@ -135,7 +222,7 @@ fn about(entry: &[u8]) -> Option<About> {
     })
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
     let shown = || path.display().to_string();
     let unreadable = |cause| Failure::Unreadable {
         path: shown(),
@@ -143,14 +230,15 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     };
     let file = File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
-    file.take(MAX_FILE + 1)
+    file.take(limit.saturating_add(1))
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
-    let fits = u64::try_from(bytes.len()).is_ok_and(|length| length <= MAX_FILE);
+    let fits = u64::try_from(bytes.len()).is_ok_and(|length| length <= limit);
     if fits {
         Ok(bytes)
     } else {
-        Err(Failure::Oversize { path: shown() })
+        let path = shown();
+        Err(Failure::Oversize { path, limit })
     }
 }
 
@@ -183,6 +271,13 @@ fn print_proved(out: &mut impl Write, proved: &Proved) -> std::io::Result<()> {
             out,
             "  cosigner   {}, at {} s since 1970",
             cosigner.name, cosigner.seconds
+        )?;
+    }
+    for signer in &proved.cose_signers {
+        writeln!(
+            out,
+            "  COSE key   of {}, at {} s since 1970",
+            signer.name, signer.seconds
         )?;
     }
     writeln!(out, "  policy     {}, met by these keys", proved.policy)?;

@@ -2,6 +2,7 @@
 
 mod support;
 
+use medanchor_ledger::policy::PolicyChain;
 use std::fs;
 use std::path::Path;
 use support::{Built, audit, genesis, write};
@@ -111,4 +112,95 @@ fn a_file_that_is_not_there_or_far_too_long_has_no_verdict() {
     assert_eq!((code, &report["verdict"]), (3, &"unreadable".into()));
     fs::remove_file(folder.path().join("event")).expect("a file");
     assert_eq!(check(folder.path(), &[]).0, 3);
+}
+
+/// Runs `receipt --json` with these arguments, of which those that name a file are in `folder`.
+fn check_with(folder: &Path, args: &[&str]) -> (i32, serde_json::Value) {
+    let path = |name: &&str| match name.strip_prefix('@') {
+        Some(name) => folder.join(name).to_str().expect("text").to_owned(),
+        None => (*name).to_owned(),
+    };
+    let args: Vec<String> = args.iter().map(path).collect();
+    let mut all = vec!["receipt", "--json"];
+    all.extend(args.iter().map(String::as_str));
+    let output = audit(&all);
+    let text = String::from_utf8(output.stdout).expect("text");
+    let json = serde_json::from_str(&text).unwrap_or_default();
+    (output.status.code().expect("an exit code"), json)
+}
+
+fn files_by_genesis(built: &Built, index: u64) -> tempfile::TempDir {
+    let folder = files(built, index);
+    let chain = PolicyChain::of_genesis(&built.genesis).encode();
+    write(folder.path(), "genesis", built.genesis.encoded());
+    write(folder.path(), "chain", &chain);
+    write(folder.path(), "statement", &built.statement(index));
+    folder
+}
+
+#[test]
+fn genesis_and_chain_say_whose_signatures_count() {
+    let built = Built::busy(9);
+    let folder = files_by_genesis(&built, 5);
+    let by_genesis = ["@receipt", "--event", "@event", "--genesis", "@genesis"];
+    let (code, report) = check_with(folder.path(), &by_genesis);
+    assert_eq!((code, &report["index"]), (0, &5.into()), "{report:#}");
+    let by_chain = [&by_genesis[..], &["--policy-chain", "@chain"]].concat();
+    let (code, report) = check_with(folder.path(), &by_chain);
+    assert_eq!(code, 0, "{report:#}");
+    assert_eq!(report["policy_sizes"], serde_json::json!([1, u64::MAX]));
+    write(folder.path(), "genesis", genesis("other.example").encoded());
+    for args in [&by_genesis[..], &by_chain] {
+        assert_eq!(check_with(folder.path(), args).0, 1);
+    }
+    write(folder.path(), "chain", b"no chain");
+    assert_eq!(check_with(folder.path(), &by_chain).0, 1);
+}
+
+#[test]
+fn a_transparent_statement_is_judged_by_cose_keys() {
+    let built = Built::busy(9);
+    let folder = files_by_genesis(&built, 5);
+    let args = [
+        "@statement",
+        "--genesis",
+        "@genesis",
+        "--policy-chain",
+        "@chain",
+    ];
+    let (code, report) = check_with(folder.path(), &args);
+    assert_eq!((code, &report["index"]), (0, &5.into()), "{report:#}");
+    assert_eq!(report["cose_signers"].as_array().map(Vec::len), Some(3));
+    assert_eq!(report["log_keys"].as_array().map(Vec::len), Some(0));
+    let with_event = [&args[..], &["--event", "@event"]].concat();
+    assert_eq!(check_with(folder.path(), &with_event).0, 0);
+    let other = files(&built, 4);
+    let event = fs::read(other.path().join("event")).expect("an event");
+    write(folder.path(), "event", &event);
+    assert_eq!(check_with(folder.path(), &with_event).0, 1, "another event");
+    let by_policy = ["@statement", "--policy", "@policy"];
+    let (code, report) = check_with(folder.path(), &by_policy);
+    let reason = report["reason"].as_str().unwrap_or_default();
+    assert!(code == 1 && reason.contains("--genesis"), "{reason}");
+    let mut changed = built.statement(5);
+    *changed.last_mut().expect("bytes") ^= 1;
+    write(folder.path(), "statement", &changed);
+    assert_eq!(check_with(folder.path(), &args).0, 1, "another signature");
+}
+
+#[test]
+fn a_text_receipt_without_its_event_and_nobody_to_trust_are_refused() {
+    let built = Built::busy(3);
+    let folder = files_by_genesis(&built, 1);
+    let (code, report) = check_with(folder.path(), &["@receipt", "--genesis", "@genesis"]);
+    let reason = report["reason"].as_str().unwrap_or_default();
+    assert!(code == 1 && reason.contains("--event"), "{reason}");
+    for args in [
+        &["@statement"][..],
+        &["@statement", "--policy-chain", "@chain"],
+        &["@statement", "--policy", "@policy", "--genesis", "@genesis"],
+        &["@statement", "--genesis", "@genesis", "--last-size", "3"],
+    ] {
+        assert_eq!(check_with(folder.path(), args).0, 2, "{args:?}");
+    }
 }

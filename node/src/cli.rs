@@ -2,6 +2,7 @@
 
 mod key;
 mod network;
+mod policy;
 mod status;
 
 use crate::exit::{Exit, Fatal};
@@ -46,6 +47,8 @@ enum Command {
     Run(Run),
     /// Ask a running node how it is
     Status(status::Status),
+    /// Print whose signatures count at a height, or the chain of all policies
+    Policy(policy::Policy),
     /// Show a home's public keys
     #[command(subcommand)]
     Key(key::Command),
@@ -131,6 +134,7 @@ fn run(command: Command) -> Result<Exit, Fatal> {
             Ok(Exit::Success)
         }
         Command::Status(status) => status::run(&status),
+        Command::Policy(wanted) => policy::run(&wanted),
         Command::Key(command) => key::run(&command),
         Command::Demo(demo) => crate::demo::run(&demo).map_err(|error| {
             Fatal::new(Exit::Failure, format!("the demo cannot go on: {error:#}"))

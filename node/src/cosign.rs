@@ -1,7 +1,9 @@
 //! Gathering the validators' cosignatures of the checkpoints that this node computed.
 //!
 //! What always holds: a checkpoint is signed here only after its block was decided and synced
-//! (the chain calls [`Cosigners::decided`] then and only then), and once for a size with one root;
+//! (the chain calls [`Cosigners::decided`] then and only then), and once for a size with one root,
+//! for COSE receipts too; a record counts only with all three signatures, so that whoever holds a
+//! quorum can make receipts of both forms;
 //! no record is believed before its signatures were checked; those for sizes ahead of this node are
 //! kept in bounded number for each validator and never replaced; a peer that sends a record for
 //! a size whose quorum is complete is answered with the whole quorum, but once between two ticks,
@@ -24,6 +26,8 @@ pub struct CosigningKeys {
     pub log: SecretKey,
     /// Signs as cosigner.
     pub cosigner: SecretKey,
+    /// Signs COSE receipts.
+    pub cose: SecretKey,
 }
 
 /// Sizes ahead of this node for which one validator's records are kept.
@@ -134,7 +138,8 @@ impl Cosigners {
         };
         let (log, cosigner) = (keys.log.signing_key(), keys.cosigner.signing_key());
         let now = now.max(Time(self.not_before.saturating_mul(1000)));
-        Cosignature::sign(checkpoint, &keys.name, log, cosigner, now).map(Some)
+        let record = Cosignature::sign(checkpoint, &keys.name, log, cosigner, now)?;
+        Ok(Some(record.with_cose(checkpoint, keys.cose.signing_key())))
     }
 
     /// To be called at the start: by which validators the first records are judged, and what this
@@ -225,6 +230,12 @@ impl Cosigners {
         let Some(gathering) = self.gatherings.get_mut(&record.size) else {
             return (gathered, None);
         };
+        // A record for another root goes on: it is evidence.
+        if record.cose.is_none() && record.root == gathering.checkpoint().root {
+            let validator = &record.validator;
+            tracing::warn!(%validator, "a record without a COSE signature does not count; that node needs this release");
+            return (gathered, None);
+        }
         let added = gathering.add(record);
         match &added {
             Ok(Added::Counted { missing: 0 }) if self.newest_quorum < Some(record.size) => {
@@ -288,6 +299,7 @@ mod tests {
             name: name.parse().expect("a name"),
             log: make(Purpose::Log),
             cosigner: make(Purpose::Cosigner),
+            cose: make(Purpose::Cose),
         }
     }
 
@@ -301,9 +313,7 @@ mod tests {
                 .public(),
             log: keys.log.public(),
             cosigner: keys.cosigner.public(),
-            cose: SecretKey::generate(Purpose::Cose)
-                .expect("randomness")
-                .public(),
+            cose: keys.cose.public(),
         };
         let set = ValidatorSet::new(all.iter().map(validator).collect()).expect("a set");
         let mut all = all.into_iter();
@@ -326,7 +336,9 @@ mod tests {
     fn record(keys: &CosigningKeys, size: u64, seconds: u64) -> Cosignature {
         let (log, cosigner) = (keys.log.signing_key(), keys.cosigner.signing_key());
         let time = Time(seconds * 1000);
-        Cosignature::sign(&checkpoint(size), &keys.name, log, cosigner, time).expect("signed")
+        let record = Cosignature::sign(&checkpoint(size), &keys.name, log, cosigner, time);
+        let record = record.expect("signed");
+        record.with_cose(&checkpoint(size), keys.cose.signing_key())
     }
 
     #[test]
@@ -348,6 +360,28 @@ mod tests {
         assert_eq!(quorum, [false, true, false]);
         assert_eq!(cosigners.latest_quorum().len(), 4);
         assert!(cosigners.own_missing().is_empty());
+    }
+
+    /// An older release sends such records.
+    #[test]
+    fn a_record_without_a_cose_signature_does_not_count_and_stands_in_no_ones_way() {
+        let (mut cosigners, others, set) = four();
+        cosigners
+            .decided(checkpoint(5), set, Time(9_000))
+            .expect("signed");
+        for keys in &others[..2] {
+            let whole = record(keys, 5, 9);
+            let without = Cosignature {
+                cose: None,
+                ..whole.clone()
+            };
+            assert!(cosigners.received(PEER, &without).quorum.is_none());
+        }
+        assert!(cosigners.latest_quorum().is_empty());
+        for keys in &others[..2] {
+            cosigners.received(PEER, &record(keys, 5, 9));
+        }
+        assert_eq!(cosigners.latest_quorum().len(), 3);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 pub mod admission;
 pub mod chain;
+pub mod checkpoints;
 pub mod cli;
 pub mod config;
 pub mod cosign;

@@ -23,7 +23,19 @@ pub enum PrintError {
 /// [`PrintError`]
 pub fn say(line: Arguments<'_>) -> Result<(), PrintError> {
     let mut out = stdout().lock();
-    let printed = writeln!(out, "{line}").and_then(|()| out.flush());
+    said(writeln!(out, "{line}").and_then(|()| out.flush()))
+}
+
+/// Prints bytes as they are.
+///
+/// # Errors
+/// [`PrintError`]
+pub fn say_bytes(bytes: &[u8]) -> Result<(), PrintError> {
+    let mut out = stdout().lock();
+    said(out.write_all(bytes).and_then(|()| out.flush()))
+}
+
+fn said(printed: std::io::Result<()>) -> Result<(), PrintError> {
     printed.map_err(|error| match error.kind() {
         ErrorKind::BrokenPipe => PrintError::Closed,
         _ => PrintError::Io(error),

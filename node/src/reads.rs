@@ -4,18 +4,23 @@
 //! that it covers; nothing here changes anything.
 
 use crate::chain::Shared;
+use crate::checkpoints;
 use crate::config::Config;
-use crate::http::service::{PeerStatus, Published, Reads, Status};
+use crate::http::consistency::Consistent;
+use crate::http::service::{Covered, PeerStatus, Published, Reads, Status};
 use bytes::Bytes;
+use medanchor_ledger::consistency::ConsistencyReceipt;
+use medanchor_ledger::cose_receipt::{CoseProof, TransparentStatement};
+use medanchor_ledger::event::Event;
 use medanchor_ledger::execute::View;
 use medanchor_ledger::merkle::bundle::BundleId;
-use medanchor_ledger::merkle::inclusion_proof;
 use medanchor_ledger::merkle::tile::TileId;
+use medanchor_ledger::merkle::{consistency_proof, inclusion_proof, root_at};
 use medanchor_ledger::note::Note;
 use medanchor_ledger::receipt::Receipt;
 use medanchor_ledger::seal::Seal;
 use medanchor_ledger::state::StateKey;
-use medanchor_ledger::{EventId, Height, Index, PolicyHash, ReadFailed};
+use medanchor_ledger::{EventId, Height, Index, PolicyHash, ReadFailed, Size};
 use std::sync::Arc;
 
 /// The ledger as HTTP clients read it.
@@ -88,6 +93,54 @@ impl Reads for LedgerReads {
 
     fn witnessed_receipt(&self, index: Index) -> Result<Option<String>, ReadFailed> {
         self.receipt_under(self.shared.witnessed.borrow().clone(), index)
+    }
+
+    fn statement(&self, index: Index) -> Result<Covered<TransparentStatement>, ReadFailed> {
+        let published = self.shared.published.borrow().clone();
+        let covering = published.filter(|published| index.0 < published.checkpoint.size.0);
+        let (Some(published), Some(entry)) = (covering, self.shared.store.entry(index)?) else {
+            return Ok(Covered::NotYet);
+        };
+        let path = inclusion_proof(&self.shared.store.nodes(), index, published.checkpoint.size)
+            .map_err(|error| ReadFailed(Box::new(error)))?;
+        let proof = CoseProof::Inclusion { index, path };
+        let receipts = published.cosigned.and_then(|all| all.cose_receipts(&proof));
+        let Some(receipts) = receipts else {
+            return Ok(Covered::NoQuorum);
+        };
+        let event = Event::decode(&entry).map_err(|error| ReadFailed(Box::new(error)))?;
+        Ok(Covered::Yes(TransparentStatement { event, receipts }))
+    }
+
+    fn consistency(&self, old: Size, new: Option<Size>) -> Result<Option<Consistent>, ReadFailed> {
+        let (store, genesis) = (&self.shared.store, &self.shared.genesis);
+        let new = new.unwrap_or_else(|| store.published());
+        if new < old {
+            return Ok(None);
+        }
+        let Some(gathering) = checkpoints::at(store, genesis, new)? else {
+            return Ok(None);
+        };
+        let nodes = store.nodes();
+        let path =
+            consistency_proof(&nodes, old, new).map_err(|error| ReadFailed(Box::new(error)))?;
+        let Some(checkpoint) = gathering.note() else {
+            return Ok(None);
+        };
+        let receipt = ConsistencyReceipt {
+            old,
+            old_root: root_at(&nodes, old)?,
+            proof: path.clone(),
+            checkpoint,
+        };
+        let proof = CoseProof::Consistency { old, path };
+        let cose = gathering.cose_receipts(&proof).filter(|_| old < new);
+        Ok(Some(Consistent { receipt, cose }))
+    }
+
+    fn policy_chain(&self) -> Result<Option<Bytes>, ReadFailed> {
+        let chain = self.shared.store.published_log().policy_chain()?;
+        Ok(chain.map(Bytes::from))
     }
 
     fn seal(&self, height: Height) -> Result<Option<Seal>, ReadFailed> {

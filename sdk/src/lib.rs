@@ -44,6 +44,7 @@
 //! | bring packs to life and pass them on | [`Identity::lot`], [`Identity::commission`], [`Identity::ship`], [`Identity::receive`], [`Identity::dispense`] | `domain/unit.rs` |
 //! | anchor, one or many; go on after a crash | `Sdk::anchor`, `Sdk::anchor_batch`, `Sdk::resume` | `anchor/` |
 //! | check a receipt offline | [`verify_receipt`] | `receipt.rs` |
+//! | check by genesis and policy chain: receipts, COSE statements, consistency | [`walk_policies`], [`verify_receipt_by`], [`verify_statement`], [`verify_consistency`] | `policies.rs` |
 //! | read FHIR and EPCIS files | [`import`] | `import/` |
 //!
 //! Without the feature `client` there is no network code in the crate; no feature needs an async
@@ -61,6 +62,7 @@ mod error;
 pub mod identity;
 pub mod import;
 pub mod journal;
+pub mod policies;
 pub mod receipt;
 #[cfg(test)]
 mod testing;
@@ -83,6 +85,10 @@ pub use medanchor_ledger::policy::Policy;
 pub use medanchor_ledger::rules::{Decision, DenialReason};
 pub use medanchor_ledger::{EventId, ParticipantName, Time};
 pub use medanchor_vault::CodeScheme;
+pub use policies::{
+    CheckError, PoliciesError, Transparent, verify_consistency, verify_cose_consistency,
+    verify_receipt_by, verify_statement, walk_policies,
+};
 pub use receipt::{Anchored, ProofError, verify_receipt, verify_receipt_in};
 pub use ticket::{GrantTicket, GrantedRecord};
 pub use token::{HandoverError, PatientToken, SignedClaim};

@@ -16,6 +16,7 @@ use medanchor_ledger::certificate::Certificate;
 use medanchor_ledger::event::Event;
 use medanchor_ledger::execute::{Executed, Head, execute_genesis};
 use medanchor_ledger::genesis::Genesis;
+use medanchor_ledger::policy::PolicyChain;
 use medanchor_ledger::seal::Seal;
 use medanchor_ledger::state::StateMap;
 use medanchor_ledger::{Height, Index, Size};
@@ -59,6 +60,7 @@ impl Shared {
         check_published(&folder, certificates, head.height, journal.tip())?;
         let log = LogFolder::open(&folder, genesis.encoded(), mark, certificates)?;
         log.keep_policy(genesis.policy())?;
+        log.keep_policy_chain(&PolicyChain::of_genesis(genesis))?;
         if mark.settled == Size(0) {
             log.append(
                 Index(0),

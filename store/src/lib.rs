@@ -4,7 +4,8 @@
 //! What always holds: nothing that a method returned `Ok` for as durable is lost, whatever the
 //! moment the power goes; nothing half written is believed later; damage is refused with its place.
 
-pub mod error;
+pub mod cosigned;
+mod error;
 mod files;
 mod home;
 pub mod journal;

@@ -6,6 +6,7 @@
 //! that is what an audit does.
 
 use crate::StoreError;
+use crate::cosigned::records_of;
 use crate::files::read_bounded;
 use crate::log::records::Records;
 use medanchor_ledger::certificate::Certificate;
@@ -13,8 +14,8 @@ use medanchor_ledger::cosignature::Cosignature;
 use medanchor_ledger::merkle::bundle::{BundleId, MAX_ENTRY, read_entries};
 use medanchor_ledger::merkle::tile::{Tile, TileId, TileReader};
 use medanchor_ledger::note::Note;
-use medanchor_ledger::policy::Policy;
-use medanchor_ledger::{PolicyHash, ReadFailed};
+use medanchor_ledger::policy::{Policy, PolicyChain};
+use medanchor_ledger::{PolicyHash, ReadFailed, Size};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
@@ -81,6 +82,16 @@ impl LogReader {
         read_bounded(&path, Policy::MAX_BYTES as u64)
     }
 
+    /// The bytes of `policy-chain`.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read or is too large.
+    pub fn policy_chain(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        let limit = PolicyChain::MAX_BYTES as u64;
+        read_bounded(&self.folder.join("policy-chain"), limit)
+    }
+
     /// The bytes of a bundle of entries: the file of that width, or that of the full bundle, which
     /// replaces it. [`read_entries`] takes both.
     ///
@@ -136,6 +147,15 @@ impl LogReader {
     /// When the file cannot be opened.
     pub fn cosignatures(&self) -> Result<Records, StoreError> {
         Records::open(&self.folder.join("cosignatures"), 0, Cosignature::MAX_BYTES)
+    }
+
+    /// The cosignature records of one size, not judged; none if that size was not published.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read.
+    pub fn cosignatures_of(&self, size: Size) -> Result<Vec<Cosignature>, StoreError> {
+        records_of(&self.folder.join("cosignatures"), size)
     }
 
     fn either(

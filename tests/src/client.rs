@@ -87,6 +87,15 @@ impl Client {
         body(answer)
     }
 
+    /// The same, of the media type `accept`.
+    ///
+    /// # Errors
+    /// If it does not answer, or with a problem.
+    pub fn get_as(&self, path: &str, accept: &str) -> Result<Vec<u8>> {
+        let request = self.agent.get(format!("{}{path}", self.url));
+        body(request.header("accept", accept).call()?)
+    }
+
     /// An event's receipt.
     ///
     /// # Errors

@@ -2,8 +2,11 @@
 //! settled by the order of the ledger, and an idle network is quiet and wakes at once.
 
 use anyhow::Result;
+use medanchor_ledger::checkpoint::Checkpoint;
 use medanchor_ledger::event::Event;
+use medanchor_ledger::note::Note;
 use medanchor_node::config::Config;
+use medanchor_sdk::{verify_consistency, verify_statement, walk_policies};
 use medanchor_tests::network::{Network, PATIENCE, binary, wait_for};
 use medanchor_tests::workload::record;
 use std::sync::Arc;
@@ -36,11 +39,23 @@ fn wait_until_alike(network: &Network) -> Result<()> {
 #[test]
 fn events_posted_at_any_node_get_receipts_that_hold() -> Result<()> {
     let (mut network, _dir) = four()?;
-    let policy = network.layout().genesis.policy().clone();
+    let genesis = network.layout().genesis.clone();
+    let policies = walk_policies(genesis.encoded(), None)?;
+    let mut kept = Vec::new();
     for (client, author) in network.clients().iter().zip(network.authors()?) {
         let event = author.seal()?;
         let receipt = client.anchor(&event)?;
-        medanchor_sdk::verify_receipt(&policy, event.encoded(), &receipt)?;
+        medanchor_sdk::verify_receipt(genesis.policy(), event.encoded(), &receipt)?;
+        let path = format!("/v1/events/{}/receipt", event.id());
+        let statement = client.get_as(&path, "application/cose")?;
+        let proved = verify_statement(&policies, &statement)?;
+        assert_eq!(proved.quorum().validators().len(), 3, "a quorum of four");
+        kept.push(client.get("/checkpoint")?);
+    }
+    for (client, checkpoint) in network.clients().iter().zip(&kept) {
+        let held: Checkpoint = Note::parse(checkpoint)?.text().parse()?;
+        let path = format!("/v1/consistency?from={}", held.size);
+        verify_consistency(&policies, checkpoint, &client.get(&path)?)?;
     }
     wait_until_alike(&network)?;
     assert!(network.stop(), "every node stops by itself, with success");

@@ -5,6 +5,7 @@
 
 use medanchor_ledger::certificate::{Certificate, Vote, VoteKind};
 use medanchor_ledger::checkpoint::Checkpoint;
+use medanchor_ledger::cose_receipt::{CoseProof, TransparentStatement};
 use medanchor_ledger::cosignature::{Cosignature, Gathering};
 use medanchor_ledger::event::{
     Event, EventBody, LotOpen, UnitCommission, UnitShip, Units, UnsignedEvent,
@@ -271,6 +272,10 @@ impl Built {
 
     /// The checkpoint after a height, in the same form.
     pub fn note_at(&self, height: usize) -> Note {
+        self.gathered_at(height).note().expect("a quorum")
+    }
+
+    fn gathered_at(&self, height: usize) -> Gathering {
         let checkpoint = self.checkpoints().swap_remove(height);
         let set = self.genesis.validators().clone();
         let mut gathering = Gathering::new(checkpoint.clone(), set);
@@ -279,7 +284,24 @@ impl Built {
                 .add(&cosign(&checkpoint, number))
                 .expect("a good cosignature");
         }
-        gathering.note().expect("a quorum")
+        gathering
+    }
+
+    /// The event at `index` with a quorum of COSE receipts, as a `.scitt` file has it.
+    pub fn statement(&self, index: u64) -> Vec<u8> {
+        let leaves: Vec<TreeHash> = self.entries().map(|entry| leaf_hash(entry)).collect();
+        let size = Size(leaves.len() as u64);
+        let path = inclusion_proof(&Leaves(&leaves), Index(index), size).expect("a proof");
+        let place = usize::try_from(index).expect("a place");
+        let index = Index(index);
+        let proof = CoseProof::Inclusion { index, path };
+        let gathering = self.gathered_at(self.blocks.len() - 1);
+        let entry = self.entries().nth(place).expect("an entry");
+        let statement = TransparentStatement {
+            event: Event::decode(entry).expect("an event"),
+            receipts: gathering.cose_receipts(&proof).expect("a quorum"),
+        };
+        statement.encode()
     }
 
     /// The receipt of the entry at `index`, as a `.tlog-proof` file has it.
@@ -336,6 +358,7 @@ pub fn cosign(checkpoint: &Checkpoint, number: u8) -> Cosignature {
         time,
     )
     .expect("a cosignature")
+    .with_cose(checkpoint, &key(number, 4))
 }
 
 pub fn framed(records: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {

@@ -3,7 +3,7 @@
 use crate::process::thread_cpu;
 use crate::report::{Budget, Section};
 use anyhow::{Context, Result};
-use medanchor_sdk::{Policy, verify_receipt};
+use medanchor_sdk::{Policy, SignedEvent, verify_receipt, verify_statement, walk_policies};
 use medanchor_tests::network::Network;
 
 /// How often it is checked.
@@ -35,5 +35,25 @@ pub fn measure(network: &Network) -> Result<Section> {
     );
     let mut section = Section::new("Receipt check, offline", workload);
     section.add_with("parse and verify", each, "ms", BUDGET);
+    section.add_with(
+        "the same as a transparent statement, COSE keys",
+        cose(network, &event)?,
+        "ms",
+        BUDGET,
+    );
     Ok(section)
+}
+
+/// Milliseconds of CPU to check the event's transparent statement.
+fn cose(network: &Network, event: &SignedEvent) -> Result<f64> {
+    let path = format!("/v1/events/{}/receipt", event.id());
+    let statement = network
+        .client(0)
+        .get_as(&path, "application/scitt-statement+cose")?;
+    let policies = walk_policies(network.layout().genesis.encoded(), None)?;
+    let start = thread_cpu();
+    for _ in 0..CHECKS {
+        verify_statement(&policies, &statement)?;
+    }
+    Ok(thread_cpu().saturating_sub(start).as_secs_f64() * 1e3 / f64::from(CHECKS))
 }

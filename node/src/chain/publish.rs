@@ -188,6 +188,7 @@ impl Publishing {
             checkpoint,
             served: note.clone(),
             note,
+            cosigned: Some(Arc::new(*gathering)),
         }));
         while let Some((_, events)) = self.unpublished.pop_front_if(|(after, _)| *after <= size) {
             self.shared.outcomes.published(events);

@@ -80,6 +80,7 @@ fn found(folder: &TempDir) -> (Arc<Shared>, mpsc::UnboundedReceiver<Stop>) {
         name: config.name.clone(),
         log: key(Purpose::Log),
         cosigner: key(Purpose::Cosigner),
+        cose: key(Purpose::Cose),
     };
     let data = folder.path().join("lone");
     let replay = |_: &_, _: &_| Err("nothing was decided yet".into());

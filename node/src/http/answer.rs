@@ -4,6 +4,7 @@ use super::problem::{Code, Problem};
 use super::service::Service;
 use crate::admission::Admitted;
 use crate::outcomes::Outcome;
+use axum::body::Body;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query};
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -175,19 +176,17 @@ fn check_content_type(headers: &HeaderMap, wanted: &str) -> Result<(), Problem> 
     ))
 }
 
-/// A receipt as a client gets it.
+/// A receipt as a client gets it, in one of its forms.
 #[must_use]
-pub fn receipt(id: EventId, index: Index, receipt: String) -> Response {
+pub fn receipt(id: EventId, index: Index, kind: &'static str, body: impl Into<Body>) -> Response {
     let mut headers = HeaderMap::new();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(header::VARY, HeaderValue::from_static("accept"));
     headers.insert(super::events::INDEX_HEADER, HeaderValue::from(index.0));
     if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
         headers.insert("medanchor-event", id);
     }
-    (headers, receipt).into_response()
+    (headers, body.into()).into_response()
 }
 
 /// Waits until an event is published or refused; none when the bound for waiting is reached.

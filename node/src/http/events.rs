@@ -2,6 +2,7 @@
 
 use super::answer::{self, Accepted, InPath, Octets, Wait};
 use super::problem::{Code, Problem};
+use super::receipts::Form;
 use super::service::{Service, Shared};
 use crate::admission::{Admitted, Refused};
 use crate::outcomes::Outcome;
@@ -54,7 +55,7 @@ pub async fn post(
         Admitted::Refused(id, refused) => Err(problem_of(id, &refused)),
         Admitted::Anchored(id, index) => settled(&service, id, index, wait).await,
         Admitted::Pooled(id) | Admitted::Known(id) if wait.is_for_receipt() => {
-            wait_for(&service, id).await
+            wait_for(&service, id, Form::Text).await
         }
         Admitted::Pooled(id) | Admitted::Known(id) => Ok(accepted(&service, id)),
     }
@@ -130,33 +131,27 @@ async fn settled(
     index: Index,
     wait: Wait,
 ) -> Result<Response, Problem> {
-    match receipt_at(service, id, index).await? {
+    match Form::Text.make(service, id, index).await? {
         Some(receipt) => Ok(receipt),
-        None if wait.is_for_receipt() => wait_for(service, id).await,
+        None if wait.is_for_receipt() => wait_for(service, id, Form::Text).await,
         None => Ok(accepted(service, id)),
     }
 }
 
 /// Waits for the receipt of an event that is in the pool or decided.
-pub async fn wait_for(service: &Arc<Service>, id: EventId) -> Result<Response, Problem> {
+pub async fn wait_for(
+    service: &Arc<Service>,
+    id: EventId,
+    form: Form,
+) -> Result<Response, Problem> {
     match answer::wait(service, id).await? {
         Some(Outcome::Published(index)) => {
-            let receipt = receipt_at(service, id, index).await?;
+            let receipt = form.make(service, id, index).await?;
             Ok(receipt.unwrap_or_else(|| accepted(service, id)))
         }
         Some(outcome) => Err(refusal(service, id, outcome).await),
         None => Ok(accepted(service, id)),
     }
-}
-
-/// The receipt of a decided event, once a published checkpoint covers it.
-async fn receipt_at(
-    service: &Arc<Service>,
-    id: EventId,
-    index: Index,
-) -> Result<Option<Response>, Problem> {
-    let receipt = service.read(move |reads| reads.receipt(index)).await?;
-    Ok(receipt.map(|receipt| answer::receipt(id, index, receipt)))
 }
 
 /// A refusal by the rules, with the winner and its receipt where there is one.

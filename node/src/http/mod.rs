@@ -3,8 +3,10 @@
 //! What always holds: every route is in `/openapi.json`; every answer that is not what was asked
 //! for is an RFC 9457 problem with a stable `code`; every request is bounded in size, rate and time.
 
+pub mod accept;
 pub mod answer;
 pub mod batch;
+pub mod consistency;
 pub mod events;
 pub mod guard;
 pub mod ledger;
@@ -41,6 +43,7 @@ use utoipa::{Modify, OpenApi};
         events::get,
         receipts::get,
         receipts::witnessed,
+        consistency::get,
         batch::post,
         ledger::block,
         ledger::state,
@@ -54,6 +57,7 @@ use utoipa::{Modify, OpenApi};
         published::tile,
         published::current_policy,
         published::policy,
+        published::policy_chain,
         published::genesis,
         published::certificates,
         published::cosignatures,
@@ -95,6 +99,7 @@ fn routes() -> Vec<Route> {
             "/v1/events/{id}/witnessed-receipt",
             get(receipts::witnessed),
         ),
+        ("/v1/consistency", get(consistency::get)),
         ("/v1/blocks/{height}", get(ledger::block)),
         ("/v1/state/{key}", get(ledger::state)),
         ("/v1/stream", get(node::stream)),
@@ -104,6 +109,7 @@ fn routes() -> Vec<Route> {
         ("/tile/{*path}", get(published::tile)),
         ("/policy", get(published::current_policy)),
         ("/policies/{hash}", get(published::policy)),
+        ("/policy-chain", get(published::policy_chain)),
         ("/genesis", get(published::genesis)),
         ("/certificates", get(published::certificates)),
         ("/cosignatures", get(published::cosignatures)),

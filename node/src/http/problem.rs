@@ -109,6 +109,8 @@ pub enum Code {
     TooLarge,
     /// The content type is not one that this resource takes.
     UnsupportedMediaType,
+    /// None of the forms that the client accepts can be had.
+    NotAcceptable,
     /// The event is for another network.
     WrongNetwork,
     /// The not-after has passed.
@@ -129,6 +131,8 @@ pub enum Code {
     MethodNotAllowed,
     /// The wanted bytes are beyond the end.
     RangeNotSatisfiable,
+    /// Too few validators have signed yet.
+    NoQuorum,
     /// The node has as much work as it may.
     Busy,
     /// The client asks more often than it may.
@@ -147,11 +151,12 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::Malformed,
         Self::LengthRequired,
         Self::TooLarge,
         Self::UnsupportedMediaType,
+        Self::NotAcceptable,
         Self::WrongNetwork,
         Self::Stale,
         Self::TooFarAhead,
@@ -162,6 +167,7 @@ impl Code {
         Self::NoSuchResource,
         Self::MethodNotAllowed,
         Self::RangeNotSatisfiable,
+        Self::NoQuorum,
         Self::Busy,
         Self::RateLimited,
         Self::PoolFull,
@@ -185,6 +191,7 @@ impl Code {
                 "unsupported-media-type",
                 "Unsupported content type",
             ),
+            Self::NotAcceptable => (StatusCode::NOT_ACCEPTABLE, "not-acceptable", "No such form"),
             Self::WrongNetwork => (
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "wrong-network",
@@ -218,6 +225,11 @@ impl Code {
                 StatusCode::RANGE_NOT_SATISFIABLE,
                 "range-not-satisfiable",
                 "Beyond the end",
+            ),
+            Self::NoQuorum => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "no-quorum",
+                "No quorum yet",
             ),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", "Node is busy"),
             Self::RateLimited => (

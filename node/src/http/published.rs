@@ -117,6 +117,23 @@ async fn policy_file(
     }
 }
 
+/// The chain of policies from genesis
+///
+/// Which policy stands for which sizes of the log, with the proof of each change; to be walked from
+/// the genesis file that the client holds.
+#[utoipa::path(get, path = "/policy-chain", responses(
+    (status = 200, description = "The chain", content_type = "application/cbor", body = Octets),
+))]
+pub async fn policy_chain(State(service): Shared) -> Result<Response, Problem> {
+    match service.read(|reads| reads.policy_chain()).await? {
+        Some(chain) => Ok(file("application/cbor", NEVER, chain)),
+        None => Err(Problem::new(
+            Code::NotFound,
+            "no policy chain is published here",
+        )),
+    }
+}
+
 /// The genesis file
 #[utoipa::path(get, path = "/genesis", responses(
     (status = 200, description = "The genesis", content_type = "application/octet-stream", body = Octets),

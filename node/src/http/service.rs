@@ -1,5 +1,6 @@
 //! What the resources stand on: the door for events, the ledger as readers see it, the limits.
 
+use super::consistency::Consistent;
 use super::problem::{Code, Problem};
 use super::rate::RateLimiter;
 use crate::admission::Admission;
@@ -8,10 +9,12 @@ use crate::outcomes::Outcomes;
 use crate::witness::WitnessStatus;
 use bytes::Bytes;
 use medanchor_ledger::checkpoint::Checkpoint;
+use medanchor_ledger::cose_receipt::TransparentStatement;
+use medanchor_ledger::cosignature::Gathering;
 use medanchor_ledger::seal::Seal;
 use medanchor_ledger::state::StateKey;
 use medanchor_ledger::{
-    EventId, Height, Index, NetworkId, ParticipantName, PolicyHash, ReadFailed,
+    EventId, Height, Index, NetworkId, ParticipantName, PolicyHash, ReadFailed, Size,
 };
 use serde::Serialize;
 use std::path::PathBuf;
@@ -43,6 +46,17 @@ pub trait Reads: Send + Sync + 'static {
     /// # Errors
     /// If storage cannot be read.
     fn witnessed_receipt(&self, index: Index) -> Result<Option<String>, ReadFailed>;
+    /// The COSE receipts of an event, with the event, under the newest published checkpoint.
+    ///
+    /// # Errors
+    /// If storage cannot be read.
+    fn statement(&self, index: Index) -> Result<Covered<TransparentStatement>, ReadFailed>;
+    /// Proof that the log of `old` entries is the beginning of that of `new`, which was published,
+    /// or of the newest published; none if there is no such checkpoint.
+    ///
+    /// # Errors
+    /// If storage cannot be read.
+    fn consistency(&self, old: Size, new: Option<Size>) -> Result<Option<Consistent>, ReadFailed>;
     /// The seal of a decided height.
     ///
     /// # Errors
@@ -63,12 +77,28 @@ pub trait Reads: Send + Sync + 'static {
     /// # Errors
     /// If storage cannot be read.
     fn policy(&self, hash: &PolicyHash) -> Result<Option<Bytes>, ReadFailed>;
+    /// The published chain of policies.
+    ///
+    /// # Errors
+    /// If storage cannot be read.
+    fn policy_chain(&self) -> Result<Option<Bytes>, ReadFailed>;
     /// The hash of the policy of the newest decided height.
     fn current_policy(&self) -> PolicyHash;
     /// How things are.
     fn status(&self) -> Status;
     /// Why the node is not ready, if it is not.
     fn not_ready(&self) -> Option<&'static str>;
+}
+
+/// What a checkpoint with COSE signatures is needed for.
+#[derive(Clone, Debug)]
+pub enum Covered<T> {
+    /// It is there.
+    Yes(T),
+    /// No published checkpoint covers it yet.
+    NotYet,
+    /// The checkpoint has no quorum of COSE signatures: an older release signed it.
+    NoQuorum,
 }
 
 /// A published checkpoint.
@@ -80,6 +110,8 @@ pub struct Published {
     pub note: Bytes,
     /// The note that is served: the same, and what outside witnesses cosigned since.
     pub served: Bytes,
+    /// The validators' records under it; none where they are not needed, or of a home that lost them.
+    pub cosigned: Option<Arc<Gathering>>,
 }
 
 /// A block that this node has made durable.

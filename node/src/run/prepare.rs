@@ -66,12 +66,11 @@ pub(super) fn signing_keys(
         );
         Err(Fatal::new(Exit::Keys, message))
     };
-    // Read although nothing uses it yet, so that a missing one is noticed now.
-    read(Purpose::Cose, &validator.cose)?;
     let keys = CosigningKeys {
         name: validator.name.clone(),
         log: read(Purpose::Log, &validator.log)?,
         cosigner: read(Purpose::Cosigner, &validator.cosigner)?,
+        cose: read(Purpose::Cose, &validator.cose)?,
     };
     Ok((read(Purpose::Consensus, &validator.consensus)?, keys))
 }
@@ -216,7 +215,9 @@ pub(super) fn newest_published(
         )
     };
     let parsed = Note::parse(&served).map_err(|_| damaged())?;
-    let checkpoint = parsed.text().parse().map_err(|_| damaged())?;
+    let checkpoint: Checkpoint = parsed.text().parse().map_err(|_| damaged())?;
+    let cosigned = crate::checkpoints::at(store, genesis, checkpoint.size);
+    let cosigned = cosigned.map_err(|error| Fatal::new(Exit::Damaged, error.to_string()))?;
     // Without what the feeder added: the publisher's signature and those under foreign names.
     let origin = genesis.origin().as_str();
     let publisher = genesis.publisher_key();
@@ -231,6 +232,7 @@ pub(super) fn newest_published(
         checkpoint,
         note: note.to_string().into(),
         served: served.into(),
+        cosigned: cosigned.map(Arc::new),
     }))
 }
 
@@ -255,6 +257,7 @@ pub(super) fn newest_witnessed(store: &Store) -> Result<Option<Published>, Fatal
         checkpoint,
         served: note.clone(),
         note,
+        cosigned: None,
     }))
 }
 

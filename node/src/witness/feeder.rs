@@ -312,6 +312,7 @@ impl Feeder {
             checkpoint: checkpoint.clone(),
             note: full.clone(),
             served: full.clone(),
+            cosigned: None,
         };
         // What each of them cosigned is durable before anybody is shown it.
         self.save().await?;

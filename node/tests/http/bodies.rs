@@ -33,6 +33,12 @@ impl Asker<'_> {
         answer
     }
 
+    fn get_as(&self, path: &str, accept: &str) -> Answer {
+        let answer = self.rig.get_with(path, ("accept", accept));
+        self.note("get", path, &answer);
+        answer
+    }
+
     fn get_from(&self, path: &str, first: u64) {
         let answer = self.rig.get_from(path, first);
         self.note("get", path, &answer);
@@ -120,6 +126,8 @@ fn ask_for_events(rig: &Rig, asker: &Asker<'_>) {
             .status,
         200
     );
+    let unacceptable = asker.get_as(&format!("/v1/events/{id}/receipt"), "image/png");
+    assert_eq!(unacceptable.status, 406);
 
     let waiting = rig.sign(rig.unsigned(ConsentRevoke {
         consent: ConsentHandle::new([1; 16]),
@@ -235,6 +243,13 @@ fn ask_for_published_files(asker: &Asker<'_>) {
     );
     assert_eq!(asker.get("/policies/none").status, 400);
     assert_eq!(asker.get("/genesis").status, 200);
+    assert_eq!(asker.get("/policy-chain").status, 200);
+    for (query, status) in [("from=1", 200), ("from=0", 400), ("from=1&to=999999", 404)] {
+        let path = format!("/v1/consistency?{query}");
+        assert_eq!(asker.get(&path).status, status);
+    }
+    let unacceptable = asker.get_as("/v1/consistency?from=1", "image/png");
+    assert_eq!(unacceptable.status, 406);
     for path in ["/certificates", "/cosignatures"] {
         assert_eq!(asker.get(path).status, 200);
         asker.get_from(path, 1);

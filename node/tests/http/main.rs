@@ -2,6 +2,7 @@
 
 mod bodies;
 mod description;
+mod receipts;
 mod rig;
 
 use medanchor_ledger::event::{

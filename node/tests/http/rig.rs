@@ -27,7 +27,7 @@ pub const MINUTE: u64 = 60_000;
 /// A node of a network of one, a hospital, and what it takes to post there.
 pub struct Rig {
     // Stopped before its folder goes.
-    _node: NodeProcess,
+    node: NodeProcess,
     pub layout: Layout,
     pub url: String,
     key: SigningKey,
@@ -98,10 +98,10 @@ impl Rig {
             .proxy(None)
             .build()
             .into();
-        let description = agent_get(&agent, &url, "/openapi.json", "");
+        let description = agent_get(&agent, &url, "/openapi.json", None);
         let described = Description::new(description.json());
         Self {
-            _node: node,
+            node,
             layout,
             url,
             key,
@@ -110,6 +110,17 @@ impl Rig {
             described,
             _dir: dir,
         }
+    }
+
+    /// Stops the node in order and starts it again.
+    pub fn start_again(&mut self) {
+        self.node.ask_to_stop();
+        self.node.wait(PATIENCE).expect("the node ends");
+        let binary = PathBuf::from(env!("CARGO_BIN_EXE_medanchor"));
+        let home = &self.layout.nodes[0].home;
+        let mut node = NodeProcess::spawn(&binary, home, &[]).expect("starts");
+        self.url = node.wait_until_listening(PATIENCE).expect("listens").url();
+        self.node = node;
     }
 
     pub fn unsigned(&self, body: impl Into<EventBody>) -> UnsignedEvent {
@@ -189,13 +200,19 @@ impl Rig {
     }
 
     pub fn get(&self, path: &str) -> Answer {
-        self.checked("get", path, agent_get(&self.agent, &self.url, path, ""))
+        self.checked("get", path, agent_get(&self.agent, &self.url, path, None))
+    }
+
+    /// With a header.
+    pub fn get_with(&self, path: &str, header: (&str, &str)) -> Answer {
+        let answer = agent_get(&self.agent, &self.url, path, Some(header));
+        self.checked("get", path, answer)
     }
 
     /// `Range: bytes=FIRST-`.
     pub fn get_from(&self, path: &str, first: u64) -> Answer {
         let range = format!("bytes={first}-");
-        self.checked("get", path, agent_get(&self.agent, &self.url, path, &range))
+        self.get_with(path, ("range", &range))
     }
 
     /// The node's own description of itself.
@@ -211,11 +228,11 @@ impl Rig {
     }
 }
 
-fn agent_get(agent: &ureq::Agent, url: &str, path: &str, range: &str) -> Answer {
+fn agent_get(agent: &ureq::Agent, url: &str, path: &str, header: Option<(&str, &str)>) -> Answer {
     let request = agent.get(format!("{url}{path}"));
-    let request = match range {
-        "" => request,
-        range => request.header("range", range),
+    let request = match header {
+        None => request,
+        Some((name, value)) => request.header(name, value),
     };
     read(request.call().expect("an answer"))
 }

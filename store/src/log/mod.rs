@@ -14,6 +14,7 @@
 //! | `tile/<L>/<N>[.p/<W>]`, `tile/entries/<N>[.p/<W>]` | C2SP tlog-tiles |
 //! | `genesis` | the genesis file |
 //! | `policies/<hash>` | each policy file under its SHA-256 in hex |
+//! | `policy-chain` | which policy stands for which sizes, with the proof of each change |
 //! | `certificates` | of each height from 1 on, in order: length (4 bytes, big-endian), certificate |
 //! | `cosignatures` | in the order in which they came: length (4 bytes, big-endian), record |
 
@@ -35,7 +36,7 @@ use medanchor_ledger::cosignature::Cosignature;
 use medanchor_ledger::merkle::NodeReader;
 use medanchor_ledger::merkle::bundle::{BundleId, append_entry, read_entries};
 use medanchor_ledger::merkle::tile::{TileId, Width};
-use medanchor_ledger::policy::Policy;
+use medanchor_ledger::policy::{Policy, PolicyChain};
 use medanchor_ledger::{Index, ReadFailed, Size, TreeHash};
 use records::{RecordFile, framed};
 pub(crate) use start::LogMark;
@@ -313,6 +314,26 @@ impl LogFolder {
             }
             write_aside(&path, policy.as_bytes())?;
             sync_folder(&folder)
+        })
+    }
+
+    /// Keeps the chain of policies, durably, unless a longer one of the same network is there. To be
+    /// called before a checkpoint is published that only the chain's last policy accepts.
+    pub(crate) fn keep_policy_chain(&self, chain: &PolicyChain) -> Result<(), StoreError> {
+        self.with_files(|_| {
+            let there = self.reader.policy_chain()?;
+            let there = there.and_then(|bytes| PolicyChain::decode(&bytes).ok());
+            let goes_on = |there: &PolicyChain| {
+                there.genesis == chain.genesis
+                    && there.first == chain.first
+                    && there.links.starts_with(&chain.links)
+            };
+            if there.as_ref().is_some_and(goes_on) {
+                return Ok(());
+            }
+            let folder = self.reader.folder();
+            write_aside(&folder.join("policy-chain"), &chain.encode())?;
+            sync_folder(folder)
         })
     }
 

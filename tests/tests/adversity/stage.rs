@@ -34,6 +34,7 @@ pub struct Role {
     consensus: SecretKey,
     log: SecretKey,
     cosigner: SecretKey,
+    cose: SecretKey,
 }
 
 impl Role {
@@ -61,6 +62,7 @@ impl Role {
             consensus: key(home, Purpose::Consensus)?,
             log: key(home, Purpose::Log)?,
             cosigner: key(home, Purpose::Cosigner)?,
+            cose: key(home, Purpose::Cose)?,
         })
     }
 }
@@ -232,7 +234,8 @@ impl Stage {
         for role in &self.roles {
             let (log, cosigner) = (role.log.signing_key(), role.cosigner.signing_key());
             let record =
-                Cosignature::sign(&checkpoint, &role.name, log, cosigner, Shared::clock())?;
+                Cosignature::sign(&checkpoint, &role.name, log, cosigner, Shared::clock())?
+                    .with_cose(&checkpoint, role.cose.signing_key());
             sent(role.player.cosign(record.encode()))?;
         }
         Ok(())

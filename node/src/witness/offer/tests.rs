@@ -78,6 +78,7 @@ fn stage() -> (Lone, Offer, VerifierKey, String) {
         checkpoint,
         note: note.clone(),
         served: note,
+        cosigned: None,
     };
     let offer = Offer::sign(&published, &SigningKey::from_seed(&[2; 32])).expect("an offer");
     let name: medanchor_ledger::note::KeyName = "witness.example/w1".parse().expect("a name");

@@ -1,0 +1,143 @@
+//! `medanchor policy`: whose signatures count at a height, as a file for any verifier.
+//!
+//! What always holds: what is printed was walked from a genesis file: that of the home, the one that
+//! was given, or, with neither, the one that the node serves, whose hash is then told so that it can be
+//! compared.
+
+use crate::exit::{Exit, Fatal};
+use crate::home::Home;
+use crate::output::{complain, say_bytes};
+use medanchor_ledger::Height;
+use medanchor_ledger::genesis::{Genesis, MAX_GENESIS_BYTES};
+use medanchor_ledger::policy::{Policies, PolicyChain};
+use medanchor_store::LogReader;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Prints the policy of a height (C2SP tlog-policy), or the chain of all policies.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  medanchor policy --home net/north-hospital > policy      the newest, from a home, asking nobody
+  medanchor policy --url http://127.0.0.1:8480 --height 7  that of height 7, from a node
+  medanchor policy --home net/north-hospital --chain > policy-chain
+
+The policy file says whose signatures make a checkpoint trustworthy; give it to whoever checks
+receipts with tools of their own. The chain says which policy stands for which sizes of the log,
+with the proof of each change; medanchor-audit and the SDK walk it from the genesis file.")]
+pub struct Policy {
+    /// A node's home; the node need not run
+    #[arg(long, env = "MEDANCHOR_HOME", required_unless_present = "url")]
+    home: Option<PathBuf>,
+    /// A node's address
+    #[arg(long, conflicts_with = "home")]
+    url: Option<String>,
+    /// The genesis file to walk from; without it that of the home or of the node
+    #[arg(long)]
+    genesis: Option<PathBuf>,
+    /// The height; without it the newest
+    #[arg(long, conflicts_with = "chain")]
+    height: Option<u64>,
+    /// Print the chain of all policies instead: binary, for a file
+    #[arg(long)]
+    chain: bool,
+}
+
+/// Does it.
+///
+/// # Errors
+/// [`Fatal`] with the exit code and what to do.
+pub fn run(wanted: &Policy) -> Result<Exit, Fatal> {
+    let (genesis, chain) = match (&wanted.url, &wanted.home) {
+        (Some(url), _) => from_node(url.trim_end_matches('/'), wanted.genesis.as_deref())?,
+        (None, home) => from_home(
+            &Home::new(home.clone().unwrap_or_default()),
+            wanted.genesis.as_deref(),
+        )?,
+    };
+    let policies = chain
+        .verify(&genesis)
+        .map_err(|error| Fatal::new(Exit::Damaged, error.to_string()))?;
+    if wanted.chain {
+        say_bytes(&chain.encode())?;
+    } else {
+        let height = Height(wanted.height.unwrap_or(u64::MAX));
+        say_bytes(policy_at(&policies, height))?;
+    }
+    Ok(Exit::Success)
+}
+
+fn policy_at(policies: &Policies, height: Height) -> &[u8] {
+    let turn = policies.at_height(height);
+    turn.map_or(&[], |turn| turn.range.policy().as_bytes())
+}
+
+fn from_home(home: &Home, genesis: Option<&Path>) -> Result<(Genesis, PolicyChain), Fatal> {
+    let path = genesis.map_or_else(|| home.genesis(), Path::to_owned);
+    let genesis = read_genesis(&path)?;
+    let log = LogReader::new(&home.log());
+    let chain = log
+        .policy_chain()
+        .map_err(|error| crate::run::storage_fatal(&error))?;
+    let chain = match chain {
+        Some(bytes) => decode(&bytes)?,
+        // A home whose node has not run yet.
+        None => PolicyChain::of_genesis(&genesis),
+    };
+    Ok((genesis, chain))
+}
+
+fn read_genesis(path: &Path) -> Result<Genesis, Fatal> {
+    let unreadable = |error: std::io::Error| {
+        let message = format!(
+            "cannot read {}: {error}; give a genesis file",
+            path.display()
+        );
+        Fatal::new(Exit::Home, message)
+    };
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    file.take(MAX_GENESIS_BYTES as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    Genesis::decode(&bytes).map_err(|error| {
+        let message = format!("{} is no genesis file: {error}", path.display());
+        Fatal::new(Exit::Home, message)
+    })
+}
+
+fn decode(bytes: &[u8]) -> Result<PolicyChain, Fatal> {
+    PolicyChain::decode(bytes).map_err(|error| Fatal::new(Exit::Damaged, error.to_string()))
+}
+
+fn from_node(url: &str, genesis: Option<&Path>) -> Result<(Genesis, PolicyChain), Fatal> {
+    let chain = decode(&fetch(url, "policy-chain", PolicyChain::MAX_BYTES)?)?;
+    if let Some(path) = genesis {
+        return Ok((read_genesis(path)?, chain));
+    }
+    let bytes = fetch(url, "genesis", MAX_GENESIS_BYTES)?;
+    let genesis = Genesis::decode(&bytes)
+        .map_err(|error| Fatal::new(Exit::Unreachable, error.to_string()))?;
+    complain(format_args!(
+        "medanchor: walked from the genesis file that {url} serves, SHA-256 {}; compare it with the one you know, or give --genesis",
+        genesis.hash()
+    ));
+    Ok((genesis, chain))
+}
+
+fn fetch(url: &str, file: &str, limit: usize) -> Result<Vec<u8>, Fatal> {
+    let unreachable = |error: ureq::Error| {
+        let message = format!("{url} does not give {file}: {error}; does the node run?");
+        Fatal::new(Exit::Unreachable, message)
+    };
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_global(Some(Duration::from_secs(10)))
+        .proxy(None)
+        .build()
+        .into();
+    let answer = agent.get(format!("{url}/{file}")).call();
+    let mut answer = answer.map_err(unreachable)?;
+    let body = answer.body_mut().with_config().limit(limit as u64);
+    body.read_to_vec().map_err(unreachable)
+}
