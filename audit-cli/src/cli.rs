@@ -2,6 +2,7 @@
 
 use crate::tier::Tier;
 use clap::{Args, Parser, Subcommand};
+use medanchor_ledger::{ParticipantName, Tag};
 use std::path::PathBuf;
 
 const VERIFY_EXAMPLES: &str = "\
@@ -15,7 +16,7 @@ Examples:
 Exit codes: 0 all that the tier checks holds; 1 something does not, and the output names it;
 2 wrong command line; 3 something could not be read, so there is no verdict.";
 
-/// Checks a Medanchor ledger, or one receipt, without trusting the node it came from.
+/// Checks a Medanchor ledger, or one receipt or proof, without trusting the node it came from.
 ///
 /// Exit codes: 0 all holds; 1 something does not; 2 wrong command line; 3 something could not be
 /// read.
@@ -32,6 +33,9 @@ pub(crate) enum Command {
     Receipt(ReceiptArgs),
     Witness(crate::witness::args::WitnessArgs),
     Report(crate::report::args::ReportArgs),
+    State(StateArgs),
+    History(HistoryArgs),
+    Access(AccessArgs),
 }
 
 /// Audit a whole ledger from its published files: every hash, signature, quorum, rule and seal.
@@ -101,6 +105,133 @@ pub(crate) struct ReceiptArgs {
     /// The last size of the log for which that policy stands; none means all to come.
     #[arg(long, conflicts_with = "genesis")]
     pub(crate) last_size: Option<u64>,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const STATE_EXAMPLES: &str = "\
+Examples:
+  medanchor-audit state record.state --policy known.policy       checks a document, without a network
+  medanchor-audit state --log net/north-hospital/log --key 200e6e6f7274682d... --out record.state
+                                                                 makes one from a copy of the log
+  medanchor-audit state --log DIR --key HEX --height 77 --out F  at an earlier height
+
+Exit codes: 0 proved; 1 it proves nothing, or the log is not sound; 2 wrong command line;
+3 something could not be read, so there is no verdict.";
+
+const HISTORY_EXAMPLES: &str = "\
+Examples:
+  medanchor-audit history tag.history --policy known.policy      checks a history, and lists its events
+  medanchor-audit history --log net/north-hospital/log --owner north-hospital --tag HEX --out tag.history
+                                                                 makes one from a copy of the log
+
+Exit codes: 0 proved; 1 it proves nothing, or the log is not sound; 2 wrong command line;
+3 something could not be read, so there is no verdict.";
+
+/// Prove one value of the state, or that there is none, at one height: check a state document offline,
+/// or make one from a published log, which is replayed by the rules up to that height.
+#[derive(Debug, Args)]
+#[command(after_help = STATE_EXAMPLES)]
+pub(crate) struct StateArgs {
+    /// The state document to check.
+    #[arg(conflicts_with = "log")]
+    pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
+    /// A published log to make the document from: a folder, a home, or an address.
+    #[arg(long, requires = "out")]
+    pub(crate) log: Option<String>,
+    /// The state key, as hex digits.
+    #[arg(long, value_name = "HEX")]
+    pub(crate) key: Option<String>,
+    /// Where to write the document.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) making: MakingArgs,
+}
+
+/// Prove that exactly these events bear a tag, or none: check a history offline, or make one from a
+/// published log, which is replayed by the rules.
+#[derive(Debug, Args)]
+#[command(after_help = HISTORY_EXAMPLES)]
+pub(crate) struct HistoryArgs {
+    /// The history to check: all of its pages, one after the other.
+    #[arg(conflicts_with = "log")]
+    pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
+    /// A published log to make the history from: a folder, a home, or an address.
+    #[arg(long, requires = "out")]
+    pub(crate) log: Option<String>,
+    /// The participant that sealed records under the tag.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) owner: Option<ParticipantName>,
+    /// The tag, as hex digits.
+    #[arg(long, value_name = "HEX")]
+    pub(crate) tag: Option<Tag>,
+    /// Where to write the history.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) making: MakingArgs,
+}
+
+/// Check an access receipt offline: what was decided on a request, and that it follows by the rules from
+/// record and consent as they stood.
+#[derive(Debug, Args)]
+pub(crate) struct AccessArgs {
+    /// The access receipt.
+    pub(crate) file: PathBuf,
+    /// The policy file of the network: whose signatures count.
+    #[arg(long)]
+    pub(crate) policy: PathBuf,
+    #[command(flatten)]
+    pub(crate) sizes: SizeArgs,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Whose signatures count.
+#[derive(Debug, Args)]
+pub(crate) struct PolicyArgs {
+    /// The policy file of the network: whose signatures count. With --log, a policy that its checkpoint
+    /// must meet beside the one that follows from genesis.
+    #[arg(long)]
+    pub(crate) policy: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) sizes: SizeArgs,
+}
+
+/// For which sizes of the log a policy stands.
+#[derive(Debug, Args)]
+pub(crate) struct SizeArgs {
+    /// The first size of the log for which the policy stands.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) first_size: u64,
+    /// The last size of the log for which the policy stands; none means all to come.
+    #[arg(long)]
+    pub(crate) last_size: Option<u64>,
+}
+
+/// How a log is replayed.
+#[derive(Debug, Args)]
+pub(crate) struct MakingArgs {
+    /// With --log: the height to speak of; the last one of the checkpoint if none is given.
+    #[arg(long)]
+    pub(crate) height: Option<u64>,
+    /// With --log: a folder for the state that is computed on the way; a temporary one if none is given.
+    #[arg(long)]
+    pub(crate) work: Option<PathBuf>,
+    /// With --log: megabytes of changes to the state that are kept in memory before they go to that
+    /// folder.
+    #[arg(long, default_value_t = 256)]
+    pub(crate) memory: usize,
+    /// With --log: threads that check signatures; one a core if none is given.
+    #[arg(long)]
+    pub(crate) threads: Option<usize>,
     /// Print JSON instead of text.
     #[arg(long)]
     pub(crate) json: bool,

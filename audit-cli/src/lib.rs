@@ -24,6 +24,7 @@ mod output;
 mod pipeline;
 mod prepare;
 mod progress;
+mod proof;
 mod receipt;
 mod records;
 mod replay;
@@ -70,5 +71,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         cli::Command::Receipt(args) => receipt::run(&args),
         cli::Command::Witness(args) => witness::run(&args),
         cli::Command::Report(args) => report::run(&args),
+        cli::Command::State(args) => proof::state(&args),
+        cli::Command::History(args) => proof::history(&args),
+        cli::Command::Access(args) => proof::access(&args),
     })
 }

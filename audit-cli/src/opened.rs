@@ -17,6 +17,8 @@ pub(crate) struct Log {
     pub(crate) source: Box<dyn Source>,
     pub(crate) genesis: Genesis,
     pub(crate) checkpoint: VerifiedCheckpoint,
+    /// The checkpoint as it was signed.
+    pub(crate) note: Note,
 }
 
 impl Log {
@@ -25,11 +27,13 @@ impl Log {
     pub(crate) fn open(target: &str, policy: Option<&Path>) -> Result<Self, Failure> {
         let source = source::open(target)?;
         let genesis = read_genesis(&*source)?;
-        let (_, checkpoint) = read_checkpoint(&*source, &genesis, read_policy(policy)?.as_ref())?;
+        let (note, checkpoint) =
+            read_checkpoint(&*source, &genesis, read_policy(policy)?.as_ref())?;
         Ok(Self {
             source,
             genesis,
             checkpoint,
+            note,
         })
     }
 

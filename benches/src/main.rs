@@ -124,6 +124,7 @@ fn measure_part(
                 four(options.events),
             )?);
             done(measure::receipts::measure(&network)?);
+            done(measure::proofs::measure(&network)?);
             done(measure::resources::measure(&mut network)?);
             let plan = four(options.events);
             done(measure::one_dead::measure(&mut network, plan)?);

@@ -12,6 +12,7 @@ pub mod commitment;
 pub mod consistency;
 pub mod cose_receipt;
 pub mod cosignature;
+pub mod document;
 pub mod draw;
 pub mod error;
 pub mod event;

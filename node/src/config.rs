@@ -56,6 +56,9 @@ pub struct Config {
     /// Storage.
     #[serde(default)]
     pub store: Store,
+    /// States of earlier heights, and histories.
+    #[serde(default)]
+    pub state: State,
     /// Log lines.
     #[serde(default)]
     pub log: Log,
@@ -200,6 +203,28 @@ impl Default for Store {
     }
 }
 
+/// `[state]`: what is kept of the state beside the newest one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct State {
+    /// States of the newest heights kept in memory.
+    pub kept_heights: u32,
+    /// Memory that these may keep alive, by a high estimate.
+    pub kept_bytes: u64,
+    /// Keep an index for the histories of tags.
+    pub histories: bool,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            kept_heights: 1_000,
+            kept_bytes: 96 * 1024 * 1024,
+            histories: true,
+        }
+    }
+}
+
 /// `[log]`: log lines.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -284,6 +309,7 @@ impl Config {
             consensus: Consensus::default(),
             pool: Pool::default(),
             store: Store::default(),
+            state: State::default(),
             log: Log::default(),
             p2p: P2p::default(),
             witness: Vec::new(),

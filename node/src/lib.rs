@@ -22,6 +22,7 @@ pub mod outcomes;
 pub mod output;
 pub mod pool;
 pub mod process;
+pub mod proofs;
 pub mod reads;
 pub mod run;
 pub mod sequence;

@@ -7,7 +7,8 @@ use crate::chain::Shared;
 use crate::checkpoints;
 use crate::config::Config;
 use crate::http::consistency::Consistent;
-use crate::http::service::{Covered, PeerStatus, Published, Reads, Status};
+use crate::http::service::{Covered, PeerStatus, Provable, Published, Reads, Status};
+use crate::proofs;
 use bytes::Bytes;
 use medanchor_ledger::consistency::ConsistencyReceipt;
 use medanchor_ledger::cose_receipt::{CoseProof, TransparentStatement};
@@ -16,11 +17,11 @@ use medanchor_ledger::execute::View;
 use medanchor_ledger::merkle::bundle::BundleId;
 use medanchor_ledger::merkle::tile::TileId;
 use medanchor_ledger::merkle::{consistency_proof, inclusion_proof, root_at};
-use medanchor_ledger::note::Note;
-use medanchor_ledger::receipt::Receipt;
 use medanchor_ledger::seal::Seal;
 use medanchor_ledger::state::StateKey;
-use medanchor_ledger::{EventId, Height, Index, PolicyHash, ReadFailed, Size};
+use medanchor_ledger::{
+    EventId, Height, Index, ParticipantName, PolicyHash, ReadFailed, Size, Tag,
+};
 use std::sync::Arc;
 
 /// The ledger as HTTP clients read it.
@@ -46,17 +47,7 @@ impl LedgerReads {
         else {
             return Ok(None);
         };
-        let size = published.checkpoint.size;
-        let proof = inclusion_proof(&self.shared.store.nodes(), index, size)
-            .map_err(|error| ReadFailed(Box::new(error)))?;
-        let checkpoint =
-            Note::parse(&published.note).map_err(|error| ReadFailed(Box::new(error)))?;
-        let receipt = Receipt {
-            index,
-            proof,
-            checkpoint,
-            extra: None,
-        };
+        let receipt = proofs::receipt_under(&self.shared.store, &published, index)?;
         Ok(Some(receipt.to_string()))
     }
 
@@ -159,6 +150,36 @@ impl Reads for LedgerReads {
     fn value(&self, key: &StateKey) -> Result<(Height, Option<Vec<u8>>), ReadFailed> {
         let view = self.shared.store.view();
         Ok((view.head().height, view.value(key)?))
+    }
+
+    fn state_document(
+        &self,
+        key: &StateKey,
+        height: Option<Height>,
+    ) -> Result<Provable, ReadFailed> {
+        proofs::state_document(&self.shared, key, height)
+    }
+
+    fn history(
+        &self,
+        owner: &ParticipantName,
+        tag: &Tag,
+        first: u64,
+    ) -> Result<Provable, ReadFailed> {
+        proofs::history(&self.shared, owner, tag, first)
+    }
+
+    fn access_receipt(&self, id: &EventId) -> Result<Provable, ReadFailed> {
+        proofs::access_receipt(&self.shared, id)
+    }
+
+    fn is_checkpointed(&self, height: Height) -> Result<bool, ReadFailed> {
+        let published = self.shared.published.borrow().clone();
+        let range = self.shared.store.view().block_range(height)?;
+        Ok(match (published, range) {
+            (Some(published), Some((_, end))) => end <= published.checkpoint.size,
+            _ => false,
+        })
     }
 
     fn tile(&self, path: &str) -> Result<Option<Bytes>, ReadFailed> {

@@ -3,7 +3,8 @@
 //! `regulator --policy FILE --receipts DIR [--node URL --identity DIR --grant FILE]`
 //!
 //! The first half needs no network: every `<id>.event` in the folder is checked with the
-//! `<id>.tlog-proof` beside it against the policy file.
+//! `<id>.tlog-proof` beside it against the policy file. The second half asks to read a record, and
+//! keeps the access receipt: a proof of what was decided, and on what, that anybody can check offline.
 
 mod common;
 
@@ -73,15 +74,19 @@ fn ask_for_access(arguments: &Arguments, ticket: &GrantTicket) -> Outcome {
     })?;
     let anchored = sdk.anchor(asked.event)?;
     println!("asked: {}", anchored.counted());
-    match sdk
-        .client()
-        .unproven_decision(sdk.participant(), &asked.request)?
-    {
-        Some(Decision::Permitted) => println!("permitted, as this node says"),
-        Some(Decision::Denied(reason)) => {
-            println!("denied ({}), and that is recorded", reason.as_str())
-        }
-        other => return Err(format!("the ledger holds no decision: {other:?}").into()),
+    let decided = sdk.client().access_receipt(&anchored.id(), true)?;
+    let height = decided.proved().height;
+    match decided.proved().decision() {
+        Decision::Permitted => println!("permitted at height {height}, which the receipt proves"),
+        Decision::Denied(reason) => println!(
+            "denied at height {height} ({}), and that is recorded",
+            reason.as_str()
+        ),
     }
+    let file = arguments
+        .path("receipts")?
+        .join(format!("{}.access-receipt", anchored.id()));
+    decided.save(&file)?;
+    println!("wrote {}", file.display());
     Ok(())
 }

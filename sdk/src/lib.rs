@@ -45,6 +45,7 @@
 //! | anchor, one or many; go on after a crash | `Sdk::anchor`, `Sdk::anchor_batch`, `Sdk::resume` | `anchor/` |
 //! | check a receipt offline | [`verify_receipt`] | `receipt.rs` |
 //! | check by genesis and policy chain: receipts, COSE statements, consistency | [`walk_policies`], [`verify_receipt_by`], [`verify_statement`], [`verify_consistency`] | `policies.rs` |
+//! | check offline what the state holds, a tag's whole history, a decision on access | [`verify_state`], [`verify_history`], [`verify_access`] | `proof.rs` |
 //! | read FHIR and EPCIS files | [`import`] | `import/` |
 //!
 //! Without the feature `client` there is no network code in the crate; no feature needs an async
@@ -63,6 +64,7 @@ pub mod identity;
 pub mod import;
 pub mod journal;
 pub mod policies;
+pub mod proof;
 pub mod receipt;
 #[cfg(test)]
 mod testing;
@@ -81,14 +83,15 @@ pub use error::SdkError;
 pub use identity::{Identity, IdentityError};
 pub use medanchor_ledger::event::Event as SignedEvent;
 pub use medanchor_ledger::event::{Fraction, VoidReason};
-pub use medanchor_ledger::policy::Policy;
+pub use medanchor_ledger::policy::{Policy, PolicyRange};
 pub use medanchor_ledger::rules::{Decision, DenialReason};
-pub use medanchor_ledger::{EventId, ParticipantName, Time};
+pub use medanchor_ledger::{EventId, Height, ParticipantName, Size, Tag, Time};
 pub use medanchor_vault::CodeScheme;
 pub use policies::{
     CheckError, PoliciesError, Transparent, verify_consistency, verify_cose_consistency,
     verify_receipt_by, verify_statement, walk_policies,
 };
+pub use proof::{History, Proved, verify_access, verify_history, verify_state};
 pub use receipt::{Anchored, ProofError, verify_receipt, verify_receipt_in};
 pub use ticket::{GrantTicket, GrantedRecord};
 pub use token::{HandoverError, PatientToken, SignedClaim};

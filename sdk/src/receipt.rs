@@ -14,6 +14,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+use medanchor_ledger::document::{DocumentError, NotProved};
 use medanchor_ledger::event::{DecodeError, Event};
 use medanchor_ledger::policy::{Policy, PolicyRange};
 use medanchor_ledger::receipt::{Receipt, ReceiptError, Unproved, VerifiedReceipt};
@@ -35,6 +36,21 @@ pub enum ProofError {
     /// The receipt does not prove that the event is in the log.
     #[error(transparent)]
     Unproved(#[from] Unproved),
+    /// The document's bytes are none of its kind.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    /// The document proves nothing.
+    #[error(transparent)]
+    NotProved(#[from] NotProved),
+    /// The document is about something else.
+    #[error("the proof is about another {0} than the one that was asked for; ask again")]
+    Other(&'static str),
+    /// The last page of a history is missing.
+    #[error("the last page of the history is missing, so it proves nothing; fetch it whole")]
+    Unfinished,
+    /// More events than are taken into memory.
+    #[error("the history has more than a million events; check it page by page")]
+    TooLong,
     /// A policy that asks for no quorum.
     #[error(
         "{0} of the policy's witnesses cosigned, and the policy asks for none; use the network's own policy"
@@ -144,7 +160,7 @@ impl Anchored {
 }
 
 /// Writes aside and renames, so that a file under its final name is whole.
-fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let aside = path.with_extension("part");
     let mut file = std::fs::File::create(&aside)?;
     file.write_all(bytes)?;

@@ -1,7 +1,9 @@
 //! Opening a home: what the database, the files and the journal have is put together, or refused.
 
 use crate::files::make_folder;
+use crate::histories::Histories;
 use crate::journal::Known;
+use crate::kept::Kept;
 use crate::log::{LogFolder, LogMark};
 use crate::marks::Marks;
 use crate::pending::{Fresh, Pending};
@@ -21,6 +23,7 @@ use medanchor_ledger::seal::Seal;
 use medanchor_ledger::state::StateMap;
 use medanchor_ledger::{Height, Index, Size};
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The parts of an open home, shared with the thread that saves.
 pub(crate) struct Shared {
@@ -29,6 +32,10 @@ pub(crate) struct Shared {
     pub(crate) log: LogFolder,
     pub(crate) marks: Marks,
     pub(crate) recent: Recent,
+    /// The states of the newest heights. Locked for microseconds.
+    pub(crate) kept: Mutex<Kept>,
+    /// None if the options want none.
+    pub(crate) histories: Option<Histories>,
 }
 
 impl Shared {
@@ -69,12 +76,24 @@ impl Shared {
         }
         refill(&log, &saved, &journal, known.settled, &head)?;
         check_state(&data, &log, &head, &map)?;
+        let (heights, bytes) = (options.kept_heights, options.kept_bytes);
+        let kept = Mutex::new(Kept::new(head.height, map.clone(), heights, bytes));
+        let histories = match options.histories {
+            true => {
+                let size = head.frontier.size();
+                let folder = data.join("histories");
+                Some(Histories::open(&folder, size, options.history_range)?)
+            }
+            false => None,
+        };
         Ok(Self {
             journal,
             tables,
             log,
             marks,
             recent: Recent::new(head, map, saved, options),
+            kept,
+            histories,
         })
     }
 
@@ -85,7 +104,14 @@ impl Shared {
         if self.log.head() != (executed.head.frontier.size(), executed.log_root()) {
             return Err(StoreError::Contradiction { what: "log" });
         }
-        self.recent.apply(executed, row_of(executed, place))
+        self.recent.apply(executed, row_of(executed, place))?;
+        self.kept().absorb(executed);
+        self.histories.iter().for_each(Histories::wake);
+        Ok(())
+    }
+
+    pub(crate) fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A block whose journal segment is gone, put together from its entries.

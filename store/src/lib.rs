@@ -7,8 +7,10 @@
 pub mod cosigned;
 mod error;
 mod files;
+mod histories;
 mod home;
 pub mod journal;
+mod kept;
 pub mod limit;
 pub mod lock;
 mod log;
@@ -29,6 +31,7 @@ mod window;
 
 pub use error::StoreError;
 pub use files::{make_folder, write_durably};
+pub use histories::Tagged;
 pub use journal::{Journal, StoredBlock, Undecided};
 pub use limit::raise_open_files;
 pub use lock::HomeLock;

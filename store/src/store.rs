@@ -1,6 +1,7 @@
 //! The store of one node: everything under its home but keys and configuration.
 
 use crate::files::make_folder;
+use crate::histories::{Histories, Tagged};
 use crate::home::Shared;
 use crate::log::LogFolder;
 use crate::reader::LogReader;
@@ -12,6 +13,7 @@ use medanchor_ledger::merkle::NodeReader;
 use medanchor_ledger::merkle::bundle::BundleId;
 use medanchor_ledger::merkle::tile::TileId;
 use medanchor_ledger::policy::Policy;
+use medanchor_ledger::state::{StateKey, StateMap};
 use medanchor_ledger::{EventId, Height, Index, ReadFailed, Size, TreeHash};
 use std::error::Error;
 use std::path::Path;
@@ -35,6 +37,14 @@ pub struct Options {
     /// A segment of the journal or of the state's rows that has this many bytes gets a successor;
     /// 16 MiB at most.
     pub segment_bytes: u64,
+    /// States of the newest heights that are kept in memory, for proofs at these heights.
+    pub kept_heights: usize,
+    /// Or as many as keep this many bytes alive beside the newest state, by a high estimate.
+    pub kept_bytes: usize,
+    /// Whether an index for the histories of tags is kept.
+    pub histories: bool,
+    /// Entries of the log in one file of that index, 65,536 at most; the same for the life of a home.
+    pub history_range: u64,
 }
 
 impl Default for Options {
@@ -46,6 +56,10 @@ impl Default for Options {
             save_blocks: 64,
             save_bytes: 16 << 20,
             segment_bytes: Journal::SEGMENT_BYTES,
+            kept_heights: 1000,
+            kept_bytes: 96 << 20,
+            histories: true,
+            history_range: 1 << 14,
         }
     }
 }
@@ -58,6 +72,8 @@ pub type Replayed = Result<Executed, Box<dyn Error + Send + Sync>>;
 pub struct Store {
     shared: Arc<Shared>,
     saver: Option<JoinHandle<()>>,
+    /// Keeps the index of histories, where there is one.
+    indexer: Option<JoinHandle<()>>,
     _lock: HomeLock,
 }
 
@@ -101,12 +117,15 @@ impl Store {
                     .run(&running.tables, &running.journal, &running.log)
             })
             .map_err(|error| StoreError::io("start a thread for", home, error))?;
-        let store = Self {
+        let mut store = Self {
             shared,
             saver: Some(saver),
+            indexer: None,
             _lock: lock,
         };
         store.replay(&mut replay)?;
+        store.publish_kept()?;
+        store.indexer = store.start_indexer()?;
         Ok(store)
     }
 
@@ -218,6 +237,7 @@ impl Store {
             });
         }
         self.shared.log.publish(size, note)?;
+        self.shared.kept().publish(height);
         self.shared.marks.published(height)
     }
 
@@ -239,6 +259,45 @@ impl Store {
     /// When the disk fails.
     pub fn keep_witnessed(&self, note: &[u8]) -> Result<(), StoreError> {
         self.shared.log.keep_witnessed(note)
+    }
+
+    /// The state after a height, if it is kept ([`Options::kept_heights`]).
+    #[must_use]
+    pub fn state_at(&self, height: Height) -> Option<StateMap> {
+        self.shared.kept().at(height)
+    }
+
+    /// The newest kept state that a published checkpoint covers; none before the first checkpoint
+    /// since the start.
+    #[must_use]
+    pub fn newest_published_state(&self) -> Option<(Height, StateMap)> {
+        self.shared.kept().newest_published()
+    }
+
+    /// The height from which on states are kept.
+    #[must_use]
+    pub fn oldest_state(&self) -> Option<Height> {
+        self.shared.kept().oldest()
+    }
+
+    /// Where the events stand that moved the tag whose index the state holds under `key`: up to
+    /// `limit` of those below `size`, after the first `skip`. Who makes a history of it makes sure
+    /// that they did, which [`medanchor_ledger::rules::tag::moved`] says.
+    ///
+    /// # Errors
+    ///
+    /// When the index cannot be read or was not kept.
+    pub fn tagged(
+        &self,
+        key: &StateKey,
+        skip: u64,
+        limit: usize,
+        size: Size,
+    ) -> Result<Tagged, StoreError> {
+        match &self.shared.histories {
+            Some(histories) => histories.tagged(&key.path(), skip, limit, size),
+            None => Ok(Tagged::Off),
+        }
     }
 
     /// The size of the published checkpoint; 0 before the first.
@@ -309,6 +368,11 @@ impl Store {
     }
 
     fn stop(&mut self) {
+        self.shared.histories.iter().for_each(Histories::stop);
+        if let Some(indexer) = self.indexer.take() {
+            // One that panicked has said so; the index is computed again.
+            let _ = indexer.join();
+        }
         self.shared.recent.stop();
         if let Some(saver) = self.saver.take()
             && saver.join().is_err()
@@ -317,6 +381,38 @@ impl Store {
                 "the saving thread panicked; the journal still has what it did not save"
             );
         }
+    }
+
+    /// Finds the published state again after a start.
+    fn publish_kept(&self) -> Result<(), StoreError> {
+        let Some(last) = self.shared.log.published().0.checked_sub(1) else {
+            return Ok(());
+        };
+        if let Some(height) = self.view().height_of(Index(last))? {
+            self.shared.kept().publish(height);
+        }
+        Ok(())
+    }
+
+    fn start_indexer(&self) -> Result<Option<JoinHandle<()>>, StoreError> {
+        if self.shared.histories.is_none() {
+            return Ok(None);
+        }
+        let running = Arc::clone(&self.shared);
+        let thread = std::thread::Builder::new().name("store-histories".to_owned());
+        let spawned = thread.spawn(move || {
+            if let Some(histories) = &running.histories {
+                histories.run(&running.log, &running.recent);
+            }
+        });
+        let failed = |error| {
+            StoreError::io(
+                "start a thread for",
+                self.shared.log.reader().folder(),
+                error,
+            )
+        };
+        spawned.map(Some).map_err(failed)
     }
 
     fn replay(

@@ -71,7 +71,7 @@ fn each_role_does_its_part_on_a_live_network() -> Result<()> {
         .path("--receipts", &receipts)
         .path("--grant", &grant)
         .run("regulator")?;
-    ensure!(said.contains("10 receipts hold") && said.contains("permitted"));
+    ensure!(said.contains("10 receipts hold") && said.contains("permitted at height"));
 
     // Offline, with nothing but the files, and with every node stopped.
     drop(city);

@@ -163,12 +163,20 @@ impl Built {
 
     /// Appends a block of events by the maker.
     pub fn block(&mut self, bodies: Vec<EventBody>) {
-        let events: Vec<Event> = bodies.into_iter().map(|body| self.event(0, body)).collect();
+        self.block_of(bodies.into_iter().map(|body| (0, body)).collect());
+    }
+
+    /// Appends a block of events by participants, each named by its number.
+    pub fn block_of(&mut self, bodies: Vec<(u8, EventBody)>) {
+        let events: Vec<(u8, Event)> = bodies
+            .into_iter()
+            .map(|(number, body)| (number, self.event(number, body)))
+            .collect();
         let time = self.memory.head().time.plus_millis(250);
         let mut builder = BlockBuilder::new(&self.memory, time).expect("a builder");
-        for event in events {
+        for (number, event) in events {
             let verified = event
-                .verify(&key(0, 9).public_key())
+                .verify(&key(number, 9).public_key())
                 .expect("a good signature");
             builder
                 .push(&verified)

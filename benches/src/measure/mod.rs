@@ -4,6 +4,7 @@ pub mod audit;
 pub mod latency;
 pub mod look;
 pub mod one_dead;
+pub mod proofs;
 pub mod receipts;
 pub mod resources;
 pub mod terms;

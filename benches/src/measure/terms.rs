@@ -5,13 +5,14 @@ use crate::report::Section;
 use anyhow::{Context, Result};
 use medanchor_ledger::block::Block;
 use medanchor_ledger::event::{Event, UnsignedEvent, Verified, verify_events};
-use medanchor_ledger::execute::{BlockBuilder, CheckedBlock, MemoryState, execute_block};
+use medanchor_ledger::execute::{BlockBuilder, CheckedBlock, MemoryState, View, execute_block};
 use medanchor_ledger::genesis::{Authorities, Genesis, GenesisSpec};
 use medanchor_ledger::merkle::leaf_hash;
+use medanchor_ledger::rules::tag::moved;
 use medanchor_ledger::rules::{Participant, Role};
 use medanchor_ledger::signature::SigningKey;
 use medanchor_ledger::validator::{Validator, ValidatorSet};
-use medanchor_ledger::{NetworkId, Nonce, ParticipantName, Round, Time, sha256};
+use medanchor_ledger::{Index, NetworkId, Nonce, ParticipantName, Round, Time, sha256};
 use medanchor_tests::workload::record;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -159,6 +160,17 @@ impl Chain {
             },
         )?;
         steps.time("9 apply (every node)", || self.state.apply(&executed))?;
+        let first = executed.seal.first.0;
+        steps.time(
+            "10 index of histories (every node, on a thread of its own)",
+            || -> Result<()> {
+                for (event, index) in bytes.iter().zip(first..) {
+                    let event = Event::decode(event)?;
+                    std::hint::black_box(moved(&event, Index(index), self.state.map())?);
+                }
+                Ok(())
+            },
+        )?;
         Ok(bytes.first().map_or(0, Vec::len))
     }
 

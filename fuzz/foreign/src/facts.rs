@@ -100,6 +100,7 @@ fn file(name: &str) -> Vec<u8> {
 /// Reads all of it now, so that no target is charged for it.
 pub fn prepare() {
     static READ: LazyLock<()> = LazyLock::new(|| {
+        crate::documents::prepare();
         LazyLock::force(&POLICY);
         LazyLock::force(&VALIDATORS);
         LazyLock::force(&SIGNED);

@@ -6,6 +6,7 @@
 //! proved but what the vectors say is true, and no more memory is taken than a bound that follows
 //! from the length of the bytes.
 
+mod documents;
 mod facts;
 mod ledger;
 mod merkle;
@@ -78,6 +79,7 @@ pub const TARGETS: &[&[Target]] = &[
     merkle::TARGETS,
     proofs::TARGETS,
     state::TARGETS,
+    documents::TARGETS,
     vault::TARGETS,
     sdk::TARGETS,
     store::TARGETS,

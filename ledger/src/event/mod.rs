@@ -123,7 +123,7 @@ macro_rules! event_types {
                 }
             }
 
-            fn from_code(code: u64) -> Result<Self, DecodeError> {
+            pub(crate) fn from_code(code: u64) -> Result<Self, DecodeError> {
                 match code {
                     $($code => Ok(Self::$type),)*
                     _ => Err(DecodeError::EventType { code }),

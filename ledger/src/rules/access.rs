@@ -186,10 +186,7 @@ pub(super) fn request(turn: &mut Turn<'_, '_>, body: &AccessRequest) -> Result<(
         return Err(Rejection::lost_to(Rule::AccessExists, request.requested).into());
     }
     let record: Option<Record> = turn.read(&Record::key(&body.owner, &body.record))?;
-    let decision = match decide(turn, body, record.as_ref())? {
-        Ok(()) => Decision::Permitted,
-        Err(reason) => Decision::Denied(reason),
-    };
+    let decision = decide(turn, body, record.as_ref())?;
     if decision != Decision::Permitted {
         if turn.denials() >= MAX_DENIALS {
             return Err(Rule::AccessDenials.into());
@@ -216,46 +213,74 @@ fn decide(
     turn: &Turn<'_, '_>,
     body: &AccessRequest,
     record: Option<&Record>,
-) -> Result<Result<(), DenialReason>, ReadFailed> {
-    let Some(record) = record else {
-        return Ok(Err(DenialReason::UnknownRecord));
+) -> Result<Decision, ReadFailed> {
+    let read = |consent: &ConsentHandle| turn.read::<Consent>(&Consent::key(&body.owner, consent));
+    let consent = record.map_or(Ok(None), |_| read(&body.consent))?;
+    let first = consent.as_ref().and_then(|consent| consent.root);
+    let grounds = Grounds {
+        record,
+        consent: consent.as_ref(),
+        first: first.map_or(Ok(None), |first| read(&first))?,
     };
-    let consent = turn.read::<Consent>(&Consent::key(&body.owner, &body.consent))?;
-    let Some(consent) = consent else {
-        return Ok(Err(DenialReason::UnknownConsent));
-    };
-    if is_revoked(turn, &body.owner, &consent)? {
-        return Ok(Err(DenialReason::Revoked));
-    }
-    let grantee = body
-        .opening
-        .grantee(turn.signer_name(), body.member.as_ref());
-    let checks = [
-        (consent.not_before <= turn.time(), DenialReason::NotYetValid),
-        (turn.time() < consent.not_after, DenialReason::Expired),
-        (consent.tags.contains(&record.tag), DenialReason::Tag),
-        (consent.classes.contains(&record.class), DenialReason::Class),
-        (
-            consent.purposes.contains(&body.purpose),
-            DenialReason::Purpose,
-        ),
-        (consent.grantees.contains(&grantee), DenialReason::Grantee),
-    ];
-    let failed = checks.into_iter().find(|(holds, _)| !holds);
-    Ok(failed.map_or(Ok(()), |(_, reason)| Err(reason)))
+    Ok(grounds.decide(body, turn.signer_name(), turn.time()))
 }
 
-/// Whether the consent, or the first one of its chain, was revoked.
-fn is_revoked(
-    turn: &Turn<'_, '_>,
-    owner: &ParticipantName,
-    consent: &Consent,
-) -> Result<bool, ReadFailed> {
-    let Some(root) = &consent.root else {
-        return Ok(consent.revoked.is_some());
-    };
-    let first = turn.read::<Consent>(&Consent::key(owner, root))?;
-    // A chain's first consent is never removed; should it be missing, nothing stands on it.
-    let first_stands = first.is_some_and(|first| first.revoked.is_none());
-    Ok(consent.revoked.is_some() || !first_stands)
+/// What a request is decided on.
+pub(crate) struct Grounds<'g> {
+    /// The record that is asked for.
+    pub(crate) record: Option<&'g Record>,
+    /// The consent that it is asked under.
+    pub(crate) consent: Option<&'g Consent>,
+    /// The first consent of its chain, where it names one.
+    pub(crate) first: Option<Consent>,
+}
+
+impl Grounds<'_> {
+    /// The decision on a request of `requester` in a block of that time.
+    pub(crate) fn decide(
+        &self,
+        body: &AccessRequest,
+        requester: &ParticipantName,
+        time: Time,
+    ) -> Decision {
+        self.denial(body, requester, time)
+            .map_or(Decision::Permitted, Decision::Denied)
+    }
+
+    fn denial(
+        &self,
+        body: &AccessRequest,
+        requester: &ParticipantName,
+        time: Time,
+    ) -> Option<DenialReason> {
+        let Some(record) = self.record else {
+            return Some(DenialReason::UnknownRecord);
+        };
+        let Some(consent) = self.consent else {
+            return Some(DenialReason::UnknownConsent);
+        };
+        let grantee = body.opening.grantee(requester, body.member.as_ref());
+        let checks = [
+            (!self.is_revoked(consent), DenialReason::Revoked),
+            (consent.not_before <= time, DenialReason::NotYetValid),
+            (time < consent.not_after, DenialReason::Expired),
+            (consent.tags.contains(&record.tag), DenialReason::Tag),
+            (consent.classes.contains(&record.class), DenialReason::Class),
+            (
+                consent.purposes.contains(&body.purpose),
+                DenialReason::Purpose,
+            ),
+            (consent.grantees.contains(&grantee), DenialReason::Grantee),
+        ];
+        let failed = checks.into_iter().find(|(holds, _)| !holds);
+        failed.map(|(_, reason)| reason)
+    }
+
+    /// Whether the consent, or the first one of its chain, was revoked.
+    fn is_revoked(&self, consent: &Consent) -> bool {
+        let first = self.first.as_ref();
+        // A chain's first consent is never removed; should it be missing, nothing stands on it.
+        let first_stands = first.is_some_and(|first| first.revoked.is_none());
+        consent.revoked.is_some() || (consent.root.is_some() && !first_stands)
+    }
 }

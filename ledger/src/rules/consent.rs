@@ -7,7 +7,7 @@ use crate::cbor::{Reader, Writer};
 use crate::event::consent::{Classes, Grantees, Purposes, Tags};
 use crate::event::{ConsentGrant, ConsentRevoke, DecodeError};
 use crate::state::StateKey;
-use crate::{ConsentHandle, ParticipantName, Time};
+use crate::{ConsentHandle, Index, ParticipantName, Time};
 
 /// A consent, as the state holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,13 @@ impl Consent {
     #[must_use]
     pub fn key(owner: &ParticipantName, consent: &ConsentHandle) -> StateKey {
         StateKey::owned(kind::CONSENT, owner, consent.as_bytes())
+    }
+
+    /// The consent as it stood just before the entry at `index` was applied: none if it was granted
+    /// there or later, not revoked if it was revoked there or later.
+    pub(crate) fn before(self, index: Index) -> Option<Self> {
+        let revoked = self.revoked.filter(|revoked| revoked.index < index);
+        (self.granted.index < index).then_some(Self { revoked, ..self })
     }
 }
 

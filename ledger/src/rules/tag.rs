@@ -4,12 +4,12 @@
 //! for those records, move the tag. With the count and the chain's head proved from the state,
 //! n events are exactly all there are (DESIGN.md section 7, Index).
 
-use super::value::kind;
-use super::{StateValue, Turn};
+use super::value::{kind, stored};
+use super::{Consent, Record, Request, StateValue, Turn};
 use crate::cbor::{Reader, Writer};
-use crate::event::{DecodeError, EventKind};
-use crate::state::StateKey;
-use crate::{ChainHead, ParticipantName, ReadFailed, Tag, Time, sha256};
+use crate::event::{DecodeError, Event, EventBody, EventKind};
+use crate::state::{StateKey, StateMap};
+use crate::{ChainHead, Index, ParticipantName, ReadFailed, Tag, Time, sha256};
 
 use super::Anchored;
 
@@ -101,4 +101,48 @@ pub(super) fn index(
     };
     turn.write(key, &before.after(&link));
     Ok(())
+}
+
+/// The tags that an anchored event moved: where the state holds their indexes, and the outcome that
+/// their links carry. `map` is the state after the event's block or after any later one: what it is
+/// asked for does not change any more.
+///
+/// # Errors
+/// When the map cannot be read.
+pub fn moved(
+    event: &Event,
+    index: Index,
+    map: &StateMap,
+) -> Result<Vec<(StateKey, u8)>, ReadFailed> {
+    let issuer = event.issuer();
+    let keys = |tags: &crate::event::consent::Tags| {
+        let key = |tag| (TagIndex::key(issuer, tag), 0);
+        tags.into_iter().map(key).collect()
+    };
+    Ok(match event.body() {
+        EventBody::RecordSeal(body) => vec![(TagIndex::key(issuer, &body.tag), 0)],
+        EventBody::ConsentGrant(body) => keys(&body.tags),
+        EventBody::ConsentRevoke(body) => {
+            let consent = read::<Consent>(map, &Consent::key(issuer, &body.consent))?;
+            consent
+                .map(|consent| keys(&consent.tags))
+                .unwrap_or_default()
+        }
+        EventBody::AccessRequest(body) => {
+            let record = read::<Record>(map, &Record::key(&body.owner, &body.record))?;
+            let request = read::<Request>(map, &Request::key(issuer, &body.request))?;
+            let record = record.filter(|record| record.sealed.index < index);
+            let moved = record.zip(request).map(|(record, request)| {
+                let key = TagIndex::key(&body.owner, &record.tag);
+                (key, request.decision.code())
+            });
+            moved.into_iter().collect()
+        }
+        _ => Vec::new(),
+    })
+}
+
+fn read<T: StateValue>(map: &StateMap, key: &StateKey) -> Result<Option<T>, ReadFailed> {
+    let value = map.value(&key.path())?;
+    value.map(|bytes| stored(key, &bytes)).transpose()
 }

@@ -134,6 +134,21 @@ pub(super) const KEYS: &[Key] = &[
         "Shortest time between two published checkpoints under load.",
     ),
     Key("store", "cache_bytes", "Memory for the database's cache."),
+    Key(
+        "state",
+        "kept_heights",
+        "Heights whose state stays in memory for proofs (/v1/state/{key}/proof?height=H, access receipts). The oldest is let go with each new block above this number; the newest checkpointed one always stays.",
+    ),
+    Key(
+        "state",
+        "kept_bytes",
+        "Or as many as keep this much memory alive: each key that a block changed counts as 2.4 KB and 20 times its value. After a start only heights from then on are kept.",
+    ),
+    Key(
+        "state",
+        "histories",
+        "Keep an index for histories of tags (/v1/tags/{owner}/{tag}/history): 10 bytes of disk for each event of a tag, made again if data/histories is deleted.",
+    ),
     Key("log", "format", "human or json."),
     Key(
         "log",

@@ -68,8 +68,8 @@ fn turn<'s>(service: &'s Service, request: &Request) -> Option<&'s Arc<Semaphore
     if PROBES.contains(&uri.path()) {
         return None;
     }
-    // The only thing that a query can ask for is to wait.
-    let waits = uri.query().is_some_and(|query| !query.is_empty());
+    let mut asked = uri.query().unwrap_or_default().split('&');
+    let waits = asked.any(|one| one.starts_with("wait"));
     Some(if waits {
         &service.waiters
     } else {

@@ -103,9 +103,24 @@ pub struct StateAnswer {
     pub value: Option<String>,
 }
 
+/// The state key out of the path.
+///
+/// # Errors
+/// [`Code::Malformed`].
+pub fn state_key(key: InPath) -> Result<StateKey, Problem> {
+    let malformed = || {
+        Problem::new(
+            Code::Malformed,
+            "not a state key; give its bytes as hex digits",
+        )
+    };
+    let bytes = hex::decode(answer::in_path(key)?).map_err(|_| malformed())?;
+    StateKey::new(&bytes).map_err(|_| malformed())
+}
+
 /// Fetch a value of the newest state
 ///
-/// Without a proof: the answer is this node's word.
+/// Without a proof: the answer is this node's word. `/v1/state/{key}/proof` proves it.
 #[utoipa::path(
     get,
     path = "/v1/state/{key}",
@@ -116,14 +131,7 @@ pub struct StateAnswer {
     )
 )]
 pub async fn state(State(service): Shared, key: InPath) -> Result<Json<StateAnswer>, Problem> {
-    let malformed = || {
-        Problem::new(
-            Code::Malformed,
-            "not a state key; give its bytes as hex digits",
-        )
-    };
-    let bytes = hex::decode(answer::in_path(key)?).map_err(|_| malformed())?;
-    let key = StateKey::new(&bytes).map_err(|_| malformed())?;
+    let key = state_key(key)?;
     let (height, value) = service.read(move |reads| reads.value(&key)).await?;
     Ok(Json(StateAnswer {
         height: height.0,

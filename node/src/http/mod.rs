@@ -12,6 +12,7 @@ pub mod guard;
 pub mod ledger;
 pub mod node;
 pub mod problem;
+pub mod proofs;
 pub mod published;
 pub mod rate;
 pub mod receipts;
@@ -47,6 +48,9 @@ use utoipa::{Modify, OpenApi};
         batch::post,
         ledger::block,
         ledger::state,
+        proofs::state,
+        proofs::history,
+        proofs::access,
         node::stream,
         node::status,
         node::health,
@@ -102,6 +106,9 @@ fn routes() -> Vec<Route> {
         ("/v1/consistency", get(consistency::get)),
         ("/v1/blocks/{height}", get(ledger::block)),
         ("/v1/state/{key}", get(ledger::state)),
+        ("/v1/state/{key}/proof", get(proofs::state)),
+        ("/v1/tags/{owner}/{tag}/history", get(proofs::history)),
+        ("/v1/events/{id}/access-receipt", get(proofs::access)),
         ("/v1/stream", get(node::stream)),
         ("/v1/status", get(node::status)),
         ("/checkpoint", get(published::checkpoint)),

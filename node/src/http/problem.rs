@@ -133,6 +133,10 @@ pub enum Code {
     RangeNotSatisfiable,
     /// Too few validators have signed yet.
     NoQuorum,
+    /// No published checkpoint covers the height yet.
+    NotCheckpointed,
+    /// What was asked for is not kept here, or not any more.
+    NotKept,
     /// The node has as much work as it may.
     Busy,
     /// The client asks more often than it may.
@@ -151,7 +155,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::Malformed,
         Self::LengthRequired,
         Self::TooLarge,
@@ -168,6 +172,8 @@ impl Code {
         Self::MethodNotAllowed,
         Self::RangeNotSatisfiable,
         Self::NoQuorum,
+        Self::NotCheckpointed,
+        Self::NotKept,
         Self::Busy,
         Self::RateLimited,
         Self::PoolFull,
@@ -231,6 +237,12 @@ impl Code {
                 "no-quorum",
                 "No quorum yet",
             ),
+            Self::NotCheckpointed => (
+                StatusCode::NOT_FOUND,
+                "not-checkpointed",
+                "Not under a checkpoint yet",
+            ),
+            Self::NotKept => (StatusCode::GONE, "not-kept", "Not kept here"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", "Node is busy"),
             Self::RateLimited => (
                 StatusCode::TOO_MANY_REQUESTS,

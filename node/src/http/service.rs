@@ -14,7 +14,7 @@ use medanchor_ledger::cosignature::Gathering;
 use medanchor_ledger::seal::Seal;
 use medanchor_ledger::state::StateKey;
 use medanchor_ledger::{
-    EventId, Height, Index, NetworkId, ParticipantName, PolicyHash, ReadFailed, Size,
+    EventId, Height, Index, NetworkId, ParticipantName, PolicyHash, ReadFailed, Size, Tag,
 };
 use serde::Serialize;
 use std::path::PathBuf;
@@ -67,6 +67,35 @@ pub trait Reads: Send + Sync + 'static {
     /// # Errors
     /// If storage cannot be read.
     fn value(&self, key: &StateKey) -> Result<(Height, Option<Vec<u8>>), ReadFailed>;
+    /// The state document of a key at a height; at the newest that can be proved for none.
+    ///
+    /// # Errors
+    /// If storage cannot be read.
+    fn state_document(
+        &self,
+        key: &StateKey,
+        height: Option<Height>,
+    ) -> Result<Provable, ReadFailed>;
+    /// A page of the history of a tag.
+    ///
+    /// # Errors
+    /// If storage cannot be read.
+    fn history(
+        &self,
+        owner: &ParticipantName,
+        tag: &Tag,
+        first: u64,
+    ) -> Result<Provable, ReadFailed>;
+    /// The access receipt of an event.
+    ///
+    /// # Errors
+    /// If storage cannot be read.
+    fn access_receipt(&self, id: &EventId) -> Result<Provable, ReadFailed>;
+    /// Whether the newest published checkpoint covers a height.
+    ///
+    /// # Errors
+    /// If storage cannot be read.
+    fn is_checkpointed(&self, height: Height) -> Result<bool, ReadFailed>;
     /// A tile or entry bundle by its C2SP path below `tile/`.
     ///
     /// # Errors
@@ -99,6 +128,32 @@ pub enum Covered<T> {
     NotYet,
     /// The checkpoint has no quorum of COSE signatures: an older release signed it.
     NoQuorum,
+}
+
+/// A document that proves something, or why there is none.
+#[derive(Clone, Debug)]
+pub enum Provable {
+    /// The document, and the height that it speaks of.
+    Made(Height, Bytes),
+    /// No published checkpoint covers the height; which height the newest one covers.
+    NotCheckpointed(Option<Height>),
+    /// The state of the height is not kept.
+    NotKept {
+        /// The oldest height that is kept and checkpointed.
+        oldest: Option<Height>,
+        /// The newest one that is checkpointed.
+        newest: Height,
+    },
+    /// No such event is in the log.
+    Unknown,
+    /// The event is no request for access.
+    NotARequest,
+    /// No index of histories is kept.
+    NoIndex,
+    /// The index of histories has come to this size of that.
+    IndexBehind(Size, Size),
+    /// The history is shorter than that: its number of events.
+    Beyond(u64),
 }
 
 /// A published checkpoint.

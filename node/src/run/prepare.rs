@@ -183,6 +183,9 @@ pub(super) async fn open_store(
     let cache = usize::try_from(config.store.cache_bytes).unwrap_or(usize::MAX);
     let options = medanchor_store::Options {
         cache_bytes: cache,
+        kept_heights: config.state.kept_heights as usize,
+        kept_bytes: usize::try_from(config.state.kept_bytes).unwrap_or(usize::MAX),
+        histories: config.state.histories,
         ..Default::default()
     };
     let open = move || Store::open_locked(lock, &genesis, options, replay);

@@ -74,6 +74,7 @@ fn every_described_answer_is_given_and_has_the_described_form() {
     let rig = Rig::with(|config| {
         config.http.wait_timeout_ms = 2_000;
         config.http.max_batch_bytes = 64 * 1024;
+        config.state.kept_heights = 3;
     });
     let asker = Asker {
         rig: &rig,
@@ -82,6 +83,7 @@ fn every_described_answer_is_given_and_has_the_described_form() {
     ask_for_events(&rig, &asker);
     ask_for_batches(&rig, &asker);
     ask_for_the_ledger(&rig, &asker);
+    ask_for_proofs(&rig, &asker);
     ask_for_published_files(&asker);
     assert_eq!(
         follow(&rig),
@@ -142,6 +144,8 @@ fn ask_for_events(rig: &Rig, asker: &Asker<'_>) {
     assert_eq!(asker.get(&format!("/v1/events/{id}")).status, 202);
     assert_eq!(asker.get(&format!("/v1/events/{id}/receipt")).status, 202);
     assert_eq!(asker.get(&witnessed(&id)).status, 202);
+    let access = format!("/v1/events/{id}/access-receipt");
+    assert_eq!(asker.get(&access).status, 202);
 
     let refused = rig.sign(rig.unsigned(record(1)));
     let id = refused.id();
@@ -154,6 +158,8 @@ fn ask_for_events(rig: &Rig, asker: &Asker<'_>) {
     assert_eq!(asker.get(&witnessed(&id)).status, 409);
     assert_eq!(asker.get(&format!("/v1/events/{id}")).status, 409);
     assert_eq!(asker.get(&format!("/v1/events/{id}/receipt")).status, 409);
+    let access = format!("/v1/events/{id}/access-receipt");
+    assert_eq!(asker.get(&access).status, 409);
 
     assert_eq!(asker.post("/v1/events", b"garbage").status, 400);
     assert_eq!(asker.post("/v1/events", &vec![0; 100_000]).status, 413);
@@ -222,6 +228,33 @@ fn ask_for_the_ledger(rig: &Rig, asker: &Asker<'_>) {
     for path in ["/health", "/ready", "/metrics", "/openapi.json"] {
         assert_eq!(asker.get(path).status, 200);
     }
+}
+
+fn ask_for_proofs(rig: &Rig, asker: &Asker<'_>) {
+    let name = &rig.layout.nodes[0].name;
+    let request = rig.sign(rig.unsigned(crate::proofs::request(rig, 70, 70)));
+    assert_eq!(rig.anchor(&request).status, 200);
+    let access = format!("/v1/events/{}/access-receipt", request.id());
+    assert_eq!(asker.get(&access).status, 200);
+    for number in 71..76 {
+        let event = rig.sign(rig.unsigned(record(number)));
+        assert_eq!(rig.anchor(&event).status, 200);
+    }
+    assert_eq!(asker.get(&access).status, 410);
+    assert_eq!(asker.get("/v1/events/no-id/access-receipt").status, 400);
+    let unknown = format!("/v1/events/{}/access-receipt", "ab".repeat(32));
+    assert_eq!(asker.get(&unknown).status, 404);
+    let key = hex::encode(Participant::key(name).as_bytes());
+    for (query, status) in [("", 200), ("?height=0", 410), ("?height=99999999", 404)] {
+        let path = format!("/v1/state/{key}/proof{query}");
+        assert_eq!(asker.get(&path).status, status, "{query}");
+    }
+    assert_eq!(asker.get("/v1/state/zz/proof").status, 400);
+    let tag = "47".repeat(16);
+    let history = format!("/v1/tags/{name}/{tag}/history");
+    assert_eq!(asker.get(&history).status, 200);
+    let wrong = format!("{history}?first=many");
+    assert_eq!(asker.get(&wrong).status, 400);
 }
 
 fn ask_for_published_files(asker: &Asker<'_>) {

@@ -230,17 +230,17 @@ fn has_type(value: &Value, said: &Value) -> bool {
 }
 
 fn fits(template: &str, path: &str) -> bool {
-    let Some((before, rest)) = template.split_once('{') else {
-        return template == path;
-    };
-    let Some(given) = path.strip_prefix(before) else {
-        return false;
-    };
-    let (_, after) = rest.split_once('}').unwrap_or_default();
     // A tile's path has slashes in it; every other parameter is one segment.
-    given
-        .strip_suffix(after)
-        .is_some_and(|given| !given.is_empty() && (before == "/tile/" || !given.contains('/')))
+    if template == "/tile/{path}" {
+        return path
+            .strip_prefix("/tile/")
+            .is_some_and(|path| !path.is_empty());
+    }
+    let (wanted, given) = (template.split('/'), path.split('/'));
+    let fits = |(wanted, given): (&str, &str)| {
+        wanted == given || wanted.starts_with('{') && !given.is_empty()
+    };
+    wanted.clone().count() == given.clone().count() && wanted.zip(given).all(fits)
 }
 
 #[test]

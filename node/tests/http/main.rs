@@ -2,6 +2,7 @@
 
 mod bodies;
 mod description;
+mod proofs;
 mod receipts;
 mod rig;
 

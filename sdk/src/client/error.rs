@@ -29,9 +29,9 @@ pub enum ClientError {
     /// A node's answer is not what the interface says.
     #[error("the node's answer makes no sense ({0}); ask another node, and look at this one")]
     Nonsense(&'static str),
-    /// A node gave a receipt that proves nothing.
+    /// A node gave a receipt, or another proof, that proves nothing.
     #[error(
-        "the node gave a false receipt ({0}); ask another node, and keep this one's answer as evidence"
+        "the node gave a false receipt or proof ({0}); ask another node, and keep this one's answer as evidence"
     )]
     FalseReceipt(Box<ProofError>),
     /// A node gave a checkpoint that the policy does not accept.

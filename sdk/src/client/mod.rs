@@ -10,6 +10,7 @@ mod config;
 mod error;
 mod http;
 mod problem;
+mod proved;
 mod retry;
 mod unproven;
 

@@ -371,3 +371,79 @@ fn a_batch_that_breaks_off_says_so_of_the_rest_only() {
     assert!(results[..256].iter().all(Result::is_ok));
     assert!(results[256..].iter().all(Result::is_err));
 }
+
+fn vector(name: &str) -> Vec<u8> {
+    let vectors = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../vectors");
+    let digits = std::fs::read_to_string(vectors.join(name)).unwrap();
+    hex::decode(digits.split_whitespace().collect::<String>()).unwrap()
+}
+
+/// A client that believes the policy of the vectors, and a node that always gives one document.
+fn asked_for(document: &str) -> Client {
+    let (folder, _) = document.split_once('/').unwrap();
+    let policy = vector(&format!("{folder}/policy.hex"));
+    let document = vector(document);
+    let node = serve(move |_| Reply::Whole(200, "application/cbor", document.clone()));
+    Client::new([node], Policy::parse(&policy).unwrap()).unwrap()
+}
+
+#[test]
+fn a_proof_is_returned_only_if_it_holds_and_is_about_what_was_asked_for() {
+    use medanchor_ledger::document::{AccessReceipt, StateDocument};
+    use medanchor_ledger::{Height, Tag};
+    let good = StateDocument::decode(&vector("state-proof/good-value.hex")).unwrap();
+    let state = |name: &str, height| asked_for(name).state(&good.key, height);
+    let proved = state("state-proof/good-value.hex", Some(Height(1))).unwrap();
+    assert_eq!(proved.proved().height, Height(1));
+    for (name, height) in [
+        ("state-proof/good-value.hex", Some(Height(2))),
+        ("state-proof/good-absent.hex", None),
+        ("state-proof/wrong-another-network.hex", None),
+        ("state-proof/rejected-trailing-byte.hex", None),
+    ] {
+        let refused = state(name, height).unwrap_err();
+        assert!(
+            matches!(refused, ClientError::FalseReceipt(_)),
+            "{name}: {refused}"
+        );
+    }
+    let (owner, tag) = ("north-hospital".parse().unwrap(), Tag::new([1; 16]));
+    let history = |name: &str| asked_for(name).history(&owner, &tag);
+    assert_eq!(
+        history("history/good-six-events.hex")
+            .unwrap()
+            .links()
+            .len(),
+        6
+    );
+    for name in [
+        "history/good-page-1-of-2.hex",
+        "history/wrong-one-missing.hex",
+    ] {
+        let refused = history(name).unwrap_err();
+        assert!(
+            matches!(refused, ClientError::FalseReceipt(_)),
+            "{name}: {refused}"
+        );
+    }
+    let receipt = AccessReceipt::decode(&vector("access-receipt/good-permitted.hex")).unwrap();
+    let access = |name: &str| asked_for(name).access_receipt(&receipt.event.id(), false);
+    access("access-receipt/good-permitted.hex").unwrap();
+    for name in ["good-denied-grantee", "wrong-no-decision"] {
+        let refused = access(&format!("access-receipt/{name}.hex")).unwrap_err();
+        assert!(
+            matches!(refused, ClientError::FalseReceipt(_)),
+            "{name}: {refused}"
+        );
+    }
+}
+
+#[test]
+fn an_access_receipt_that_is_not_there_yet_is_pending() {
+    let bench = bench();
+    let event = bench.event.clone();
+    let node = serve(move |_| accepted(&event));
+    let (client, _) = bench.client(&[&node]);
+    let asked = client.access_receipt(&bench.event.id(), true);
+    assert!(matches!(asked, Err(ClientError::Pending { rule: None })));
+}

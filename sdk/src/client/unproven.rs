@@ -1,4 +1,4 @@
-//! What a node says and cannot prove yet: to look at, not to rely on.
+//! What a node says without a proof: to look at, not to rely on.
 //!
 //! What always holds: everything here is named `unproven`, apart from what a node says of itself.
 
@@ -8,8 +8,8 @@ use medanchor_ledger::state::StateKey;
 use medanchor_ledger::{Height, ParticipantName, RequestHandle};
 
 impl Client {
-    /// A value of the state, such as [`medanchor_ledger::rules::Prescription`], as this node says:
-    /// there is no proof of it yet.
+    /// A value of the newest state, such as [`medanchor_ledger::rules::Prescription`], as this node
+    /// says. [`Self::state`] proves it, a moment later.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -28,7 +28,7 @@ impl Client {
         }
     }
 
-    /// What was decided on a request for access, as this node says: there is no proof of it yet.
+    /// What was decided on a request for access, as this node says. [`Self::access_receipt`] proves it.
     ///
     /// # Errors
     /// [`ClientError`].

@@ -1,0 +1,87 @@
+//! `access`: what was decided on a request for access, and on what.
+
+use super::failure::{Failure, print_json};
+use super::rests::{Rests, policy};
+use crate::cli::AccessArgs;
+use crate::{EXIT_GOOD, file, output};
+use medanchor_ledger::document::{AccessReceipt, VerifiedAccess};
+use medanchor_ledger::rules::Decision;
+use serde::Serialize;
+use std::io::Write;
+
+#[derive(Debug, Serialize)]
+struct Proved {
+    verdict: &'static str,
+    decision: &'static str,
+    event: String,
+    index: u64,
+    requester: String,
+    owner: String,
+    record: String,
+    consent: String,
+    /// Whether the consent stood when the request was decided.
+    consent_stood: bool,
+    /// Whether it had been revoked by then.
+    consent_revoked: bool,
+    #[serde(flatten)]
+    rests: Rests,
+}
+
+/// Checks an access receipt, prints what it proves, and gives the exit code.
+pub(crate) fn run(args: &AccessArgs) -> u8 {
+    match check(args) {
+        Ok(verified) => print(&verified, args.json),
+        Err(failure) => failure.print(args.json),
+    }
+}
+
+fn check(args: &AccessArgs) -> Result<VerifiedAccess, Failure> {
+    let policy = policy(&args.policy, &args.sizes)?;
+    let bytes = file::read(&args.file, AccessReceipt::MAX_BYTES as u64)?;
+    Ok(AccessReceipt::decode(&bytes)?.verify(&policy)?)
+}
+
+fn print(verified: &VerifiedAccess, json: bool) -> u8 {
+    let consent = verified.consent.as_ref();
+    let proved = Proved {
+        verdict: "good",
+        decision: match verified.decision() {
+            Decision::Permitted => "permitted",
+            Decision::Denied(reason) => reason.as_str(),
+        },
+        event: verified.request.requested.event.to_string(),
+        index: verified.request.requested.index.0,
+        requester: verified.requester.to_string(),
+        owner: verified.body.owner.to_string(),
+        record: verified.body.record.to_string(),
+        consent: verified.body.consent.to_string(),
+        consent_stood: consent.is_some(),
+        consent_revoked: consent.is_some_and(|consent| consent.revoked.is_some()),
+        rests: Rests::on(verified.height, verified.time, &verified.checkpoint),
+    };
+    output::print(EXIT_GOOD, |out| match json {
+        true => print_json(out, &proved),
+        false => print_text(out, &proved),
+    })
+}
+
+fn print_text(out: &mut impl Write, proved: &Proved) -> std::io::Result<()> {
+    let stood = match (proved.consent_stood, proved.consent_revoked) {
+        (false, _) => "which did not stand then",
+        (true, true) => "which was revoked by then",
+        (true, false) => "which stood then",
+    };
+    writeln!(
+        out,
+        "The receipt holds, and the decision follows by the rules."
+    )?;
+    writeln!(out, "  decision   {}", proved.decision)?;
+    writeln!(
+        out,
+        "  request    {}, entry {}, by {}",
+        proved.event, proved.index, proved.requester
+    )?;
+    writeln!(out, "  record     {} of {}", proved.record, proved.owner)?;
+    writeln!(out, "  consent    {}, {stood}", proved.consent)?;
+    proved.rests.print(out)
+}

@@ -1,0 +1,118 @@
+//! Making documents from a published log: a replay by the rules, and the seal's receipt from the tiles.
+
+use super::failure::Failure;
+use crate::cli::{MakingArgs, PolicyArgs};
+use crate::fault::{self, Fault, Trouble};
+use crate::opened::Log;
+use crate::progress::Progress;
+use crate::replay::{Options, Replay};
+use crate::state::AuditState;
+use crate::tiles::CheckedTiles;
+use medanchor_ledger::document::SealProof;
+use medanchor_ledger::execute::Executed;
+use medanchor_ledger::merkle::tile::TileNodes;
+use medanchor_ledger::merkle::{NoProof, inclusion_proof};
+use medanchor_ledger::policy::PolicyRange;
+use medanchor_ledger::receipt::Receipt;
+use medanchor_ledger::seal::Seal;
+use medanchor_ledger::{Height, Index, ReadFailed, Size};
+use medanchor_store::ScratchView;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+/// A log that was replayed up to a height, and found to be sound.
+pub(super) struct Replayed {
+    log: Log,
+    state: AuditState,
+    seal: Seal,
+}
+
+impl Replayed {
+    /// Replays a log up to the height that was asked for, or up to its checkpoint, and gives every
+    /// block to `visit`, height 0 first.
+    pub(super) fn of(
+        target: &str,
+        policy: &PolicyArgs,
+        making: &MakingArgs,
+        visit: &mut dyn FnMut(&Executed) -> Result<(), fault::Failure>,
+    ) -> Result<Self, Failure> {
+        // If the system refuses, only a large ledger needs more, and it says so then.
+        let _ = medanchor_store::raise_open_files();
+        let log = Log::open(target, policy.policy.as_deref())?;
+        let progress = Progress::new(making.json, log.head().size);
+        let options = Options {
+            work: making.work.clone(),
+            memory: making.memory,
+            threads: making.threads,
+            until: making.height.map(Height),
+        };
+        let mut replay = Replay::new(&log, options)?;
+        let mut last = None;
+        let mut seen = |executed: &Executed| {
+            last = Some(executed.seal.clone());
+            visit(executed)
+        };
+        replay.run(&mut seen, &|count| progress.entries(count))?;
+        let state = replay.finish().state;
+        progress.finish();
+        let empty = || Fault::FirstSeal;
+        let (state, seal) = state
+            .zip(last)
+            .ok_or_else(|| fault::Failure::from(empty()))?;
+        Ok(Self { log, state, seal })
+    }
+
+    /// The state after the last height that was replayed.
+    pub(super) fn view(&self) -> &ScratchView {
+        self.state.view()
+    }
+
+    /// That height's seal with its receipt under the log's checkpoint.
+    pub(super) fn seal_proof(&self) -> Result<SealProof, Failure> {
+        let index = Index(self.seal.first.0.saturating_add(self.seal.count));
+        let size = self.log.head().size;
+        let tiles = TileNodes::new(CheckedTiles::new(&*self.log.source), size);
+        let proof = match inclusion_proof(&tiles, index, size) {
+            Ok(proof) => proof,
+            Err(NoProof::Read(error)) => return Err(crate::tiles::unreadable(&error).into()),
+            Err(_) => return Err(fault::Failure::from(Fault::Root { size }).into()),
+        };
+        Ok(SealProof {
+            seal: self.seal.clone(),
+            receipt: Receipt {
+                index,
+                proof,
+                checkpoint: self.log.note.clone(),
+                extra: None,
+            },
+        })
+    }
+
+    /// The policy that follows from the log's genesis, by which a document is checked before it is
+    /// handed out.
+    pub(super) fn policy(&self) -> PolicyRange {
+        PolicyRange::from(self.log.genesis.policy().clone(), Size(0))
+    }
+
+    /// The state that was computed could not be read.
+    pub(super) fn unreadable(error: ReadFailed) -> Failure {
+        Trouble::Work(error.to_string()).into()
+    }
+}
+
+/// Writes a file aside and renames it, so that one under its final name is whole.
+pub(super) fn write_whole(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> std::io::Result<()>,
+) -> Result<(), Failure> {
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(".part");
+    let written = File::create(&aside)
+        .and_then(|mut file| write(&mut file).and_then(|()| file.flush()))
+        .and_then(|()| std::fs::rename(&aside, path));
+    written.map_err(|cause| Failure::Write {
+        path: path.display().to_string(),
+        cause,
+    })
+}
