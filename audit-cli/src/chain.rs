@@ -2,18 +2,22 @@
 //! the certificates.
 //!
 //! What always holds: every event's signatures hold under a key that genesis registers for its
-//! signer (by the rules of this release there are no others); every seal follows from the one
-//! before; a quorum of the height's validators decided this very block.
+//! signer, or that an earlier `inspection.key` of its signer registers (by the rules of this release
+//! there are no others); every seal follows from the one before; a quorum of the height's validators
+//! decided this very block.
 
 use crate::fault::{Failure, Fault, Trouble};
 use crate::judge::{Counts, decided};
 use crate::prepare::{FirstKeys, Prepared};
 use crate::records::Certificates;
+use medanchor_ledger::event::{Event, EventBody};
 use medanchor_ledger::execute::{BlockFault, Halt, Head, SealField, execute_genesis};
 use medanchor_ledger::genesis::Genesis;
 use medanchor_ledger::merkle::{Frontier, leaf_hash};
 use medanchor_ledger::seal::{Seal, value_id};
-use medanchor_ledger::{Index, TreeHash};
+use medanchor_ledger::signature::PublicKey;
+use medanchor_ledger::{Index, ParticipantName, TreeHash};
+use std::collections::BTreeMap;
 
 /// What a block leaves for the next.
 struct Link {
@@ -26,6 +30,8 @@ struct Link {
 pub(crate) struct Chain<'g> {
     genesis: &'g Genesis,
     keys: &'g FirstKeys,
+    /// The keys of validators' nodes, which sign random outputs.
+    operational: BTreeMap<ParticipantName, PublicKey>,
     certificates: Certificates,
     last: Option<Link>,
     pub(crate) counts: Counts,
@@ -40,6 +46,7 @@ impl<'g> Chain<'g> {
         Self {
             genesis,
             keys,
+            operational: BTreeMap::new(),
             certificates,
             last: None,
             counts: Counts::default(),
@@ -64,18 +71,65 @@ impl<'g> Chain<'g> {
             self.counts.blocks += 1;
             return Ok(());
         };
-        signatures(self.keys, &block)?;
+        self.signatures(&block)?;
         let frontier = follows(last, &block)?;
         let (height, round) = (block.height, block.seal.round);
         let value = value_id(height, frontier.size(), &frontier.root());
         let signatures = decided(self.genesis, &mut self.certificates, height, round, value)?;
         self.counts.block(&block.events, signatures);
+        self.register(&block);
         self.last = Some(Link {
             hash: leaf_hash(&block.seal_entry),
             seal: block.seal,
             frontier,
         });
         Ok(())
+    }
+
+    /// Names the first event whose signatures were not found to hold.
+    fn signatures(&self, block: &Prepared) -> Result<(), Failure> {
+        let events = block.events.iter().zip(&block.known).enumerate();
+        for (place, (event, known)) in events {
+            if known.is_some() {
+                continue;
+            }
+            let cause = match self.key(event) {
+                None => BlockFault::UnknownKey { place },
+                Some(key) => match event.clone().verify(&key) {
+                    Ok(_) => continue,
+                    Err(fault) => BlockFault::Signature { place, fault },
+                },
+            };
+            let index = Index(block.first.0.saturating_add(place as u64));
+            let height = block.height;
+            return Err(Fault::Block {
+                height,
+                index,
+                cause,
+            }
+            .into());
+        }
+        Ok(())
+    }
+
+    /// The key that the event names, if it is registered for the event's issuer.
+    fn key(&self, event: &Event) -> Option<PublicKey> {
+        let operational = || {
+            let key = self.operational.get(event.issuer()).copied();
+            key.filter(|key| key.id() == event.key_id())
+        };
+        self.keys.get(event).or_else(operational)
+    }
+
+    /// Notes the keys of nodes that the block registers: they count from the next block on, as in the
+    /// rules, which let a validator register them once.
+    fn register(&mut self, block: &Prepared) {
+        for event in &block.events {
+            if let EventBody::InspectionKey(keys) = event.body() {
+                let issuer = event.issuer().clone();
+                self.operational.entry(issuer).or_insert(keys.operational);
+            }
+        }
     }
 }
 
@@ -90,32 +144,6 @@ fn first(genesis: &Genesis, block: &Prepared) -> Result<Link, Failure> {
         seal: executed.seal,
         frontier,
     })
-}
-
-/// Names the first event whose signatures were not found to hold.
-fn signatures(keys: &FirstKeys, block: &Prepared) -> Result<(), Failure> {
-    let events = block.events.iter().zip(&block.known).enumerate();
-    for (place, (event, known)) in events {
-        if known.is_some() {
-            continue;
-        }
-        let cause = match keys.get(event) {
-            None => BlockFault::UnknownKey { place },
-            Some(key) => match event.clone().verify(&key) {
-                Ok(_) => continue,
-                Err(fault) => BlockFault::Signature { place, fault },
-            },
-        };
-        let index = Index(block.first.0.saturating_add(place as u64));
-        let height = block.height;
-        return Err(Fault::Block {
-            height,
-            index,
-            cause,
-        }
-        .into());
-    }
-    Ok(())
 }
 
 /// The log after a block whose seal follows from the last one.

@@ -36,6 +36,7 @@ pub(crate) enum Command {
     State(StateArgs),
     History(HistoryArgs),
     Access(AccessArgs),
+    Sample(crate::sample::SampleArgs),
 }
 
 /// Audit a whole ledger from its published files: every hash, signature, quorum, rule and seal.

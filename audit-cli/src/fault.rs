@@ -10,7 +10,7 @@ use medanchor_ledger::execute::{BlockFault, Halt};
 use medanchor_ledger::genesis::GenesisError;
 use medanchor_ledger::note::NoteError;
 use medanchor_ledger::policy::Distrust;
-use medanchor_ledger::{Height, Index, ParticipantName, Round, Size};
+use medanchor_ledger::{Height, Index, InspectionHandle, ParticipantName, Round, Size};
 
 /// Why there is no good verdict.
 #[derive(Debug, thiserror::Error)]
@@ -268,6 +268,24 @@ pub(crate) enum Fault {
         validator: ParticipantName,
         /// The size.
         size: Size,
+    },
+    /// What is said of an inspection does not follow from its events.
+    #[error("inspection {inspection} of {opener}: {what}; keep the log as evidence")]
+    Inspection {
+        /// Who opened it.
+        opener: ParticipantName,
+        /// Which one.
+        inspection: InspectionHandle,
+        /// What does not hold.
+        what: &'static str,
+    },
+    /// A file of items of which the log knows nothing.
+    #[error(
+        "{path} holds neither a population that was inspected nor items that were answered; ask for the right file"
+    )]
+    OtherItems {
+        /// The file.
+        path: String,
     },
 }
 

@@ -29,6 +29,7 @@ mod receipt;
 mod records;
 mod replay;
 mod report;
+mod sample;
 mod source;
 mod state;
 mod tier;
@@ -74,5 +75,6 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         cli::Command::State(args) => proof::state(&args),
         cli::Command::History(args) => proof::history(&args),
         cli::Command::Access(args) => proof::access(&args),
+        cli::Command::Sample(args) => sample::run(&args),
     })
 }

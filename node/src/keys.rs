@@ -25,17 +25,23 @@ pub enum Purpose {
     P2p,
     /// Checkpoints handed to outside witnesses; one home of a network has it.
     Publisher,
+    /// Verifiable random outputs for inspections.
+    Vrf,
+    /// The signatures of the events that carry those outputs.
+    Inspection,
 }
 
 impl Purpose {
     /// Every purpose, in the order in which people read them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Consensus,
         Self::Log,
         Self::Cosigner,
         Self::Cose,
         Self::P2p,
         Self::Publisher,
+        Self::Vrf,
+        Self::Inspection,
     ];
 
     /// The purposes of a validator's keys in the genesis.
@@ -51,6 +57,8 @@ impl Purpose {
             Self::Cose => "cose",
             Self::P2p => "p2p",
             Self::Publisher => "publisher",
+            Self::Vrf => "vrf",
+            Self::Inspection => "inspection",
         }
     }
 

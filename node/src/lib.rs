@@ -14,6 +14,7 @@ pub mod demo;
 pub mod exit;
 pub mod home;
 pub mod http;
+pub mod inspection;
 pub mod keys;
 pub mod logging;
 pub mod metrics;

@@ -17,6 +17,8 @@ pub use join::{JoinError, Joining};
 
 use crate::config::{Config, ConfigError, Peer};
 use crate::home::Home;
+use crate::inspection::DrawKeys;
+use crate::inspection::registration::{self, RegistrationError};
 use crate::keys::{KeyError, Purpose, SecretKey};
 use medanchor_ledger::genesis::{Authorities, Genesis, GenesisError, GenesisSpec, NetworkName};
 use medanchor_ledger::rules::{Participant, Role};
@@ -155,6 +157,9 @@ pub enum FoundingError {
     /// An identity cannot be made.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// The registration of a node's keys cannot be signed.
+    #[error(transparent)]
+    Registration(#[from] RegistrationError),
     /// A home's configuration cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -210,6 +215,10 @@ impl Founding {
         for institution in &self.institutions {
             let identity = Home::new(dir.join(institution.name.as_str())).identity();
             Identity::join(&identity, genesis.encoded())?;
+        }
+        for node in nodes.iter().filter(|node| node.validator) {
+            let identity = Identity::open(&node.home.identity())?;
+            registration::write(&node.home, &identity, self.time)?;
         }
         write_new(&dir.join("policy"), genesis.policy().as_bytes())?;
         write_new(&dir.join("genesis"), genesis.encoded())?;
@@ -396,6 +405,7 @@ fn make_keys(home: &Home, institution: &Institution) -> Result<MadeKeys, Foundin
         cosigner: make(Purpose::Cosigner)?,
         cose: make(Purpose::Cose)?,
     };
+    DrawKeys::make(home)?;
     Ok(MadeKeys {
         p2p,
         validator: Some(validator),

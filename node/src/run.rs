@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::cosign::Cosigners;
 use crate::exit::{Exit, Fatal};
 use crate::home::Home;
+use crate::inspection::{Contributor, DrawKeys};
 use crate::pool::Pool;
 use crate::process::Addresses;
 use crate::{http, logging};
@@ -20,7 +21,7 @@ use medanchor_store::{HomeLock, StoreError};
 use metrics_exporter_prometheus::PrometheusHandle;
 pub use prepare::read_genesis;
 use prepare::{
-    connection_limits, feed_witnesses, limits, listen, network_config, newest_published,
+    connection_limits, feed_witnesses, key_fatal, limits, listen, network_config, newest_published,
     newest_witnessed, open_store, part_of, publisher_key, service, signing_keys, start_fatal,
 };
 use signals::Signals;
@@ -212,6 +213,7 @@ impl Node {
         let cancel = CancellationToken::new();
         tokio::spawn(tasks::resend(Arc::clone(&shared), cancel.clone()));
         feed_witnesses(&shared, config, publisher_key, home, &cancel)?;
+        contribute(&shared, &admission, home, &cancel)?;
         let service = service(&shared, config, admission, metrics, &cancel, home);
         let limits = connection_limits(config);
         let serving = tokio::spawn(http::server::serve(
@@ -287,6 +289,27 @@ impl Node {
         };
         Stop::Fatal { exit, message }
     }
+}
+
+/// Starts to give random outputs, if this node votes and has keys for them.
+fn contribute(
+    shared: &Arc<Shared>,
+    admission: &Admission,
+    home: &Home,
+    cancel: &CancellationToken,
+) -> Result<(), Fatal> {
+    if !shared.votes {
+        return Ok(());
+    }
+    let Some(keys) = DrawKeys::read(home).map_err(key_fatal)? else {
+        tracing::warn!(
+            "this home has no keys for random outputs, so inspections are drawn without this validator; `medanchor key register` makes them"
+        );
+        return Ok(());
+    };
+    let contributor = Contributor::new(Arc::clone(shared), admission.clone(), home.clone(), keys);
+    tokio::spawn(contributor.run(cancel.clone()));
+    Ok(())
 }
 
 /// Saves what the journal alone holds, so that the next start is quick.

@@ -1,5 +1,6 @@
 //! The `medanchor` program from outside: what it makes, what it refuses, and how it ends.
 
+use medanchor_ledger::genesis::Genesis;
 use medanchor_node::exit::Exit;
 use medanchor_node::home::Home;
 use medanchor_node::network::Layout;
@@ -203,7 +204,7 @@ fn public_keys_are_shown_and_secret_ones_are_closed() {
     let output = medanchor(&["key", "list", "--home", text(home.path())]);
     let list = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
-        output.status.success() && list.lines().count() == 5,
+        output.status.success() && list.lines().count() == 7,
         "{list}"
     );
     for entry in std::fs::read_dir(home.keys()).expect("a folder") {
@@ -364,4 +365,31 @@ fn a_home_that_belongs_to_another_network_is_refused() {
         "{}",
         said(&output)
     );
+}
+
+#[test]
+fn a_founded_home_can_register_its_keys_at_any_time_of_three_days_and_later_again() {
+    use medanchor_node::inspection::{DrawKeys, registration::in_time};
+    let (_dir, home) = network();
+    let founded = Genesis::decode(&std::fs::read(home.genesis()).expect("a genesis"));
+    let time = founded.expect("a sound genesis").spec().time;
+    let keys = DrawKeys::read(&home).expect("read").expect("made").public();
+    let quarter = 15 * 60 * 1000;
+    for after in [0, 1, quarter, quarter + 1, 287 * quarter, 288 * quarter] {
+        let event = in_time(&home, time.plus_millis(after)).expect("one is in time");
+        assert_eq!(*event.body(), keys.into());
+    }
+    let over = time.plus_millis(288 * quarter + 1);
+    assert_eq!(in_time(&home, over), None);
+
+    let registration = home.keys().join("registration");
+    let before = std::fs::read(&registration).expect("a registration");
+    let output = medanchor(&["key", "register", "--home", text(home.path())]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert_ne!(
+        std::fs::read(&registration).expect("a registration"),
+        before
+    );
+    let again = DrawKeys::read(&home).expect("read").expect("kept").public();
+    assert_eq!(again, keys, "the keys stay");
 }

@@ -57,6 +57,9 @@ pub enum SdkError {
     /// A consent that can never hold.
     #[error("the consent {0}; change it")]
     Consent(&'static str),
+    /// A population that cannot be fixed or shown.
+    #[error("the population {0}; change it")]
+    Population(&'static str),
     /// A word that is empty or too long.
     #[error("a {what} is 1 to {max} bytes of text")]
     Word {

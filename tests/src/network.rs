@@ -296,7 +296,10 @@ fn found_as(dir: &Path, validators: usize, publisher: Option<ParticipantName>) -
     let institution = |name: &&str| -> Result<Institution> {
         Ok(Institution {
             name: name.parse()?,
-            roles: vec![Role::Hospital],
+            roles: match *name {
+                "regulator" => vec![Role::Hospital, Role::Regulator],
+                _ => vec![Role::Hospital],
+            },
             part: Part::Validator,
         })
     };

@@ -1,16 +1,19 @@
-//! `medanchor key`: a home's public keys.
+//! `medanchor key`: a home's public keys, and the registration of those for random outputs.
 
+use crate::chain::Shared;
 use crate::config::Config;
 use crate::exit::{Exit, Fatal};
 use crate::home::Home;
+use crate::inspection::{DrawKeys, registration};
 use crate::keys::{Purpose, SecretKey};
 use crate::output::say;
 use crate::run::read_genesis;
 use medanchor_ledger::note::{NoteKey, VerifierKey};
 use medanchor_ledger::signature::PublicKey;
-use std::path::PathBuf;
+use medanchor_sdk::Identity;
+use std::path::{Path, PathBuf};
 
-/// Show a home's public keys
+/// Show a home's public keys, or register those for random outputs
 #[derive(clap::Subcommand)]
 pub enum Command {
     /// Every key of a home: purpose, key id and public key
@@ -24,12 +27,27 @@ pub enum Command {
         /// The node's home
         #[arg(long, env = "MEDANCHOR_HOME")]
         home: PathBuf,
-        /// consensus, log, cosigner, cose, p2p or publisher
+        /// consensus, log, cosigner, cose, p2p, publisher, vrf or inspection
         purpose: String,
         /// As a C2SP verifier key (name+id+base64), which witnesses and policy files want; for log,
         /// cosigner and publisher
         #[arg(long)]
         note: bool,
+    },
+    /// Sign the registration of a validator's keys for random outputs (RFC 9381), with which
+    /// inspections are drawn
+    ///
+    /// Run it where the institution's identity is. It makes the keys if the home has none and signs
+    /// their registration with HOME/identity; the node anchors it by itself within three days, and once
+    /// anchored the keys stay. `medanchor network new` has done all this for a new network. If the
+    /// node runs and had no keys, start it again.
+    Register {
+        /// The node's home
+        #[arg(long, env = "MEDANCHOR_HOME")]
+        home: PathBuf,
+        /// The institution's identity, if it is not HOME/identity
+        #[arg(long)]
+        identity: Option<PathBuf>,
     },
 }
 
@@ -45,7 +63,27 @@ pub fn run(command: &Command) -> Result<Exit, Fatal> {
             purpose,
             note,
         } => show(&Home::new(home), purpose, *note),
+        Command::Register { home, identity } => register(&Home::new(home), identity.as_deref()),
     }
+}
+
+fn register(home: &Home, identity: Option<&Path>) -> Result<Exit, Fatal> {
+    if !Purpose::Consensus.path(&home.keys()).exists() {
+        let message = format!(
+            "{} holds no consensus key; only a validator gives random outputs",
+            home.keys().display()
+        );
+        return Err(Fatal::new(Exit::Keys, message));
+    }
+    let folder = identity.map_or_else(|| home.identity(), Path::to_path_buf);
+    let identity = Identity::open(&folder).map_err(|e| Fatal::new(Exit::Keys, e.to_string()))?;
+    DrawKeys::make(home).map_err(|e| Fatal::new(Exit::Keys, e.to_string()))?;
+    registration::write(home, &identity, Shared::clock())
+        .map_err(|e| Fatal::new(Exit::Keys, e.to_string()))?;
+    say(format_args!(
+        "The registration is signed; the node anchors it by itself within three days."
+    ))?;
+    Ok(Exit::Success)
 }
 
 fn list(home: &Home) -> Result<Exit, Fatal> {

@@ -8,6 +8,7 @@
 mod access;
 mod ahead;
 mod consent;
+mod inspection;
 mod prescription;
 mod record;
 mod unit;
@@ -15,6 +16,7 @@ mod unit;
 pub use access::{AccessAsked, NewAccess};
 pub use ahead::Ahead;
 pub use consent::{Consented, Grantee, NewConsent};
+pub use inspection::{Draw, FixedPopulation, NewInspection, OpenedInspection};
 pub use prescription::{NewPrescription, Prescribed, Redemption};
 pub use record::{NewRecord, SealedRecord};
 pub use unit::{Lot, MAX_UNITS, Pack};

@@ -24,7 +24,7 @@ use medanchor_ledger::event::{Event, EventBody, UnsignedEvent};
 use medanchor_ledger::genesis::{Genesis, GenesisError};
 use medanchor_ledger::policy::{Policy, PolicyError};
 use medanchor_ledger::signature::{PublicKey, SigningKey};
-use medanchor_ledger::{EventId, NetworkId, Nonce, ParticipantName};
+use medanchor_ledger::{EventId, NetworkId, Nonce, ParticipantName, Time};
 use medanchor_vault::{Vault, VaultError};
 use std::fs::File;
 use std::io::{Read, Write};
@@ -256,11 +256,24 @@ impl Identity {
     /// # Errors
     /// [`SdkError`] if it is too long or the system gives no randomness.
     pub fn sign(&self, body: impl Into<EventBody>) -> Result<Event, SdkError> {
+        self.sign_until(body, self.context.now().plus_millis(VALIDITY_MILLIS))
+    }
+
+    /// Signs a statement that may be anchored at a block time from 15 minutes before `not_after` up to
+    /// it.
+    ///
+    /// # Errors
+    /// [`SdkError`] if it is too long or the system gives no randomness.
+    pub fn sign_until(
+        &self,
+        body: impl Into<EventBody>,
+        not_after: Time,
+    ) -> Result<Event, SdkError> {
         let event = UnsignedEvent {
             issuer: self.participant.clone(),
             network: self.network,
             nonce: Nonce::new(random(self.context.as_ref())?),
-            not_after: self.context.now().plus_millis(VALIDITY_MILLIS),
+            not_after,
             body: body.into(),
         };
         Ok(event.sign(&self.key)?)

@@ -1,0 +1,288 @@
+//! Random inspections in a network of real processes: the validators' nodes give their outputs by
+//! themselves, also after SIGKILL; one that withholds is seen and cannot stop the draw; what is not
+//! answered stays visible, and the auditor says all of it from the files alone.
+//!
+//! What is not here: a proposer that leaves an output out of its block cannot be forced to take it;
+//! the next one takes it.
+
+use anyhow::{Context, Result, ensure};
+use medanchor_ledger::event::Event;
+use medanchor_ledger::rules::{DrawKey, DrawState, Inspection, StateValue};
+use medanchor_ledger::state::StateKey;
+use medanchor_ledger::{InspectionHandle, ParticipantName, Time};
+use medanchor_node::config::Config;
+use medanchor_sdk::{Draw, FixedPopulation, Identity, NewInspection};
+use medanchor_tests::client::Client;
+use medanchor_tests::network::{Network, PATIENCE, binary, found, wait_for};
+use serde_json::Value;
+use std::process::Command;
+
+/// The shortest window there is.
+const WINDOW: u32 = 10_000;
+const ITEMS: u64 = 40;
+const SAMPLE: u16 = 5;
+
+/// Nothing times out that is merely slow; heartbeats come often, so that a draw's window ends.
+fn adjust(config: &mut Config) {
+    config.consensus.propose_timeout_ms = 3_000;
+    config.consensus.vote_timeout_ms = 1_000;
+    config.consensus.heartbeat_ms = 500;
+}
+
+fn now() -> Result<Time> {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+    Ok(Time(u64::try_from(since.as_millis())?))
+}
+
+/// A network of four whose hospital is inspected by its regulator.
+struct Stage {
+    network: Network,
+    hospital: Identity,
+    regulator: Identity,
+    population: FixedPopulation,
+}
+
+const HOSPITAL: usize = 1;
+const REGULATOR: usize = 2;
+const OTHER: usize = 3;
+
+impl Stage {
+    /// Nodes stand in the order of their names: east-pharmacy, north-hospital, regulator, west-maker.
+    fn new(network: Network) -> Result<Self> {
+        let identity = |node: usize| Identity::open(&network.node(node).home.identity());
+        let (hospital, regulator) = (identity(HOSPITAL)?, identity(REGULATOR)?);
+        ensure!(regulator.participant().as_str() == "regulator");
+        let items = (0..ITEMS).map(|item| format!("visit {item}"));
+        let population = hospital.fix_population("visits", b"{}", items)?;
+        network.client(HOSPITAL).anchor(&population.event)?;
+        Ok(Self {
+            network,
+            hospital,
+            regulator,
+            population,
+        })
+    }
+
+    fn client(&self) -> Client {
+        self.network.client(HOSPITAL)
+    }
+
+    fn value<T: StateValue>(&self, key: &StateKey) -> Result<Option<T>> {
+        let answer = self
+            .client()
+            .get(&format!("/v1/state/{}", hex::encode(key.as_bytes())))?;
+        let answer: Value = serde_json::from_slice(&answer)?;
+        let Some(value) = answer["value"].as_str() else {
+            return Ok(None);
+        };
+        Ok(Some(T::decode(&hex::decode(value)?)?))
+    }
+
+    fn wait_for_keys(&self, count: usize) -> Result<()> {
+        let nodes = &self.network.layout().nodes;
+        wait_for("the nodes' keys", PATIENCE, || {
+            let mut found = 0;
+            for node in nodes {
+                found += usize::from(self.value::<DrawKey>(&DrawKey::key(&node.name))?.is_some());
+            }
+            Ok(found == count)
+        })
+    }
+
+    fn open(&self, name: &str) -> Result<InspectionHandle> {
+        let opened = self.regulator.open_inspection(&NewInspection {
+            name,
+            owner: self.hospital.participant().clone(),
+            population: self.population.population,
+            sample: SAMPLE,
+            window: WINDOW,
+            answer_by: now()?.plus_millis(3_600_000),
+            order: b"{}",
+        })?;
+        self.network.client(REGULATOR).anchor(&opened.event)?;
+        Ok(opened.inspection)
+    }
+
+    fn inspection(&self, handle: InspectionHandle) -> Result<Inspection> {
+        let key = Inspection::key(self.regulator.participant(), &handle);
+        self.value(&key)?.context("the inspection is open")
+    }
+
+    fn draw(&self, handle: InspectionHandle) -> Result<Draw> {
+        let time = Time(self.client().status()?.time);
+        let value = self.inspection(handle)?.encode();
+        let opener = self.regulator.participant();
+        Ok(Draw::read(
+            &value,
+            self.hospital.network(),
+            opener,
+            handle,
+            time,
+        )?)
+    }
+
+    fn wait_for_draw(&self, handle: InspectionHandle) -> Result<Draw> {
+        wait_for("the draw", PATIENCE, || {
+            Ok(self.draw(handle)?.state != DrawState::Waiting)
+        })?;
+        self.draw(handle)
+    }
+
+    fn answer(&self, handle: InspectionHandle, number: u16, place: u64) -> Result<Event> {
+        let opener: &ParticipantName = self.regulator.participant();
+        let (which, draw) = ((opener, handle), (number, place));
+        let answer = self
+            .hospital
+            .answer_inspection(&self.population, which, draw, b"{}")?;
+        self.client().anchor(&answer)?;
+        Ok(answer)
+    }
+
+    /// What `medanchor audit sample` says of the hospital's log, as JSON.
+    fn audit(&self, more: &[&str]) -> Result<Value> {
+        let said = self.audit_text(&[&["--json"], more].concat())?;
+        Ok(serde_json::from_str(&said)?)
+    }
+
+    /// What it says in words.
+    fn audit_text(&self, more: &[&str]) -> Result<String> {
+        let log = self.network.node(HOSPITAL).home.log();
+        let output = Command::new(binary("medanchor")?)
+            .args(["audit", "sample"])
+            .arg(log)
+            .args(more)
+            .output()?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        ensure!(
+            output.status.success(),
+            "{said}{}",
+            String::from_utf8_lossy(&output.stdout)
+        );
+        Ok(String::from_utf8(output.stdout)?)
+    }
+}
+
+fn of(report: &Value, handle: InspectionHandle) -> Result<&Value> {
+    let all = report["inspections"].as_array().context("inspections")?;
+    let found = all
+        .iter()
+        .find(|one| one["inspection"] == handle.to_string());
+    found.context("the inspection is reported")
+}
+
+#[test]
+fn nodes_give_their_outputs_by_themselves_and_after_a_kill() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let network = Network::start(&binary("medanchor")?, dir.path(), 4, adjust)?;
+    let mut stage = Stage::new(network)?;
+    stage.wait_for_keys(4)?;
+
+    let first = stage.open("first")?;
+    let draw = stage.wait_for_draw(first)?;
+    assert_eq!(draw.state, DrawState::Drawn);
+    assert_eq!(
+        stage.inspection(first)?.outputs.len(),
+        4,
+        "all four, before the window ends"
+    );
+    for (number, place) in (0..).zip(&draw.places).take(4) {
+        stage.answer(first, number, *place)?;
+    }
+    assert_eq!(stage.draw(first)?.unanswered, [4]);
+
+    // One is killed before it can give its output, and gives it when it is back.
+    stage.network.kill(OTHER);
+    let second = stage.open("second")?;
+    wait_for("three outputs", PATIENCE, || {
+        Ok(stage.inspection(second)?.outputs.len() == 3)
+    })?;
+    stage.network.restart(OTHER)?;
+    let draw = stage.wait_for_draw(second)?;
+    assert_eq!(draw.state, DrawState::Drawn);
+
+    // A draw without the killed one is made once the window is over.
+    stage.network.kill(OTHER);
+    let third = stage.open("third")?;
+    let draw = stage.wait_for_draw(third)?;
+    assert_eq!(draw.state, DrawState::Drawn);
+    let outputs = stage.inspection(third)?.outputs;
+    assert!(!outputs.contains_key(&stage.network.node(OTHER).name) && outputs.len() == 3);
+    stage.answer(third, 0, draw.places[0])?;
+
+    let items = dir.path().join("items");
+    std::fs::write(&items, stage.population.file(None))?;
+    let report = stage.audit(&["--items", items.to_str().context("a path")?])?;
+    assert_eq!(report["verdict"], "good");
+    let first = of(&report, first)?;
+    assert_eq!(first["unanswered"].as_array().map(Vec::len), Some(1));
+    assert_eq!(first["population"]["recomputed"], true);
+    assert_eq!(first["draws_of_this_population"], 3);
+    let third = of(&report, third)?;
+    assert_eq!(third["draw"], "drawn");
+    assert_eq!(third["without_output"][0], "west-maker");
+
+    // The drawn items alone are held against the answers, and words are there in both languages.
+    let places: Vec<u64> = serde_json::from_value(first["places"].clone())?;
+    std::fs::write(&items, stage.population.file(Some(&places[..4])))?;
+    let handle = first["inspection"].as_str().context("a handle")?;
+    let path = items.to_str().context("a path")?;
+    let of_first = ["--inspection", handle, "--items", path, "--wrong", "0"];
+    let report = stage.audit(&of_first)?;
+    assert_eq!(report["inspections"][0]["items_opened"], 4);
+    assert_eq!(
+        report["inspections"][0]["meaning"]["unanswered_or_wrong"],
+        2
+    );
+    let english = stage.audit_text(&of_first)?;
+    assert!(english.contains("2 of the 5 drawn items were not shown or found to be wrong"));
+    assert!(english.contains("NOT ANSWERED: draw 4"), "{english}");
+    let chinese = stage.audit_text(&["--lang", "zh"])?;
+    assert!(chinese.contains("所抽 5 项中有 1 项未出示"), "{chinese}");
+    println!("{english}\n{chinese}");
+
+    // Items of something else fit no inspection.
+    let others = stage
+        .hospital
+        .fix_population("other visits", b"{}", [b"a", b"b"])?;
+    std::fs::write(&items, others.file(None))?;
+    let refused = stage.audit(&["--items", path]).unwrap_err();
+    assert!(
+        refused.to_string().contains("neither a population"),
+        "{refused}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_validator_that_withholds_is_seen_and_two_of_them_make_the_draw_void() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let layout = found(dir.path(), 4)?;
+    for node in &layout.nodes {
+        medanchor_tests::network::change_config(node, &adjust)?;
+    }
+    let network = Network::run(&binary("medanchor")?, layout)?;
+    let mut stage = Stage::new(network)?;
+    stage.wait_for_keys(4)?;
+    // Two nodes run on without the keys of their outputs: they vote and withhold.
+    for node in [0, OTHER] {
+        stage.network.kill(node);
+        let keys = stage.network.node(node).home.keys();
+        std::fs::rename(
+            keys.join("vrf.key"),
+            dir.path().join(format!("{node}.vrf.key")),
+        )?;
+        std::fs::remove_file(keys.join("inspection.key"))?;
+        stage.network.restart(node)?;
+        stage.network.wait_until_node_is_ready(node)?;
+    }
+    let handle = stage.open("withheld")?;
+    let draw = stage.wait_for_draw(handle)?;
+    assert_eq!(draw.state, DrawState::Void);
+    assert!(draw.places.is_empty());
+    let report = stage.audit(&[])?;
+    let one = of(&report, handle)?;
+    assert_eq!(one["draw"], "void");
+    assert_eq!(one["without_output"].as_array().map(Vec::len), Some(2));
+    assert_eq!(one["void_draws_of_this_population"], 1);
+    Ok(())
+}
