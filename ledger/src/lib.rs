@@ -17,6 +17,7 @@ pub mod draw;
 pub mod error;
 pub mod event;
 pub mod execute;
+pub mod fork;
 pub mod genesis;
 pub mod hash;
 pub mod id;

@@ -6,6 +6,7 @@ mod chain;
 mod checkpoints;
 mod consistency;
 mod cose;
+mod forks;
 mod merkle_oracles;
 mod merkle_vectors;
 mod notes;
