@@ -2,7 +2,7 @@
 
 use crate::tier::Tier;
 use clap::{Args, Parser, Subcommand};
-use medanchor_ledger::{ParticipantName, Tag};
+use medanchor_ledger::{EventId, ParticipantName, Tag};
 use std::path::PathBuf;
 
 const VERIFY_EXAMPLES: &str = "\
@@ -30,6 +30,11 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Verify(VerifyArgs),
+    Mirror(MirrorArgs),
+    Inclusion(InclusionArgs),
+    Consistency(ConsistencyArgs),
+    Watch(WatchArgs),
+    Evidence(EvidenceArgs),
     Receipt(ReceiptArgs),
     Witness(crate::witness::args::WitnessArgs),
     Report(crate::report::args::ReportArgs),
@@ -70,6 +75,193 @@ pub(crate) struct VerifyArgs {
     /// Threads that check signatures; one a core if none is given.
     #[arg(long)]
     pub(crate) threads: Option<usize>,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const MIRROR_EXAMPLES: &str = "\
+Examples:
+  medanchor-audit mirror https://north.example copy           fetch it, or go on where the last run ended
+  medanchor-audit mirror https://north.example copy --follow  and keep up with it until Ctrl-C
+  medanchor-audit mirror net/north-hospital/log copy          from a folder
+  medanchor-audit verify copy                                 the full audit, from the copy alone
+  python3 -m http.server -d copy                              the copy is the log: any file server serves it
+
+A kill at any moment loses nothing: run the same command again. A fork or a rollback changes nothing
+in DIR; the two checkpoints are kept under DIR/.mirror.
+
+Exit codes: 0 DIR has the source's whole log; 1 what the source serves does not hold; 2 wrong command
+line; 3 something could not be read or written.";
+
+/// Copy a published log to a folder, verified as it comes: the copy is the same log.
+#[derive(Debug, Args)]
+#[command(after_help = MIRROR_EXAMPLES)]
+pub(crate) struct MirrorArgs {
+    /// A folder with a published log, or the address of a node or file server.
+    pub(crate) source: String,
+    /// The folder of the mirror: empty, new, or that of an earlier run.
+    pub(crate) dir: PathBuf,
+    /// A policy file that the checkpoint must meet, beside the one that follows from genesis.
+    #[arg(long)]
+    pub(crate) policy: Option<PathBuf>,
+    /// How many files are fetched at once.
+    #[arg(long, default_value_t = 4, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=32))]
+    pub(crate) parallel: usize,
+    /// How often a file is asked for again where it does not come or does not hold.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub(crate) retries: u32,
+    /// Seconds that one file may take.
+    #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) timeout: u64,
+    /// Keep on until Ctrl-C.
+    #[arg(long)]
+    pub(crate) follow: bool,
+    /// Seconds between two rounds of --follow.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) every: u64,
+    /// Print JSON instead of text, a line for each round.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const INCLUSION_EXAMPLES: &str = "\
+Examples:
+  medanchor-audit inclusion net/north-hospital/log --index 7 --out proofs
+  medanchor-audit inclusion https://north.example --event <event id> --out proofs
+  medanchor-audit receipt proofs/<event id>.tlog-proof --event proofs/<event id>.event --policy known.policy
+
+Exit codes: 0 proved; 1 not in the log, or the log does not hold; 2 wrong command line; 3 something
+could not be read.";
+
+/// Make a receipt for an entry from the log's files, and check it.
+#[derive(Debug, Args)]
+#[command(after_help = INCLUSION_EXAMPLES)]
+#[command(group = clap::ArgGroup::new("which").required(true).args(["index", "event"]))]
+pub(crate) struct InclusionArgs {
+    /// A folder with a published log, or the address of a node or file server.
+    pub(crate) target: String,
+    /// The entry, by its place in the log, from 0.
+    #[arg(long)]
+    pub(crate) index: Option<u64>,
+    /// The event, by its id; all entries before it are read.
+    #[arg(long, value_name = "ID")]
+    pub(crate) event: Option<EventId>,
+    /// A policy file that the checkpoint must meet, beside the one that follows from genesis.
+    #[arg(long)]
+    pub(crate) policy: Option<PathBuf>,
+    /// A folder for the receipt and the entry.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const CONSISTENCY_EXAMPLES: &str = "\
+Examples:
+  medanchor-audit consistency saved.checkpoint --log https://north.example
+  medanchor-audit consistency monday.checkpoint friday.checkpoint --log copy --out proofs
+  medanchor-audit consistency one.checkpoint other.checkpoint --genesis genesis   (of one size)
+
+Exit codes: 0 consistent, and with --out the proof is written; 1 forked, and the evidence is written, or
+a checkpoint does not meet the policy; 2 wrong command line; 3 something could not be read.";
+
+/// Prove that a checkpoint's log is the beginning of another's, or that the log was forked.
+#[derive(Debug, Args)]
+#[command(after_help = CONSISTENCY_EXAMPLES)]
+pub(crate) struct ConsistencyArgs {
+    /// A signed checkpoint that was kept.
+    pub(crate) old: PathBuf,
+    /// Another one; that of --log if none is given.
+    pub(crate) new: Option<PathBuf>,
+    /// The log whose tiles show it: a folder or an address.
+    #[arg(long, value_name = "FOLDER or URL")]
+    pub(crate) log: Option<String>,
+    /// The genesis file of the network, where there is no --log.
+    #[arg(long)]
+    pub(crate) genesis: Option<PathBuf>,
+    /// A policy file that both must meet, beside the one that follows from genesis.
+    #[arg(long)]
+    pub(crate) policy: Option<PathBuf>,
+    /// A folder for the proof; evidence of a fork goes there too, or to the current folder.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const WATCH_EXAMPLES: &str = "\
+Examples:
+  medanchor-audit watch https://north.example https://east.example --dir watch        until Ctrl-C
+  medanchor-audit watch net/*/log --dir watch --once                                  for cron; see the exit code
+  medanchor-audit watch URL... --dir watch --json | logger                            a line of JSON for each finding
+  medanchor-audit evidence watch/evidence/fork-*.fork --genesis watch/genesis         anybody, offline
+
+A fork is proved by signatures, and the evidence convinces anybody who knows the network's policy.
+Everything else (a rollback, a stall, a node without quorum, behind or out of reach) is an observation:
+nobody signed it, and its file says so.
+
+Exit codes of --once: 0 nothing was found; 1 something was; 2 wrong command line; 3 the watcher itself
+failed. Without --once: 0 after Ctrl-C, 1 after a fork, 3 the watcher itself failed.";
+
+/// Watch many copies of a log: rollback, fork, stall, missing quorum, a node behind or out of reach.
+#[derive(Debug, Args)]
+#[command(after_help = WATCH_EXAMPLES)]
+pub(crate) struct WatchArgs {
+    /// Folders with published logs, or addresses of nodes or file servers.
+    #[arg(required = true)]
+    pub(crate) targets: Vec<String>,
+    /// The folder for what was seen, and for evidence.
+    #[arg(long)]
+    pub(crate) dir: PathBuf,
+    /// A policy file that every checkpoint must meet, beside the one that follows from genesis.
+    #[arg(long)]
+    pub(crate) policy: Option<PathBuf>,
+    /// Look once, and say by the exit code what was found.
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Seconds between two rounds.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) every: u64,
+    /// Seconds after which a newest checkpoint is a stall, by its cosigners' clocks and this one.
+    #[arg(long, default_value_t = 600)]
+    pub(crate) stall_after: u64,
+    /// Seconds by which one copy's checkpoint may be older than the newest one that was seen.
+    #[arg(long, default_value_t = 60)]
+    pub(crate) behind_after: u64,
+    /// Seconds that one file may take.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) timeout: u64,
+    /// Print a line of JSON for each finding.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const EVIDENCE_EXAMPLES: &str = "\
+Examples:
+  medanchor-audit evidence fork-0123456789abcdef.fork --policy known.policy
+  medanchor-audit evidence stall-0123456789abcdef.observation --genesis genesis
+
+A .fork file proves by signatures that a log was forked, and whose keys signed both sides. An
+.observation only says what a watcher saw: nobody signed it.
+
+Exit codes: 0 the file holds for what it is; 1 it proves nothing; 2 wrong command line; 3 a file could
+not be read.";
+
+/// Check a file of evidence offline: who signed both sides of a fork, or what somebody saw.
+#[derive(Debug, Args)]
+#[command(after_help = EVIDENCE_EXAMPLES)]
+pub(crate) struct EvidenceArgs {
+    /// The file, as `mirror`, `consistency` and `watch` keep it.
+    pub(crate) file: PathBuf,
+    /// The policy file of the network: whose signatures count.
+    #[arg(long)]
+    pub(crate) policy: Option<PathBuf>,
+    /// The genesis file of the network instead.
+    #[arg(long)]
+    pub(crate) genesis: Option<PathBuf>,
     /// Print JSON instead of text.
     #[arg(long)]
     pub(crate) json: bool,

@@ -16,7 +16,7 @@ use medanchor_ledger::merkle::bundle::BundleId;
 use medanchor_ledger::merkle::root_at;
 use medanchor_ledger::merkle::tile::TileNodes;
 use medanchor_ledger::seal::{EntryKind, Seal};
-use medanchor_ledger::{Size, Time};
+use medanchor_ledger::{Size, Time, TreeHash};
 
 /// How many records held, and of how many sizes.
 #[derive(Debug, Default)]
@@ -41,57 +41,97 @@ pub(crate) fn check(
     mut tick: impl FnMut(&Cosigned, Option<(&Cosignature, Time)>),
 ) -> Result<Cosigned, Failure> {
     let mut records = Records::open(source, "cosignatures", Cosignature::MAX_BYTES)?;
-    let mut counts = Cosigned {
-        published: records.is_there(),
-        ..Cosigned::default()
-    };
-    let tiles = TileNodes::new(CheckedTiles::new(source), checkpoint.size);
-    let mut ends = BlockEnds {
-        source,
-        size: checkpoint.size,
-        last: None,
-    };
-    let mut gathering: Option<(Gathering, Time)> = None;
+    let mut judging = Judging::new(source, genesis, checkpoint);
+    judging.counts.published = records.is_there();
     while let Some((position, bytes)) = records.next()? {
+        let new = judging.judge(position, &bytes)?;
+        let new = new.as_ref().map(|(record, time)| (record, *time));
+        tick(&judging.counts, new);
+    }
+    judging.counts.incomplete_tail = records.has_incomplete_tail();
+    Ok(judging.counts)
+}
+
+/// Judges cosignatures of a log one after another.
+pub(crate) struct Judging<'s> {
+    genesis: &'s Genesis,
+    checkpoint: &'s Checkpoint,
+    tiles: TileNodes<CheckedTiles<'s>>,
+    ends: BlockEnds<'s>,
+    /// The size that is open, and the time of its block.
+    gathering: Option<(Gathering, Time)>,
+    pub(crate) counts: Cosigned,
+}
+
+impl<'s> Judging<'s> {
+    /// `source` has the tiles of the log of `checkpoint`, which were all checked.
+    pub(crate) fn new(
+        source: &'s dyn Source,
+        genesis: &'s Genesis,
+        checkpoint: &'s Checkpoint,
+    ) -> Self {
+        Self {
+            genesis,
+            checkpoint,
+            tiles: TileNodes::new(CheckedTiles::new(source), checkpoint.size),
+            ends: BlockEnds {
+                source,
+                size: checkpoint.size,
+                last: None,
+            },
+            gathering: None,
+            counts: Cosigned::default(),
+        }
+    }
+
+    /// Judges a record that begins at `position` of its file; what is new of the checkpoint's log is
+    /// given back, with the time of the block at whose end it was signed.
+    pub(crate) fn judge(
+        &mut self,
+        position: u64,
+        bytes: &[u8],
+    ) -> Result<Option<(Cosignature, Time)>, Failure> {
         let at = |cause| Fault::Cosignature { position, cause };
-        let record = Cosignature::decode(&bytes).map_err(at)?;
-        if record.size > checkpoint.size {
+        let record = Cosignature::decode(bytes).map_err(at)?;
+        if record.size > self.checkpoint.size {
             // Its root is not known here, but whoever signed it must be a validator.
-            let root = record.root;
-            let head = Checkpoint {
-                size: record.size,
-                root,
-                ..checkpoint.clone()
-            };
-            Gathering::new(head, genesis.validators().clone())
+            self.gathering_of(record.size, record.root)
                 .add(&record)
                 .map_err(at)?;
-            counts.beyond += 1;
-            continue;
+            self.counts.beyond += 1;
+            return Ok(None);
         }
-        if gathering
-            .as_ref()
-            .is_none_or(|(open, _)| open.checkpoint().size != record.size)
-        {
-            let time = ends.time(&record, position)?;
-            let root = root_at(&tiles, record.size).map_err(|error| unreadable(&error))?;
-            let head = Checkpoint {
-                size: record.size,
-                root,
-                ..checkpoint.clone()
-            };
-            gathering = Some((Gathering::new(head, genesis.validators().clone()), time));
-            counts.sizes += 1;
-        }
-        let Some((open, time)) = &mut gathering else {
-            continue;
+        let open = self.gathering.take();
+        let open = open.filter(|(open, _)| open.checkpoint().size == record.size);
+        let (mut open, time) = match open {
+            Some(open) => open,
+            None => self.next_size(&record, position)?,
         };
-        let new = !matches!(open.add(&record).map_err(at)?, Added::Known);
-        counts.records += u64::from(new);
-        tick(&counts, new.then_some((&record, *time)));
+        let new = open.add(&record).map_err(at)? != Added::Known;
+        self.gathering = Some((open, time));
+        self.counts.records += u64::from(new);
+        Ok(new.then_some((record, time)))
     }
-    counts.incomplete_tail = records.has_incomplete_tail();
-    Ok(counts)
+
+    fn next_size(
+        &mut self,
+        record: &Cosignature,
+        position: u64,
+    ) -> Result<(Gathering, Time), Failure> {
+        let time = self.ends.time(record, position)?;
+        let root = root_at(&self.tiles, record.size).map_err(|error| unreadable(&error))?;
+        self.counts.sizes += 1;
+        Ok((self.gathering_of(record.size, root), time))
+    }
+
+    fn gathering_of(&self, size: Size, root: TreeHash) -> Gathering {
+        let head = Checkpoint {
+            size,
+            root,
+            ..self.checkpoint.clone()
+        };
+        Gathering::new(head, self.genesis.validators().clone())
+    }
 }
 
 /// Says at which sizes blocks end; keeps the bundle that was looked into last.

@@ -4,13 +4,16 @@
 //! is none, something could not be read and there is no verdict.
 
 use medanchor_ledger::certificate::CertificateError;
+use medanchor_ledger::checkpoint::CheckpointError;
 use medanchor_ledger::cosignature::CosignatureError;
 use medanchor_ledger::event::DecodeError;
 use medanchor_ledger::execute::{BlockFault, Halt};
 use medanchor_ledger::genesis::GenesisError;
 use medanchor_ledger::note::NoteError;
 use medanchor_ledger::policy::Distrust;
-use medanchor_ledger::{Height, Index, InspectionHandle, ParticipantName, Round, Size};
+use medanchor_ledger::receipt::Unproved;
+use medanchor_ledger::{EventId, Height, Index, InspectionHandle, ParticipantName, Round, Size};
+use std::path::PathBuf;
 
 /// Why there is no good verdict.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +58,17 @@ pub(crate) enum Trouble {
         /// The last one that there is.
         last: Height,
     },
+    /// The folder is a mirror that has no checkpoint yet.
+    #[error(
+        "{0} is an incomplete mirror: its first run was interrupted, so it has no checkpoint yet; run `medanchor-audit mirror` again"
+    )]
+    Unfinished(String),
+    /// The user asked to stop.
+    #[error("stopped, as was asked; what was fetched so far is kept, and the same command goes on")]
+    Stopped,
+    /// The auditor's own files cannot be written.
+    #[error("{0}")]
+    Mirror(String),
     /// A thread of the auditor panicked.
     #[error(
         "a thread of the auditor panicked, so there is no verdict; report the message that it printed"
@@ -74,6 +88,69 @@ pub(crate) enum Fault {
         /// The file.
         path: String,
     },
+    /// Two signed checkpoints contradict each other.
+    #[error("the log was FORKED: its checkpoints of {earlier} and {later} entries cannot both be true; the evidence is in {}, check it with `medanchor-audit evidence` and take it to the other members", evidence.display())]
+    Fork {
+        /// The smaller size.
+        earlier: Size,
+        /// The larger one.
+        later: Size,
+        /// The file with the evidence.
+        evidence: PathBuf,
+    },
+    /// The source has less than it had.
+    #[error("the source has a checkpoint of {found} entries, after one of {held}; nothing was changed, and both are kept in {}", evidence.display())]
+    Rollback {
+        /// The size of the checkpoint that is held.
+        held: Size,
+        /// The size that is served now.
+        found: Size,
+        /// The file with both checkpoints.
+        evidence: PathBuf,
+    },
+    /// A file that came is not the one that the log committed to.
+    #[error("{path} is not what the log committed to, from entry {index} on")]
+    Differs {
+        /// The file.
+        path: String,
+        /// The first entry that differs, or that stands under what differs.
+        index: Index,
+    },
+    /// A note's text is no checkpoint.
+    #[error("checkpoint: {cause}")]
+    Checkpoint {
+        /// What is wrong.
+        cause: CheckpointError,
+    },
+    /// A file of evidence proves nothing.
+    #[error("{0}")]
+    Evidence(String),
+    /// A receipt does not hold.
+    #[error("the entry is not proved: {0}")]
+    Unproved(#[from] Unproved),
+    /// The log has no such entry.
+    #[error(
+        "there is no entry {index} in a log of {size} entries; take a smaller index, or wait for a later checkpoint"
+    )]
+    NoEntry {
+        /// The entry.
+        index: Index,
+        /// The size of the log.
+        size: Size,
+    },
+    /// The log has no such event.
+    #[error(
+        "event {id} is not among the {size} entries of this log; check the id, or wait for a later checkpoint"
+    )]
+    NoEvent {
+        /// The event.
+        id: EventId,
+        /// The size of the log.
+        size: Size,
+    },
+    /// A checkpoint of no entries.
+    #[error("a checkpoint of an empty log says nothing; take one with entries")]
+    EmptyLog,
     /// A file is longer than any such file of a log.
     #[error("{path} is longer than the {limit} bytes that it can have")]
     TooLong {
@@ -312,6 +389,7 @@ impl Fault {
             | Self::Older { first: index, .. }
             | Self::Trailing { last: index, .. }
             | Self::Unsealed { last: index, .. }
+            | Self::Differs { index, .. }
             | Self::Oversize { first: index, .. } => Some(*index),
             Self::FirstSeal => Some(Index(0)),
             _ => None,
@@ -346,10 +424,11 @@ impl Fault {
             | Self::Tile { path, .. }
             | Self::Older { path, .. }
             | Self::OlderShape { path }
+            | Self::Differs { path, .. }
             | Self::TileShape { path, .. } => Some(path),
             Self::Records { path, .. } => Some(path),
             Self::Genesis(_) => Some("genesis"),
-            Self::Note(_) | Self::Distrust(_) => Some("checkpoint"),
+            Self::Note(_) | Self::Distrust(_) | Self::Checkpoint { .. } => Some("checkpoint"),
             Self::NoCertificate { .. } | Self::OtherValue { .. } | Self::Certificate { .. } => {
                 Some("certificates")
             }

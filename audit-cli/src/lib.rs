@@ -9,14 +9,21 @@
 //! wrong; 3 something could not be read, so there is no verdict.
 
 mod accesses;
+mod address;
 mod blocks;
 mod chain;
 mod cli;
+mod compare;
+mod consistent;
 mod cosigned;
 mod entries;
+mod evidence;
 mod fault;
 mod file;
+mod inclusion;
 mod judge;
+mod mirror;
+mod observation;
 mod older;
 mod opened;
 mod outcome;
@@ -32,11 +39,13 @@ mod report;
 mod sample;
 mod source;
 mod state;
+mod stop;
 mod tier;
 mod tiles;
 mod trust;
 mod verdict;
 mod verify;
+mod watch;
 mod witness;
 
 use clap::Parser;
@@ -69,6 +78,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     ExitCode::from(match cli.command {
         cli::Command::Verify(args) => verify::run(&args),
+        cli::Command::Mirror(args) => mirror::run(&args),
+        cli::Command::Inclusion(args) => inclusion::run(&args),
+        cli::Command::Consistency(args) => consistent::run(&args),
+        cli::Command::Watch(args) => watch::run(&args),
+        cli::Command::Evidence(args) => evidence::run(&args),
         cli::Command::Receipt(args) => receipt::run(&args),
         cli::Command::Witness(args) => witness::run(&args),
         cli::Command::Report(args) => report::run(&args),

@@ -3,9 +3,12 @@
 //! What always holds: the policy is the one that follows from genesis, the checkpoint meets it and
 //! the one that was given, and is of the network whose genesis file stands in the log.
 
-use crate::fault::{Failure, Fault};
+use crate::compare::Signed;
+use crate::fault::{Failure, Fault, Trouble};
 use crate::file;
+use crate::mirror::folder::{BESIDE, NEWEST};
 use crate::source::{self, Source};
+use medanchor_ledger::Size;
 use medanchor_ledger::checkpoint::Checkpoint;
 use medanchor_ledger::genesis::{Genesis, MAX_GENESIS_BYTES};
 use medanchor_ledger::note::Note;
@@ -16,9 +19,10 @@ use std::path::Path;
 pub(crate) struct Log {
     pub(crate) source: Box<dyn Source>,
     pub(crate) genesis: Genesis,
-    pub(crate) checkpoint: VerifiedCheckpoint,
-    /// The checkpoint as it was signed.
     pub(crate) note: Note,
+    pub(crate) checkpoint: VerifiedCheckpoint,
+    /// The size that a mirror is on its way to, if the folder is one that was interrupted.
+    pub(crate) on_its_way: Option<Size>,
 }
 
 impl Log {
@@ -27,20 +31,46 @@ impl Log {
     pub(crate) fn open(target: &str, policy: Option<&Path>) -> Result<Self, Failure> {
         let source = source::open(target)?;
         let genesis = read_genesis(&*source)?;
+        let newest = newest(&*source)?;
+        let mirror = source
+            .folder()
+            .is_some_and(|folder| folder.join(BESIDE).is_dir());
+        if mirror && source.read("checkpoint", Note::MAX_BYTES as u64)?.is_none() {
+            return Err(Trouble::Unfinished(target.to_owned()).into());
+        }
         let (note, checkpoint) =
             read_checkpoint(&*source, &genesis, read_policy(policy)?.as_ref())?;
         Ok(Self {
             source,
             genesis,
-            checkpoint,
             note,
+            on_its_way: newest.filter(|size| *size > checkpoint.checkpoint().size),
+            checkpoint,
         })
+    }
+
+    /// The checkpoint with its note.
+    pub(crate) fn signed(&self) -> Signed {
+        Signed {
+            note: self.note.clone(),
+            checkpoint: self.head().clone(),
+        }
     }
 
     /// Origin, size and root.
     pub(crate) const fn head(&self) -> &Checkpoint {
         self.checkpoint.checkpoint()
     }
+}
+
+/// The size of the newest checkpoint that the mirror in this folder accepted, if it is one.
+fn newest(source: &dyn Source) -> Result<Option<Size>, Failure> {
+    if source.folder().is_none() {
+        return Ok(None);
+    }
+    let bytes = source.read(NEWEST, Note::MAX_BYTES as u64)?;
+    let signed = bytes.and_then(|bytes| Signed::parse(&bytes).ok());
+    Ok(signed.map(|signed| signed.checkpoint.size))
 }
 
 /// The policy in a file of the user's, if one was named.
@@ -50,6 +80,13 @@ pub(crate) fn read_policy(path: Option<&Path>) -> Result<Option<Policy>, Failure
     };
     let bytes = file::read(path, Policy::MAX_BYTES as u64)?;
     Ok(Some(Policy::parse(&bytes).map_err(Fault::from)?))
+}
+
+/// A genesis file that the user names.
+pub(crate) fn genesis_file(path: Option<&Path>) -> Result<Genesis, Failure> {
+    let missing = || missing("genesis");
+    let bytes = file::read(path.ok_or_else(missing)?, MAX_GENESIS_BYTES as u64)?;
+    Ok(Genesis::decode(&bytes).map_err(Fault::from)?)
 }
 
 /// The genesis of a log, whose policy file is the one that follows from it.

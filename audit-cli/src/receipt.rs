@@ -64,7 +64,7 @@ impl Failure {
 
 /// What a receipt proved, for people and for scripts.
 #[derive(Debug, Serialize)]
-struct Proved {
+pub(crate) struct Proved {
     verdict: &'static str,
     origin: String,
     index: u64,
@@ -123,11 +123,7 @@ fn check(args: &ReceiptArgs) -> Result<Proved, Failure> {
         .range_of(&receipt.checkpoint)
         .map_err(medanchor_ledger::receipt::Unproved::from)?;
     let verified = receipt.verify(&entry, range)?;
-    Ok(Proved {
-        event: about(&entry),
-        seal: EntryKind::of(&entry) == EntryKind::Seal,
-        ..proved(&verified, range)
-    })
+    Ok(told(&verified, &entry, range))
 }
 
 fn trust(args: &ReceiptArgs) -> Result<Trust, Failure> {
@@ -189,7 +185,8 @@ fn sizes(range: &PolicyRange) -> (u64, u64) {
     (first.0, last.0)
 }
 
-fn proved(verified: &VerifiedReceipt, range: &PolicyRange) -> Proved {
+/// What a receipt of `entry` proved, under that policy.
+pub(crate) fn told(verified: &VerifiedReceipt, entry: &[u8], range: &PolicyRange) -> Proved {
     let checkpoint = verified.checkpoint();
     let cosigners = checkpoint.cosigners().iter().map(|cosigner| Cosigned {
         name: cosigner.key.name().to_string(),
@@ -207,8 +204,8 @@ fn proved(verified: &VerifiedReceipt, range: &PolicyRange) -> Proved {
         cosigners: cosigners.collect(),
         cose_signers: Vec::new(),
         policy_sizes: sizes(range),
-        event: None,
-        seal: false,
+        event: about(entry),
+        seal: EntryKind::of(entry) == EntryKind::Seal,
     }
 }
 
@@ -242,7 +239,7 @@ fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
     }
 }
 
-fn print_proved(out: &mut impl Write, proved: &Proved) -> std::io::Result<()> {
+pub(crate) fn print_proved(out: &mut impl Write, proved: &Proved) -> std::io::Result<()> {
     writeln!(
         out,
         "The receipt holds: entry {} is in the log {}.",
@@ -305,7 +302,7 @@ fn print_failure(failure: &Failure, json: bool) -> u8 {
     code
 }
 
-fn print_json(out: &mut impl Write, value: &impl Serialize) -> std::io::Result<()> {
+pub(crate) fn print_json(out: &mut impl Write, value: &impl Serialize) -> std::io::Result<()> {
     // Plain structs of texts and numbers always have a JSON form.
     let text = serde_json::to_string_pretty(value).unwrap_or_default();
     writeln!(out, "{text}")

@@ -27,14 +27,29 @@ impl Records {
         file: &'static str,
         longest: usize,
     ) -> Result<Self, Trouble> {
-        let stream = source.open(file)?.map(BufReader::new);
+        Self::open_at(source, file, 0, longest)
+    }
+
+    /// The records from byte `position` on.
+    pub(crate) fn open_at(
+        source: &dyn Source,
+        file: &'static str,
+        position: u64,
+        longest: usize,
+    ) -> Result<Self, Trouble> {
+        let stream = source.open_at(file, position)?.map(BufReader::new);
         Ok(Self {
             file,
             stream,
-            position: 0,
+            position,
             longest,
             incomplete_tail: false,
         })
+    }
+
+    /// Where the next record begins.
+    pub(crate) const fn position(&self) -> u64 {
+        self.position
     }
 
     /// Whether the log has such a file.

@@ -91,6 +91,11 @@ impl Scope {
             checked: Vec::new(),
             not_checked: texts(tier.leaves_out()),
         };
+        if let Some(size) = outcome.on_its_way {
+            scope.not_checked.push(format!(
+                "entries beyond the checkpoint: this is a mirror that was interrupted on its way to {size} of them"
+            ));
+        }
         if result.is_err() {
             let rest = "whatever comes after the place at which the audit ended";
             scope.not_checked.insert(0, rest.to_owned());

@@ -22,8 +22,8 @@ use crate::records::Certificates;
 use crate::replay::{Options, Replay};
 use crate::tier::Tier;
 use crate::verdict::{self, Facts};
-use medanchor_ledger::Height;
 use medanchor_ledger::seal::EntryKind;
+use medanchor_ledger::{Height, Size};
 use std::ops::ControlFlow;
 use std::time::Instant;
 
@@ -36,6 +36,8 @@ pub(crate) struct Outcome {
     pub(crate) cosigned: Option<Cosigned>,
     /// None if the audit did not get as far.
     pub(crate) older: Option<Older>,
+    /// The size that an interrupted mirror is on its way to.
+    pub(crate) on_its_way: Option<Size>,
     pub(crate) seconds: f64,
     pub(crate) entries: u64,
 }
@@ -58,6 +60,7 @@ pub(crate) fn run(args: &VerifyArgs) -> u8 {
 fn audit(args: &VerifyArgs, outcome: &mut Outcome) -> Result<(), Failure> {
     let log = Log::open(&args.target, args.policy.as_deref())?;
     outcome.facts = Some(Facts::of(&log.genesis, &log.checkpoint));
+    outcome.on_its_way = log.on_its_way;
     let progress = Progress::new(args.json, log.head().size);
     match args.tier {
         Tier::Hashes => hashes(&log, outcome, &progress)?,

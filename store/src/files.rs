@@ -13,7 +13,11 @@ use std::path::{Path, PathBuf};
 pub(crate) const ASIDE: &str = ".new";
 
 /// Writes `bytes` beside `path`, syncs, and renames it to `path`. The folder is not synced yet.
-pub(crate) fn write_aside(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+///
+/// # Errors
+///
+/// When the system refuses; `path` is then what it was.
+pub fn write_aside(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let aside = aside(path);
     write_synced(&aside, bytes).map_err(|error| StoreError::io("write", &aside, error))?;
     fs::rename(&aside, path).map_err(|error| StoreError::io("rename", &aside, error))
@@ -42,7 +46,11 @@ fn aside(path: &Path) -> PathBuf {
 }
 
 /// Makes the entries of a folder durable.
-pub(crate) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
+///
+/// # Errors
+///
+/// When the system refuses.
+pub fn sync_folder(folder: &Path) -> Result<(), StoreError> {
     let sync = || File::open(folder)?.sync_all();
     sync().map_err(|error| StoreError::io("sync", folder, error))
 }

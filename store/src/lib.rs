@@ -6,7 +6,7 @@
 
 pub mod cosigned;
 mod error;
-mod files;
+pub mod files;
 mod histories;
 mod home;
 pub mod journal;

@@ -3,6 +3,8 @@
 
 #![allow(dead_code, missing_docs)]
 
+pub mod server;
+
 use medanchor_ledger::certificate::{Certificate, Vote, VoteKind};
 use medanchor_ledger::checkpoint::Checkpoint;
 use medanchor_ledger::cose_receipt::{CoseProof, TransparentStatement};
@@ -24,7 +26,8 @@ use medanchor_ledger::validator::{Validator, ValidatorSet};
 use medanchor_ledger::*;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 const PARTICIPANTS: [(&str, Role); 5] = [
     ("jade-pharma", Role::Manufacturer),
@@ -161,6 +164,17 @@ impl Built {
         unsigned.sign(&key(number, 9)).expect("an event")
     }
 
+    /// A log that goes another way than [`Built::busy`] after its first `common` blocks.
+    pub fn forked(common: u8, blocks: u8) -> Self {
+        let mut built = Self::busy(common);
+        for number in common..blocks {
+            let lot = LotHandle::new([0xf0, number, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+            let commitment = Commitment::new(TreeHash::new([number; 32]));
+            built.block(vec![EventBody::LotOpen(LotOpen { lot, commitment })]);
+        }
+        built
+    }
+
     /// Appends a block of events by the maker.
     pub fn block(&mut self, bodies: Vec<EventBody>) {
         self.block_of(bodies.into_iter().map(|body| (0, body)).collect());
@@ -225,6 +239,16 @@ impl Built {
     /// The certificate of a height, signed by the first `signers` validators.
     pub fn certificate(&self, height: u64, round: u32, signers: u8) -> Certificate {
         let checkpoint = self.checkpoints()[usize::try_from(height).expect("a height")].clone();
+        self.certificate_of(&checkpoint, height, round, signers)
+    }
+
+    fn certificate_of(
+        &self,
+        checkpoint: &Checkpoint,
+        height: u64,
+        round: u32,
+        signers: u8,
+    ) -> Certificate {
         let (height, round) = (Height(height), Round(round));
         let value = value_id(height, checkpoint.size, &checkpoint.root);
         let votes = (0..signers).map(|number| {
@@ -252,8 +276,10 @@ impl Built {
             policy.as_bytes(),
         );
         self.publish_tree(folder);
-        let certificates =
-            (1..self.blocks.len() as u64).map(|height| self.certificate(height, 0, 3).encode());
+        let checkpoints = self.checkpoints();
+        let certificates = (1..)
+            .zip(checkpoints.iter().skip(1))
+            .map(|(height, checkpoint)| self.certificate_of(checkpoint, height, 0, 3).encode());
         write(folder, "certificates", &framed(certificates));
         let (mut records, mut note) = (Vec::new(), None);
         for checkpoint in self.checkpoints().into_iter().skip(1) {
@@ -276,6 +302,20 @@ impl Built {
     /// The last checkpoint as a note with one log signature and a quorum of cosignatures.
     pub fn note(&self) -> Note {
         self.note_at(self.blocks.len() - 1)
+    }
+
+    /// The last checkpoint, cosigned by so many at that time, whether that is a quorum or not.
+    pub fn note_by(&self, signers: u8, time: Time) -> Note {
+        let checkpoint = self.checkpoints().pop().expect("a checkpoint");
+        let log = checkpoint.sign(&key(0, 2));
+        let cosigned = (0..signers).map(|number| {
+            let key = key(number, 3);
+            checkpoint
+                .cosign(&name(number), &key, time)
+                .expect("a cosignature")
+        });
+        let signatures = std::iter::once(log).chain(cosigned).collect();
+        Note::new(&checkpoint.to_string(), signatures).expect("a note")
     }
 
     /// The checkpoint after a height, in the same form.
@@ -390,6 +430,42 @@ pub fn audit(args: &[&str]) -> Output {
         .args(args)
         .output()
         .expect("the auditor runs")
+}
+
+/// Longer than anything here takes, on a machine with much else to do.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Starts the auditor's binary, whose output can be read.
+pub fn start(args: &[&str]) -> Child {
+    let binary = env!("CARGO_BIN_EXE_medanchor-audit");
+    let mut command = Command::new(binary);
+    command
+        .args(args)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command.spawn().expect("the auditor runs")
+}
+
+/// Waits for the end of a process that writes little; kills it and fails if it takes too long.
+pub fn finish(mut child: Child) -> Output {
+    let end = Instant::now() + PATIENCE;
+    while child.try_wait().expect("a process").is_none() {
+        if Instant::now() > end {
+            child.kill().expect("a process");
+            let output = child.wait_with_output();
+            panic!("the auditor does not end: {output:?}");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.wait_with_output().expect("an output")
+}
+
+/// Runs the auditor's binary, which must end in time: its exit code, and all that it printed.
+pub fn ends(args: &[&str]) -> (i32, String) {
+    let output = finish(start(args));
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    let code = output.status.code().expect("an exit code");
+    (code, text(output.stdout) + &text(output.stderr))
 }
 
 /// Runs `verify --json` on a folder: the exit code and what it printed.

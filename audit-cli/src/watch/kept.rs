@@ -1,0 +1,122 @@
+//! What a watcher keeps in its folder.
+//!
+//! What always holds: a file is under its name whole and durable; the checkpoint that was seen of a
+//! log is replaced only by one of at least its size that the policy accepts.
+//!
+//! | path | what |
+//! |---|---|
+//! | `genesis` | the network that is watched, as the first log that answered gave it |
+//! | `seen/<hash>.checkpoint` | the newest checkpoint of a log, by the hash of its folder or address |
+//! | `evidence/*.fork` | proof of a fork |
+//! | `evidence/*.observation` | what was seen and nobody signed |
+//! | `lock` | held by the watcher that runs |
+
+use crate::compare::{Signed, evidence_name};
+use crate::fault::{Failure, Trouble};
+use crate::mirror::folder::failed;
+use crate::observation::{Kind, Observation};
+use crate::opened::accept;
+use crate::source::{Folder, Source};
+use medanchor_ledger::fork::Fork;
+use medanchor_ledger::genesis::{Genesis, MAX_GENESIS_BYTES};
+use medanchor_ledger::note::Note;
+use medanchor_ledger::policy::Policy;
+use medanchor_ledger::sha256;
+use medanchor_store::HomeLock;
+use medanchor_store::files::{make_folder, sync_folder, write_aside};
+use std::path::{Path, PathBuf};
+
+/// A watcher's folder.
+pub(crate) struct Kept {
+    folder: PathBuf,
+    _lock: HomeLock,
+}
+
+impl Kept {
+    pub(crate) fn open(folder: &Path) -> Result<Self, Trouble> {
+        make_folder(folder).map_err(failed)?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            _lock: HomeLock::take(folder).map_err(failed)?,
+        })
+    }
+
+    /// The genesis of the network that is watched.
+    pub(crate) fn genesis(&self) -> Result<Option<Genesis>, Failure> {
+        let bytes = self.read("genesis", MAX_GENESIS_BYTES as u64)?;
+        let damaged = |error| {
+            let path = self.folder.join("genesis");
+            Trouble::Mirror(format!("{} is damaged: {error}", path.display()))
+        };
+        let decoded = bytes.map(|bytes| Genesis::decode(&bytes).map_err(damaged));
+        Ok(decoded.transpose()?)
+    }
+
+    pub(crate) fn keep_genesis(&self, genesis: &Genesis) -> Result<(), Trouble> {
+        self.write("genesis", genesis.encoded())
+    }
+
+    /// The checkpoint that was seen last of a log; one that no longer meets the policy is as none.
+    pub(crate) fn seen(
+        &self,
+        target: &str,
+        genesis: &Genesis,
+        given: Option<&Policy>,
+    ) -> Result<Option<Signed>, Failure> {
+        let bytes = self.read(&name_of(target), Note::MAX_BYTES as u64)?;
+        let signed = bytes.and_then(|bytes| Signed::parse(&bytes).ok());
+        Ok(signed.filter(|signed| accept(&signed.note, genesis, given).is_ok()))
+    }
+
+    pub(crate) fn keep_seen(&self, target: &str, signed: &Signed) -> Result<(), Trouble> {
+        self.write(&name_of(target), signed.note.to_string().as_bytes())
+    }
+
+    /// Keeps proof of a fork; where.
+    pub(crate) fn keep_fork(&self, fork: &Fork) -> Result<PathBuf, Trouble> {
+        let text = fork.to_string();
+        self.evidence(&evidence_name("fork", text.as_bytes(), "fork"), &text)
+    }
+
+    /// Keeps an observation, once for what it is of and, where notes tell two of a kind apart, for
+    /// these; where.
+    pub(crate) fn keep_observation(&self, seen: &Observation) -> Result<PathBuf, Trouble> {
+        let mut what = format!("{} {}", seen.kind.name(), seen.of);
+        if matches!(seen.kind, Kind::Rollback | Kind::Stall) {
+            seen.notes.iter().for_each(|note| what += &note.to_string());
+        }
+        let name = evidence_name(seen.kind.name(), what.as_bytes(), "observation");
+        self.evidence(&name, &seen.to_string())
+    }
+
+    fn evidence(&self, name: &str, text: &str) -> Result<PathBuf, Trouble> {
+        let name = format!("evidence/{name}");
+        let path = self.folder.join(&name);
+        if !path.is_file() {
+            self.write(&name, text.as_bytes())?;
+        }
+        Ok(path)
+    }
+
+    fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Failure> {
+        Folder(self.folder.clone()).read(name, limit)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Trouble> {
+        let path = self.folder.join(name);
+        let parent = path.parent().unwrap_or(&self.folder);
+        make_folder(parent).map_err(failed)?;
+        write_aside(&path, bytes).map_err(failed)?;
+        sync_folder(parent).map_err(failed)
+    }
+}
+
+fn name_of(target: &str) -> String {
+    let hash = sha256(&[target.as_bytes()]);
+    let name: String = hash
+        .iter()
+        .take(16)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("seen/{name}.checkpoint")
+}
