@@ -5,6 +5,7 @@
 //! explains each of them.
 
 mod documented;
+mod publish;
 mod witness;
 
 use medanchor_ledger::ParticipantName;
@@ -13,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+pub use publish::{Place, Publish};
 pub use witness::Witness;
 
 /// Why a configuration cannot be used.
@@ -59,6 +62,9 @@ pub struct Config {
     /// States of earlier heights, and histories.
     #[serde(default)]
     pub state: State,
+    /// A copy of the published log in an object store.
+    #[serde(default)]
+    pub publish: Publish,
     /// Log lines.
     #[serde(default)]
     pub log: Log,
@@ -310,6 +316,7 @@ impl Config {
             pool: Pool::default(),
             store: Store::default(),
             state: State::default(),
+            publish: Publish::default(),
             log: Log::default(),
             p2p: P2p::default(),
             witness: Vec::new(),
@@ -370,6 +377,7 @@ impl Config {
         }
         self.check_bytes()?;
         witness::check(&self.witness)?;
+        self.publish.check()?;
         let block = self.consensus.max_block_bytes;
         if !(16 * 1024..=2 * 1024 * 1024).contains(&block) {
             return Err(format!(

@@ -24,6 +24,7 @@ pub mod output;
 pub mod pool;
 pub mod process;
 pub mod proofs;
+pub mod publish_store;
 pub mod reads;
 pub mod run;
 pub mod sequence;

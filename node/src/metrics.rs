@@ -34,6 +34,22 @@ fn describe() {
         "medanchor_published_size",
         "Entries under a published checkpoint"
     );
+    metrics::describe_gauge!(
+        "medanchor_object_store_size",
+        "Entries under the checkpoint that the object store has"
+    );
+    metrics::describe_gauge!(
+        "medanchor_object_store_behind_entries",
+        "Entries published here that the object store has not"
+    );
+    metrics::describe_counter!(
+        "medanchor_object_store_rounds_total",
+        "Rounds of pushing to the object store that came to their end"
+    );
+    metrics::describe_counter!(
+        "medanchor_object_store_failures_total",
+        "Rounds that failed, by kind: conflict means that the store has another log"
+    );
     metrics::describe_gauge!("medanchor_pool_events", "Events that wait for a block");
     metrics::describe_gauge!(
         "medanchor_pool_bytes",

@@ -240,6 +240,7 @@ impl Reads for LedgerReads {
             pool_bytes,
             peers: self.peers(),
             witnesses: self.shared.witnesses(),
+            publishing: None,
         }
     }
 

@@ -4,6 +4,8 @@
 //! bound and waits for a condition, never for time to pass; nothing here is random but keys.
 
 pub mod client;
+pub mod file_server;
+pub mod files;
 pub mod load;
 pub mod network;
 pub mod shared_data;

@@ -97,6 +97,15 @@ fn print(url: &str, status: &NodeStatus) -> Result<(), PrintError> {
         "  pool       {} events, {} bytes",
         status.pool_events, status.pool_bytes
     ))?;
+    if let Some(copy) = &status.publishing {
+        say(format_args!(
+            "  copy       {} entries at {}, {} behind for {} s",
+            copy.size, copy.url, copy.behind_entries, copy.behind_seconds
+        ))?;
+        if let Some(error) = &copy.last_error {
+            say(format_args!("             {error}"))?;
+        }
+    }
     for peer in &status.peers {
         let mark = if peer.connected {
             "connected"

@@ -149,6 +149,32 @@ pub(super) const KEYS: &[Key] = &[
         "histories",
         "Keep an index for histories of tags (/v1/tags/{owner}/{tag}/history): 10 bytes of disk for each event of a tag, made again if data/histories is deleted.",
     ),
+    Key(
+        "publish",
+        "url",
+        "A copy of the published log for file servers: file:///FOLDER or s3://BUCKET/PREFIX; empty for none.",
+    ),
+    Key(
+        "publish",
+        "endpoint",
+        "Where an S3-compatible service is, such as https://s3.example.org; empty for AWS itself.",
+    ),
+    Key("publish", "region", "The region of the bucket."),
+    Key(
+        "publish",
+        "credentials",
+        "A file with access_key_id and secret_access_key; empty for AWS_ACCESS_KEY_ID and so on of the environment.",
+    ),
+    Key(
+        "publish",
+        "interval_ms",
+        "Shortest time between two rounds of pushing.",
+    ),
+    Key(
+        "publish",
+        "record_bytes_per_second",
+        "A store cannot append: certificates and cosignatures are written whole, at most so much on average.",
+    ),
     Key("log", "format", "human or json."),
     Key(
         "log",

@@ -82,3 +82,21 @@ fn limits_under_which_the_node_could_take_nothing_are_refused_by_name() {
         assert!(error.contains(&format!("{section}.{key}")), "{error}");
     }
 }
+
+#[test]
+fn a_copy_that_could_never_work_is_refused_by_name() {
+    for line in [
+        "url = \"ftp://example.org\"",
+        "url = \"file://relative\"",
+        "url = \"s3://\"",
+        "url = \"s3://key:secret@bucket/city\"",
+        "endpoint = \"s3.example.org\"",
+        "endpoint = \"https://key:secret@s3.example.org\"",
+        "record_bytes_per_second = 0",
+    ] {
+        let text = format!("name = \"a\"\n[publish]\n{line}\n");
+        let error = Config::parse(&text).expect_err(line);
+        assert!(error.contains("publish."), "{error}");
+        assert!(!error.contains("secret@"), "{error}");
+    }
+}

@@ -17,7 +17,12 @@ use tokio::sync::{OwnedSemaphorePermit, broadcast, watch};
 /// How the node is
 #[utoipa::path(get, path = "/v1/status", responses((status = 200, description = "The status", body = Status)))]
 pub async fn status(State(service): Shared) -> Json<Status> {
-    Json(service.reads.status())
+    let mut status = service.reads.status();
+    status.publishing = service
+        .publishing
+        .as_ref()
+        .map(|progress| progress.report());
+    Json(status)
 }
 
 /// Whether the process lives

@@ -15,8 +15,17 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const OCTETS: &str = "application/octet-stream";
-const FOR_EVER: &str = "public, max-age=31536000, immutable";
-const NEVER: &str = "no-cache";
+pub(crate) const FOR_EVER: &str = "public, max-age=31536000, immutable";
+pub(crate) const NEVER: &str = "no-cache";
+
+/// The content type of a file of the published log.
+pub(crate) fn content_type(name: &str) -> &'static str {
+    if matches!(name, "checkpoint" | "witnessed") || name.starts_with("policies/") {
+        TEXT
+    } else {
+        OCTETS
+    }
+}
 
 fn file(content_type: &'static str, cache: &'static str, body: impl Into<Body>) -> Response {
     let headers = [

@@ -6,6 +6,7 @@ use super::rate::RateLimiter;
 use crate::admission::Admission;
 use crate::config;
 use crate::outcomes::Outcomes;
+use crate::publish_store::{Progress, Publishing};
 use crate::witness::WitnessStatus;
 use bytes::Bytes;
 use medanchor_ledger::checkpoint::Checkpoint;
@@ -220,6 +221,9 @@ pub struct Status {
     /// The outside witnesses that this node feeds.
     #[serde(default)]
     pub witnesses: Vec<WitnessStatus>,
+    /// The copy of the published log in an object store, if one is configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publishing: Option<Publishing>,
 }
 
 /// Another node, as this one sees it.
@@ -257,6 +261,8 @@ pub struct Service {
     pub blocks: broadcast::Sender<BlockNotice>,
     /// The published folder.
     pub log_folder: PathBuf,
+    /// How far its copy in an object store is, if there is one.
+    pub publishing: Option<Arc<Progress>>,
     /// The genesis file.
     pub genesis: Bytes,
     /// The metrics, rendered.

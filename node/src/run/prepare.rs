@@ -13,6 +13,7 @@ use crate::http::server::ConnectionLimits;
 use crate::http::service::{Published, Service};
 use crate::keys::{KeyError, Purpose, SecretKey};
 use crate::pool::Limits;
+use crate::publish_store;
 use crate::reads::LedgerReads;
 use medanchor_ledger::checkpoint::Checkpoint;
 use medanchor_ledger::genesis::Genesis;
@@ -330,6 +331,28 @@ pub(super) const fn connection_limits(config: &Config) -> ConnectionLimits {
     }
 }
 
+/// Starts the task that copies the published log to an object store, if one is configured.
+fn copy_log(
+    shared: &Arc<Shared>,
+    config: &Config,
+    cancel: &CancellationToken,
+    home: &Home,
+) -> Option<Arc<publish_store::Progress>> {
+    let publish = config.publish.clone();
+    publish.is_on().then(|| {
+        let progress = Arc::new(publish_store::Progress::new(&publish.url));
+        tokio::spawn(publish_store::run(
+            publish,
+            home.log(),
+            shared.genesis.origin().clone(),
+            shared.published.subscribe(),
+            Arc::clone(&progress),
+            cancel.clone(),
+        ));
+        progress
+    })
+}
+
 pub(super) fn service(
     shared: &Arc<Shared>,
     config: &Config,
@@ -353,6 +376,7 @@ pub(super) fn service(
         witnessed: shared.witnessed.subscribe(),
         blocks: shared.blocks.clone(),
         log_folder: home.log(),
+        publishing: copy_log(shared, config, cancel, home),
         genesis: bytes::Bytes::copy_from_slice(shared.genesis.encoded()),
         metrics: Box::new(move || crate::metrics::render(&metrics, &measured)),
         requests: Arc::new(Semaphore::new(http.max_requests as usize)),

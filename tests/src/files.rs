@@ -1,0 +1,46 @@
+//! Folders of a published log: what is in them, and copies of them.
+
+use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
+
+/// The names of all files below `folder`, as they stand in addresses.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn names(folder: &Path) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    let mut folders = vec![PathBuf::new()];
+    while let Some(inner) = folders.pop() {
+        for entry in std::fs::read_dir(folder.join(&inner))? {
+            let entry = entry?;
+            let path = inner.join(entry.file_name());
+            if entry.file_type()?.is_dir() {
+                folders.push(path);
+            } else {
+                found.push(path.to_str().context("a name that is no text")?.to_owned());
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Copies all files below `from` to `to`, but for one: a bit of the last byte of `flipped` is another.
+///
+/// # Errors
+/// If a file cannot be read or written, or `flipped` names none.
+pub fn copy_with_a_flipped_bit(from: &Path, to: &Path, flipped: &str) -> Result<()> {
+    let mut seen = false;
+    for name in names(from)? {
+        let mut bytes = std::fs::read(from.join(&name))?;
+        if name == flipped {
+            *bytes.last_mut().context("an empty file")? ^= 1;
+            seen = true;
+        }
+        let path = to.join(&name);
+        std::fs::create_dir_all(path.parent().context("a parent")?)?;
+        std::fs::write(path, bytes)?;
+    }
+    anyhow::ensure!(seen, "there is no {flipped}");
+    Ok(())
+}
