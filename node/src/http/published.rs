@@ -20,10 +20,11 @@ pub(crate) const NEVER: &str = "no-cache";
 
 /// The content type of a file of the published log.
 pub(crate) fn content_type(name: &str) -> &'static str {
-    if matches!(name, "checkpoint" | "witnessed") || name.starts_with("policies/") {
-        TEXT
-    } else {
-        OCTETS
+    match name {
+        "checkpoint" | "witnessed" => TEXT,
+        "policy-chain" => "application/cbor",
+        policy if policy.starts_with("policies/") => TEXT,
+        _ => OCTETS,
     }
 }
 

@@ -18,7 +18,6 @@ use medanchor_ledger::{PolicyHash, ReadFailed, Size};
 use medanchor_store::{LogReader, StoreError};
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
@@ -28,12 +27,6 @@ const AT_ONCE: usize = 8;
 const STEP: u64 = 256 * 256;
 /// The files that only grow. A store cannot append, so each round writes them whole.
 const RECORDS: [&str; 2] = ["certificates", "cosignatures"];
-/// The checkpoint that outside witnesses cosigned, where there are any.
-const WITNESSED: &str = "witnessed";
-/// The policies from genesis on, where the node keeps them as one file.
-const CHAIN: &str = "policy-chain";
-/// The most bytes of these two that are read.
-const MAX_DOCUMENT: u64 = 8 * 1024 * 1024;
 
 /// The log in the store, as far as this process knows it.
 pub struct Copy {
@@ -96,7 +89,7 @@ impl Copy {
     /// Why it is not there; the next round goes on from what is.
     pub async fn round(&mut self) -> Result<Size, PushError> {
         // Read first, so that it is of no larger size than the checkpoint whose tiles are pushed.
-        let witnessed = self.document(WITNESSED)?;
+        let witnessed = self.log.witnessed()?;
         let Some(note) = self.log.checkpoint()? else {
             return Ok(Size(0));
         };
@@ -114,7 +107,7 @@ impl Copy {
             self.push(before, size, note).await?;
             self.pushed = Some(size);
             if let Some(witnessed) = witnessed {
-                self.objects.write(WITNESSED, witnessed).await?;
+                self.objects.write("witnessed", witnessed.into()).await?;
             }
         }
         self.tidy().await?;
@@ -130,8 +123,8 @@ impl Copy {
         for name in RECORDS {
             self.record_bytes += self.push_records(name).await?;
         }
-        if let Some(chain) = self.document(CHAIN)? {
-            self.objects.write(CHAIN, chain).await?;
+        if let Some(chain) = self.log.policy_chain()? {
+            self.objects.write("policy-chain", chain.into()).await?;
         }
         self.objects.write("checkpoint", note.into()).await?;
         let grown_full = pieces(before, size).filter(|piece| piece.is_full());
@@ -170,24 +163,6 @@ impl Copy {
         }
         self.full = Size(theirs.size.0 / 256 * 256);
         Ok(theirs.size)
-    }
-
-    /// A small file of the folder that not every log has.
-    fn document(&self, name: &str) -> Result<Option<Bytes>, PushError> {
-        let path = self.log.folder().join(name);
-        let read = || {
-            let mut bytes = Vec::new();
-            File::open(&path)?
-                .take(MAX_DOCUMENT)
-                .read_to_end(&mut bytes)?;
-            std::io::Result::Ok(Bytes::from(bytes))
-        };
-        match read() {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            read => read
-                .map(Some)
-                .map_err(|source| PushError::File { path, source }),
-        }
     }
 
     /// The size of the node's own checkpoint.

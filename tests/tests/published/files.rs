@@ -15,7 +15,8 @@ fn expected(name: &str) -> (&'static str, &'static str) {
     let octets = "application/octet-stream";
     let for_ever = "public, max-age=31536000, immutable";
     match name {
-        "checkpoint" => (text, "no-cache"),
+        "checkpoint" | "witnessed" => (text, "no-cache"),
+        "policy-chain" => ("application/cbor", "no-cache"),
         "certificates" | "cosignatures" => (octets, "no-cache"),
         name if name.starts_with("policies/") => (text, for_ever),
         _ => (octets, for_ever),
@@ -69,12 +70,10 @@ fn every_file_of_the_folder_is_what_the_node_serves_and_an_audit_of_the_files_pa
             header(&from_node, "cache-control"),
         );
         let (content_type, cache) = expected(name);
-        if !matches!(name.as_str(), "witnessed" | "policy-chain") {
-            ensure!(
-                headers == (content_type.into(), cache.into()),
-                "{name}: {headers:?}"
-            );
-        }
+        ensure!(
+            headers == (content_type.into(), cache.into()),
+            "{name}: {headers:?}"
+        );
         let head = agent.head(format!("{own}/{name}")).call()?;
         ensure!(head.status() == 200, "{name}");
         ensure!(header(&head, "content-type") == headers.0, "{name}");

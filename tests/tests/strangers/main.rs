@@ -1,0 +1,12 @@
+//! Checkers that we did not write, against a live network and its receipts. Each accepts what is right
+//! and refuses the same with one thing wrong.
+//!
+//! `.ci/strangers-install` puts them into `target/strangers`; where one is missing, its test says so in
+//! a line that begins with "skipped:".
+
+mod go;
+mod live;
+mod object_store;
+mod python;
+mod tool;
+mod witness;
