@@ -1,5 +1,6 @@
 //! How fast an audit is here. Not part of the tests: run it with
-//! `cargo test --release -p medanchor-audit --test measure -- --ignored --nocapture`.
+//! `cargo test --release -p medanchor-audit --test measure -- --ignored --nocapture`; `BLOCKS=300`
+//! before it for a longer log, of 1,000 events a block.
 
 mod support;
 
@@ -11,7 +12,9 @@ use support::{Built, verify};
 #[ignore = "it measures and asserts no time"]
 fn audit_rate() {
     let mut built = Built::new("measure.example");
-    for block in 0..100u64 {
+    let blocks = std::env::var("BLOCKS").ok();
+    let blocks = blocks.and_then(|text| text.parse().ok()).unwrap_or(40u64);
+    for block in 0..blocks {
         let body = |event: u64| {
             let mut lot = [1; 16];
             lot[..8].copy_from_slice(&(block * 1_000 + event).to_be_bytes());
@@ -21,7 +24,7 @@ fn audit_rate() {
                 commitment,
             })
         };
-        built.block((0..400).map(body).collect());
+        built.block((0..1_000).map(body).collect());
     }
     let folder = tempfile::tempdir().expect("a folder");
     built.publish(folder.path());

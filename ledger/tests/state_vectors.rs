@@ -2,9 +2,7 @@
 //! files of a format that is not frozen yet.
 
 use medanchor_ledger::StateRoot;
-use medanchor_ledger::state::{
-    Bucket, BucketChange, Changes, Prefix, StateKey, StateMap, StateProof,
-};
+use medanchor_ledger::state::{Bucket, BucketNow, Changes, Prefix, StateKey, StateMap, StateProof};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
@@ -57,8 +55,12 @@ fn roots_are_frozen() {
 
 fn bucket_of(count: u16) -> Vec<u8> {
     let update = StateMap::empty().update(&changes(&pairs(count))).unwrap();
-    match update.buckets() {
-        [(Prefix::ROOT, BucketChange::Write(cell))] => cell.bucket().unwrap().as_bytes().to_vec(),
+    let diff = update.map().since(&StateMap::empty());
+    match diff.changes.as_slice() {
+        [change] if change.prefix == Prefix::ROOT => match &change.now {
+            BucketNow::Written(_, cell) => cell.bucket().unwrap().as_bytes().to_vec(),
+            other => panic!("{other:?}"),
+        },
         other => panic!("{other:?}"),
     }
 }

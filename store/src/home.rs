@@ -6,7 +6,7 @@ use crate::journal::Known;
 use crate::kept::Kept;
 use crate::log::{LogFolder, LogMark};
 use crate::marks::Marks;
-use crate::pending::{Fresh, Pending};
+use crate::pending::Fresh;
 use crate::reader::LogReader;
 use crate::saver::{Recent, settled_height};
 use crate::snapshot::Snapshot;
@@ -159,18 +159,16 @@ fn row_of(executed: &Executed, certificate: u64) -> HeightRow {
 /// Height 0 goes straight into the database: there is nothing to replay it from but genesis.
 fn save_genesis(tables: &Tables, genesis: &Genesis) -> Result<(Snapshot, StateMap), StoreError> {
     let executed = first_executed(genesis)?;
-    let (mut pending, mut fresh) = (Pending::default(), Fresh::default());
-    pending.absorb(&executed);
+    let mut fresh = Fresh::default();
     fresh.absorb(&executed, row_of(&executed, 0));
     let map = executed.map_update.map().clone();
-    let saved = tables.save(Batch {
-        buckets: pending.into_sorted(),
+    let (saved, moves) = tables.save(Batch {
         fresh: &fresh,
         map: &map,
         head: &executed.head.encode(),
         log: &LogMark::default().encode(),
     })?;
-    Ok((saved, map))
+    Ok((saved, map.moved(&moves)))
 }
 
 fn first_executed(genesis: &Genesis) -> Result<Executed, StoreError> {

@@ -15,8 +15,8 @@ use medanchor_ledger::execute::Executed;
 use medanchor_ledger::state::StateMap;
 use std::collections::VecDeque;
 
-/// Nodes of the tree and places of buckets that one changed key replaces.
-const NODES: usize = 1024;
+/// The page of places and the nodes above it that one changed key replaces.
+const NODES: usize = 4096;
 /// Leaves of the bucket that it replaces, as many as one has.
 const LEAVES: usize = 20;
 /// Path, root and end of a leaf.

@@ -19,6 +19,7 @@ mod marks;
 #[cfg(test)]
 mod measure;
 mod pending;
+mod places;
 pub mod reader;
 mod rows;
 mod saver;

@@ -1,12 +1,18 @@
-//! What the state map costs on disk. Not a test of the product: run it with
-//! `cargo test -p medanchor-store --release -- --ignored --nocapture state_map_cost`.
+//! What the state map costs on disk, and a proof from it. Not a test of the product: run it with
+//! `cargo test -p medanchor-store --release --lib -- --ignored --nocapture state_map_cost`; before it
+//! `KEYS=10000000` for more keys, and `FILL=9800000` to put that many of them in with few large batches
+//! and measure the rest.
 
 use crate::Options;
 use crate::pending::{Fresh, Pending};
 use crate::tables::{Batch, Tables};
 use medanchor_ledger::NetworkId;
-use medanchor_ledger::state::{Changes, StateKey};
-use std::time::Instant;
+use medanchor_ledger::state::{Changes, StateKey, StateMap, StateProof};
+use std::time::{Duration, Instant};
+
+/// The allocator of the binaries.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// CPU of this process in microseconds, user and system.
 fn cpu() -> u64 {
@@ -45,6 +51,19 @@ fn disk(folder: &std::path::Path) -> u64 {
     std::fs::read_dir(folder).unwrap().map(size).sum()
 }
 
+const FILL_BATCH: u32 = 100_000;
+
+fn save(tables: &Tables, map: &StateMap) -> StateMap {
+    let batch = Batch {
+        fresh: &Fresh::default(),
+        map,
+        head: b"head",
+        log: b"log",
+    };
+    let (_, moves) = tables.save(batch).unwrap();
+    map.moved(&moves)
+}
+
 #[test]
 #[ignore = "a measurement"]
 fn state_map_cost() {
@@ -69,12 +88,22 @@ fn state_map_cost() {
     println!(
         "keys | look-up and update | pending | save us/key | wall us/key | MiB resident | MiB on disk"
     );
-    let mut wall = Instant::now();
-    for number in 0..total / batch {
+    // Put in with few large batches, which is cheap, so that the rest shows what a large map costs.
+    let filled = number("FILL", 0);
+    for start in (0..filled).step_by(FILL_BATCH as usize) {
+        let changes: Changes = (start..filled.min(start + FILL_BATCH))
+            .map(|n| {
+                let (path, value) = pair(n);
+                (path, Some(value))
+            })
+            .collect();
+        map = save(&tables, map.update(&changes).unwrap().map());
+    }
+    let (step, mut wall) = ((total - filled) / 10, Instant::now());
+    for number in filled / batch..total / batch {
         let change = |n: u32| {
-            let key = StateKey::new(&[&[7u8; 28], n.to_be_bytes().as_slice()].concat()).unwrap();
-            let value = [[n as u8; 28].as_slice(), &n.to_be_bytes(), &[5; 32]].concat();
-            (key.path(), Some(value))
+            let (path, value) = pair(n);
+            (path, Some(value))
         };
         let first = number * batch;
         let changes: Changes = (first..first + batch).map(change).collect();
@@ -91,34 +120,90 @@ fn state_map_cost() {
         let absorbed = cpu();
         pending_cpu += absorbed - updated;
         if number % per_save == per_save - 1 {
-            let batch = Batch {
-                buckets: std::mem::take(&mut pending).into_sorted(),
-                fresh: &Fresh::default(),
-                map: &map,
-                head: b"head",
-                log: b"log",
-            };
-            tables.save(batch).unwrap();
+            pending = Pending::default();
+            map = save(&tables, &map);
             save_cpu += cpu() - absorbed;
         }
         let done = first + batch;
-        if done % (total / 10) == 0 {
-            let per_key = |micros: u64| micros as f64 / f64::from(total / 10);
+        if (done - filled) % step == 0 {
+            let per_key = |micros: u64| micros as f64 / f64::from(step);
             let disk = disk(folder.path()) >> 20;
             println!(
                 "{done} | {:.2} | {:.2} | {:.2} | {:.2} | {} | {disk}",
                 per_key(update_cpu),
                 per_key(pending_cpu),
                 per_key(save_cpu),
-                wall.elapsed().as_micros() as f64 / f64::from(total / 10),
+                wall.elapsed().as_micros() as f64 / f64::from(step),
                 resident()
             );
             (update_cpu, pending_cpu, save_cpu, wall) = (0, 0, 0, Instant::now());
         }
     }
     drop(tables);
+    forget_pages(&folder.path().join("rows"));
     let start = Instant::now();
     let (_tables, _, again) = Tables::open(folder.path(), network, options).unwrap();
     assert_eq!(again.root(), map.root());
-    println!("opened again in {:?}", start.elapsed());
+    println!(
+        "opened again in {:?}, {} MiB resident",
+        start.elapsed(),
+        resident()
+    );
+    drop(map);
+    prove(&again, total);
+}
+
+/// Makes the system read rows from the disk again.
+fn forget_pages(rows: &std::path::Path) {
+    use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
+    for entry in std::fs::read_dir(rows).unwrap() {
+        let file = std::fs::File::open(entry.unwrap().path()).unwrap();
+        file.sync_all().unwrap();
+        let all = PosixFadviseAdvice::POSIX_FADV_DONTNEED;
+        posix_fadvise(&file, 0, 0, all).unwrap();
+    }
+}
+
+/// Keys all over the map, every second one absent; each in a bucket that nobody asked for before.
+fn prove(map: &StateMap, total: u32) {
+    let count = 2000;
+    let (mut makes, mut checks, mut bytes) = (Vec::new(), Vec::new(), 0);
+    for number in 0..count {
+        let spread = u64::from(number) * 2_654_435_761 % u64::from(total);
+        let at = u32::try_from(spread).unwrap() + if number % 2 == 0 { 0 } else { total };
+        let (path, value) = pair(at);
+        let value = Some(value).filter(|_| at < total);
+        let start = Instant::now();
+        let proof = map.prove(&path).unwrap().encode();
+        makes.push(start.elapsed());
+        let start = Instant::now();
+        let read = StateProof::decode(&proof).unwrap();
+        let verdict = read.verify(&map.root(), &path, value.as_deref());
+        checks.push(start.elapsed());
+        assert_eq!(verdict, Ok(()));
+        bytes += proof.len();
+    }
+    for (what, mut times) in [("make", makes), ("check", checks)] {
+        times.sort();
+        let mean = times.iter().sum::<Duration>() / count;
+        let at = |part: usize| times[times.len() * part / 100];
+        println!(
+            "a proof, to {what}: mean {mean:?}, p50 {:?}, p99 {:?}",
+            at(50),
+            at(99)
+        );
+    }
+    println!("a proof has {} bytes", bytes / count as usize);
+}
+
+/// The key's path and its value.
+fn pair(number: u32) -> (medanchor_ledger::state::Path, Vec<u8>) {
+    let key = StateKey::new(&[&[7u8; 28], number.to_be_bytes().as_slice()].concat()).unwrap();
+    let value = [
+        [number as u8; 28].as_slice(),
+        &number.to_be_bytes(),
+        &[5; 32],
+    ]
+    .concat();
+    (key.path(), value)
 }

@@ -12,7 +12,7 @@ use crate::tables::{Batch, HeightRow, Tables};
 use crate::view::StoreView;
 use crate::{Journal, Options, StoreError};
 use medanchor_ledger::execute::{Executed, Head, View};
-use medanchor_ledger::state::StateMap;
+use medanchor_ledger::state::{Moves, StateMap};
 use medanchor_ledger::{Height, Size};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -32,6 +32,9 @@ struct State {
     pending: Pending,
     /// When the oldest change that is not being saved was made.
     since: Option<Instant>,
+    /// Where the last save moved buckets to, for the next block: it may have been executed over the
+    /// map before.
+    moves: Moves,
     blocks: u32,
     saving: bool,
     stopping: bool,
@@ -45,6 +48,7 @@ impl Recent {
             view: StoreView::new(head, map, Arc::clone(&lookup)),
             pending: Pending::default(),
             since: None,
+            moves: Moves::new(),
             blocks: 0,
             saving: false,
             stopping: false,
@@ -87,7 +91,9 @@ impl Recent {
         // The block is found before the view that has it is handed out.
         self.lookup.absorb(executed, row);
         state.pending.absorb(executed);
-        let (head, map) = (executed.head.clone(), executed.map_update.map().clone());
+        let moves = std::mem::take(&mut state.moves);
+        let map = executed.map_update.map().moved(&moves);
+        let head = executed.head.clone();
         state.view = StoreView::new(head, map, Arc::clone(&self.lookup));
         state.since.get_or_insert_with(Instant::now);
         state.blocks += 1;
@@ -122,18 +128,19 @@ impl Recent {
                 what: "state database",
             });
             let saved = catch_unwind(work).unwrap_or(panicked);
-            let failed = match saved {
-                Ok(saved) => {
-                    self.lookup.end_save(saved);
-                    None
-                }
-                Err(error) => {
-                    tracing::error!(%error, "the state cannot be saved");
-                    Some(Arc::new(error))
-                }
-            };
+            let saved = saved.inspect_err(|error| {
+                tracing::error!(%error, "the state cannot be saved");
+            });
+            let ended = saved.map(|(saved, moves)| {
+                self.lookup.end_save(saved);
+                moves
+            });
             let mut state = self.lock();
-            (state.saving, state.failed) = (false, failed);
+            state.saving = false;
+            match ended {
+                Ok(moves) => state.move_buckets(moves, &self.lookup),
+                Err(error) => state.failed = Some(Arc::new(error)),
+            }
             drop(state);
             self.changed.notify_all();
         }
@@ -167,9 +174,9 @@ impl Recent {
         }
         let due = Due {
             view: state.view.clone(),
-            pending: std::mem::take(&mut state.pending),
             fresh: self.lookup.begin_save(),
         };
+        state.pending = Pending::default();
         (state.since, state.blocks, state.saving) = (None, 0, true);
         drop(state);
         Some(due)
@@ -186,10 +193,19 @@ impl Recent {
     }
 }
 
+impl State {
+    /// From now on buckets are read from where a save put them: what they were read from before is
+    /// deleted, and takes its room until nobody has it open.
+    fn move_buckets(&mut self, moves: Moves, lookup: &Arc<Lookup>) {
+        let (head, map) = (self.view.head().clone(), self.view.map().moved(&moves));
+        self.view = StoreView::new(head, map, Arc::clone(lookup));
+        self.moves = moves;
+    }
+}
+
 /// What one save is to move into the database.
 struct Due {
     view: StoreView,
-    pending: Pending,
     fresh: Arc<Fresh>,
 }
 
@@ -198,18 +214,17 @@ fn save(
     journal: &Journal,
     log: &LogFolder,
     due: Due,
-) -> Result<Snapshot, StoreError> {
+) -> Result<(Snapshot, Moves), StoreError> {
     let head = due.view.head();
     let mark = log.settle(head.frontier.size())?;
-    let saved = tables.save(Batch {
-        buckets: due.pending.into_sorted(),
+    let (saved, moves) = tables.save(Batch {
         fresh: &due.fresh,
         map: due.view.map(),
         head: &head.encode(),
         log: &mark.encode(),
     })?;
     journal.trim(settled_height(&saved, head.height, mark.settled)?)?;
-    Ok(saved)
+    Ok((saved, moves))
 }
 
 /// The last height that the journal need not keep: saved, with all its entries in full bundles.

@@ -104,14 +104,16 @@ impl ScratchState {
     }
 
     fn save(&mut self) -> Result<(), StoreError> {
+        self.pending = Pending::default();
         let batch = Batch {
-            buckets: std::mem::take(&mut self.pending).into_sorted(),
             fresh: &Fresh::default(),
             map: &self.view.map,
             head: &self.view.head.encode(),
             log: &LogMark::default().encode(),
         };
-        self.tables.save(batch).map(drop)
+        let (_, moves) = self.tables.save(batch)?;
+        self.view.map = self.view.map.moved(&moves);
+        Ok(())
     }
 }
 

@@ -7,34 +7,32 @@
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | `buckets` | prefix as the ledger encodes it | root and count of the bucket (34), place of its row (12) |
+//! | `places` | number | roots of buckets and places of their rows ([`crate::places`]) |
 //! | `events` | event id (32) | index in the log |
 //! | `heights` | height | first index, size after the block, place of its certificate in `log/certificates` |
 //! | `meta` | name | `format`, `network`, `head`, `log` |
 
 use crate::files::make_folder;
 use crate::pending::Fresh;
+use crate::places::{MAP_DAMAGED, PLACES, PlaceParts, Spot, Standing};
 use crate::rows::row;
-use crate::rows::{Place, RowLog, StoredRow};
+use crate::rows::{Place, RowLog};
 use crate::snapshot::Snapshot;
 use crate::{Options, StoreError};
-use medanchor_ledger::state::{Bucket, BucketCell, BucketChange, BucketRoot, Prefix, StateMap};
-use medanchor_ledger::{Index, NetworkId, Size};
-use redb::{
-    Database, ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
+use medanchor_ledger::state::{
+    BucketCell, BucketChange, BucketNow, BucketRoot, Moves, Prefix, StateMap, StoredBucket,
 };
+use medanchor_ledger::{Index, NetworkId, Size};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub(crate) const BUCKET_ROW: usize = BucketRoot::ENCODED + Place::ENCODED;
-
-pub(crate) const BUCKETS: TableDefinition<&[u8], &[u8; BUCKET_ROW]> =
-    TableDefinition::new("buckets");
 pub(crate) const EVENTS: TableDefinition<&[u8; 32], u64> = TableDefinition::new("events");
 pub(crate) const HEIGHTS: TableDefinition<u64, (u64, u64, u64)> = TableDefinition::new("heights");
 pub(crate) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 
-const FORMAT: &[u8] = b"medanchor/state/v2";
+const FORMAT: &[u8] = b"medanchor/state/v3";
 
 /// Where a block's entries and certificate stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +48,15 @@ pub(crate) struct HeightRow {
 pub(crate) struct Tables {
     database: Database,
     /// Taken by the thread that saves, for as long as that takes.
-    rows: Mutex<RowLog>,
+    stored: Mutex<Stored>,
+}
+
+/// The state map as the last transaction has it.
+#[derive(Debug)]
+struct Stored {
+    rows: RowLog,
+    parts: PlaceParts,
+    map: StateMap,
 }
 
 impl Tables {
@@ -66,57 +72,56 @@ impl Tables {
         prepare(&database, &path, network)?;
         let folder = folder.join("rows");
         make_folder(&folder)?;
-        let buckets = read_buckets(&database.begin_read()?.open_table(BUCKETS)?)?;
-        let places = buckets.iter().filter(|(_, root, _)| root.count > 0);
-        let places = places.map(|(_, _, place)| *place);
-        let rows = RowLog::open(&folder, options.segment_bytes, options.rows_bytes, places)?;
-        let map = load(&rows, buckets)?;
+        let (parts, places) = PlaceParts::read(&database.begin_read()?.open_table(PLACES)?)?;
+        let rows = places.iter().filter_map(|(_, _, place)| *place);
+        let rows = RowLog::open(&folder, options.segment_bytes, options.rows_bytes, rows)?;
+        let map = load(&rows, &places)?;
         let snapshot = Snapshot::new(&database)?;
-        let rows = Mutex::new(rows);
-        Ok((Self { database, rows }, snapshot, map))
+        let stored = Mutex::new(Stored {
+            rows,
+            parts,
+            map: map.clone(),
+        });
+        Ok((Self { database, stored }, snapshot, map))
     }
 
     /// Writes a batch and what belongs to its height, durably; its buckets are then read from here.
-    pub(crate) fn save(&self, batch: Batch<'_>) -> Result<Snapshot, StoreError> {
-        let mut rows = self.rows();
+    /// Maps that are in use are to be told where buckets were moved to.
+    pub(crate) fn save(&self, batch: Batch<'_>) -> Result<(Snapshot, Moves), StoreError> {
+        let mut stored = self.stored();
         let transaction = begin(&self.database)?;
-        let stored = save_buckets(&transaction, &mut rows, batch.map, batch.buckets)?;
+        let saved = save_map(&transaction, &mut stored, batch.map)?;
         save_history(&transaction, batch.fresh)?;
         {
             let mut meta = transaction.open_table(META)?;
             meta.insert("head", batch.head)?;
             meta.insert("log", batch.log)?;
         }
-        rows.sync()?;
+        stored.rows.sync()?;
         transaction.commit()?;
-        for dead in rows.take_dead() {
+        for dead in stored.rows.take_dead() {
             crate::files::remove(&dead)?;
         }
-        for (cell, row) in stored {
-            cell.put_away(Box::new(row));
+        for (cell, row) in saved.written {
+            cell.put_away(row);
         }
-        Snapshot::new(&self.database)
+        stored.map = saved.map;
+        Ok((Snapshot::new(&self.database)?, saved.moves))
     }
 
-    fn rows(&self) -> MutexGuard<'_, RowLog> {
-        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    fn stored(&self) -> MutexGuard<'_, Stored> {
+        self.stored.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// What one save moves into the database.
 pub(crate) struct Batch<'b> {
-    /// The newest change of each bucket, in the order of their prefixes.
-    pub(crate) buckets: Vec<(Prefix, BucketChange)>,
     pub(crate) fresh: &'b Fresh,
-    /// The map after all of it.
+    /// The map, which came of the one that was saved last.
     pub(crate) map: &'b StateMap,
     pub(crate) head: &'b [u8],
     pub(crate) log: &'b [u8],
 }
-
-pub(crate) const MAP_DAMAGED: StoreError = StoreError::Contradiction {
-    what: "buckets of the state map",
-};
 
 /// Opens the file after checking every page of it: redb trusts what it reads later.
 fn open_database(path: &Path, cache: usize) -> Result<Database, StoreError> {
@@ -176,7 +181,7 @@ fn prepare(database: &Database, path: &Path, network: NetworkId) -> Result<(), S
             });
         }
     }
-    transaction.open_table(BUCKETS)?;
+    transaction.open_table(PLACES)?;
     transaction.open_table(EVENTS)?;
     transaction.open_table(HEIGHTS)?;
     Ok(transaction.commit()?)
@@ -194,140 +199,124 @@ fn check_network(path: &Path, network: NetworkId, found: &[u8]) -> Result<(), St
     })
 }
 
-type Buckets = ReadOnlyTable<&'static [u8], &'static [u8; BUCKET_ROW]>;
-
-fn read_buckets(table: &Buckets) -> Result<Vec<(Prefix, BucketRoot, Place)>, StoreError> {
-    let mut buckets = Vec::new();
-    for entry in table.iter()? {
-        let (key, value) = entry?;
-        let prefix = Prefix::decode(key.value()).map_err(|_| MAP_DAMAGED)?;
-        let (root, place) = decode_bucket(value.value());
-        buckets.push((prefix, root, place));
-    }
-    Ok(buckets)
-}
-
-/// The map of stored buckets. Reads no row.
-fn load(rows: &RowLog, buckets: Vec<(Prefix, BucketRoot, Place)>) -> Result<StateMap, StoreError> {
-    let wrong = |(_, root, place): &(Prefix, BucketRoot, Place)| {
-        usize::from(root.count) > Bucket::MAX_LEAVES || root.count > 0 && rows.row(*place).is_none()
+/// The map of stored places. Reads no row.
+fn load(rows: &RowLog, places: &[Standing]) -> Result<StateMap, StoreError> {
+    let place = |(prefix, root, place): &Standing| {
+        let row = place.map(|place| rows.row(place).ok_or(MAP_DAMAGED));
+        Ok((*prefix, *root, row.transpose()?))
     };
-    if buckets.iter().any(wrong) {
-        return Err(MAP_DAMAGED);
-    }
-    let cell = |(prefix, root, place): (Prefix, BucketRoot, Place)| {
-        let row = (root.count > 0).then(|| rows.row(place));
-        let cell = row
-            .flatten()
-            .map(|row| BucketCell::stored(root, Box::new(row)));
-        (prefix, cell)
-    };
-    StateMap::load(buckets.into_iter().map(cell)).map_err(|_| MAP_DAMAGED)
+    let places: Result<Vec<_>, StoreError> = places.iter().map(place).collect();
+    StateMap::load(&places?).map_err(|_| MAP_DAMAGED)
 }
 
-fn encode_bucket(root: BucketRoot, place: Option<Place>) -> [u8; BUCKET_ROW] {
-    let mut bytes = [0; BUCKET_ROW];
-    let (first, second) = bytes.split_at_mut(BucketRoot::ENCODED);
-    first.copy_from_slice(&root.encode());
-    second.copy_from_slice(&place.map(|place| place.encode()).unwrap_or_default());
-    bytes
+/// What a save did to the map.
+struct Saved {
+    map: StateMap,
+    /// Where the buckets of cells are from now on.
+    written: Vec<(Arc<BucketCell>, StoredBucket)>,
+    moves: Moves,
 }
 
-fn decode_bucket(bytes: &[u8; BUCKET_ROW]) -> (BucketRoot, Place) {
-    let (mut root, mut place) = ([0; BucketRoot::ENCODED], [0; Place::ENCODED]);
-    root.copy_from_slice(&bytes[..BucketRoot::ENCODED]);
-    place.copy_from_slice(&bytes[BucketRoot::ENCODED..]);
-    (BucketRoot::decode(&root), Place::decode(&place))
-}
-
-type BucketTable<'t> = redb::Table<'t, &'static [u8], &'static [u8; BUCKET_ROW]>;
-
-/// Where the buckets of cells stand now.
-type Stored = Vec<(Arc<BucketCell>, StoredRow)>;
-
-/// Writes the changed buckets in the order of their prefixes: neighbours share the pages of the
-/// table. `map` is the one after the changes.
-fn save_buckets(
+/// Writes the changed buckets in the order of their prefixes, and wins room back.
+fn save_map(
     transaction: &WriteTransaction,
-    rows: &mut RowLog,
-    map: &StateMap,
-    changes: Vec<(Prefix, BucketChange)>,
-) -> Result<Stored, StoreError> {
-    let mut table = transaction.open_table(BUCKETS)?;
-    let mut stored = Vec::with_capacity(changes.len());
-    for (prefix, change) in changes {
-        let root = change.root();
-        let place = match change {
-            BucketChange::Write(cell) => {
-                let bucket = cell.bucket().map_err(|_| MAP_DAMAGED)?;
-                let row = rows.append(&prefix, &bucket)?;
-                row.keep(bucket);
-                let place = row.place();
-                stored.push((cell, row));
-                Some(place)
-            }
-            BucketChange::Empty | BucketChange::Remove => None,
-        };
-        let entry = root.map(|root| encode_bucket(root, place));
-        let old = put(&mut table, &prefix.encode(), entry)?;
-        old.into_iter().for_each(|place| rows.release(place));
-    }
-    reclaim(&mut table, rows, map, &mut stored)?;
-    Ok(stored)
-}
-
-/// Replaces or removes an entry; gives the place of the row that it had.
-fn put(
-    table: &mut BucketTable<'_>,
-    key: &[u8],
-    bytes: Option<[u8; BUCKET_ROW]>,
-) -> Result<Option<Place>, StoreError> {
-    let old = match bytes {
-        Some(bytes) => table.insert(key, &bytes)?,
-        None => table.remove(key)?,
-    };
-    let old = old.map(|old| decode_bucket(old.value()));
-    Ok(old.and_then(|(root, place)| (root.count > 0).then_some(place)))
-}
-
-/// Copies what counts out of the emptiest segments until old rows take no more room than they may.
-fn reclaim(
-    table: &mut BucketTable<'_>,
-    rows: &mut RowLog,
-    map: &StateMap,
     stored: &mut Stored,
-) -> Result<(), StoreError> {
-    while let Some(number) = rows.emptiest() {
-        let mut kept = Vec::new();
-        rows.scan(number, |place, bytes| {
-            let Some(prefix) = row::prefix(&bytes) else {
-                return Ok(());
-            };
-            let entry = table.get(prefix.encode().as_slice())?;
-            let found = entry.map(|entry| decode_bucket(entry.value()));
-            let counts = found.filter(|(_, found)| *found == place);
-            kept.extend(counts.map(|(root, _)| (prefix, root, bytes, place)));
-            Ok(())
-        })?;
-        for (prefix, root, bytes, old) in kept {
-            let row = rows.append_row(&bytes)?;
-            put(
-                table,
-                &prefix.encode(),
-                Some(encode_bucket(root, Some(row.place()))),
-            )?;
-            rows.release(old);
-            let cell = map.cell(&prefix).ok_or(MAP_DAMAGED)?;
-            stored.push((Arc::clone(cell), row));
-        }
-        if !rows.is_empty(number) {
-            return Err(StoreError::Contradiction {
-                what: "rows of the state",
-            });
-        }
-        rows.forget(number);
+    map: &StateMap,
+) -> Result<Saved, StoreError> {
+    let Stored {
+        rows,
+        parts,
+        map: before,
+    } = stored;
+    let diff = map.since(before);
+    let map = map.moved(&diff.moves);
+    let first = rows.writing();
+    let mut written = Vec::with_capacity(diff.changes.len());
+    let mut spots = Vec::with_capacity(diff.changes.len());
+    for change in &diff.changes {
+        spots.push((change.prefix, save_bucket(rows, change, &mut written)?));
     }
-    Ok(())
+    let mut moves: BTreeMap<_, _> = diff.moves.into_iter().collect();
+    let mut copied = Vec::new();
+    while let Some(number) = rows.emptiest(first) {
+        for (prefix, root, row) in reclaim(rows, &map, number)? {
+            copied.push((prefix, Some((root, Some(Place::of(&row))))));
+            moves.insert(prefix, row);
+        }
+    }
+    let moves: Moves = moves.into_iter().collect();
+    let map = map.moved(&moves);
+    let all = |each: &mut dyn FnMut(Prefix, Spot)| each_spot(&map, &spots, each);
+    parts.write(transaction, spots.iter().chain(&copied).copied(), all)?;
+    Ok(Saved {
+        map,
+        written,
+        moves,
+    })
+}
+
+/// Appends the row of a change, if it has one; gives what stands under its prefix from now on.
+fn save_bucket(
+    rows: &mut RowLog,
+    change: &BucketChange,
+    written: &mut Vec<(Arc<BucketCell>, StoredBucket)>,
+) -> Result<Spot, StoreError> {
+    if let Some(before) = &change.before {
+        rows.release(Place::of(before));
+    }
+    let (root, cell) = match &change.now {
+        BucketNow::Written(root, cell) => (*root, cell),
+        BucketNow::Empty => return Ok(Some((BucketRoot::EMPTY, None))),
+        BucketNow::Removed => return Ok(None),
+    };
+    let bucket = cell.bucket().map_err(|_| MAP_DAMAGED)?;
+    let row = rows.append(&change.prefix, bucket)?;
+    let place = Place::of(&row);
+    written.push((Arc::clone(cell), row));
+    Ok(Some((root, Some(place))))
+}
+
+/// Hands over what stands under every prefix of a map. The `spots` of those that changed are in the
+/// same order; the buckets of the others are stored.
+fn each_spot(map: &StateMap, spots: &[(Prefix, Spot)], each: &mut dyn FnMut(Prefix, Spot)) {
+    let mut changed = spots.iter().peekable();
+    map.each_stored(|prefix, root, row| {
+        while changed.next_if(|(before, _)| *before < prefix).is_some() {}
+        match changed.next_if(|(same, _)| *same == prefix) {
+            Some((_, spot)) => each(prefix, *spot),
+            None => each(prefix, Some((root, row.as_ref().map(Place::of)))),
+        }
+    });
+}
+
+/// Copies what counts out of a segment; gives where it is now.
+fn reclaim(
+    rows: &mut RowLog,
+    map: &StateMap,
+    number: u32,
+) -> Result<Vec<(Prefix, BucketRoot, StoredBucket)>, StoreError> {
+    let mut kept = Vec::new();
+    rows.scan(number, |place, bytes| {
+        let found = row::prefix(bytes).and_then(|prefix| Some((prefix, map.stored(&prefix)?)));
+        if let Some((prefix, (root, stored))) = found
+            && Place::of(&stored) == place
+        {
+            kept.push((prefix, root, place, bytes.to_vec()));
+        }
+        Ok(())
+    })?;
+    let mut moves = Vec::with_capacity(kept.len());
+    for (prefix, root, old, bytes) in kept {
+        moves.push((prefix, root, rows.append_row(old, &bytes)?));
+        rows.release(old);
+    }
+    if !rows.is_empty(number) {
+        return Err(StoreError::Contradiction {
+            what: "rows of the state",
+        });
+    }
+    rows.forget(number);
+    Ok(moves)
 }
 
 /// Writes events in the order of their ids: neighbours share the pages of the table.

@@ -1,94 +1,107 @@
-//! One version of a bucket in the tree: its root, and where its leaves are.
+//! A bucket that was computed since the last save, and where a store has put one.
 //!
-//! What always holds: root and count never change, and neither do the leaves that are found through
-//! them; only where these lie does. A cell is shared by every map that holds this very bucket.
+//! What always holds: the leaves that are found through a cell or a place never change, only where
+//! they lie does. A cell is shared by every map that holds this very bucket, so that putting it away
+//! once frees its memory in all of them.
 
-use super::bucket::{Bucket, BucketFault};
-use super::map::BucketRoot;
-use crate::{ReadFailed, StateRoot};
+use super::bucket::Bucket;
+use crate::ReadFailed;
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A bucket that a store has put away.
-pub trait StoredBucket: Debug + Send + Sync {
-    /// The bucket as it was put away.
+/// Something that holds stored buckets: a file of a store.
+pub trait BucketSource: Debug + Send + Sync {
+    /// What tells the sources of one store apart.
+    fn number(&self) -> u32;
+
+    /// The bucket that was stored at these bytes.
     ///
     /// # Errors
     ///
     /// When it is missing or cannot be read: never a verdict on a block.
-    fn read(&self) -> Result<Arc<Bucket>, ReadFailed>;
+    fn read(&self, offset: u32, length: u32) -> Result<Arc<Bucket>, ReadFailed>;
 }
 
-/// One version of a bucket.
-#[derive(Debug)]
-pub struct BucketCell {
-    root: BucketRoot,
-    /// Bytes of the bucket when it was computed; 0 for one that was stored before.
-    size: usize,
-    body: Mutex<Body>,
+/// A bucket that a store has put away. As long as one is held, its source is.
+#[derive(Clone, Debug)]
+pub struct StoredBucket {
+    /// What holds it.
+    pub source: Arc<dyn BucketSource>,
+    /// Where in the source it begins.
+    pub offset: u32,
+    /// Bytes that it takes there.
+    pub length: u32,
 }
+
+impl StoredBucket {
+    /// Reads it.
+    ///
+    /// # Errors
+    ///
+    /// When its source cannot.
+    pub fn read(&self) -> Result<Arc<Bucket>, ReadFailed> {
+        self.source.read(self.offset, self.length)
+    }
+
+    /// Whether both are one place.
+    #[must_use]
+    pub fn is_at(&self, other: &Self) -> bool {
+        (self.offset, self.source.number()) == (other.offset, other.source.number())
+    }
+}
+
+/// A bucket that was computed, until a store puts it away and after.
+#[derive(Debug)]
+pub struct BucketCell(Mutex<Body>);
 
 #[derive(Debug)]
 enum Body {
     Memory(Arc<Bucket>),
-    Stored(Box<dyn StoredBucket>),
+    Stored(StoredBucket),
 }
 
 impl BucketCell {
-    /// A bucket that was just computed.
-    pub(super) fn new(bucket: Bucket, root: StateRoot) -> Self {
-        // A bucket has at most `Bucket::MAX_LEAVES` leaves, so the number fits.
-        let count = u16::try_from(bucket.count()).unwrap_or(u16::MAX);
-        Self {
-            root: BucketRoot { root, count },
-            size: bucket.size(),
-            body: Mutex::new(Body::Memory(Arc::new(bucket))),
-        }
-    }
-
-    /// A bucket that a store has, with the root that it was stored with.
-    #[must_use]
-    pub fn stored(root: BucketRoot, bucket: Box<dyn StoredBucket>) -> Self {
-        Self {
-            root,
-            size: 0,
-            body: Mutex::new(Body::Stored(bucket)),
-        }
-    }
-
-    /// Root and number of the leaves.
-    #[must_use]
-    pub const fn root(&self) -> BucketRoot {
-        self.root
-    }
-
-    /// How many bytes of memory the bucket takes until it is put away; 0 for one that was loaded.
-    #[must_use]
-    pub const fn size(&self) -> usize {
-        self.size
+    pub(super) fn new(bucket: Bucket) -> Self {
+        Self(Mutex::new(Body::Memory(Arc::new(bucket))))
     }
 
     /// The bucket, from memory or from the store.
     ///
     /// # Errors
     ///
-    /// When it cannot be read or is not the one that was put away.
+    /// When it cannot be read.
     pub fn bucket(&self) -> Result<Arc<Bucket>, ReadFailed> {
-        let body = self.body.lock().unwrap_or_else(PoisonError::into_inner);
-        let bucket = match &*body {
+        let stored = match &*self.lock() {
             Body::Memory(bucket) => return Ok(Arc::clone(bucket)),
-            Body::Stored(stored) => stored.read()?,
+            Body::Stored(stored) => stored.clone(),
         };
-        if bucket.count() == usize::from(self.root.count) {
-            Ok(bucket)
-        } else {
-            Err(BucketFault::Unexpected.into())
+        stored.read()
+    }
+
+    /// From now on the bucket is read from `stored`, and is not held in memory.
+    pub fn put_away(&self, stored: StoredBucket) {
+        let before = std::mem::replace(&mut *self.lock(), Body::Stored(stored));
+        drop(before);
+    }
+
+    /// Where it was put; `None` while it is in memory.
+    #[must_use]
+    pub fn stored(&self) -> Option<StoredBucket> {
+        match &*self.lock() {
+            Body::Memory(_) => None,
+            Body::Stored(stored) => Some(stored.clone()),
         }
     }
 
-    /// From now on the bucket is read from `stored`, and need not be held in memory.
-    pub fn put_away(&self, stored: Box<dyn StoredBucket>) {
-        let mut body = self.body.lock().unwrap_or_else(PoisonError::into_inner);
-        *body = Body::Stored(stored);
+    /// How many bytes of memory the bucket takes until it is put away; 0 afterwards.
+    pub(super) fn memory(&self) -> usize {
+        match &*self.lock() {
+            Body::Memory(bucket) => bucket.size(),
+            Body::Stored(_) => 0,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Body> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,8 +1,8 @@
-//! The tree above the buckets, in memory.
+//! The map: nodes above, pages of buckets below.
 
-use super::bucket::LeafChange;
-use super::cell::BucketCell;
+use super::cell::StoredBucket;
 use super::hash::{EMPTY_ROOT, node_root};
+use super::page::{Body, Page, Place, find, halves, pack, root_of};
 use super::proof::{End, StateProof};
 use super::update::{MapUpdate, Updater};
 use super::{Changes, Path, Prefix};
@@ -24,42 +24,16 @@ impl BucketRoot {
         root: EMPTY_ROOT,
         count: 0,
     };
-
-    /// Length of [`Self::encode`].
-    pub const ENCODED: usize = 34;
-
-    /// The root, then the count as two bytes, big-endian.
-    #[must_use]
-    pub fn encode(&self) -> [u8; Self::ENCODED] {
-        let mut bytes = [0; Self::ENCODED];
-        let (root, count) = bytes.split_at_mut(32);
-        root.copy_from_slice(self.root.as_bytes());
-        count.copy_from_slice(&self.count.to_be_bytes());
-        bytes
-    }
-
-    /// Reads what [`Self::encode`] gave.
-    #[must_use]
-    pub fn decode(bytes: &[u8; Self::ENCODED]) -> Self {
-        let (mut root, mut count) = ([0; 32], [0; 2]);
-        root.copy_from_slice(&bytes[..32]);
-        count.copy_from_slice(&bytes[32..]);
-        Self {
-            root: StateRoot::new(root),
-            count: u16::from_be_bytes(count),
-        }
-    }
 }
 
-/// The tree down to the buckets. Its nodes are shared between maps and never change.
+/// The tree down to the places of buckets. Its parts are shared between maps and never change.
 #[derive(Clone, Debug)]
 pub(super) enum Tree {
-    Empty,
-    Bucket(Arc<BucketCell>),
+    Page(Page),
     Inner(Arc<Inner>),
 }
 
-/// Two or more leaves, those whose next bit is 0 on the left.
+/// More places than a page has, those whose next bit is 0 on the left.
 #[derive(Debug)]
 pub(super) struct Inner {
     root: StateRoot,
@@ -68,86 +42,66 @@ pub(super) struct Inner {
 }
 
 impl Tree {
-    /// Joins two subtrees that hold two leaves or more together.
-    pub(super) fn inner(left: Self, right: Self) -> Self {
-        Self::Inner(Arc::new(Inner {
-            root: node_root(&left.root(), &right.root()),
-            left,
-            right,
-        }))
+    pub(super) fn inner(root: StateRoot, left: Self, right: Self) -> Self {
+        Self::Inner(Arc::new(Inner { root, left, right }))
     }
 
-    fn root(&self) -> StateRoot {
+    /// The root, under a prefix of `depth` bits.
+    pub(super) fn root(&self, depth: u16) -> StateRoot {
         match self {
-            Self::Empty => EMPTY_ROOT,
-            Self::Bucket(cell) => cell.root().root,
+            Self::Page(page) => root_of(page, depth),
             Self::Inner(inner) => inner.root,
         }
     }
 
-    /// The number of leaves, unless they are too many for one bucket.
-    pub(super) fn bucket_count(&self) -> Option<u16> {
-        match self {
-            Self::Empty => Some(0),
-            Self::Bucket(cell) => Some(cell.root().count),
-            Self::Inner(_) => None,
-        }
-    }
-
-    pub(super) const fn cell(&self) -> Option<&Arc<BucketCell>> {
-        match self {
-            Self::Bucket(cell) => Some(cell),
-            Self::Empty | Self::Inner(_) => None,
+    /// Whether both are one piece of memory.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Page(one), Self::Page(other)) => Arc::ptr_eq(one, other),
+            (Self::Inner(one), Self::Inner(other)) => Arc::ptr_eq(one, other),
+            _ => false,
         }
     }
 }
 
+/// A bucket as a store hands it back: where it stands, its root, and where it was put; no place for
+/// one that is empty.
+pub type StoredPlace = (Prefix, BucketRoot, Option<StoredBucket>);
+
 /// The authenticated map: its root, the tree down to the buckets, and in these the values.
 #[derive(Clone, Debug)]
 pub struct StateMap {
-    top: Tree,
+    pub(super) top: Tree,
 }
 
 impl StateMap {
     /// The map of nothing.
     #[must_use]
-    pub const fn empty() -> Self {
-        Self { top: Tree::Empty }
+    pub fn empty() -> Self {
+        let nothing = [Place::empty(0)];
+        Self {
+            top: Tree::Page(Page::from(nothing)),
+        }
     }
 
-    /// The map of these places in the order of their prefixes, as they stood when it was stored
-    /// ([`MapUpdate::buckets`]); `None` for one that is empty. No places: the empty map. Reads no
-    /// bucket.
+    /// The map of these places in the order of their prefixes, as they stood when it was stored. No
+    /// places: the empty map. Reads no bucket.
     ///
     /// # Errors
     ///
-    /// When the prefixes do not cover every path exactly once.
-    pub fn load(
-        places: impl IntoIterator<Item = (Prefix, Option<BucketCell>)>,
-    ) -> Result<Self, LoadFault> {
-        let mut loaded: Vec<(Prefix, Tree)> = Vec::new();
-        for (prefix, cell) in places {
-            let tree = cell.map_or(Tree::Empty, |cell| Tree::Bucket(Arc::new(cell)));
-            let mut place = (prefix, tree);
-            while let Some((prefix, left)) = loaded.pop_if(|left| siblings(&left.0, &place.0)) {
-                let Some((parent, _)) = prefix.parent() else {
-                    return Err(LoadFault);
-                };
-                place = (parent, Tree::inner(left, place.1));
-            }
-            loaded.push(place);
+    /// When the prefixes do not cover every path exactly once, or a bucket has no place.
+    pub fn load(places: &[StoredPlace]) -> Result<Self, LoadFault> {
+        if places.is_empty() {
+            return Ok(Self::empty());
         }
-        match (loaded.pop(), loaded.is_empty()) {
-            (None, _) => Ok(Self::empty()),
-            (Some((Prefix::ROOT, top)), true) => Ok(Self { top }),
-            _ => Err(LoadFault),
-        }
+        let top = load_tree(places, 0)?;
+        Ok(Self { top })
     }
 
     /// The root: a function of the (key, value) pairs alone.
     #[must_use]
     pub fn root(&self) -> StateRoot {
-        self.top.root()
+        self.top.root(0)
     }
 
     /// The value at `path`.
@@ -156,16 +110,15 @@ impl StateMap {
     ///
     /// When its bucket cannot be read.
     pub fn value(&self, path: &Path) -> Result<Option<Vec<u8>>, ReadFailed> {
-        let mut tree = &self.top;
-        let mut depth = 0;
-        while let Tree::Inner(inner) = tree {
-            tree = inner.child(path.bit(depth));
-            depth += 1;
-        }
-        let Some(cell) = tree.cell() else {
+        let (page, depth) = self.page(path, |_| ());
+        let Some(place) = find(page, depth, path) else {
             return Ok(None);
         };
-        Ok(cell.bucket()?.value(depth, path).map(<[u8]>::to_vec))
+        let bucket = place.bucket()?;
+        Ok(bucket.and_then(|bucket| {
+            let value = bucket.value(place.depth(), path);
+            value.map(<[u8]>::to_vec)
+        }))
     }
 
     /// Proves what [`Self::value`] gives for `path`, against [`Self::root`].
@@ -175,32 +128,40 @@ impl StateMap {
     /// When the key's bucket cannot be read.
     pub fn prove(&self, path: &Path) -> Result<StateProof, ReadFailed> {
         let mut siblings = Vec::with_capacity(32);
-        let mut tree = &self.top;
-        let mut depth = 0;
-        while let Tree::Inner(inner) = tree {
-            let bit = path.bit(depth);
-            siblings.push(inner.child(!bit).root());
-            tree = inner.child(bit);
+        let (page, mut depth) = self.page(path, |beside| siblings.push(beside));
+        let mut places: &[Place] = page;
+        while places.len() > 1 {
+            let (left, right, _) = halves(places, depth);
+            let (way, beside) = if path.bit(depth) {
+                (right, left)
+            } else {
+                (left, right)
+            };
             depth += 1;
+            siblings.push(root_of(beside, depth));
+            places = way;
         }
-        let end = match tree.cell() {
-            Some(cell) => cell.bucket()?.prove(depth, path, &mut siblings),
+        let bucket = places.first().map(Place::bucket).transpose()?.flatten();
+        let end = match bucket {
+            Some(bucket) => bucket.prove(depth, path, &mut siblings),
             None => End::Nothing,
         };
         Ok(StateProof { siblings, end })
     }
 
-    /// The bucket that stands at exactly this place, if one does.
-    #[must_use]
-    pub fn cell(&self, prefix: &Prefix) -> Option<&Arc<BucketCell>> {
-        let mut tree = &self.top;
-        for depth in 0..u16::from(prefix.length()) {
-            let Tree::Inner(inner) = tree else {
-                return None;
+    /// The page of a path and the length of its prefix; hands each root beside the way to `beside`.
+    fn page(&self, path: &Path, mut beside: impl FnMut(StateRoot)) -> (&Page, u16) {
+        let (mut tree, mut depth) = (&self.top, 0);
+        loop {
+            let inner = match tree {
+                Tree::Page(page) => return (page, depth),
+                Tree::Inner(inner) => inner,
             };
-            tree = inner.child(prefix.bit(depth));
+            let (way, other) = inner.ways(path.bit(depth));
+            depth += 1;
+            beside(other.root(depth));
+            tree = way;
         }
-        tree.cell()
     }
 
     /// Computes the map after `changes` (`None` removes a key; an absent one stays absent) and
@@ -210,10 +171,7 @@ impl StateMap {
     ///
     /// When a bucket cannot be read or is not the one that was stored.
     pub fn update(&self, changes: &Changes) -> Result<MapUpdate, ReadFailed> {
-        let mut updater = Updater::default();
-        let changes = LeafChange::sorted(changes);
-        let top = updater.tree(&self.top, Prefix::ROOT, &changes)?;
-        Ok(updater.finish(self.root(), Self { top }))
+        Updater::default().update(self, changes)
     }
 
     /// Becomes the map that `update` computed from this one.
@@ -234,8 +192,13 @@ impl StateMap {
 }
 
 impl Inner {
-    const fn child(&self, bit: bool) -> &Tree {
-        if bit { &self.right } else { &self.left }
+    /// The tree on the way of a bit, and the other.
+    const fn ways(&self, bit: bool) -> (&Tree, &Tree) {
+        if bit {
+            (&self.right, &self.left)
+        } else {
+            (&self.left, &self.right)
+        }
     }
 }
 
@@ -245,9 +208,65 @@ impl Default for StateMap {
     }
 }
 
-fn siblings(left: &Prefix, right: &Prefix) -> bool {
-    matches!((left.parent(), right.parent()),
-        (Some((a, false)), Some((b, true))) if a == b)
+/// The tree of places under a prefix of `depth` bits.
+fn load_tree(places: &[StoredPlace], depth: u8) -> Result<Tree, LoadFault> {
+    if places.len() <= LOADED_PLACES {
+        let mut page = Vec::with_capacity(places.len());
+        lay(places, depth.into(), &mut page)?;
+        return Ok(pack(&mut page, depth));
+    }
+    let (left, right) = split(places, depth.into())?;
+    let below = depth.checked_add(1).ok_or(LoadFault)?;
+    let (left, right) = (load_tree(left, below)?, load_tree(right, below)?);
+    let root = node_root(&left.root(below.into()), &right.root(below.into()));
+    Ok(Tree::inner(root, left, right))
+}
+
+/// The most places that a page is loaded with, so that not every change splits one.
+const LOADED_PLACES: usize = 24;
+
+/// Appends the places under a prefix of `depth` bits; gives their root.
+fn lay(places: &[StoredPlace], depth: u16, page: &mut Vec<Place>) -> Result<StateRoot, LoadFault> {
+    if let [(prefix, root, stored)] = places
+        && u16::from(prefix.length()) == depth
+    {
+        if (root.count > 0) != stored.is_some() {
+            return Err(LoadFault);
+        }
+        let body = stored.clone().map(Body::Stored);
+        page.push(Place::new(depth, *root, body));
+        return Ok(root.root);
+    }
+    let (left, right) = split(places, depth)?;
+    let left = lay(left, depth + 1, page)?;
+    let gap = page.len();
+    let right = lay(right, depth + 1, page)?;
+    let root = node_root(&left, &right);
+    if let Some(place) = gap.checked_sub(1).and_then(|gap| page.get_mut(gap)) {
+        place.join(depth, root);
+    }
+    Ok(root)
+}
+
+/// Places on both sides of the bit that follows `depth` others.
+fn split(
+    places: &[StoredPlace],
+    depth: u16,
+) -> Result<(&[StoredPlace], &[StoredPlace]), LoadFault> {
+    if places
+        .iter()
+        .any(|(prefix, ..)| u16::from(prefix.length()) <= depth)
+    {
+        return Err(LoadFault);
+    }
+    let middle = places.partition_point(|(prefix, ..)| !prefix.bit(depth));
+    let (left, right) = places.split_at(middle);
+    let ordered = right.iter().all(|(prefix, ..)| prefix.bit(depth));
+    if ordered && !left.is_empty() && !right.is_empty() {
+        Ok((left, right))
+    } else {
+        Err(LoadFault)
+    }
 }
 
 /// Stored bucket roots that are no map.

@@ -7,15 +7,18 @@
 //! - [`StateMap::update`] changes nothing; [`StateMap::apply`] swaps one pointer. A map is cheap to
 //!   clone, and a clone never changes under its reader.
 //!
-//! The binary tree above the buckets is in memory; a bucket holds the sorted leaves under one prefix
-//! with their values, in memory until a store puts it away ([`BucketCell::put_away`]).
+//! The tree above the buckets is in memory, in pages of neighbouring places; a bucket holds the sorted
+//! leaves under one prefix with their values, in memory until a store puts it away
+//! ([`BucketCell::put_away`]).
 //! `docs/decisions/state-map.md` has the format as byte tables and what it costs.
 
 mod bucket;
 mod cell;
+mod diff;
 mod hash;
 mod key;
 mod map;
+mod page;
 mod prefix;
 mod proof;
 #[cfg(test)]
@@ -23,13 +26,14 @@ mod tests;
 mod update;
 
 pub use bucket::{Bucket, BucketFault};
-pub use cell::{BucketCell, StoredBucket};
+pub use cell::{BucketCell, BucketSource, StoredBucket};
+pub use diff::{BucketChange, BucketNow, MapDiff, Moves};
 pub use hash::{EMPTY_ROOT, leaf_root, node_root};
 pub use key::{StateKey, StateKeyError};
-pub use map::{BucketRoot, LoadFault, StaleUpdate, StateMap};
+pub use map::{BucketRoot, LoadFault, StaleUpdate, StateMap, StoredPlace};
 pub use prefix::{Path, Prefix, PrefixError};
 pub use proof::{StateProof, StateProofError};
-pub use update::{BucketChange, MapUpdate};
+pub use update::MapUpdate;
 
 use std::collections::BTreeMap;
 

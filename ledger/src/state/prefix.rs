@@ -38,12 +38,12 @@ impl Path {
 
     /// The 16 bits that are reached after `depth` others; those below the last one are zero.
     pub(super) fn bits_after(&self, depth: u16) -> u16 {
-        let byte = |place: usize| u32::from(self.0.get(place).copied().unwrap_or_default());
-        let start = usize::from(depth / 8);
-        let three = byte(start) << 16 | byte(start + 1) << 8 | byte(start + 2);
-        let bits = three >> (8 - depth % 8) & 0xffff;
-        // Sixteen bits were kept, which fit.
-        u16::try_from(bits).unwrap_or(u16::MAX)
+        bits_after(&self.0, depth)
+    }
+
+    /// Whether both paths have the same first `depth` bits.
+    pub(super) fn agrees(&self, other: &Self, depth: u16) -> bool {
+        agree(&self.0, &other.0, depth)
     }
 
     #[inline]
@@ -69,6 +69,27 @@ impl fmt::Debug for Path {
 pub(super) fn bit(path: &[u8; 32], depth: u16) -> bool {
     path.get(usize::from(depth / 8))
         .is_some_and(|byte| byte >> (7 - depth % 8) & 1 == 1)
+}
+
+/// The 16 bits of a path's bytes that are reached after `depth` others.
+fn bits_after(path: &[u8; 32], depth: u16) -> u16 {
+    let byte = |place: usize| u32::from(path.get(place).copied().unwrap_or_default());
+    let start = usize::from(depth / 8);
+    let three = byte(start) << 16 | byte(start + 1) << 8 | byte(start + 2);
+    let bits = three >> (8 - depth % 8) & 0xffff;
+    // Sixteen bits were kept, which fit.
+    u16::try_from(bits).unwrap_or(u16::MAX)
+}
+
+/// Whether the first `depth` bits are the same, `depth` being at most 256.
+fn agree(one: &[u8; 32], other: &[u8; 32], depth: u16) -> bool {
+    let (whole, rest) = (usize::from(depth / 8), depth % 8);
+    let (one, other) = (one.split_at(whole), other.split_at(whole));
+    let last = |tail: &[u8]| {
+        tail.first()
+            .map_or(0, |byte| u16::from(*byte) >> (8 - rest))
+    };
+    one.0 == other.0 && last(one.1) == last(other.1)
 }
 
 /// The first `length` bits of a path, at most 255; the bits after them are zero.
@@ -120,6 +141,23 @@ impl Prefix {
         Some((self, last))
     }
 
+    /// The prefix of `length` bits, at most 16 more than this one has: the first of `bits`.
+    pub(super) fn extend(mut self, bits: u16, length: u8) -> Self {
+        let start = usize::from(self.length / 8);
+        let three = u32::from(bits) << 8 >> (self.length % 8);
+        let [_, first, second, third] = three.to_be_bytes();
+        for (byte, more) in self.bits.iter_mut().skip(start).zip([first, second, third]) {
+            *byte |= more;
+        }
+        self.length = length;
+        self
+    }
+
+    /// The 16 bits that are reached after `depth` others; those after the last are zero.
+    pub(super) fn bits_after(&self, depth: u16) -> u16 {
+        bits_after(&self.bits, depth)
+    }
+
     /// The bit that is reached after `depth` others; `false` below the last one.
     pub(super) fn bit(&self, depth: u16) -> bool {
         bit(&self.bits, depth)
@@ -128,23 +166,20 @@ impl Prefix {
     /// Whether `path` lies under this prefix.
     #[must_use]
     pub fn covers(&self, path: &Path) -> bool {
-        let (whole, rest) = (usize::from(self.length / 8), self.length % 8);
-        let (ours, theirs) = (self.bits.split_at(whole), path.0.split_at(whole));
-        let last = |tail: &[u8]| {
-            tail.first()
-                .map_or(0, |byte| u16::from(*byte) >> (8 - rest))
-        };
-        ours.0 == theirs.0 && last(ours.1) == last(theirs.1)
+        agree(&self.bits, &path.0, self.length.into())
     }
 
     /// The bytes that hold bits, then the number of bits in one byte. Prefixes of which none covers
     /// another keep their order.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = self.bits.to_vec();
-        bytes.truncate(self.bit_bytes());
-        bytes.push(self.length);
-        bytes
+        [self.bytes(), &[self.length]].concat()
+    }
+
+    /// The bytes that hold bits.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.bits.get(..self.bit_bytes()).unwrap_or_default()
     }
 
     /// Reads what [`Self::encode`] gave.
@@ -153,7 +188,16 @@ impl Prefix {
     ///
     /// When the length does not fit the bytes, or a bit after the last is set.
     pub fn decode(bytes: &[u8]) -> Result<Self, PrefixError> {
-        let (&length, head) = bytes.split_last().ok_or(PrefixError)?;
+        let (&length, bytes) = bytes.split_last().ok_or(PrefixError)?;
+        Self::from_bytes(bytes, length)
+    }
+
+    /// Reads what [`Self::bytes`] and [`Self::length`] gave.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::decode`].
+    pub fn from_bytes(head: &[u8], length: u8) -> Result<Self, PrefixError> {
         let mut bits = [0; 32];
         bits.get_mut(..head.len())
             .ok_or(PrefixError)?

@@ -7,19 +7,25 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Buckets as a store keeps them: bytes by prefix, and the roots beside them.
+/// Buckets as a store keeps them: bytes, root and place by prefix, and the map that was stored.
 #[derive(Clone, Default)]
 struct Stored {
     buckets: BTreeMap<Prefix, Vec<u8>>,
-    roots: BTreeMap<Prefix, BucketRoot>,
+    roots: BTreeMap<Prefix, (BucketRoot, u32)>,
+    map: StateMap,
+    next: u32,
 }
 
 /// A bucket that is read from its bytes; none if it is lost.
 #[derive(Debug)]
 struct Kept(Option<Vec<u8>>);
 
-impl StoredBucket for Kept {
-    fn read(&self) -> Result<Arc<Bucket>, ReadFailed> {
+impl BucketSource for Kept {
+    fn number(&self) -> u32 {
+        0
+    }
+
+    fn read(&self, _: u32, _: u32) -> Result<Arc<Bucket>, ReadFailed> {
         let bytes = self.0.clone();
         let bytes = bytes.ok_or_else(|| ReadFailed("no such bucket".into()))?;
         Ok(Arc::new(Bucket::decode(bytes, 0)?))
@@ -27,30 +33,47 @@ impl StoredBucket for Kept {
 }
 
 impl Stored {
-    fn write(&mut self, update: &MapUpdate) {
-        for (prefix, change) in update.buckets() {
-            match change {
-                BucketChange::Write(cell) => {
+    /// Puts away what is new in `map`, and checks what is said to have been there before.
+    fn write(&mut self, map: &StateMap) {
+        for change in map.since(&self.map).changes {
+            let prefix = change.prefix;
+            let before = self
+                .roots
+                .remove(&prefix)
+                .filter(|(root, _)| root.count > 0);
+            let told = change.before.map(|stored| stored.offset);
+            assert_eq!(told, before.map(|(_, offset)| offset));
+            self.buckets.remove(&prefix);
+            match change.now {
+                BucketNow::Written(root, cell) => {
                     let bytes = cell.bucket().unwrap().as_bytes().to_vec();
-                    cell.put_away(Box::new(Kept(Some(bytes.clone()))));
-                    self.buckets.insert(*prefix, bytes);
+                    self.next += 1;
+                    self.buckets.insert(prefix, bytes);
+                    self.roots.insert(prefix, (root, self.next));
+                    cell.put_away(self.place(&prefix, self.next));
                 }
-                BucketChange::Empty | BucketChange::Remove => {
-                    self.buckets.remove(prefix);
+                BucketNow::Empty => {
+                    self.roots.insert(prefix, (BucketRoot::EMPTY, 0));
                 }
+                BucketNow::Removed => (),
             }
-            match change.root() {
-                Some(root) => self.roots.insert(*prefix, root),
-                None => self.roots.remove(prefix),
-            };
+        }
+        self.map = map.clone();
+        assert!(map.since(&self.map).changes.is_empty());
+    }
+
+    fn place(&self, prefix: &Prefix, offset: u32) -> StoredBucket {
+        StoredBucket {
+            source: Arc::new(Kept(self.buckets.get(prefix).cloned())),
+            offset,
+            length: 0,
         }
     }
 
-    fn places(&self) -> Vec<(Prefix, Option<BucketCell>)> {
-        let place = |(prefix, root): (&Prefix, &BucketRoot)| {
-            let kept = Kept(self.buckets.get(prefix).cloned());
-            let cell = (root.count > 0).then(|| BucketCell::stored(*root, Box::new(kept)));
-            (*prefix, cell)
+    fn places(&self) -> Vec<StoredPlace> {
+        let place = |(prefix, (root, offset)): (&Prefix, &(BucketRoot, u32))| {
+            let stored = (root.count > 0).then(|| self.place(prefix, *offset));
+            (*prefix, *root, stored)
         };
         self.roots.iter().map(place).collect()
     }
@@ -58,8 +81,26 @@ impl Stored {
     /// What a store hands to [`StateMap::load`]: the roots in the order of their encoded prefixes.
     fn load(&self) -> StateMap {
         let mut places = self.places();
-        places.sort_by_key(|(prefix, _)| prefix.encode());
-        StateMap::load(places).unwrap()
+        places.sort_by_key(|(prefix, ..)| prefix.encode());
+        StateMap::load(&places).unwrap()
+    }
+
+    /// Puts every third bucket somewhere else.
+    fn shift(&mut self, map: &StateMap) -> StateMap {
+        let mut moves = Vec::new();
+        for (prefix, (root, offset)) in self.roots.iter_mut().step_by(3) {
+            if root.count > 0 {
+                self.next += 1;
+                *offset = self.next;
+                moves.push((*prefix, *offset));
+            }
+        }
+        let moves: Moves = moves
+            .into_iter()
+            .map(|(prefix, offset)| (prefix, self.place(&prefix, offset)))
+            .collect();
+        self.map = self.map.moved(&moves);
+        map.moved(&moves)
     }
 }
 
@@ -118,17 +159,22 @@ fn check(batches: Vec<BTreeMap<Path, Option<u8>>>) {
         let leaf = |(path, value): (&Path, &u8)| (*path, leaf_root(path, &[*value; 3]));
         let leaves: Vec<_> = model.iter().map(leaf).collect();
         assert_eq!(update.root(), naive(&leaves, 0));
-        stored.write(&update);
         map.apply(&update).unwrap();
-        let loaded = stored.load();
-        assert_eq!(map.root(), loaded.root());
-        if number % 2 == 1 {
-            map = loaded;
+        // Three batches are saved together, and places move under a map that is not saved yet.
+        if number % 3 == 1 {
+            map = stored.shift(&map);
+        } else if number % 3 == 2 {
+            stored.write(&map);
+            let loaded = stored.load();
+            assert_eq!(map.root(), loaded.root());
+            if number % 2 == 1 {
+                (map, stored.map) = (loaded.clone(), loaded);
+            }
+            check_buckets(&stored, &map);
         }
         for (path, value) in &model {
             assert_eq!(map.value(path).unwrap(), Some(vec![*value; 3]));
         }
-        check_buckets(&stored, &map);
         check_proofs(&map, &model);
     }
 }
@@ -166,8 +212,9 @@ fn check_buckets(stored: &Stored, map: &StateMap) {
         let (again, root) = Bucket::build(prefix.length().into(), &leaves, Default::default());
         assert_eq!(again, bucket);
         let count = bucket.count().try_into().unwrap();
-        assert_eq!(stored.roots.get(prefix), Some(&BucketRoot { root, count }));
-        assert_eq!(map.cell(prefix).unwrap().root().root, root);
+        let (known, offset) = stored.roots[prefix];
+        assert_eq!(known, BucketRoot { root, count });
+        assert_eq!(map.stored(prefix).unwrap().1.offset, offset);
     }
 }
 
@@ -212,7 +259,17 @@ fn a_chain_as_deep_as_paths_go_keeps_its_root() {
             .collect::<BTreeMap<_, _>>()
     };
     let but_one = (1..=255).map(|n| (path(n), None)).collect();
-    check(vec![all(Some(1)), but_one, all(Some(2)), all(None)]);
+    let some = (0..40)
+        .map(|n| (path(n), Some(3)))
+        .collect::<BTreeMap<_, _>>();
+    check(vec![
+        all(Some(1)),
+        but_one,
+        some.clone(),
+        all(Some(2)),
+        all(None),
+        some,
+    ]);
 }
 
 fn changes(range: std::ops::Range<u32>) -> Changes {
@@ -238,8 +295,8 @@ fn one_batch_and_many_give_one_root() {
     let mut map = StateMap::empty();
     for start in (0..2000).step_by(100) {
         let update = map.update(&changes(start..start + 100)).unwrap();
-        stored.write(&update);
         map.apply(&update).unwrap();
+        stored.write(&map);
     }
     assert_eq!(map.root(), at_once.root());
 }
@@ -248,7 +305,7 @@ fn one_batch_and_many_give_one_root() {
 fn a_missing_or_exchanged_bucket_is_a_failed_read() {
     let mut stored = Stored::default();
     let update = StateMap::empty().update(&changes(0..200)).unwrap();
-    stored.write(&update);
+    stored.write(update.map());
     let mut prefixes = stored.buckets.keys().copied();
     let (first, second) = (prefixes.next().unwrap(), prefixes.next().unwrap());
     let good = stored.buckets[&second].clone();
@@ -316,9 +373,9 @@ fn absence_is_not_proved_by_a_leaf_from_elsewhere() {
 #[test]
 fn roots_with_a_gap_are_refused() {
     let mut stored = Stored::default();
-    stored.write(&StateMap::empty().update(&changes(0..200)).unwrap());
-    assert!(StateMap::load(stored.places()).is_ok());
+    stored.write(StateMap::empty().update(&changes(0..200)).unwrap().map());
+    assert!(StateMap::load(&stored.places()).is_ok());
     let mut places = stored.places();
     places.remove(1);
-    assert_eq!(StateMap::load(places).unwrap_err(), LoadFault);
+    assert_eq!(StateMap::load(&places).unwrap_err(), LoadFault);
 }

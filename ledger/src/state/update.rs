@@ -2,43 +2,27 @@
 
 use super::bucket::{Bucket, BucketFault, Leaf, LeafChange};
 use super::cell::BucketCell;
-use super::map::{StateMap, Tree};
-use super::{BucketRoot, Prefix};
+use super::hash::{EMPTY_ROOT, node_root};
+use super::map::{BucketRoot, StateMap, Tree};
+use super::page::{Body, Place, halves, pack, root_of};
+use super::{Changes, Path};
 use crate::{ReadFailed, StateRoot};
 use std::sync::Arc;
 
 /// Two sibling buckets with fewer leaves than this together become one.
 const MERGE_BELOW: u16 = 8;
-
-/// What an update does to the bucket under one prefix.
-#[derive(Clone, Debug)]
-pub enum BucketChange {
-    /// It is stored.
-    Write(Arc<BucketCell>),
-    /// It is there, and empty: only its [`BucketRoot`] is stored.
-    Empty,
-    /// There is no bucket under this prefix any more: it was split or merged.
-    Remove,
-}
-
-impl BucketChange {
-    /// What the tree above keeps of the bucket; `None` when it is removed.
-    #[must_use]
-    pub fn root(&self) -> Option<BucketRoot> {
-        match self {
-            Self::Write(cell) => Some(cell.root()),
-            Self::Empty => Some(BucketRoot::EMPTY),
-            Self::Remove => None,
-        }
-    }
-}
+/// Two sibling pages with no more places than this together become one.
+const MERGE_PLACES: usize = 8;
+/// What a bucket in memory takes beside its bytes.
+const BUCKET: usize = 256;
 
 /// What one batch of changes does to a map. Holding one keeps nothing locked.
 #[derive(Clone, Debug)]
 pub struct MapUpdate {
     base: StateRoot,
     map: StateMap,
-    buckets: Vec<(Prefix, BucketChange)>,
+    made: usize,
+    replaced: usize,
 }
 
 impl MapUpdate {
@@ -60,154 +44,243 @@ impl MapUpdate {
         &self.map
     }
 
-    /// What is to be stored, at most one change for a prefix.
+    /// About how many bytes of memory the new buckets take.
     #[must_use]
-    pub fn buckets(&self) -> &[(Prefix, BucketChange)] {
-        &self.buckets
+    pub const fn made(&self) -> usize {
+        self.made
+    }
+
+    /// About how many bytes of memory those took that were in memory and are replaced.
+    #[must_use]
+    pub const fn replaced(&self) -> usize {
+        self.replaced
     }
 }
 
 /// The work of one update.
 #[derive(Default)]
 pub(super) struct Updater {
-    buckets: Vec<(Prefix, BucketChange)>,
+    /// The places of the page that is being made.
+    places: Vec<Place>,
+    made: usize,
+    replaced: usize,
+}
+
+/// Two subtrees that are to be joined: how many bits their prefix has, a path below it, their roots.
+struct Joint<'p> {
+    depth: u16,
+    path: &'p Path,
+    roots: (StateRoot, StateRoot),
 }
 
 impl Updater {
-    pub(super) fn finish(self, base: StateRoot, map: StateMap) -> MapUpdate {
-        MapUpdate {
-            base,
-            map,
-            buckets: self.buckets,
-        }
+    pub(super) fn update(
+        mut self,
+        map: &StateMap,
+        changes: &Changes,
+    ) -> Result<MapUpdate, ReadFailed> {
+        let changes = LeafChange::sorted(changes);
+        let top = self.tree(&map.top, 0, &changes)?;
+        Ok(MapUpdate {
+            base: map.root(),
+            map: StateMap { top },
+            made: self.made,
+            replaced: self.replaced,
+        })
     }
 
-    /// The tree at `prefix` after `changes`, which are in order and all below it.
-    pub(super) fn tree(
+    /// The tree under a prefix of `depth` bits after `changes`, which are in order and all below it.
+    fn tree(
         &mut self,
         tree: &Tree,
-        prefix: Prefix,
+        depth: u8,
         changes: &[LeafChange<'_>],
     ) -> Result<Tree, ReadFailed> {
-        if changes.is_empty() {
+        let Some(first) = changes.first() else {
             return Ok(tree.clone());
-        }
-        match tree {
-            Tree::Empty => Ok(self.place(prefix, &set(changes))),
-            Tree::Bucket(cell) => self.bucket(cell, prefix, changes),
-            Tree::Inner(inner) => {
-                let depth = depth(&prefix);
-                let mid = changes.partition_point(|change| !change.path.bit(depth));
-                let (to_left, to_right) = changes.split_at(mid);
-                let mark = self.buckets.len();
-                let left = self.tree(&inner.left, prefix.child(false), to_left)?;
-                let right = self.tree(&inner.right, prefix.child(true), to_right)?;
-                self.join(prefix, left, right, mark)
+        };
+        let inner = match tree {
+            Tree::Page(page) => {
+                self.range(page, depth.into(), changes)?;
+                return Ok(pack(&mut self.places, depth));
             }
+            Tree::Inner(inner) => inner,
+        };
+        let (to_left, to_right) = split(changes, depth.into());
+        let below = depth.saturating_add(1);
+        let left = self.tree(&inner.left, below, to_left)?;
+        let right = self.tree(&inner.right, below, to_right)?;
+        let joint = Joint {
+            depth: depth.into(),
+            path: &first.path,
+            roots: (left.root(below.into()), right.root(below.into())),
+        };
+        let (Tree::Page(in_left), Tree::Page(in_right)) = (&left, &right) else {
+            return Ok(joint.inner(left, right));
+        };
+        if in_left.len() + in_right.len() > MERGE_PLACES {
+            return Ok(joint.inner(left, right));
         }
+        self.keep(in_left);
+        self.keep(in_right);
+        self.join(0, in_left.len(), &joint)?;
+        Ok(pack(&mut self.places, depth))
     }
 
+    /// Appends the places that come of `old`, which stand under a prefix of `depth` bits; gives
+    /// their root.
+    fn range(
+        &mut self,
+        old: &[Place],
+        depth: u16,
+        changes: &[LeafChange<'_>],
+    ) -> Result<StateRoot, ReadFailed> {
+        let Some(first) = changes.first() else {
+            self.keep(old);
+            return Ok(root_of(old, depth));
+        };
+        if let [place] = old {
+            return self.bucket(place, depth, changes);
+        }
+        let (left, right, _) = halves(old, depth);
+        let (to_left, to_right) = split(changes, depth);
+        let start = self.places.len();
+        let left = self.range(left, depth + 1, to_left)?;
+        let middle = self.places.len();
+        let right = self.range(right, depth + 1, to_right)?;
+        let joint = Joint {
+            depth,
+            path: &first.path,
+            roots: (left, right),
+        };
+        self.join(start, middle, &joint)
+    }
+
+    fn keep(&mut self, places: &[Place]) {
+        self.places.extend(places.iter().map(Place::settled));
+    }
+
+    /// Appends what becomes of one place.
     fn bucket(
         &mut self,
-        cell: &BucketCell,
-        prefix: Prefix,
+        place: &Place,
+        depth: u16,
         changes: &[LeafChange<'_>],
-    ) -> Result<Tree, ReadFailed> {
-        let bucket = read(cell, &prefix)?;
+    ) -> Result<StateRoot, ReadFailed> {
+        let Some(bucket) = self.take(place, depth, changes.first().map(|change| &change.path))?
+        else {
+            let set: Vec<_> = changes.iter().filter_map(|change| change.leaf).collect();
+            return Ok(self.place(depth, &set));
+        };
         let mut leaves = Vec::with_capacity(bucket.count() + changes.len());
         bucket.merge(changes, &mut leaves);
         if !(1..=Bucket::MAX_LEAVES).contains(&leaves.len()) {
-            return Ok(self.place(prefix, &leaves));
+            return Ok(self.place(depth, &leaves));
         }
-        let known = bucket.untouched(depth(&prefix), changes);
-        let (bucket, root) = Bucket::build(depth(&prefix), &leaves, known);
-        Ok(self.write(prefix, bucket, root))
+        let known = bucket.untouched(depth, changes);
+        let (bucket, root) = Bucket::build(depth, &leaves, known);
+        Ok(self.write(depth, bucket, root))
     }
 
-    /// Joins two changed subtrees, or makes one bucket of two that have become small. What was
-    /// changed below `prefix` so far stands from `mark` on.
+    /// The bucket of a place, which is to be replaced. Its leaves agree with `path` in `depth` bits.
+    fn take(
+        &mut self,
+        place: &Place,
+        depth: u16,
+        path: Option<&Path>,
+    ) -> Result<Option<Arc<Bucket>>, ReadFailed> {
+        let Some(bucket) = place.bucket()? else {
+            return Ok(None);
+        };
+        let (first, last) = (bucket.paths().next(), bucket.paths().next_back());
+        let fits = |found: &Path| path.is_none_or(|path| found.agrees(path, depth));
+        if !first.iter().chain(&last).all(fits) {
+            return Err(BucketFault::Unexpected.into());
+        }
+        let memory = place.memory();
+        self.replaced += memory + if memory > 0 { BUCKET } else { 0 };
+        Ok(Some(bucket))
+    }
+
+    /// Joins the places from `start` and those from `middle`, or makes one bucket of two that have
+    /// become small; gives their root.
     fn join(
         &mut self,
-        prefix: Prefix,
-        left: Tree,
-        right: Tree,
-        mark: usize,
-    ) -> Result<Tree, ReadFailed> {
-        let (Some(in_left), Some(in_right)) = (left.bucket_count(), right.bucket_count()) else {
-            return Ok(Tree::inner(left, right));
-        };
-        if in_left + in_right >= MERGE_BELOW {
-            return Ok(Tree::inner(left, right));
+        start: usize,
+        middle: usize,
+        joint: &Joint<'_>,
+    ) -> Result<StateRoot, ReadFailed> {
+        if let Some([left, right]) = self.places.get(start..)
+            && left.root().count + right.root().count < MERGE_BELOW
+        {
+            let both = [left.clone(), right.clone()];
+            self.places.truncate(start);
+            return self.merge(&both, joint);
         }
-        let (below_left, below_right) = (prefix.child(false), prefix.child(true));
-        self.remove(below_left, mark);
-        self.remove(below_right, mark);
-        let left = left
-            .cell()
-            .map(|cell| read(cell, &below_left))
-            .transpose()?;
-        let right = right
-            .cell()
-            .map(|cell| read(cell, &below_right))
-            .transpose()?;
+        let root = node_root(&joint.roots.0, &joint.roots.1);
+        let last_left = middle.checked_sub(1);
+        if let Some(place) = last_left.and_then(|last| self.places.get_mut(last)) {
+            place.join(joint.depth, root);
+        }
+        Ok(root)
+    }
+
+    /// One place of two, which have few enough leaves.
+    fn merge(&mut self, both: &[Place; 2], joint: &Joint<'_>) -> Result<StateRoot, ReadFailed> {
+        let [left, right] = both;
+        let left = self.take(left, joint.depth, Some(joint.path))?;
+        let right = self.take(right, joint.depth, Some(joint.path))?;
         let mut leaves = Vec::with_capacity(MERGE_BELOW.into());
         for bucket in left.iter().chain(&right) {
             bucket.push(0..bucket.count(), &mut leaves);
         }
-        Ok(self.place(prefix, &leaves))
+        Ok(self.place(joint.depth, &leaves))
     }
 
-    /// Takes back what was written under `prefix` since `mark`: there is no such bucket.
-    fn remove(&mut self, prefix: Prefix, mark: usize) {
-        let since = self.buckets.get_mut(mark..).unwrap_or_default();
-        match since.iter_mut().find(|(found, _)| *found == prefix) {
-            Some((_, change)) => *change = BucketChange::Remove,
-            None => self.buckets.push((prefix, BucketChange::Remove)),
-        }
-    }
-
-    /// Puts `leaves` at `prefix`: no bucket, one, or as many as they need.
-    fn place(&mut self, prefix: Prefix, leaves: &[Leaf<'_>]) -> Tree {
+    /// Appends `leaves` under a prefix of `depth` bits: an empty place, one bucket, or as many as
+    /// they need; gives their root.
+    fn place(&mut self, depth: u16, leaves: &[Leaf<'_>]) -> StateRoot {
         if leaves.is_empty() {
-            self.buckets.push((prefix, BucketChange::Empty));
-            return Tree::Empty;
+            self.places.push(Place::new(depth, BucketRoot::EMPTY, None));
+            return EMPTY_ROOT;
         }
-        let depth = depth(&prefix);
         if leaves.len() <= Bucket::MAX_LEAVES {
             let (bucket, root) = Bucket::build(depth, leaves, Default::default());
-            return self.write(prefix, bucket, root);
+            return self.write(depth, bucket, root);
         }
-        self.buckets.push((prefix, BucketChange::Remove));
         let (left, right) = leaves.split_at(leaves.partition_point(|leaf| !leaf.path.bit(depth)));
-        let left = self.place(prefix.child(false), left);
-        let right = self.place(prefix.child(true), right);
-        Tree::inner(left, right)
+        let left = self.place(depth + 1, left);
+        let middle = self.places.len();
+        let right = self.place(depth + 1, right);
+        let root = node_root(&left, &right);
+        let last_left = middle.checked_sub(1);
+        if let Some(place) = last_left.and_then(|last| self.places.get_mut(last)) {
+            place.join(depth, root);
+        }
+        root
     }
 
-    fn write(&mut self, prefix: Prefix, bucket: Bucket, root: StateRoot) -> Tree {
-        let cell = Arc::new(BucketCell::new(bucket, root));
-        self.buckets
-            .push((prefix, BucketChange::Write(Arc::clone(&cell))));
-        Tree::Bucket(cell)
-    }
-}
-
-/// The leaves that `changes` set.
-fn set<'a>(changes: &[LeafChange<'a>]) -> Vec<Leaf<'a>> {
-    changes.iter().filter_map(|change| change.leaf).collect()
-}
-
-/// The bucket of a cell, if its leaves are those of `prefix`.
-fn read(cell: &BucketCell, prefix: &Prefix) -> Result<Arc<Bucket>, ReadFailed> {
-    let bucket = cell.bucket()?;
-    let (first, last) = (bucket.paths().next(), bucket.paths().next_back());
-    if first.iter().chain(&last).all(|path| prefix.covers(path)) {
-        Ok(bucket)
-    } else {
-        Err(BucketFault::Unexpected.into())
+    fn write(&mut self, depth: u16, bucket: Bucket, root: StateRoot) -> StateRoot {
+        self.made += bucket.size() + BUCKET;
+        // A bucket has at most `Bucket::MAX_LEAVES` leaves, so the number fits.
+        let count = u16::try_from(bucket.count()).unwrap_or(u16::MAX);
+        let body = Body::Fresh(Arc::new(BucketCell::new(bucket)));
+        let place = Place::new(depth, BucketRoot { root, count }, Some(body));
+        self.places.push(place);
+        root
     }
 }
 
-fn depth(prefix: &Prefix) -> u16 {
-    u16::from(prefix.length())
+impl Joint<'_> {
+    fn inner(&self, left: Tree, right: Tree) -> Tree {
+        Tree::inner(node_root(&self.roots.0, &self.roots.1), left, right)
+    }
+}
+
+/// The changes on both sides of the bit that follows `depth` others.
+fn split<'c, 'l>(
+    changes: &'c [LeafChange<'l>],
+    depth: u16,
+) -> (&'c [LeafChange<'l>], &'c [LeafChange<'l>]) {
+    changes.split_at(changes.partition_point(|change| !change.path.bit(depth)))
 }

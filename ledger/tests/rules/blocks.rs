@@ -13,7 +13,7 @@ use medanchor_ledger::execute::{
 use medanchor_ledger::merkle::{Frontier, leaf_hash};
 use medanchor_ledger::rules::Rule;
 use medanchor_ledger::seal::{EntryKind, Seal, value_id};
-use medanchor_ledger::state::{Bucket, BucketCell, BucketRoot, Prefix, StateMap, StoredBucket};
+use medanchor_ledger::state::{Bucket, BucketRoot, BucketSource, Prefix, StateMap, StoredBucket};
 use medanchor_ledger::{
     EventId, Height, LotHandle, PolicyHash, ReadFailed, Round, Size, StateRoot, Time, TreeHash,
     UnitHandle,
@@ -338,8 +338,12 @@ impl View for Odd {
 #[derive(Debug)]
 struct Gone;
 
-impl StoredBucket for Gone {
-    fn read(&self) -> Result<Arc<Bucket>, ReadFailed> {
+impl BucketSource for Gone {
+    fn number(&self) -> u32 {
+        0
+    }
+
+    fn read(&self, _: u32, _: u32) -> Result<Arc<Bucket>, ReadFailed> {
         Err(ReadFailed("the disk is gone".into()))
     }
 }
@@ -371,8 +375,12 @@ fn a_store_that_fails_is_no_verdict() {
         root: world.state.map().root(),
         count: 1,
     };
-    let gone = BucketCell::stored(root, Box::new(Gone));
-    let map = StateMap::load([(Prefix::ROOT, Some(gone))]).unwrap();
+    let gone = StoredBucket {
+        source: Arc::new(Gone),
+        offset: 0,
+        length: 1,
+    };
+    let map = StateMap::load(&[(Prefix::ROOT, root, Some(gone))]).unwrap();
     let odd = Odd { world, head, map };
     assert!(matches!(execute_block(&odd, &checked), Err(Halt::Read(_))));
     let block = decode(&executed);

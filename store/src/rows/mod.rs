@@ -22,7 +22,7 @@ use crate::StoreError;
 use crate::files::{remove, sync_folder};
 use cache::RowCache;
 use medanchor_ledger::ReadFailed;
-use medanchor_ledger::state::{Bucket, Prefix, StoredBucket};
+use medanchor_ledger::state::{Bucket, BucketSource, Prefix, StoredBucket};
 use row::{HEAD, MAX_ROW};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -52,6 +52,15 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) const ENCODED: usize = 12;
+
+    /// Where a bucket was put.
+    pub(crate) fn of(stored: &StoredBucket) -> Self {
+        Self {
+            segment: stored.source.number(),
+            offset: stored.offset,
+            length: stored.length,
+        }
+    }
 
     /// Where the row ends in its segment.
     fn end(&self) -> u64 {
@@ -89,45 +98,32 @@ struct SegmentFile {
     cache: Arc<RowCache>,
 }
 
-/// A bucket in its row.
-#[derive(Clone, Debug)]
-pub(crate) struct StoredRow {
-    segment: Arc<SegmentFile>,
-    offset: u32,
-    length: u32,
-}
-
-impl StoredRow {
-    pub(crate) fn place(&self) -> Place {
-        Place {
-            segment: self.segment.number,
-            offset: self.offset,
-            length: self.length,
-        }
-    }
-
-    /// Keeps the bucket of this row in memory for a while.
-    pub(crate) fn keep(&self, bucket: Arc<Bucket>) {
-        self.segment.cache.put(self.place(), bucket);
-    }
-
-    fn read_row(&self) -> Result<Bucket, StoreError> {
-        let segment = &self.segment;
-        let length = usize::try_from(self.length).unwrap_or(usize::MAX);
+impl SegmentFile {
+    fn read_row(&self, offset: u32, length: u32) -> Result<Bucket, StoreError> {
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
         let mut bytes = vec![0; length.min(MAX_ROW)];
-        let read = segment.file.read_exact_at(&mut bytes, self.offset.into());
-        read.map_err(|error| StoreError::io("read", &segment.path, error))?;
-        row::decode(bytes).ok_or_else(|| damaged(&segment.path, self.offset.into()))
+        let read = self.file.read_exact_at(&mut bytes, offset.into());
+        read.map_err(|error| StoreError::io("read", &self.path, error))?;
+        row::decode(bytes).ok_or_else(|| damaged(&self.path, offset.into()))
     }
 }
 
-impl StoredBucket for StoredRow {
-    fn read(&self) -> Result<Arc<Bucket>, ReadFailed> {
-        if let Some(bucket) = self.segment.cache.get(&self.place()) {
+impl BucketSource for SegmentFile {
+    fn number(&self) -> u32 {
+        self.number
+    }
+
+    fn read(&self, offset: u32, length: u32) -> Result<Arc<Bucket>, ReadFailed> {
+        let place = Place {
+            segment: self.number,
+            offset,
+            length,
+        };
+        if let Some(bucket) = self.cache.get(&place) {
             return Ok(bucket);
         }
-        let bucket = Arc::new(self.read_row()?);
-        self.keep(Arc::clone(&bucket));
+        let bucket = Arc::new(self.read_row(offset, length)?);
+        self.cache.put(place, Arc::clone(&bucket));
         Ok(bucket)
     }
 }
@@ -207,27 +203,36 @@ impl RowLog {
         Ok(log)
     }
 
-    /// The row at a place that [`Self::open`] was given or [`Self::append`] gave.
-    pub(crate) fn row(&self, place: Place) -> Option<StoredRow> {
-        Some(StoredRow {
-            segment: Arc::clone(self.files.get(&place.segment)?),
+    /// The row at a place that [`Self::open`] was given.
+    pub(crate) fn row(&self, place: Place) -> Option<StoredBucket> {
+        Some(StoredBucket {
+            source: Arc::clone(self.files.get(&place.segment)?) as Arc<dyn BucketSource>,
             offset: place.offset,
             length: place.length,
         })
     }
 
-    /// Appends the row of a bucket. It counts once its place is committed; [`Self::sync`] comes
-    /// before that.
+    /// Appends the row of a bucket, and keeps the bucket in memory for a while. It counts once its
+    /// place is committed; [`Self::sync`] comes before that.
     pub(crate) fn append(
         &mut self,
         prefix: &Prefix,
-        bucket: &Bucket,
-    ) -> Result<StoredRow, StoreError> {
-        self.append_with(|bytes| row::encode(prefix, bucket, bytes))
+        bucket: Arc<Bucket>,
+    ) -> Result<StoredBucket, StoreError> {
+        let row = self.append_with(|bytes| row::encode(prefix, &bucket, bytes))?;
+        self.cache.put(Place::of(&row), bucket);
+        Ok(row)
     }
 
-    /// Appends a row that was read.
-    pub(crate) fn append_row(&mut self, row: &[u8]) -> Result<StoredRow, StoreError> {
+    /// Appends a row that was read at `old`, if it is still what was written there.
+    pub(crate) fn append_row(
+        &mut self,
+        old: Place,
+        row: &[u8],
+    ) -> Result<StoredBucket, StoreError> {
+        if !row::is_whole(row) {
+            return Err(damaged(&path(&self.folder, old.segment), old.offset.into()));
+        }
         self.append_with(|bytes| {
             bytes.extend_from_slice(row);
             u32::try_from(row.len()).ok()
@@ -237,7 +242,7 @@ impl RowLog {
     fn append_with(
         &mut self,
         write: impl FnOnce(&mut Vec<u8>) -> Option<u32>,
-    ) -> Result<StoredRow, StoreError> {
+    ) -> Result<StoredBucket, StoreError> {
         let wrong = StoreError::Contradiction {
             what: "rows of the state",
         };
@@ -252,7 +257,7 @@ impl RowLog {
         if current.waiting.len() >= CHUNK {
             current.write()?;
         }
-        let segment = self.segments.entry(row.segment.number).or_default();
+        let segment = self.segments.entry(row.source.number()).or_default();
         segment.length += u64::from(row.length);
         segment.live += u64::from(row.length);
         Ok(row)
@@ -275,18 +280,23 @@ impl RowLog {
         sync_folder(&self.folder)
     }
 
-    /// A segment to copy what counts out of: the one with the least that counts for its length if
-    /// old rows take more room than they may, or for its own sake if there are too many files.
-    pub(crate) fn emptiest(&self) -> Option<u32> {
-        self.sparsest().or_else(|| self.smallest())
+    /// The number of the segment that the next row goes into, or a smaller one.
+    pub(crate) fn writing(&self) -> u32 {
+        self.current.as_ref().map_or(self.next, Current::number)
     }
 
-    fn sparsest(&self) -> Option<u32> {
+    /// A segment before `first` to copy what counts out of: the one with the least that counts for
+    /// its length if old rows take more room than they may, or for its own sake if there are too
+    /// many files.
+    pub(crate) fn emptiest(&self, first: u32) -> Option<u32> {
+        self.sparsest(first).or_else(|| self.smallest(first))
+    }
+
+    fn sparsest(&self, first: u32) -> Option<u32> {
         let total: u64 = self.segments.values().map(|segment| segment.length).sum();
         let live: u64 = self.segments.values().map(|segment| segment.live).sum();
-        let current = self.current.as_ref().map(Current::number);
         let candidate =
-            |(number, segment): &(&u32, &Segment)| Some(**number) != current && segment.length > 0;
+            |(number, segment): &(&u32, &Segment)| **number < first && segment.length > 0;
         let full = self.segments.iter().filter(candidate);
         let emptiest = full.min_by_key(|(_, segment)| segment.live * 1000 / segment.length.max(1));
         emptiest
@@ -295,15 +305,14 @@ impl RowLog {
     }
 
     /// Has less than a third of a full segment that counts, so that copying it leaves fewer files.
-    fn smallest(&self) -> Option<u32> {
-        let current = self.current.as_ref().map(Current::number);
+    fn smallest(&self, first: u32) -> Option<u32> {
         let counting = || self.segments.iter().filter(|(_, segment)| segment.live > 0);
         let live: u64 = counting().map(|(_, segment)| segment.live).sum();
         let files = u64::try_from(counting().count()).unwrap_or(u64::MAX);
         if files <= FEW + FILES_A_SEGMENT * live / self.segment_bytes.max(1) {
             return None;
         }
-        let others = counting().filter(|(number, _)| Some(**number) != current);
+        let others = counting().filter(|(number, _)| **number < first);
         others
             .min_by_key(|(_, segment)| segment.live)
             .map(|(number, _)| *number)
@@ -313,14 +322,14 @@ impl RowLog {
     pub(crate) fn scan(
         &self,
         number: u32,
-        mut each: impl FnMut(Place, Vec<u8>) -> Result<(), StoreError>,
+        mut each: impl FnMut(Place, &[u8]) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let path = path(&self.folder, number);
         let file = File::open(&path).map_err(|error| StoreError::io("read", &path, error))?;
         let mut reader = BufReader::with_capacity(CHUNK, file);
-        let mut offset = 0u32;
+        let (mut offset, mut bytes) = (0u32, Vec::new());
         loop {
-            let mut bytes = vec![0; HEAD];
+            bytes.resize(HEAD, 0);
             if reader.read_exact(&mut bytes).is_err() {
                 return Ok(());
             }
@@ -341,7 +350,7 @@ impl RowLog {
                     offset,
                     length,
                 },
-                bytes,
+                &bytes,
             )?;
             offset = offset.saturating_add(length);
         }
@@ -414,11 +423,11 @@ impl Current {
         self.written + self.waiting.len() as u64
     }
 
-    fn append(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Option<u32>) -> Option<StoredRow> {
+    fn append(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Option<u32>) -> Option<StoredBucket> {
         let offset = u32::try_from(self.length()).ok()?;
         let length = write(&mut self.waiting)?;
-        Some(StoredRow {
-            segment: Arc::clone(&self.segment),
+        Some(StoredBucket {
+            source: Arc::clone(&self.segment) as Arc<dyn BucketSource>,
             offset,
             length,
         })

@@ -46,23 +46,32 @@ pub(crate) fn head(head: &[u8; HEAD]) -> (u32, usize) {
 
 /// The bucket of a row that is exactly `bytes`, if its checksum holds.
 pub(crate) fn decode(bytes: Vec<u8>) -> Option<Bucket> {
-    let (_, rest) = parts(&bytes)?;
+    if !is_whole(&bytes) {
+        return None;
+    }
+    let (_, rest) = parts(bytes.get(HEAD..)?)?;
     let start = bytes.len() - rest.len();
     Bucket::decode(bytes, start).ok()
 }
 
-/// The prefix of a row whose checksum holds.
+/// The prefix of a row, whatever its checksum says.
 pub(crate) fn prefix(bytes: &[u8]) -> Option<Prefix> {
-    Prefix::decode(parts(bytes)?.0).ok()
+    let (_, body) = bytes.split_first_chunk::<HEAD>()?;
+    Prefix::decode(parts(body)?.0).ok()
 }
 
-/// Prefix and bucket of a row whose checksum holds.
-fn parts(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (first, body) = bytes.split_first_chunk::<HEAD>()?;
-    let (crc, length) = head(first);
-    if length != body.len() || crc32fast::hash(body) != crc {
-        return None;
-    }
+/// Whether `bytes` are exactly one row and its checksum holds.
+pub(crate) fn is_whole(bytes: &[u8]) -> bool {
+    bytes
+        .split_first_chunk::<HEAD>()
+        .is_some_and(|(first, body)| {
+            let (crc, length) = head(first);
+            length == body.len() && crc32fast::hash(body) == crc
+        })
+}
+
+/// Prefix and bucket, of what follows the head.
+fn parts(body: &[u8]) -> Option<(&[u8], &[u8])> {
     let (&prefix, rest) = body.split_first()?;
     rest.split_at_checked(prefix.into())
 }

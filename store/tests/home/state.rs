@@ -8,8 +8,9 @@ use redb::{Database, ReadableTable, TableDefinition};
 use std::fs;
 use std::path::Path;
 
-/// Prefix; root (32) and count (2) of the bucket, segment, offset and length of its row.
-const BUCKETS: TableDefinition<&[u8], &[u8; 46]> = TableDefinition::new("buckets");
+/// Lists of: length of the prefix in bits, its bits in whole bytes, number of leaves, and, unless there
+/// are none or the number is 255, root (32), segment, offset and length of the row.
+const PLACES: TableDefinition<u64, &[u8]> = TableDefinition::new("places");
 
 fn saved_home() -> tempfile::TempDir {
     let home = tempfile::tempdir().unwrap();
@@ -19,21 +20,25 @@ fn saved_home() -> tempfile::TempDir {
     home
 }
 
-/// Changes the first bucket with leaves as a bug would: the database's own checks hold.
-fn change_a_bucket(home: &Path, change: impl FnOnce(&mut [u8; 46])) {
+/// Changes the first bucket with leaves that was saved last as a bug would: the database's own checks
+/// hold. Hands over what follows the prefix.
+fn change_a_bucket(home: &Path, change: impl FnOnce(&mut [u8])) {
     let database = Database::open(home.join("data/state.redb")).unwrap();
     let transaction = database.begin_write().unwrap();
     {
-        let mut table = transaction.open_table(BUCKETS).unwrap();
-        let (key, mut value) = table
-            .iter()
-            .unwrap()
-            .map(|entry| entry.unwrap())
-            .map(|(key, value)| (key.value().to_vec(), *value.value()))
-            .find(|(_, value)| value[32..34] != [0, 0])
-            .unwrap();
-        change(&mut value);
-        table.insert(key.as_slice(), &value).unwrap();
+        let mut table = transaction.open_table(PLACES).unwrap();
+        let (number, mut part) = {
+            let (number, part) = table.last().unwrap().unwrap();
+            (number.value(), part.value().to_vec())
+        };
+        let count = |at: usize| at + 1 + usize::from(part[at]).div_ceil(8);
+        let mut at = 0;
+        while matches!(part[count(at)], 0 | 255) {
+            at = count(at) + 1;
+        }
+        let at = count(at);
+        change(&mut part[at..]);
+        table.insert(number, part.as_slice()).unwrap();
     }
     transaction.commit().unwrap();
 }
@@ -41,7 +46,7 @@ fn change_a_bucket(home: &Path, change: impl FnOnce(&mut [u8; 46])) {
 #[test]
 fn a_state_that_the_last_seal_does_not_name_is_refused() {
     let home = saved_home();
-    change_a_bucket(home.path(), |bucket| bucket[0] ^= 1);
+    change_a_bucket(home.path(), |bucket| bucket[1] ^= 1);
     let refused = open(home.path(), lazy()).err().unwrap();
     assert!(matches!(refused, StoreError::OtherState { height: 1, .. }));
     assert!(refused.to_string().contains("--restored"), "{refused}");
@@ -50,7 +55,7 @@ fn a_state_that_the_last_seal_does_not_name_is_refused() {
 #[test]
 fn a_bucket_of_more_leaves_than_there_may_be_is_refused() {
     let home = saved_home();
-    change_a_bucket(home.path(), |bucket| bucket[33] = 21);
+    change_a_bucket(home.path(), |bucket| bucket[0] = 21);
     assert!(matches!(
         open(home.path(), lazy()),
         Err(StoreError::Contradiction { .. })
@@ -58,9 +63,25 @@ fn a_bucket_of_more_leaves_than_there_may_be_is_refused() {
 }
 
 #[test]
+fn a_state_of_an_older_format_is_refused() {
+    let home = saved_home();
+    let database = Database::open(home.path().join("data/state.redb")).unwrap();
+    let transaction = database.begin_write().unwrap();
+    let meta: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
+    let older = b"medanchor/state/v2".as_slice();
+    let mut table = transaction.open_table(meta).unwrap();
+    assert!(table.insert("format", older).unwrap().is_some());
+    drop(table);
+    transaction.commit().unwrap();
+    drop(database);
+    let refused = open(home.path(), lazy()).err().unwrap();
+    assert!(refused.to_string().contains("--restored"), "{refused}");
+}
+
+#[test]
 fn a_bucket_whose_segment_is_not_there_is_refused() {
     let home = saved_home();
-    change_a_bucket(home.path(), |bucket| bucket[37] = 77);
+    change_a_bucket(home.path(), |bucket| bucket[36] = 77);
     assert!(matches!(
         open(home.path(), lazy()),
         Err(StoreError::Missing { .. })
