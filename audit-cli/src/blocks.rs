@@ -1,12 +1,14 @@
 //! Cuts the log into blocks and gathers blocks into windows for the workers.
 //!
 //! What always holds: a window is whole blocks in order, and small: besides its last block at most
-//! [`WINDOW_EVENTS`] events.
+//! [`WINDOW_EVENTS`] entries, none of them longer than an event or a seal can be, and no block holds
+//! more than a block can.
 
 use crate::entries::Entries;
 use crate::fault::{Failure, Fault};
-use medanchor_ledger::block::MAX_BLOCK_EVENTS;
-use medanchor_ledger::seal::EntryKind;
+use medanchor_ledger::block::{MAX_BLOCK_BYTES, MAX_BLOCK_EVENTS};
+use medanchor_ledger::event::MAX_EVENT_BYTES;
+use medanchor_ledger::seal::{EntryKind, MAX_SEAL_BYTES};
 use medanchor_ledger::{Height, Index};
 
 /// Events from which on a window is closed.
@@ -26,6 +28,8 @@ pub(crate) struct Blocks<'s> {
     height: Height,
     first: u64,
     events: Vec<Box<[u8]>>,
+    /// Bytes of these events.
+    bytes: usize,
     window: Vec<RawBlock>,
     held: usize,
     ended: bool,
@@ -40,6 +44,7 @@ impl<'s> Blocks<'s> {
             height: Height(0),
             first: 0,
             events: Vec::new(),
+            bytes: 0,
             window: Vec::new(),
             held: 0,
             ended: false,
@@ -72,15 +77,12 @@ impl<'s> Blocks<'s> {
 
     fn take(&mut self, entry: Box<[u8]>) -> Result<(), Failure> {
         if EntryKind::of(&entry) == EntryKind::Event {
-            self.events.push(entry);
-            let (height, first) = (self.height, Index(self.first));
-            let fits = self.events.len() <= MAX_BLOCK_EVENTS;
-            return if fits {
-                Ok(())
-            } else {
-                Err(Fault::Oversize { height, first }.into())
-            };
+            return self.take_event(entry);
         }
+        if entry.len() > MAX_SEAL_BYTES {
+            return Err(self.oversize());
+        }
+        self.bytes = 0;
         let events = std::mem::take(&mut self.events);
         let count = events.len() as u64;
         self.held += events.len() + 1;
@@ -94,6 +96,23 @@ impl<'s> Blocks<'s> {
         self.height = self.height.next();
         self.first += count + 1;
         Ok(())
+    }
+
+    fn take_event(&mut self, entry: Box<[u8]>) -> Result<(), Failure> {
+        self.bytes += entry.len();
+        let fits = entry.len() <= MAX_EVENT_BYTES
+            && self.bytes <= MAX_BLOCK_BYTES
+            && self.events.len() < MAX_BLOCK_EVENTS;
+        if !fits {
+            return Err(self.oversize());
+        }
+        self.events.push(entry);
+        Ok(())
+    }
+
+    fn oversize(&self) -> Failure {
+        let (height, first) = (self.height, Index(self.first));
+        Fault::Oversize { height, first }.into()
     }
 
     fn end(&mut self) -> Result<(), Failure> {

@@ -1,8 +1,9 @@
 //! Checks every cosignature that the log's node kept.
 //!
 //! What always holds: each record's signatures hold under the keys of a validator, for a size at
-//! which a block ends and for the root that the entries have there. Two records of one validator
-//! for one size with different roots would be proof of a fork; one of them fails here.
+//! which a block ends and for the root that the entries have there; sizes never go back, so no record
+//! is counted twice. Two records of one validator for one size with different roots would be proof of
+//! a fork; one of them fails here.
 
 use crate::entries::{FULL, fetch, take_entry};
 use crate::fault::{Failure, Fault};
@@ -60,6 +61,8 @@ pub(crate) struct Judging<'s> {
     ends: BlockEnds<'s>,
     /// The size that is open, and the time of its block.
     gathering: Option<(Gathering, Time)>,
+    /// The size of the record before.
+    newest: Size,
     pub(crate) counts: Cosigned,
 }
 
@@ -80,6 +83,7 @@ impl<'s> Judging<'s> {
                 last: None,
             },
             gathering: None,
+            newest: Size(0),
             counts: Cosigned::default(),
         }
     }
@@ -93,6 +97,10 @@ impl<'s> Judging<'s> {
     ) -> Result<Option<(Cosignature, Time)>, Failure> {
         let at = |cause| Fault::Cosignature { position, cause };
         let record = Cosignature::decode(bytes).map_err(at)?;
+        if record.size < self.newest {
+            return Err(out_of_order(position).into());
+        }
+        self.newest = record.size;
         if record.size > self.checkpoint.size {
             // Its root is not known here, but whoever signed it must be a validator.
             self.gathering_of(record.size, record.root)
@@ -131,6 +139,15 @@ impl<'s> Judging<'s> {
             ..self.checkpoint.clone()
         };
         Gathering::new(head, self.genesis.validators().clone())
+    }
+}
+
+/// What is wrong with a record at `position` that stands behind one of a larger size.
+fn out_of_order(position: u64) -> Fault {
+    Fault::Records {
+        path: "cosignatures",
+        position,
+        what: "a record of a smaller size than the one before; nodes keep them in order".to_owned(),
     }
 }
 

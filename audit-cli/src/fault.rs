@@ -257,8 +257,8 @@ pub(crate) enum Fault {
         /// What is wrong.
         cause: DecodeError,
     },
-    /// A block has more events than the rules allow.
-    #[error("height {height}: more events than a block may have, from entry {first} on")]
+    /// A block has more or longer entries than the rules allow.
+    #[error("height {height}: more or longer entries than a block may have, from entry {first} on")]
     Oversize {
         /// The height.
         height: Height,

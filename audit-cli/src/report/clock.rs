@@ -152,10 +152,25 @@ pub(crate) struct Period {
 impl Period {
     /// Whether a time is on one of the days.
     pub(crate) fn contains(&self, time: Time) -> bool {
-        let local = self.clock.local_millis(time);
-        let starts = |day: Day| day.0.midnight().assume_utc().unix_timestamp() * 1000;
-        self.from.is_none_or(|from| local >= starts(from))
-            && self.to.is_none_or(|to| local < starts(to) + DAY)
+        self.clip(time) == time && self.end() != Some(time)
+    }
+
+    /// The time of the period that is nearest to a time, its end included.
+    pub(crate) fn clip(&self, time: Time) -> Time {
+        let time = self
+            .from
+            .map_or(time, |from| time.max(self.starts(from, 0)));
+        self.end().map_or(time, |end| time.min(end))
+    }
+
+    fn end(&self) -> Option<Time> {
+        self.to.map(|to| self.starts(to, DAY))
+    }
+
+    /// When a day begins on this clock, and so many milliseconds later.
+    fn starts(&self, day: Day, later: i64) -> Time {
+        let local = day.0.midnight().assume_utc().unix_timestamp() * 1000 + later;
+        Time(u64::try_from(local - self.clock.minutes * MINUTE).unwrap_or(0))
     }
 }
 
@@ -215,5 +230,7 @@ mod tests {
         let inside = [midnight, midnight + 86_399_999].map(|at| period.contains(Time(at)));
         let outside = [midnight - 1, midnight + 86_400_000].map(|at| period.contains(Time(at)));
         assert_eq!((inside, outside), ([true; 2], [false; 2]));
+        let clipped = [0, midnight + 5, u64::MAX].map(|at| period.clip(Time(at)).0 - midnight);
+        assert_eq!(clipped, [0, 5, 86_400_000]);
     }
 }

@@ -12,7 +12,7 @@ use medanchor_ledger::event::Event;
 use medanchor_ledger::execute::Executed;
 use medanchor_ledger::genesis::Genesis;
 use medanchor_ledger::rules::{Decision, Role};
-use medanchor_ledger::{ParticipantName, Size, Time};
+use medanchor_ledger::{Height, ParticipantName, Size, Time};
 use std::collections::{BTreeMap, HashMap};
 
 /// What one institution did.
@@ -23,9 +23,9 @@ pub(crate) struct Institution {
     pub(crate) by_kind: BTreeMap<&'static str, u64>,
     pub(crate) permitted: u64,
     pub(crate) denied: u64,
-    pub(crate) first: Option<Time>,
     pub(crate) last: Option<Time>,
-    /// The longest time between two of its blocks with events, in milliseconds.
+    /// The longest time without an event of its own, from the first block of the period to the last, in
+    /// milliseconds.
     pub(crate) silence: u64,
 }
 
@@ -40,7 +40,7 @@ impl Institution {
 pub(crate) struct Validator {
     /// Blocks that it built.
     pub(crate) built: u64,
-    /// Sizes of the log that it cosigned.
+    /// Sizes of the log whose quorum, as the node kept it, it stands in.
     pub(crate) cosigned: u64,
 }
 
@@ -98,6 +98,8 @@ pub(crate) struct Gathered {
     pub(crate) timeline: Timeline<Cell>,
     pub(crate) reasons: BTreeMap<&'static str, u64>,
     pub(crate) blocks: Blocks,
+    /// The time of the block before, in the period or not; none before height 1.
+    before: Option<Time>,
     pub(crate) intervals: Spread,
     pub(crate) gaps: Gaps,
     /// From a block's time to the quorum's cosignature over it.
@@ -129,6 +131,7 @@ impl Gathered {
             timeline: Timeline::new(period.clock),
             reasons: BTreeMap::new(),
             blocks: Blocks::default(),
+            before: None,
             intervals: Spread::new(50, 1_200),
             gaps: Gaps::default(),
             latency: Spread::new(1_000, 600),
@@ -137,20 +140,18 @@ impl Gathered {
         }
     }
 
-    /// Counts a block that holds. Height 0 has no events and no proposer.
+    /// Counts a block that holds. Height 0 is genesis: nobody built it, and the network began to run
+    /// later.
     pub(crate) fn block(&mut self, block: &Executed) {
         let (seal, time) = (&block.seal, block.seal.time);
-        if !self.period.contains(time) {
+        if seal.proposer.is_none() {
             return;
         }
-        if let Some(since) = self.blocks.last {
-            let millis = time.0.saturating_sub(since.0);
-            self.intervals.add(millis);
-            self.gaps.add(Gap {
-                millis,
-                since,
-                height: seal.height,
-            });
+        if let Some(before) = self.before.replace(time) {
+            self.interval(before, time, seal.height);
+        }
+        if !self.period.contains(time) {
+            return;
         }
         self.blocks.first.get_or_insert(time);
         self.blocks.last = Some(time);
@@ -165,18 +166,33 @@ impl Gathered {
         }
     }
 
+    /// Counts what of the time between two blocks is in the period.
+    fn interval(&mut self, before: Time, time: Time, height: Height) {
+        let (since, until) = (self.period.clip(before), self.period.clip(time));
+        let millis = until.0.saturating_sub(since.0);
+        if millis == 0 {
+            return;
+        }
+        self.intervals.add(millis);
+        self.gaps.add(Gap {
+            millis,
+            since,
+            height,
+        });
+    }
+
     fn event(&mut self, event: &Event, outcome: Outcome, time: Time) {
         let place = self.place(event.issuer());
         let kind = event.kind().name();
         let cell = self.timeline.at(time);
         *cell.by_domain.entry(domain(kind)).or_default() += 1;
         cell.add_institution(place, 1);
+        let first = self.blocks.first.unwrap_or(time);
         let Some(institution) = self.institutions.get_mut(place) else {
             return;
         };
         *institution.by_kind.entry(kind).or_default() += 1;
-        institution.first.get_or_insert(time);
-        let since = institution.last.replace(time).unwrap_or(time);
+        let since = institution.last.replace(time).unwrap_or(first);
         institution.silence = institution.silence.max(time.0.saturating_sub(since.0));
         match outcome {
             Outcome::Applied => {}
@@ -231,7 +247,19 @@ impl Gathered {
     }
 
     /// Counts what is still open. To be called once, at the end.
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn finish(&mut self) {
+        self.settle();
+        let (Some(first), Some(last)) = (self.blocks.first, self.blocks.last) else {
+            return;
+        };
+        for institution in &mut self.institutions {
+            let since = institution.last.unwrap_or(first);
+            let silence = last.0.saturating_sub(since.0);
+            institution.silence = institution.silence.max(silence);
+        }
+    }
+
+    fn settle(&mut self) {
         let Some((_, time, mut made)) = self.open.take() else {
             return;
         };

@@ -107,7 +107,7 @@ fn gather(args: &ReportArgs, log: &Log, period: Period) -> Result<Gathered, Fail
             gathered.cosignature(&record.validator, record.size, time, record.seconds);
         }
     })?;
-    gathered.settle();
+    gathered.finish();
     progress.finish();
     Ok(gathered)
 }

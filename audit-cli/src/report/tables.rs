@@ -218,10 +218,7 @@ fn silences(gathered: &Gathered, words: &Words) -> Table {
             name(institution),
             Field::Number(institution.events()),
             last.unwrap_or(Field::Labelled("", words.never)),
-            match institution.last {
-                Some(_) => Field::Duration(institution.silence),
-                None => Field::Nothing,
-            },
+            Field::Duration(institution.silence),
         ]
     };
     Table {
@@ -249,7 +246,7 @@ fn validators(gathered: &Gathered, words: &Words) -> Table {
         columns: titled(&[
             ("validator", words.validators),
             ("blocks_built", words.built),
-            ("sizes_cosigned", words.sizes_cosigned),
+            ("in_quorums_kept", words.in_quorums_kept),
         ]),
         rows: rows.collect(),
     }

@@ -35,8 +35,8 @@ words! {
     tag: "en", "zh-CN";
     title: "Ledger report", "账本审计报告";
     rests: "What this report rests on", "本报告的依据";
-    verified: "The program that wrote this report recomputed every entry, hash, signature, certificate, rule outcome and block seal up to the checkpoint below. No figure is the word of a node.",
-        "本报告由审计程序生成：检查点以内的每一条目、哈希、签名、共识证书、规则结果与区块封印均已重新计算。报告中的数字不依赖任何节点的陈述。";
+    verified: "The program that wrote this report recomputed every entry, hash, signature, certificate, rule outcome and block seal up to the checkpoint below. Cosignatures, and what is measured by them, are those that the node kept: each was checked, but a node can leave some out. No other figure is the word of a node.",
+        "本报告由审计程序生成：检查点以内的每一条目、哈希、签名、共识证书、规则结果与区块封印均已重新计算。共同签署及据其统计的数字，以节点所保存者为限：每一签署均经核验，但节点可能有所遗漏；其余数字不依赖任何节点的陈述。";
     network: "Network", "网络";
     genesis: "Genesis hash", "创世文件哈希";
     checkpoint: "Checkpoint", "检查点";
@@ -77,7 +77,7 @@ words! {
     reason: "Reason", "原因";
     by_requester: "Requests by institution", "各机构的请求";
     share: "Denied, %", "拒绝率 %";
-    break_glass_none: "The rules of this ledger's version know no break-glass: no record was read without a consent that the rules found to stand.",
+    break_glass_none: "The rules of this ledger's version know no break-glass: every access that was permitted had a consent that the rules found to stand.",
         "本账本所用规则版本不含紧急访问：凡获许可的访问，均有经规则核实有效的同意。";
     latency: "From block to quorum", "从出块到法定数签署";
     latency_note: "Time from a block's own time to the cosignature that completed its quorum, in whole seconds, as the signers' clocks say. The ledger does not say when an application posted an event.",
@@ -105,10 +105,10 @@ words! {
     last_event: "Last event", "最后事件";
     never: "never", "从未";
     validators: "Validators", "验证者";
-    validators_note: "A block first built in a later round says that the proposer before was not in time.",
-        "在后续轮次中首次构建的区块，表明此前的提议者未能按时出块。";
+    validators_note: "A block first built in a later round says that the proposer before was not in time. A node keeps the cosignatures that completed a quorum first: whoever is a little slower stands in few of them and may be well.",
+        "在后续轮次中首次构建的区块，表明此前的提议者未能按时出块。节点保存最先凑足法定数的签署：稍慢的验证者出现较少，未必异常。";
     built: "Blocks built", "构建区块";
-    sizes_cosigned: "Sizes cosigned", "签署的检查点数";
+    in_quorums_kept: "In quorums kept", "所在法定数组次数";
     later_rounds: "Blocks built in a later round", "后续轮次构建的区块";
     empty_blocks: "Blocks without events", "无事件区块";
     limits: "What this report does not show", "本报告不说明的事项";
