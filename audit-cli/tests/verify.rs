@@ -482,6 +482,53 @@ fn a_validator_that_signed_two_roots_is_found_among_the_cosignatures() {
 }
 
 #[test]
+fn cosignatures_that_go_back_to_a_smaller_size_are_not_counted_again() {
+    let built = Built::busy(6);
+    let folder = published(&built);
+    let heads = built.checkpoints();
+    let again = [&heads[2], &heads[3], &heads[2], &heads[3]];
+    let records = again.map(|head| support::cosign(head, 1).encode());
+    write(folder.path(), "cosignatures", &framed(records.into_iter()));
+    let (code, report) = verify(folder.path());
+    assert_eq!(
+        (code, &report["fault"]["file"]),
+        (1, &"cosignatures".into())
+    );
+    assert!(
+        what(&report["fault"]).contains("smaller size"),
+        "{report:#}"
+    );
+}
+
+#[test]
+fn entries_that_no_block_can_hold_are_refused_before_they_are_gathered() {
+    use medanchor_ledger::{block::MAX_BLOCK_BYTES, event::MAX_EVENT_BYTES, seal::MAX_SEAL_BYTES};
+    // What begins with this byte passes for an event, until it is decoded.
+    let event = |length: usize| [vec![0xd2], vec![0; length - 1]].concat();
+    let many = MAX_BLOCK_BYTES / MAX_EVENT_BYTES + 1;
+    let seal = [vec![0xad], vec![0; MAX_SEAL_BYTES]].concat();
+    for entries in [
+        vec![event(MAX_EVENT_BYTES + 1)],
+        vec![event(MAX_EVENT_BYTES); many],
+        vec![seal],
+    ] {
+        let mut built = Built::busy(6);
+        built.blocks[3].splice(0..0, entries);
+        let folder = published(&built);
+        let (code, report) = verify(folder.path());
+        assert_eq!(
+            (code, &report["fault"]["height"]),
+            (1, &3.into()),
+            "{report:#}"
+        );
+        assert!(
+            what(&report["fault"]).contains("than a block may have"),
+            "{report:#}"
+        );
+    }
+}
+
+#[test]
 fn a_file_of_anything_else_is_refused_and_nothing_panics() {
     let built = Built::busy(33);
     let folder = published(&built);
