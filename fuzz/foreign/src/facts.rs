@@ -1,10 +1,11 @@
 //! What is true of the frozen files: the networks that signed them, and what they signed.
 
 use crate::seeds::{Seeds, root};
+use medanchor_ledger::cosignature::Cosignature;
 use medanchor_ledger::policy::{Policy, PolicyRange};
 use medanchor_ledger::signature::SigningKey;
 use medanchor_ledger::validator::{Validator, ValidatorSet};
-use medanchor_ledger::{Commitment, NetworkId, Size};
+use medanchor_ledger::{Commitment, NetworkId, ParticipantName, Size, TreeHash};
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
@@ -21,7 +22,8 @@ pub static POLICY: LazyLock<PolicyRange> = LazyLock::new(|| {
 pub static VALIDATORS: LazyLock<ValidatorSet> = LazyLock::new(|| {
     let names = ["clinic", "depot", "hospital", "maker"];
     let validators = (0..).zip(names).map(|(number, name)| {
-        let [consensus, log, cosigner, cose] = [0, 1, 2, 3].map(|purpose| key(number, purpose));
+        let [consensus, log, cosigner, cose] =
+            [0, 1, 2, 3].map(|purpose| key(number, purpose).public_key());
         let name = name.parse().expect("a name");
         Validator {
             name,
@@ -34,10 +36,11 @@ pub static VALIDATORS: LazyLock<ValidatorSet> = LazyLock::new(|| {
     ValidatorSet::new(validators.collect()).expect("four validators")
 });
 
-fn key(number: u8, purpose: u8) -> medanchor_ledger::signature::PublicKey {
+/// The key of one purpose of a validator: 0 consensus, 1 log, 2 cosigner, 3 COSE.
+pub fn key(number: u8, purpose: u8) -> SigningKey {
     let mut seed = [0xA5; 32];
     seed[..3].copy_from_slice(&[1, number, purpose]);
-    SigningKey::from_seed(&seed).public_key()
+    SigningKey::from_seed(&seed)
 }
 
 /// The texts of all checkpoints that a quorum of them ever signed.
@@ -73,10 +76,25 @@ pub static CERTIFICATES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     good.read().expect("vectors")
 });
 
+/// What each validator signed in the frozen cosignatures.
+pub static COSIGNED: LazyLock<BTreeSet<(Size, TreeHash, ParticipantName)>> = LazyLock::new(|| {
+    let files = [
+        Seeds::of("vectors/checkpoint", "good-cosignature", ".cbor"),
+        Seeds::of("vectors/cose", "good-cosignature", ".cbor"),
+    ];
+    let files = files
+        .iter()
+        .flat_map(|seeds| seeds.read().expect("vectors"));
+    let signed = |bytes: Vec<u8>| {
+        let record = Cosignature::decode(&bytes).expect("a frozen cosignature");
+        (record.size, record.root, record.validator)
+    };
+    files.map(signed).collect()
+});
+
 /// The commitment of `vectors/disclosure`.
 pub static COMMITMENT: LazyLock<Commitment> = LazyLock::new(|| {
-    let digits = String::from_utf8(file("disclosure/commitment.hex")).expect("digits");
-    let bytes = hex::decode(digits.trim()).expect("digits");
+    let bytes = hex_file("disclosure/commitment.hex");
     Commitment::try_from(&bytes[..]).expect("a frozen commitment")
 });
 
@@ -92,9 +110,17 @@ pub static PAYLOADS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     ]
 });
 
-fn file(name: &str) -> Vec<u8> {
+/// A file of `vectors`.
+pub fn file(name: &str) -> Vec<u8> {
     let path = root().join("vectors").join(name);
     std::fs::read(path).unwrap_or_else(|error| panic!("vectors/{name}: {error}"))
+}
+
+/// The same, of one whose hexadecimal digits are wrapped.
+pub fn hex_file(name: &str) -> Vec<u8> {
+    let text = String::from_utf8(file(name)).expect("digits");
+    let digits: String = text.split_whitespace().collect();
+    hex::decode(digits).expect("digits")
 }
 
 /// Reads all of it now, so that no target is charged for it.
@@ -108,6 +134,10 @@ pub fn prepare() {
         LazyLock::force(&COMMITMENT);
         LazyLock::force(&DOCUMENT);
         LazyLock::force(&PAYLOADS);
+        LazyLock::force(&COSIGNED);
+        crate::cose::prepare();
+        crate::growth::prepare();
+        crate::inspection::prepare();
         crate::merkle::prepare();
         crate::state::prepare();
     });

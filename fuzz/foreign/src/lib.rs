@@ -6,8 +6,11 @@
 //! proved but what the vectors say is true, and no more memory is taken than a bound that follows
 //! from the length of the bytes.
 
+mod cose;
 mod documents;
 mod facts;
+mod growth;
+mod inspection;
 mod ledger;
 mod merkle;
 #[cfg(feature = "node")]
@@ -21,6 +24,8 @@ mod vault;
 
 pub use seeds::Seeds;
 
+use std::panic::{catch_unwind, resume_unwind};
+
 /// A reader or verifier of foreign bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
@@ -30,12 +35,12 @@ pub struct Target {
     pub seeds: &'static [Seeds],
     /// The most bytes that may be held at once for one byte of input.
     pub held_per_byte: u64,
-    /// The property.
-    property: fn(&[u8]),
+    /// The property; says whether the reader or verifier took the bytes.
+    property: fn(&[u8]) -> bool,
 }
 
 impl Target {
-    const fn new(name: &'static str, seeds: &'static [Seeds], property: fn(&[u8])) -> Self {
+    const fn new(name: &'static str, seeds: &'static [Seeds], property: fn(&[u8]) -> bool) -> Self {
         let held_per_byte = 16;
         Self {
             name,
@@ -52,13 +57,17 @@ impl Target {
         }
     }
 
-    /// Holds the bytes against the property.
+    /// Holds the bytes against the property; says whether the reader or verifier took them.
     ///
     /// # Panics
     /// If the property is broken.
-    pub fn run(&self, bytes: &[u8]) {
+    pub fn run(&self, bytes: &[u8]) -> bool {
         facts::prepare();
-        let taken = allocation_counter::measure(|| (self.property)(bytes));
+        // A panic must not leave the counter in the middle of a measurement: it would abort later.
+        let mut outcome = Ok(false);
+        let taken =
+            allocation_counter::measure(|| outcome = catch_unwind(|| (self.property)(bytes)));
+        let accepted = outcome.unwrap_or_else(|panic| resume_unwind(panic));
         let bound = HELD_ALWAYS + self.held_per_byte * bytes.len() as u64;
         assert!(
             taken.bytes_max <= bound,
@@ -67,6 +76,7 @@ impl Target {
             taken.bytes_max,
             bytes.len()
         );
+        accepted
     }
 }
 
@@ -78,8 +88,11 @@ pub const TARGETS: &[&[Target]] = &[
     ledger::TARGETS,
     merkle::TARGETS,
     proofs::TARGETS,
+    cose::TARGETS,
+    growth::TARGETS,
     state::TARGETS,
     documents::TARGETS,
+    inspection::TARGETS,
     vault::TARGETS,
     sdk::TARGETS,
     store::TARGETS,

@@ -12,19 +12,36 @@ use medanchor_ledger::{Index, Size, TreeHash};
 use sha2_of_ct_merkle::Sha256;
 use std::sync::LazyLock;
 
-const TILES: Seeds = Seeds::of("vectors/tiles", "", ".bin");
+const TILES: Seeds = Seeds::of("vectors/tiles", "good-tile-0", ".bin").holding(with_width);
+const OTHER_TILES: Seeds = Seeds::of("vectors/tiles", "good-tile-1", ".bin").holding(with_width);
+const NO_TILES: Seeds = Seeds::of("vectors/tiles", "rejected-tile", ".bin").holding(with_width);
+const BUNDLES: Seeds = Seeds::of("vectors/tiles", "good-tile-ent", ".bin").holding(with_width);
+const NO_BUNDLES: Seeds = Seeds::of("vectors/tiles", "rejected-bundle", ".bin").holding(with_width);
+const FRONTIERS: Seeds = Seeds::of("vectors/tiles", "", ".bin");
+/// Four bytes choose a size and a place, and no change.
+const PLACES: Seeds = Seeds::of("vectors/tiles", "good-tile", ".bin").holding(|_, bytes| {
+    let places = bytes.chunks_exact(4).take(8);
+    places.map(<[u8]>::to_vec).chain([bytes.clone()]).collect()
+});
+
+/// The width of a tile or bundle, less one, before its bytes; those that are refused were made of 44
+/// hashes or entries.
+fn with_width(name: &str, bytes: Vec<u8>) -> Vec<Vec<u8>> {
+    let width = if name.contains(".p-1.") { 1 } else { 44 };
+    vec![[&[width - 1], &bytes[..]].concat()]
+}
 
 pub(crate) const TARGETS: &[Target] = &[
-    Target::new("tile", &[TILES], tile),
+    Target::new("tile", &[TILES, OTHER_TILES, NO_TILES], tile),
     Target::new(
         "tile-path",
         &[Seeds::of("vectors/tiles", "good-paths-of", ".txt")],
         path,
     ),
-    Target::new("bundle", &[TILES], bundle),
-    Target::new("frontier", &[TILES], frontier),
-    Target::new("inclusion", &[TILES], inclusion),
-    Target::new("consistency", &[TILES], consistency),
+    Target::new("bundle", &[BUNDLES, NO_BUNDLES], bundle),
+    Target::new("frontier", &[FRONTIERS], frontier),
+    Target::new("inclusion", &[PLACES], inclusion),
+    Target::new("consistency", &[PLACES], consistency),
 ];
 
 const LARGEST: u64 = 300;
@@ -41,41 +58,45 @@ pub(crate) fn prepare() {
     LazyLock::force(&LOG);
 }
 
-/// The first byte is the width of the tile.
-fn tile(bytes: &[u8]) {
+/// The first byte is the width of the tile, less one.
+fn tile(bytes: &[u8]) -> bool {
     let Some((width, bytes)) = bytes.split_first() else {
-        return;
+        return false;
     };
     let size = Size(u64::from(*width) + 1);
     let Some(id) = TileId::at(0, 0, size) else {
-        return;
+        return false;
     };
     let Ok(tile) = Tile::decode(id, bytes) else {
-        return;
+        return false;
     };
     assert_eq!(tile.hashes().len() as u64, size.0);
     assert!(bytes.starts_with(&tile.encode()), "a tile of other hashes");
+    true
 }
 
-fn path(bytes: &[u8]) {
-    bytes.split(|byte| *byte == b'\n').for_each(|line| {
+fn path(bytes: &[u8]) -> bool {
+    let is_path = |line: &[u8]| {
         let tile = reprinted::<TileId>(line);
         let bundle = reprinted::<BundleId>(line);
         assert!(tile.is_none() || bundle.is_none(), "one path, two files");
-    });
+        tile.is_some() || bundle.is_some()
+    };
+    let lines = bytes.split(|byte| *byte == b'\n');
+    lines.filter(|line| is_path(line)).count() > 0
 }
 
-/// The first byte is the number of entries.
-fn bundle(bytes: &[u8]) {
+/// The first byte is the number of entries, less one.
+fn bundle(bytes: &[u8]) -> bool {
     let Some((width, bytes)) = bytes.split_first() else {
-        return;
+        return false;
     };
     let size = Size(u64::from(*width) + 1);
     let Some(id) = BundleId::at(0, size) else {
-        return;
+        return false;
     };
     let Ok(entries) = read_entries(id, bytes) else {
-        return;
+        return false;
     };
     let mut written = Vec::new();
     for entry in &entries {
@@ -83,10 +104,11 @@ fn bundle(bytes: &[u8]) {
         append_entry(&mut written, entry).expect("an entry that was read");
     }
     assert!(bytes.starts_with(&written) && entries.len() as u64 == size.0);
+    true
 }
 
-fn frontier(bytes: &[u8]) {
-    rewritten(bytes, Frontier::decode(bytes).ok(), Frontier::encode);
+fn frontier(bytes: &[u8]) -> bool {
+    rewritten(bytes, Frontier::decode(bytes).ok(), Frontier::encode).is_some()
 }
 
 /// A right proof with some changes, then whatever is left of the input as hashes.
@@ -119,7 +141,7 @@ fn their_root(root: &TreeHash, size: u64) -> RootHash<Sha256> {
     RootHash::new((*root.as_bytes()).into(), size)
 }
 
-fn inclusion(bytes: &[u8]) {
+fn inclusion(bytes: &[u8]) -> bool {
     let mut choices = Choices(bytes);
     let size = 1 + choices.below(LARGEST);
     let index = choices.below(size);
@@ -142,9 +164,10 @@ fn inclusion(bytes: &[u8]) {
             .is_ok()
     });
     assert_eq!(ours, theirs, "ct-merkle judges otherwise");
+    ours
 }
 
-fn consistency(bytes: &[u8]) {
+fn consistency(bytes: &[u8]) -> bool {
     let mut choices = Choices(bytes);
     let new = 1 + choices.below(LARGEST);
     let old = 1 + choices.below(new);
@@ -165,4 +188,5 @@ fn consistency(bytes: &[u8]) {
             .is_ok()
     });
     assert_eq!(ours, theirs, "ct-merkle judges otherwise");
+    ours
 }

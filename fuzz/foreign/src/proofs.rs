@@ -1,6 +1,6 @@
 //! Verifiers of what validators signed: nothing is proved but what they really signed.
 
-use crate::facts::{CERTIFICATES, NETWORK, POLICY, SIGNED, VALIDATORS};
+use crate::facts::{CERTIFICATES, COSIGNED, NETWORK, POLICY, SIGNED, VALIDATORS};
 use crate::{Seeds, Target};
 use medanchor_ledger::TreeHash;
 use medanchor_ledger::certificate::Certificate;
@@ -31,71 +31,79 @@ pub(crate) const TARGETS: &[Target] = &[
     .holding(64),
     Target::new(
         "cosignature",
-        &[Seeds::of("vectors/checkpoint", "", ".cbor")],
+        &[
+            Seeds::of("vectors/checkpoint", "", ".cbor"),
+            Seeds::of("vectors/cose", "good-cosignature", ".cbor"),
+        ],
         cosignature,
     )
     .holding(64),
 ];
 
 /// The log of the frozen receipts has "entry N" at index N, and nothing else.
-fn receipt(bytes: &[u8]) {
+fn receipt(bytes: &[u8]) -> bool {
     let Ok(receipt) = Receipt::parse(bytes) else {
-        return;
+        return false;
     };
+    let mut proved = false;
     for index in [0, 1, 2, 3, 999] {
         let entry = format!("entry {index}").into_bytes();
         if let Ok(verified) = receipt.verify(&entry, &POLICY) {
             assert_eq!(verified.index().0, index, "an entry in another's place");
             assert!(SIGNED.contains(receipt.checkpoint.text()), "never signed");
+            proved = true;
         }
         // None of these entries is an event, and the SDK's receipts are of events.
         assert!(verify_receipt_in(&POLICY, &entry, bytes).is_err());
     }
+    proved
 }
 
-fn checkpoint(bytes: &[u8]) {
-    let Ok(note) = Note::parse(bytes) else { return };
-    if let Ok(verified) = POLICY.verify_checkpoint(&note) {
-        assert!(
-            SIGNED.contains(note.text()),
-            "never signed: {}",
-            note.text()
-        );
-        assert!(verified.cosigners().len() >= VALIDATORS.quorum());
-        assert!(!verified.logs().is_empty());
-    }
-}
-
-fn certificate(bytes: &[u8]) {
-    let Ok(certificate) = Certificate::decode(bytes) else {
-        return;
+fn checkpoint(bytes: &[u8]) -> bool {
+    let Ok(note) = Note::parse(bytes) else {
+        return false;
     };
-    if certificate.verify(&VALIDATORS, NETWORK).is_ok() {
-        assert!(certificate.signatures().len() >= VALIDATORS.quorum());
-        let (height, round, value) = (
-            certificate.height(),
-            certificate.round(),
-            certificate.value(),
-        );
-        let signed = CERTIFICATES
-            .iter()
-            .filter_map(|bytes| Certificate::decode(bytes).ok());
-        let mut signed = signed.map(|known| (known.height(), known.round(), known.value()));
-        assert!(
-            signed.any(|known| known == (height, round, value)),
-            "never decided"
-        );
+    let Ok(verified) = POLICY.verify_checkpoint(&note) else {
+        return false;
+    };
+    assert!(
+        SIGNED.contains(note.text()),
+        "never signed: {}",
+        note.text()
+    );
+    assert!(verified.cosigners().len() >= VALIDATORS.quorum());
+    assert!(!verified.logs().is_empty());
+    true
+}
+
+fn certificate(bytes: &[u8]) -> bool {
+    let Ok(certificate) = Certificate::decode(bytes) else {
+        return false;
+    };
+    if certificate.verify(&VALIDATORS, NETWORK).is_err() {
+        return false;
     }
+    assert!(certificate.signatures().len() >= VALIDATORS.quorum());
+    let decided = |known: &Certificate| (known.height(), known.round(), known.value());
+    let signed = CERTIFICATES
+        .iter()
+        .filter_map(|bytes| Certificate::decode(bytes).ok());
+    let mut signed = signed.map(|known| decided(&known));
+    assert!(
+        signed.any(|known| known == decided(&certificate)),
+        "never decided"
+    );
+    true
 }
 
 /// Seeds hold signatures of one validator over one checkpoint: a record that counts is one of these,
 /// but for the COSE signature, which is judged where a COSE receipt is made.
-fn cosignature(bytes: &[u8]) {
+fn cosignature(bytes: &[u8]) -> bool {
     let Ok(record) = Cosignature::decode(bytes) else {
-        return;
+        return false;
     };
     let Ok(origin) = format!("north.example/{NETWORK}").parse() else {
-        return;
+        return false;
     };
     let gather = |root: TreeHash| {
         let size = record.size;
@@ -104,15 +112,37 @@ fn cosignature(bytes: &[u8]) {
         let second = gathering.add(&record);
         (first, second, gathering.records().count())
     };
-    if let (Ok(Added::Counted { .. }), second, counted) = gather(record.root) {
-        assert_eq!(
-            (second, counted),
-            (Ok(Added::Known), 1),
-            "one validator counted twice"
-        );
-        assert!(SIGNED_BY_ONE.contains(&record.size.0), "never signed");
-    }
+    let (Ok(Added::Counted { .. }), second, counted) = gather(record.root) else {
+        return false;
+    };
+    assert_eq!(
+        (second, counted),
+        (Ok(Added::Known), 1),
+        "one validator counted twice"
+    );
+    let signed = (record.size, record.root, record.validator);
+    assert!(COSIGNED.contains(&signed), "never signed");
+    true
 }
 
-/// The sizes in the frozen cosignatures.
-const SIGNED_BY_ONE: [u64; 2] = [10, 20_852_163];
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::key;
+    use medanchor_ledger::merkle::leaf_hash;
+    use medanchor_ledger::{Size, Time};
+
+    /// A validator's real signatures, over a root that the frozen files have not.
+    #[test]
+    #[should_panic(expected = "never signed")]
+    fn a_forged_root_of_a_frozen_size_is_found() {
+        let checkpoint = Checkpoint {
+            origin: format!("north.example/{NETWORK}").parse().unwrap(),
+            size: Size(10),
+            root: leaf_hash(b"forged"),
+        };
+        let (name, time) = ("clinic".parse().unwrap(), Time(1_790_000_000_000));
+        let record = Cosignature::sign(&checkpoint, &name, &key(0, 1), &key(0, 2), time);
+        cosignature(&record.unwrap().encode());
+    }
+}

@@ -2,11 +2,33 @@
 
 use crate::{Seeds, Target, rewritten};
 use medanchor_ledger::{EventId, Time, sha256};
-use medanchor_sdk::import::{Amount, Import, Member, Role, Roster, UnitCode, import_bytes, plan};
+use medanchor_sdk::import::{
+    Amount, Import, Member, Role, Roster, Scheme, UnitCode, import_bytes, plan,
+};
 use medanchor_sdk::journal::Journal;
 use medanchor_sdk::{Consignment, GrantTicket, PatientToken, SignedClaim};
+use std::collections::BTreeSet;
 
 const TEXTS: Seeds = Seeds::of("vectors/handover", "", ".txt");
+/// A ticket's text is the armour of its bytes.
+const TICKETS: Seeds = Seeds::of("vectors/handover", "", ".txt").holding(|_, text| {
+    let text = String::from_utf8(text).unwrap_or_default();
+    let ticket = GrantTicket::from_text(text.trim_end()).ok();
+    ticket
+        .iter()
+        .map(|ticket| ticket.encode().to_vec())
+        .collect()
+});
+/// The strings of a file that begin as codes do.
+const CODES: Seeds = Seeds::of("seeds/epcis", "", ".jsonld").holding(|_, bytes| {
+    let strings = bytes.split(|byte| *byte == b'"');
+    let codes = strings.filter(|text| text.starts_with(b"urn:epc:") || text.starts_with(b"http"));
+    codes
+        .map(<[u8]>::to_vec)
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect()
+});
 const EPCIS: [Seeds; 2] = [
     Seeds::of("seeds/epcis", "", ".jsonld"),
     Seeds::of("seeds/epcis", "", ".json"),
@@ -23,7 +45,7 @@ const LINES: [Seeds; 2] = [
 
 pub(crate) const TARGETS: &[Target] = &[
     Target::new("handover-text", &[TEXTS], handover).holding(64),
-    Target::new("grant-ticket", &[TEXTS], ticket).holding(64),
+    Target::new("grant-ticket", &[TICKETS], ticket).holding(64),
     Target::new("import-fhir", &FHIR, |bytes| imported("file.json", bytes)).holding(512),
     Target::new("import-fhir-lines", &LINES, |bytes| {
         imported("file.ndjson", bytes)
@@ -33,7 +55,7 @@ pub(crate) const TARGETS: &[Target] = &[
         imported("file.jsonld", bytes)
     })
     .holding(512),
-    Target::new("unit-code", &[TEXTS], code).holding(64),
+    Target::new("unit-code", &[CODES], code).holding(64),
     Target::new(
         "sdk-journal",
         &[Seeds::of("vectors/sdk-journal", "", ".journal")],
@@ -42,9 +64,9 @@ pub(crate) const TARGETS: &[Target] = &[
     .holding(64),
 ];
 
-fn handover(bytes: &[u8]) {
+fn handover(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else {
-        return;
+        return false;
     };
     let text = text.strip_suffix('\n').unwrap_or(text);
     let same = |written: &str| assert_eq!(written, text, "one meaning, two texts");
@@ -54,25 +76,26 @@ fn handover(bytes: &[u8]) {
         GrantTicket::from_text(text).map(|ticket| same(&ticket.to_text())),
         Consignment::from_text(text).map(|packs| same(&packs.to_text())),
     ];
-    assert!(
-        readers.iter().flatten().count() <= 1,
-        "one text, two meanings"
-    );
+    let count = readers.iter().flatten().count();
+    assert!(count <= 1, "one text, two meanings");
+    count == 1
 }
 
-fn ticket(bytes: &[u8]) {
+fn ticket(bytes: &[u8]) -> bool {
     rewritten(bytes, GrantTicket::decode(bytes).ok(), |ticket| {
         ticket.encode().to_vec()
-    });
+    })
+    .is_some()
 }
 
 /// Whatever could be read can be planned, and only by members.
-fn imported(name: &str, bytes: &[u8]) {
+fn imported(name: &str, bytes: &[u8]) -> bool {
     let Import { items, .. } = import_bytes(name, bytes);
     let now = Time(1_790_000_000_000);
     let planned = plan(&items, &roster(), now);
     let member = |name: &str| MEMBERS.iter().any(|(member, _)| *member == name);
     assert!(planned.steps.iter().all(|step| member(step.by.as_str())));
+    !items.is_empty()
 }
 
 const MEMBERS: [(&str, Role); 7] = [
@@ -93,36 +116,55 @@ fn roster() -> Roster {
     Roster::new(MEMBERS.map(member).into())
 }
 
-fn code(bytes: &[u8]) {
+fn code(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else {
-        return;
+        return false;
     };
-    if let Ok(code) = UnitCode::parse(text) {
-        let again = UnitCode::parse(code.full()).expect("a full code");
-        assert_eq!(
-            (again.full(), again.product()),
-            (code.full(), code.product())
-        );
+    let code = UnitCode::parse(text);
+    if let Ok(code) = &code {
+        let link = as_link(code);
+        let again = UnitCode::parse(&link).ok();
+        let long = link.len() > 256;
+        assert!(long || again.as_ref() == Some(code), "{link} is another");
     }
-    let _ = Amount::from_decimal(text).map(|amount| amount.times(amount.millionths()));
+    let amount = Amount::from_decimal(text).map(|amount| amount.times(amount.millionths()));
+    code.is_ok() || amount.is_ok()
+}
+
+/// The code as EPCIS may carry it; any of its characters may be written as a percent and its number.
+fn as_link(code: &UnitCode) -> String {
+    let full = code.full();
+    match (code.scheme(), full.get(..2), full.split_at_checked(18)) {
+        (Scheme::Sgtin, _, Some((start, serial))) => {
+            let serial = serial.bytes().map(|byte| format!("%{byte:02X}"));
+            let gtin = start.get(2..16).unwrap_or_default();
+            format!(
+                "https://id.gs1.org/01/{gtin}/21/{}",
+                serial.collect::<String>()
+            )
+        }
+        (Scheme::Gs1, Some("00"), _) => format!("https://id.gs1.org/00/{}", &full[2..]),
+        _ => full.to_owned(),
+    }
 }
 
 /// The journal is the application's own file, on a disk that may lie.
-fn journal(bytes: &[u8]) {
+fn journal(bytes: &[u8]) -> bool {
     // The "events" of the frozen journals are plain words.
     fn id_of(event: &[u8]) -> Option<EventId> {
         Some(EventId::new(sha256(&[event])))
     }
     let Ok(folder) = tempfile::tempdir() else {
-        return;
+        return false;
     };
     let path = folder.path().join("journal");
     std::fs::write(&path, bytes).expect("a file in a new folder");
     let Ok(journal) = Journal::open(&path, id_of) else {
-        return;
+        return false;
     };
     let pending = journal.pending();
     drop(journal);
     let again = Journal::open(&path, id_of).expect("what was opened before");
     assert_eq!(again.pending(), pending, "opening changed what is pending");
+    true
 }

@@ -4,22 +4,38 @@ use crate::Target;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+/// The inputs that a file holds, by its name and its bytes.
+type Made = fn(&str, Vec<u8>) -> Vec<Vec<u8>>;
+
 /// Files of a folder of the project.
 #[derive(Clone, Copy, Debug)]
 pub struct Seeds {
     folder: &'static str,
     start: &'static str,
     end: &'static str,
+    made: Made,
 }
 
 impl Seeds {
     /// The files of `folder` whose names begin and end so. Hexadecimal files are given as bytes.
     #[must_use]
     pub const fn of(folder: &'static str, start: &'static str, end: &'static str) -> Self {
-        Self { folder, start, end }
+        let made: Made = |_, bytes| vec![bytes];
+        Self {
+            folder,
+            start,
+            end,
+            made,
+        }
     }
 
-    /// The files, in the order of their names.
+    /// The same files, each of which holds the inputs that `made` gives of its name and its bytes.
+    #[must_use]
+    pub const fn holding(self, made: fn(&str, Vec<u8>) -> Vec<Vec<u8>>) -> Self {
+        Self { made, ..self }
+    }
+
+    /// The inputs, in the order of the files' names.
     ///
     /// # Errors
     /// What the system says.
@@ -30,8 +46,12 @@ impl Seeds {
             .collect::<io::Result<Vec<_>>>()?;
         names.retain(|name| name.starts_with(self.start) && name.ends_with(self.end));
         names.sort();
-        let files = names.iter().map(|name| fs::read(folder.join(name)));
-        files.map(|bytes| Ok(decoded(self.end, bytes?))).collect()
+        let mut inputs = Vec::new();
+        for name in &names {
+            let bytes = fs::read(folder.join(name))?;
+            inputs.extend((self.made)(name, decoded(self.end, bytes)));
+        }
+        Ok(inputs)
     }
 }
 
@@ -46,9 +66,9 @@ fn decoded(end: &str, bytes: Vec<u8>) -> Vec<u8> {
         let text = std::str::from_utf8(&bytes).ok()?;
         hex::decode(text.split_whitespace().collect::<String>()).ok()
     };
-    match end {
-        ".hex" => digits().unwrap_or(bytes),
-        _ => bytes,
+    match end.ends_with(".hex") {
+        true => digits().unwrap_or(bytes),
+        false => bytes,
     }
 }
 

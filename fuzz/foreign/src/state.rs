@@ -2,22 +2,38 @@
 
 use crate::{Choices, Seeds, Target, rewritten};
 use medanchor_ledger::rules::{
-    Consent, Lot, Participant, Prescription, Record, Request, RulesVersion, StateValue, TagIndex,
-    Unit,
+    Consent, DrawKey, Inspection, Lot, Participant, Population, Prescription, Record, Request,
+    RulesVersion, RunningDraws, StateValue, TagIndex, Unit,
 };
 use medanchor_ledger::state::{Bucket, Changes, Path, Prefix, StateKey, StateMap, StateProof};
 use std::sync::LazyLock;
 
 const PROOFS: Seeds = Seeds::of("vectors/state", "rejected-proof", ".hex");
+/// Key, value and proof stand in a line each.
+const WHOLE_PROOFS: Seeds = Seeds::of("vectors/state", "", ".txt").holding(|_, bytes| {
+    let line = bytes.split(|byte| *byte == b'\n').nth(2);
+    let proof = line.and_then(|digits| hex::decode(digits).ok());
+    proof.into_iter().collect()
+});
+/// Four bytes choose a key and a value, and no change.
+const CLAIMS: Seeds = Seeds::of("vectors/state", "rejected-proof", ".hex").holding(|_, bytes| {
+    let key = bytes.first().map_or(0, |byte| byte % 100);
+    vec![vec![0, key, 0, key], bytes]
+});
 const BUCKETS: Seeds = Seeds::of("vectors/state", "", ".hex");
+/// The bits of some bytes, and how many they are.
+const PREFIXES: Seeds = Seeds::of("vectors/state", "bucket", ".hex").holding(|_, bytes| {
+    let long = |length: u8| Some([bytes.get(..usize::from(length))?, &[8 * length]].concat());
+    [0, 1, 8, 31].into_iter().filter_map(long).collect()
+});
 const VALUES: Seeds = Seeds::of("vectors/value", "", ".hex");
 
 pub(crate) const TARGETS: &[Target] = &[
     Target::new("state-bucket", &[BUCKETS], bucket),
-    Target::new("state-prefix", &[BUCKETS], prefix),
+    Target::new("state-prefix", &[PREFIXES], prefix),
     Target::new("state-value", &[VALUES], value).holding(64),
-    Target::new("state-proof-bytes", &[PROOFS], proof_bytes).holding(32),
-    Target::new("state-proof", &[PROOFS], proof).holding(64),
+    Target::new("state-proof-bytes", &[PROOFS, WHOLE_PROOFS], proof_bytes).holding(32),
+    Target::new("state-proof", &[CLAIMS], proof).holding(64),
 ];
 
 const PAIRS: u64 = 100;
@@ -44,41 +60,49 @@ fn value_of(number: u64) -> Vec<u8> {
     format!("value {number}").into_bytes()
 }
 
-fn bucket(bytes: &[u8]) {
+fn bucket(bytes: &[u8]) -> bool {
     let bucket = Bucket::decode(bytes.to_vec(), 0).ok();
     let Some(bucket) = rewritten(bytes, bucket, |bucket| bucket.as_bytes().to_vec()) else {
-        return;
+        return false;
     };
     for path in bucket.paths() {
         assert!(bucket.value(0, &path).is_some(), "a path without its value");
     }
+    true
 }
 
-fn prefix(bytes: &[u8]) {
-    rewritten(bytes, Prefix::decode(bytes).ok(), Prefix::encode);
+fn prefix(bytes: &[u8]) -> bool {
+    rewritten(bytes, Prefix::decode(bytes).ok(), Prefix::encode).is_some()
 }
 
-fn value(bytes: &[u8]) {
-    fn one<T: StateValue>(bytes: &[u8]) {
-        rewritten(bytes, T::decode(bytes).ok(), T::encode);
+fn value(bytes: &[u8]) -> bool {
+    fn one<T: StateValue>(bytes: &[u8]) -> bool {
+        rewritten(bytes, T::decode(bytes).ok(), T::encode).is_some()
     }
-    one::<Consent>(bytes);
-    one::<Lot>(bytes);
-    one::<Participant>(bytes);
-    one::<Prescription>(bytes);
-    one::<Record>(bytes);
-    one::<Request>(bytes);
-    one::<RulesVersion>(bytes);
-    one::<TagIndex>(bytes);
-    one::<Unit>(bytes);
+    let read = [
+        one::<Consent>(bytes),
+        one::<DrawKey>(bytes),
+        one::<Inspection>(bytes),
+        one::<Lot>(bytes),
+        one::<Participant>(bytes),
+        one::<Population>(bytes),
+        one::<Prescription>(bytes),
+        one::<Record>(bytes),
+        one::<Request>(bytes),
+        one::<RulesVersion>(bytes),
+        one::<RunningDraws>(bytes),
+        one::<TagIndex>(bytes),
+        one::<Unit>(bytes),
+    ];
+    read.contains(&true)
 }
 
-fn proof_bytes(bytes: &[u8]) {
-    rewritten(bytes, StateProof::decode(bytes).ok(), StateProof::encode);
+fn proof_bytes(bytes: &[u8]) -> bool {
+    rewritten(bytes, StateProof::decode(bytes).ok(), StateProof::encode).is_some()
 }
 
 /// Changes a right proof's bytes, and claims something: accepted only if it is so.
-fn proof(bytes: &[u8]) {
+fn proof(bytes: &[u8]) -> bool {
     let mut choices = Choices(bytes);
     let (key, claim) = (choices.below(2 * PAIRS), choices.below(2 * PAIRS + 1));
     let mut proof = MAP.prove(&path(key)).expect("a map in memory").encode();
@@ -101,4 +125,9 @@ fn proof(bytes: &[u8]) {
     };
     assert!(!holds(&proof), "a false claim is proved");
     assert!(!holds(bytes), "a false claim is proved");
+    let proof = StateProof::decode(&proof);
+    proof.is_ok_and(|proof| {
+        let verdict = proof.verify(&MAP.root(), &path(key), claimed.as_deref());
+        verdict.is_ok()
+    })
 }

@@ -20,9 +20,9 @@ fn open(folder: &Path) -> Option<Journal> {
 
 /// Two bodies are kept, then the file is changed: what is read back was written, and a journal that
 /// could be opened can be opened again.
-fn journal(bytes: &[u8]) {
+fn journal(bytes: &[u8]) -> bool {
     let Ok(folder) = tempfile::tempdir() else {
-        return;
+        return false;
     };
     let folder = folder.path();
     let mut choices = Choices(bytes);
@@ -32,8 +32,11 @@ fn journal(bytes: &[u8]) {
     ];
     keep(folder, &bodies);
     change(folder, choices);
-    let Some(journal) = open(folder) else { return };
-    for undecided in journal.undecided(Height(1)).unwrap_or_default() {
+    let Some(journal) = open(folder) else {
+        return false;
+    };
+    let read = journal.undecided(Height(1)).unwrap_or_default();
+    for undecided in &read {
         assert!(
             bodies.iter().any(|body| *body == *undecided.body),
             "never kept"
@@ -41,6 +44,7 @@ fn journal(bytes: &[u8]) {
     }
     drop(journal);
     assert!(open(folder).is_some(), "opened once, and never again");
+    !read.is_empty()
 }
 
 fn keep(folder: &Path, bodies: &[Vec<u8>]) {

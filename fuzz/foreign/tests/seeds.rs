@@ -6,18 +6,19 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-/// One test, since what is held at once is counted for the thread.
+/// One test, since what is held at once is counted for the thread. A target that takes none of its
+/// seeds would hold for anything.
 #[test]
-fn every_seed_keeps_its_targets_property() {
+fn every_seed_keeps_its_targets_property_and_one_is_taken() {
+    let mut deaf = Vec::new();
     for target in targets() {
         let inputs = seeds::read(target).unwrap();
-        assert!(
-            inputs.len() > 1 || target.name == "node-config",
-            "{} has no seeds",
-            target.name
-        );
-        inputs.iter().for_each(|input| target.run(input));
+        let taken = inputs.iter().filter(|input| target.run(input));
+        if taken.filter(|input| !input.is_empty()).count() == 0 {
+            deaf.push(target.name);
+        }
     }
+    assert!(deaf.is_empty(), "no seed is taken by {deaf:?}");
 }
 
 #[test]

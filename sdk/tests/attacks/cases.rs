@@ -51,6 +51,7 @@ pub fn cases() -> Vec<Case> {
         tiles(),
         policies(),
         checkpoints(),
+        two_checkpoints(),
         receipts(),
         validators(),
         states(),
@@ -426,6 +427,33 @@ fn checkpoints() -> Vec<Case> {
     ]
 }
 
+/// Checkpoints that are good one by one.
+fn two_checkpoints() -> Vec<Case> {
+    let network = Network::new(1, &[0, 1, 2, 3]);
+    let log = leaves(0..6);
+    let head = network.checkpoint(6, root(&log));
+    let fork = network.checkpoint(6, root(&[&log[..5], &leaves(105..106)].concat()));
+    let input = |notes| Input::Checkpoints {
+        trusted: network.trusted(),
+        notes,
+    };
+    let one = network.signed_by(&head, &[0, 1, 2]);
+    vec![
+        case(
+            "control-two-checkpoints",
+            "one checkpoint, as two quorums signed it",
+            None,
+            input([one.clone(), network.signed_by(&head, &[1, 2, 3])]),
+        ),
+        case(
+            "two-roots-for-one-size",
+            "a quorum signed each, and two validators both: a checker that looks at one at a time is content, one that compares has proof against them",
+            Some("fork"),
+            input([one, network.signed_by(&fork, &[1, 2, 3])]),
+        ),
+    ]
+}
+
 /// The name and key id of one signature line, and the signature of another.
 fn spliced(ours: &str, theirs: &str) -> String {
     use base64::{Engine, engine::general_purpose::STANDARD};
@@ -455,10 +483,12 @@ fn receipts() -> Vec<Case> {
     let joined = [two[0], two[1]]
         .map(|leaf| leaf.as_bytes().to_vec())
         .concat();
+    // What is the root of two entries is signed as that of one, whose proof needs no hash.
     let of_one = Receipt {
         index: Index(0),
         proof: vec![],
-        ..network.receipt(0, 2)
+        checkpoint: network.signed(&network.checkpoint(1, node_hash(&two[0], &two[1]))),
+        extra: None,
     };
     let half = Receipt {
         proof: good.proof[1..].to_vec(),
@@ -508,9 +538,9 @@ fn receipts() -> Vec<Case> {
             with(network.event(3), &good),
         ),
         case(
-            "receipt-inner-node-as-entry",
-            "the bytes of two leaf hashes are given as an entry, whose hash is the inner node where leaves and nodes are hashed alike",
-            Some("not-an-event"),
+            "receipt-second-preimage",
+            "the bytes of two leaf hashes are given as the only entry of a log whose root is their node hash: where leaves and nodes are hashed alike, it is proved",
+            Some("root"),
             with(joined, &of_one),
         ),
         case(

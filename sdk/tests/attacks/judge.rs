@@ -4,11 +4,12 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use medanchor_ledger::certificate::{Certificate, CertificateError};
 use medanchor_ledger::checkpoint::Checkpoint;
 use medanchor_ledger::cosignature::{Cosignature, CosignatureError, Gathering};
+use medanchor_ledger::fork::{Fork, ForkError};
 use medanchor_ledger::merkle::tile::{Tile, TileId, TileNodes, TileReader};
 use medanchor_ledger::merkle::{
     NoProof, ProofError, inclusion_proof, verify_consistency, verify_inclusion,
 };
-use medanchor_ledger::note::{Note, NoteError};
+use medanchor_ledger::note::{Note, NoteError, VerifierKey};
 use medanchor_ledger::policy::{Distrust, Policy, PolicyError, PolicyRange};
 use medanchor_ledger::receipt::{Receipt, Unproved};
 use medanchor_ledger::signature::PublicKey;
@@ -117,6 +118,10 @@ pub enum Input {
         event: Hex,
         receipt: String,
     },
+    Checkpoints {
+        trusted: Trusted,
+        notes: [String; 2],
+    },
     Cosignatures {
         validators: Vec<Member>,
         checkpoint: String,
@@ -200,6 +205,7 @@ fn verify(input: &Input) -> Judged {
             event,
             receipt,
         } => receipt_of(trusted, &event.0, receipt),
+        Input::Checkpoints { trusted, notes } => checkpoints(trusted, notes),
         Input::Cosignatures {
             validators,
             checkpoint,
@@ -247,7 +253,8 @@ fn range(trusted: &Trusted) -> Result<PolicyRange, &'static str> {
     ))
 }
 
-/// The ledger and the SDK say the same; the SDK also wants an event and a quorum.
+/// The ledger and the SDK say the same; the SDK also wants an event and a quorum, and says so first,
+/// but what is wrong with the proof itself is the ledger's to say.
 fn receipt_of(trusted: &Trusted, event: &[u8], text: &str) -> Judged {
     let range = range(trusted)?;
     let receipt = Receipt::parse(text.as_bytes()).map_err(|_| "receipt")?;
@@ -255,15 +262,42 @@ fn receipt_of(trusted: &Trusted, event: &[u8], text: &str) -> Judged {
         .verify(event, &range)
         .map(drop)
         .map_err(|error| unproved_code(&error));
-    let sdk = match verify_receipt_in(&range, event, text.as_bytes()) {
-        Ok(_) => Ok(()),
-        Err(SdkError::Event(_)) => return Err("not-an-event"),
-        Err(SdkError::NoQuorum(_)) => return Err("no-quorum"),
-        Err(SdkError::Unproved(error)) => Err(unproved_code(&error)),
-        Err(_) => Err("receipt"),
+    match verify_receipt_in(&range, event, text.as_bytes()) {
+        Err(SdkError::Event(_)) => ours.and(Err("not-an-event")),
+        Err(SdkError::NoQuorum(_)) => ours.and(Err("no-quorum")),
+        sdk => {
+            let sdk = sdk.map(drop).map_err(|error| match error {
+                SdkError::Unproved(error) => unproved_code(&error),
+                _ => "receipt",
+            });
+            assert_eq!(ours, sdk);
+            sdk
+        }
+    }
+}
+
+/// Each of the two is good by itself; both together must be possible. Sizes are equal here: between
+/// others it is a consistency proof that judges.
+fn checkpoints(trusted: &Trusted, notes: &[String; 2]) -> Judged {
+    let range = range(trusted)?;
+    let [one, other] = notes.each_ref().map(|note| Note::parse(note.as_bytes()));
+    let (one, other) = (one.map_err(|_| "note")?, other.map_err(|_| "note")?);
+    for note in [&one, &other] {
+        let verdict = range.verify_checkpoint(note);
+        verdict.map_err(|error| distrust_code(&error))?;
+    }
+    let fork = match Fork::new(one, other, None) {
+        Err(ForkError::Consistent) => return Ok(()),
+        fork => fork.map_err(|_| "other")?,
     };
-    assert_eq!(ours, sdk);
-    sdk
+    // Two quorums of one set share more than a third of it, and whoever signed both is convicted,
+    // also by the file that is left as evidence.
+    let evidence = Fork::parse(fork.to_string().as_bytes()).map_err(|_| "other")?;
+    let convicted = evidence.verify(range.policy()).map_err(|_| "other")?;
+    let faulty = |key: &VerifierKey| range.policy().witnesses().any(|witness| witness == key);
+    let count = convicted.both.iter().filter(|key| faulty(key)).count();
+    assert!(convicted.accepted == (true, true) && count * 3 > range.policy().witnesses().count());
+    Err("fork")
 }
 
 fn cosignatures(validators: &[Member], checkpoint: &str, records: &[Hex]) -> Judged {
