@@ -3,8 +3,10 @@
 //! What always holds: a chain is believed only as far as the genesis file goes: its first policy is
 //! that of genesis, and each later one was named by a seal that the set before it signed at the very
 //! size where its turn ended. So the ranges join without gap or overlap, each size has one policy,
-//! and a set that has left can sign for no size after its last. What a chain cannot show is that
-//! nothing follows its last link: take it with the newest checkpoint, whose size tells.
+//! and a set that has left can sign for no size after its last. A later policy says from which height
+//! it stands, so the file of a set that returns is another one, and what lies between its two turns
+//! cannot be cut out. What a chain cannot show is that nothing follows its last link: take it with
+//! the newest checkpoint, whose size tells.
 //!
 //! `{0: "medanchor/policy-chain/v1", 1: genesis hash, 2: [first, later, ..]}`; the first is
 //! `{1: policy file}`, each later one `{1: policy file, 2: seal, 3: receipt}`, where the seal names
@@ -108,6 +110,16 @@ pub enum ChainError {
     Order {
         /// Its place, from 0.
         link: usize,
+    },
+    /// The policy does not say that it stands from the height after its seal's.
+    #[error(
+        "policy {link} of the chain does not stand from height {due}, the first after its seal; fetch the whole chain again"
+    )]
+    Since {
+        /// Its place, from 0.
+        link: usize,
+        /// The height that it must name.
+        due: Height,
     },
     /// The receipt is not under the checkpoint at the seal's own end, or is of another entry.
     #[error(
@@ -269,6 +281,10 @@ impl<'g> Walk<'g> {
                 to,
             });
         }
+        let due = seal.height.next();
+        if link.policy.since() != Some(due) {
+            return Err(ChainError::Since { link: place, due });
+        }
         let last = seal.size_after().filter(|last| *last >= self.first);
         let later = seal.height >= self.since;
         let last = last.filter(|_| later);
@@ -279,7 +295,7 @@ impl<'g> Walk<'g> {
             .map_err(|cause| ChainError::Cose { link: place, cause })?;
         let ended = std::mem::replace(&mut self.keys, keys);
         let cose = ended.within(self.first, last);
-        let since = std::mem::replace(&mut self.since, seal.height.next());
+        let since = std::mem::replace(&mut self.since, due);
         self.ended.push(Turn { since, range, cose });
         self.policy = link.policy.clone();
         // The last size is one of a log in memory, far below the largest number.

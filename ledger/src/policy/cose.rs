@@ -3,18 +3,20 @@
 //! What always holds: the keys are vouched for by what vouches for the set. A `tlog-policy` file
 //! has no place for a COSE key; those of the first set stand in the genesis file, whose hash names
 //! the network, and those of a later set in comment lines of its policy file, whose hash a seal
-//! carries. Readers of `tlog-policy` skip comments, so the file stays one.
+//! carries. Readers of `tlog-policy` skip comments, so the file stays one. A later set's file also
+//! names the height from which it stands, so that a set that returns has another file and hash.
 
 use super::{Policy, PolicyError};
 use crate::genesis::Genesis;
-use crate::note::KeyName;
+use crate::note::{KeyName, NoteKey, VerifierKey};
 use crate::signature::PublicKey;
 use crate::validator::{ValidatorSet, quorum};
-use crate::{ParticipantName, Size};
-use std::collections::BTreeMap;
+use crate::{Height, ParticipantName, Size};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-const LINE: &str = "#cose ";
+const COSE: &str = "#cose ";
+const SINCE: &str = "#since ";
 
 /// COSE keys by validator, the log that they sign for, and the sizes for which they stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +30,7 @@ pub struct CoseKeys {
 /// COSE lines of a policy file that do not fit its validators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the policy does not name one COSE key for each validator, in order; take it from the policy chain"
+    "the policy does not name one COSE key for each validator, in order and used for nothing else; take it from the policy chain"
 )]
 pub struct NoCoseKeys;
 
@@ -55,16 +57,19 @@ impl CoseKeys {
 
     /// The keys that a later set's policy file names, for every size: a line
     /// `#cose <validator> <algorithm byte and key, hex>` for each witness `origin/<validator>`, in
-    /// the order of names.
+    /// the order of names. No key may stand there twice or be a log's or a witness's: its holder
+    /// would count twice, or sign one thing and be held to another.
     ///
     /// # Errors
     /// [`NoCoseKeys`] if the lines are not exactly that.
     pub fn of_policy(origin: &KeyName, policy: &Policy) -> Result<Self, NoCoseKeys> {
         let mut keys = BTreeMap::new();
-        let text = policy.as_bytes().split(|octet| *octet == b'\n');
-        for line in text.filter_map(|line| line.strip_prefix(LINE.as_bytes())) {
+        let note_keys = policy.logs().iter().chain(policy.witnesses());
+        let mut used: BTreeSet<_> = note_keys.filter_map(ed25519).copied().collect();
+        for line in comments(policy, COSE) {
             let (name, key) = read_line(line).ok_or(NoCoseKeys)?;
-            if keys.last_key_value().is_some_and(|(last, _)| *last >= name) {
+            let in_order = keys.last_key_value().is_none_or(|(last, _)| *last < name);
+            if !in_order || !used.insert(key) {
                 return Err(NoCoseKeys);
             }
             keys.insert(name, key);
@@ -124,19 +129,51 @@ impl CoseKeys {
 }
 
 impl Policy {
-    /// The policy file of a set that follows the first: that of [`Self::of_validators`], and a
-    /// comment line with each validator's COSE key.
+    /// The policy file of a set that follows the first: that of [`Self::of_validators`], and comment
+    /// lines with the first height that is the set's, `#since <height>`, and with each validator's
+    /// COSE key.
     ///
     /// # Errors
     /// [`PolicyError::Note`] if origin and a validator's name are too long for a key name.
-    pub fn of_later_validators(origin: &KeyName, set: &ValidatorSet) -> Result<Self, PolicyError> {
+    pub fn of_later_validators(
+        origin: &KeyName,
+        set: &ValidatorSet,
+        since: Height,
+    ) -> Result<Self, PolicyError> {
         let first = Self::of_validators(origin, set)?;
-        let mut lines = String::new();
+        let mut lines = format!("{SINCE}{since}\n");
         for validator in set {
             // Writing to a string cannot fail.
-            let _ = writeln!(lines, "{LINE}{} {}", validator.name, validator.cose);
+            let _ = writeln!(lines, "{COSE}{} {}", validator.name, validator.cose);
         }
         Self::parse(&[first.as_bytes(), b"\n", lines.as_bytes()].concat())
+    }
+
+    /// The first height for which a later set's file says that it stands; none if it does not say
+    /// so in exactly one line, in decimal digits without leading zeros.
+    #[must_use]
+    pub fn since(&self) -> Option<Height> {
+        let mut lines = comments(self, SINCE);
+        let (line, None) = (lines.next()?, lines.next()) else {
+            return None;
+        };
+        let digits = std::str::from_utf8(line).ok()?;
+        let height = Height(digits.parse().ok()?);
+        // A sign or a leading zero would be a second spelling.
+        (height.to_string() == digits).then_some(height)
+    }
+}
+
+/// What follows `prefix` in the lines that begin with it.
+fn comments<'p>(policy: &'p Policy, prefix: &'p str) -> impl Iterator<Item = &'p [u8]> {
+    let lines = policy.as_bytes().split(|octet| *octet == b'\n');
+    lines.filter_map(move |line| line.strip_prefix(prefix.as_bytes()))
+}
+
+const fn ed25519(key: &VerifierKey) -> Option<&PublicKey> {
+    match key.key() {
+        NoteKey::Ed25519(key) | NoteKey::Cosigner(key) => Some(key),
+        NoteKey::MlDsa44(_) => None,
     }
 }
 

@@ -6,7 +6,7 @@ use medanchor_ledger::cose_receipt::{CoseProof, CoseUnproved, Quorum};
 use medanchor_ledger::cosignature::{Cosignature, Gathering};
 use medanchor_ledger::genesis::{Authorities, Genesis, GenesisSpec};
 use medanchor_ledger::merkle::inclusion_proof;
-use medanchor_ledger::policy::{ChainError, Distrust, Link, Policy, PolicyChain};
+use medanchor_ledger::policy::{ChainError, Distrust, Link, NoCoseKeys, Policy, PolicyChain};
 use medanchor_ledger::receipt::{Receipt, Unproved};
 use medanchor_ledger::rules::{Participant, Role};
 use medanchor_ledger::seal::Seal;
@@ -143,8 +143,14 @@ impl Story {
     /// A block that ends this set's turn; `members` follow.
     fn change(&mut self, events: u64, members: &[usize]) {
         let before = std::mem::replace(&mut self.members, members.to_vec());
-        let policy = Policy::of_later_validators(self.genesis.origin(), &self.set()).unwrap();
+        let since = Height(self.height + 1).next();
+        let policy = Policy::of_later_validators(self.genesis.origin(), &self.set(), since);
         self.members = before;
+        self.change_to(events, members, policy.unwrap());
+    }
+
+    /// The same with a policy file of the caller's.
+    fn change_to(&mut self, events: u64, members: &[usize], policy: Policy) {
         let seal = self.block(events, policy.hash());
         let link = Link {
             policy: policy.clone(),
@@ -309,7 +315,10 @@ fn chains_that_do_not_hold_are_refused_by_name() {
         seal: resealed.encode().into(),
         ..link(0)
     };
-    let unnamed = Policy::of_validators(story.genesis.origin(), &story.set()).unwrap();
+    let text = std::str::from_utf8(good.links[2].policy.as_bytes()).unwrap();
+    let lines = text.lines().filter(|line| !line.starts_with("#cose "));
+    let unnamed: String = lines.flat_map(|line| [line, "\n"]).collect();
+    let unnamed = Policy::parse(unnamed.as_bytes()).unwrap();
     let renamed = Link {
         policy: unnamed,
         ..link(2)
@@ -390,6 +399,102 @@ fn chains_that_do_not_hold_are_refused_by_name() {
             &format!("policy-chain/rejected-{file}.cbor"),
             &chain.encode(),
         );
+    }
+}
+
+/// A, B, C, B again, and D.
+fn returning() -> Story {
+    let mut story = Story::new(1);
+    story.quiet(1);
+    story.change(1, &[0, 1, 2, 4]);
+    story.change(1, &[0, 1, 2, 5]);
+    story.change(1, &[0, 1, 2, 4]);
+    story.change(1, &[0, 1, 2, 6]);
+    story
+}
+
+/// The file of a set that returned was once the same as at its first turn: the links between could
+/// be cut out, and C's sizes were then B's.
+#[test]
+fn what_lies_between_two_turns_of_a_set_cannot_be_cut_out() {
+    let story = returning();
+    let whole = story.chain.encode();
+    assert_golden("policy-chain/good-set-returns.cbor", &whole);
+    assert_eq!(story.chain.verify(&story.genesis).unwrap().turns().len(), 5);
+    let mut cut = story.chain.clone();
+    cut.links.drain(1..3);
+    let verdict = cut.verify(&story.genesis);
+    assert!(
+        matches!(verdict, Err(ChainError::Broken { link: 2, .. })),
+        "{verdict:?}"
+    );
+    assert_golden(
+        "policy-chain/rejected-turns-before-a-return-cut-out.cbor",
+        &cut.encode(),
+    );
+}
+
+#[test]
+fn a_policy_that_does_not_stand_from_the_height_after_its_seal_is_refused() {
+    let members = [0, 1, 2, 4];
+    let good = {
+        let mut story = Story::new(1);
+        story.change(1, &members);
+        story.policy
+    };
+    let text = std::str::from_utf8(good.as_bytes()).unwrap();
+    for (file, changed) in [
+        ("without-since", text.replace("#since 2\n", "")),
+        ("since-too-early", text.replace("#since 2", "#since 1")),
+        ("since-too-late", text.replace("#since 2", "#since 3")),
+        (
+            "since-twice",
+            text.replace("#since 2\n", "#since 2\n#since 2\n"),
+        ),
+        ("since-with-zero", text.replace("#since 2", "#since 02")),
+        ("since-with-sign", text.replace("#since 2", "#since +2")),
+    ] {
+        assert_ne!(changed, text, "{file}");
+        let mut story = Story::new(1);
+        story.change_to(1, &members, Policy::parse(changed.as_bytes()).unwrap());
+        let error = ChainError::Since {
+            link: 1,
+            due: Height(2),
+        };
+        assert_eq!(story.chain.verify(&story.genesis), Err(error), "{file}");
+        let bytes = story.chain.encode();
+        assert_golden(&format!("policy-chain/rejected-{file}.cbor"), &bytes);
+    }
+}
+
+/// One holder under two names, or one key for two purposes.
+#[test]
+fn a_cose_key_that_serves_twice_is_refused() {
+    let members = [0, 1, 2, 4];
+    let good = {
+        let mut story = Story::new(1);
+        story.change(1, &members);
+        story.policy
+    };
+    let text = std::str::from_utf8(good.as_bytes()).unwrap();
+    let key_of = |number, purpose| key(1, number, purpose).public_key().to_string();
+    for (file, other) in [
+        ("cose-key-under-two-names", key_of(1, 3)),
+        ("cose-key-is-a-log-key", key_of(0, 1)),
+        ("cose-key-is-a-cosigner-key", key_of(2, 2)),
+    ] {
+        let changed = text.replace(&key_of(4, 3), &other);
+        assert_ne!(changed, text, "{file}");
+        let policy = Policy::parse(changed.as_bytes()).unwrap();
+        let mut story = Story::new(1);
+        story.change_to(1, &members, policy);
+        let error = ChainError::Cose {
+            link: 1,
+            cause: NoCoseKeys,
+        };
+        assert_eq!(story.chain.verify(&story.genesis), Err(error), "{file}");
+        let bytes = story.chain.encode();
+        assert_golden(&format!("policy-chain/rejected-{file}.cbor"), &bytes);
     }
 }
 

@@ -12,7 +12,7 @@ use medanchor_ledger::event::{ConsentRevoke, Event, UnsignedEvent};
 use medanchor_ledger::merkle::{ProofError, consistency_proof, inclusion_proof, leaf_hash};
 use medanchor_ledger::policy::{CoseKeys, Policy};
 use medanchor_ledger::signature::Signature;
-use medanchor_ledger::{ConsentHandle, Index, NetworkId, Nonce, Size, Time};
+use medanchor_ledger::{ConsentHandle, Height, Index, NetworkId, Nonce, Size, Time};
 use proptest::prelude::*;
 
 /// The third entry of a log of seven; the others are not events.
@@ -516,7 +516,8 @@ fn a_cose_signature_that_does_not_hold_condemns_the_record() {
 fn a_later_policy_names_each_validators_cose_key_and_stays_a_policy() {
     let network = Network::new(1, 4);
     let (origin, set) = (&network.origin, &network.set);
-    let later = Policy::of_later_validators(origin, set).unwrap();
+    let later = Policy::of_later_validators(origin, set, Height(9)).unwrap();
+    assert_eq!(later.since(), Some(Height(9)));
     assert_golden(
         "policy/good-4-validators-with-cose-keys.policy",
         later.as_bytes(),
@@ -524,6 +525,7 @@ fn a_later_policy_names_each_validators_cose_key_and_stays_a_policy() {
     assert_eq!(CoseKeys::of_policy(origin, &later).unwrap(), keys(&network));
     let first = Policy::of_validators(origin, set).unwrap();
     assert!(CoseKeys::of_policy(origin, &first).is_err());
+    assert_eq!(first.since(), None);
     let text = std::str::from_utf8(later.as_bytes()).unwrap();
     let last = text.lines().last().unwrap();
     for changed in [
