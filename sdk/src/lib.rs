@@ -45,6 +45,7 @@
 //! | anchor, one or many; go on after a crash | `Sdk::anchor`, `Sdk::anchor_batch`, `Sdk::resume` | `anchor/` |
 //! | check a receipt offline | [`verify_receipt`] | `receipt.rs` |
 //! | check by genesis and policy chain: receipts, COSE statements, consistency | [`walk_policies`], [`verify_receipt_by`], [`verify_statement`], [`verify_consistency`] | `policies.rs` |
+//! | fetch statements, proofs of growth and the policy chain, each verified | `Client::statement`, `Client::consistency`, `Client::policies` | `client/transparent.rs` |
 //! | check offline what the state holds, a tag's whole history, a decision on access | [`verify_state`], [`verify_history`], [`verify_access`] | `proof.rs` |
 //! | read FHIR and EPCIS files | [`import`] | `import/` |
 //!
@@ -75,7 +76,7 @@ mod token;
 pub use anchor::{AnchorError, InFlight, Refusal, Sdk};
 pub use armor::NotThatText;
 #[cfg(feature = "client")]
-pub use client::{Client, ClientConfig, ClientError, Posted, Problem};
+pub use client::{Client, ClientConfig, ClientError, Posted, Problem, Trust};
 pub use consignment::Consignment;
 pub use context::{Context, System};
 pub use domain::*;
@@ -83,7 +84,7 @@ pub use error::SdkError;
 pub use identity::{Identity, IdentityError};
 pub use medanchor_ledger::event::Event as SignedEvent;
 pub use medanchor_ledger::event::{Fraction, VoidReason};
-pub use medanchor_ledger::policy::{Policy, PolicyRange};
+pub use medanchor_ledger::policy::{Policies, Policy, PolicyRange};
 pub use medanchor_ledger::rules::{Decision, DenialReason};
 pub use medanchor_ledger::{EventId, Height, ParticipantName, Size, Tag, Time};
 pub use medanchor_vault::CodeScheme;

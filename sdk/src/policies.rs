@@ -26,7 +26,7 @@ use medanchor_ledger::event::Event;
 use medanchor_ledger::genesis::{Genesis, GenesisError};
 use medanchor_ledger::note::Note;
 use medanchor_ledger::policy::{
-    ChainError, CoseKeys, Distrust, Policies, PolicyChain, VerifiedCheckpoint,
+    ChainError, CoseKeys, Distrust, Policies, PolicyChain, PolicyRange, VerifiedCheckpoint,
 };
 use medanchor_ledger::receipt::{Receipt, Unproved};
 use medanchor_ledger::{EventId, Index, Size};
@@ -147,9 +147,18 @@ pub fn verify_consistency(
     held: &[u8],
     receipt: &[u8],
 ) -> Result<VerifiedCheckpoint, CheckError> {
-    let held = held_checkpoint(policies, held)?;
+    consistency_by(|note| policies.range_of(note), held, receipt)
+}
+
+/// The same by whatever says which policy must accept a checkpoint.
+pub(crate) fn consistency_by<'p>(
+    range_of: impl Fn(&Note) -> Result<&'p PolicyRange, Distrust>,
+    held: &[u8],
+    receipt: &[u8],
+) -> Result<VerifiedCheckpoint, CheckError> {
+    let held = held_checkpoint(&range_of, held)?;
     let receipt = ConsistencyReceipt::parse(receipt)?;
-    let range = policies.range_of(&receipt.checkpoint);
+    let range = range_of(&receipt.checkpoint);
     Ok(receipt.verify(&held, range.map_err(Inconsistent::from)?)?)
 }
 
@@ -163,15 +172,18 @@ pub fn verify_cose_consistency(
     held: &[u8],
     receipts: &[u8],
 ) -> Result<QuorumOfConsistency, CheckError> {
-    let held = held_checkpoint(policies, held)?;
+    let held = held_checkpoint(|note| policies.range_of(note), held)?;
     let receipts = CoseReceipt::decode_list(receipts)?;
     let keys = cose_keys(policies, &receipts)?;
     Ok(QuorumOfConsistency::verify(&receipts, &held, keys)?)
 }
 
-fn held_checkpoint(policies: &Policies, held: &[u8]) -> Result<Checkpoint, CheckError> {
+fn held_checkpoint<'p>(
+    range_of: impl Fn(&Note) -> Result<&'p PolicyRange, Distrust>,
+    held: &[u8],
+) -> Result<Checkpoint, CheckError> {
     let note = Note::parse(held).map_err(|error| CheckError::Held(error.into()))?;
-    let verified = policies.verify_checkpoint(&note);
+    let verified = range_of(&note).and_then(|range| range.verify_checkpoint(&note));
     Ok(verified.map_err(CheckError::Held)?.checkpoint().clone())
 }
 

@@ -3,8 +3,18 @@
 
 use crate::identity::Identity;
 use medanchor_ledger::checkpoint::Checkpoint;
+#[cfg(feature = "client")]
+use medanchor_ledger::consistency::ConsistencyReceipt;
+#[cfg(feature = "client")]
+use medanchor_ledger::cose_receipt::{CoseProof, TransparentStatement};
+#[cfg(feature = "client")]
+use medanchor_ledger::cosignature::{Cosignature, Gathering};
+#[cfg(feature = "client")]
+use medanchor_ledger::event::Event;
 use medanchor_ledger::genesis::{Authorities, Genesis, GenesisSpec};
 use medanchor_ledger::merkle::{Leaves, inclusion_proof, leaf_hash, root_of_leaves};
+#[cfg(feature = "client")]
+use medanchor_ledger::merkle::{consistency_proof, root_at};
 use medanchor_ledger::note::Note;
 use medanchor_ledger::receipt::Receipt;
 use medanchor_ledger::rules::{Participant, Role};
@@ -74,29 +84,86 @@ impl Network {
 
     /// Appends an entry and gives its receipt under the log's new root.
     pub(crate) fn append(&mut self, entry: &[u8]) -> Vec<u8> {
-        self.leaves.push(leaf_hash(entry));
-        self.receipt(self.leaves.len() - 1, 3)
+        let index = self.push(entry);
+        self.receipt(index, 3)
     }
 
-    /// The receipt of an entry, with this many cosignatures.
-    pub(crate) fn receipt(&self, index: usize, cosignatures: u8) -> Vec<u8> {
-        let index = Index(index as u64);
-        let size = Size(self.leaves.len() as u64);
-        let checkpoint = Checkpoint {
+    /// Appends an entry and gives its index.
+    pub(crate) fn push(&mut self, entry: &[u8]) -> usize {
+        self.leaves.push(leaf_hash(entry));
+        self.leaves.len() - 1
+    }
+
+    fn head(&self) -> Checkpoint {
+        Checkpoint {
             origin: self.genesis.origin().clone(),
-            size,
+            size: Size(self.leaves.len() as u64),
             root: root_of_leaves(self.leaves.iter().copied()),
-        };
+        }
+    }
+
+    /// The newest checkpoint with this many cosignatures.
+    pub(crate) fn checkpoint(&self, cosignatures: u8) -> Note {
+        let checkpoint = self.head();
         let mut signatures = vec![checkpoint.sign(&key(2, 0))];
         signatures.extend((0..cosignatures).map(|n| {
             checkpoint
                 .cosign(&name(&format!("validator-{n}")), &key(3, n), Time(9_000))
                 .unwrap()
         }));
+        Note::new(&checkpoint.to_string(), signatures).unwrap()
+    }
+
+    /// The same network after its first `size` entries.
+    #[cfg(feature = "client")]
+    pub(crate) fn fork(&self, size: usize) -> Self {
+        Self {
+            genesis: self.genesis.clone(),
+            leaves: self.leaves[..size].to_vec(),
+        }
+    }
+
+    /// The proof that the log has only grown since it had `old` entries.
+    #[cfg(feature = "client")]
+    pub(crate) fn consistency(&self, old: Size) -> String {
+        let leaves = Leaves(&self.leaves);
+        let receipt = ConsistencyReceipt {
+            old,
+            old_root: root_at(&leaves, old).unwrap(),
+            proof: consistency_proof(&leaves, old, self.head().size).unwrap(),
+            checkpoint: self.checkpoint(3),
+        };
+        receipt.to_string()
+    }
+
+    /// An event with this many COSE Receipts of its entry, at most three.
+    #[cfg(feature = "client")]
+    pub(crate) fn statement(&self, event: &Event, index: usize, signatures: usize) -> Vec<u8> {
+        let head = self.head();
+        let mut gathering = Gathering::new(head.clone(), self.genesis.validators().clone());
+        for n in 0..3 {
+            let name = name(&format!("validator-{n}"));
+            let record = Cosignature::sign(&head, &name, &key(2, n), &key(3, n), Time(9_000));
+            let record = record.unwrap().with_cose(&head, &key(4, n));
+            gathering.add(&record).unwrap();
+        }
+        let index = Index(index as u64);
+        let path = inclusion_proof(&Leaves(&self.leaves), index, head.size).unwrap();
+        let proof = CoseProof::Inclusion { index, path };
+        let mut receipts = gathering.cose_receipts(&proof).unwrap();
+        receipts.truncate(signatures);
+        let event = event.clone();
+        TransparentStatement { event, receipts }.encode()
+    }
+
+    /// The receipt of an entry, with this many cosignatures.
+    pub(crate) fn receipt(&self, index: usize, cosignatures: u8) -> Vec<u8> {
+        let index = Index(index as u64);
+        let size = Size(self.leaves.len() as u64);
         let receipt = Receipt {
             index,
             proof: inclusion_proof(&Leaves(&self.leaves), index, size).unwrap(),
-            checkpoint: Note::new(&checkpoint.to_string(), signatures).unwrap(),
+            checkpoint: self.checkpoint(cosignatures),
             extra: None,
         };
         receipt.to_string().into_bytes()

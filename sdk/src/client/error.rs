@@ -3,9 +3,12 @@
 use super::http::NoAnswer;
 use super::problem::Problem;
 use super::retry::Failure;
+use crate::policies::CheckError;
 use crate::receipt::ProofError;
-use medanchor_ledger::policy::Distrust;
+use medanchor_ledger::genesis::GenesisError;
+use medanchor_ledger::policy::{ChainError, Distrust};
 use std::fmt;
+use std::sync::Arc;
 
 /// Why there is no good answer. No variant holds what was sent.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -34,6 +37,25 @@ pub enum ClientError {
         "the node gave a false receipt or proof ({0}); ask another node, and keep this one's answer as evidence"
     )]
     FalseReceipt(Box<ProofError>),
+    /// A node gave a statement or a proof of growth that proves nothing.
+    #[error(
+        "the node gave a false statement or proof of growth ({0}); ask another node, and keep this one's answer and your checkpoint as evidence"
+    )]
+    FalseProof(Box<CheckError>),
+    /// A node gave a chain of policies that does not hold.
+    #[error("the node gave a chain of policies that does not hold ({0}); ask another node")]
+    FalseChain(Box<ChainError>),
+    /// The checkpoint that the application holds is not to be trusted.
+    #[error("the checkpoint to start from is not to be trusted ({0}); take one that was verified")]
+    Held(Box<Distrust>),
+    /// The genesis file that the application gave is none.
+    #[error("the genesis file is none ({0}); take it from a member of the network")]
+    Genesis(Arc<GenesisError>),
+    /// The client believes one policy, which names no COSE keys.
+    #[error(
+        "this client believes one policy, which names no COSE keys; make it with the policies walked from the genesis file"
+    )]
+    NoCoseKeys,
     /// A node gave a checkpoint that the policy does not accept.
     #[error("the node gave a checkpoint that is not to be trusted ({0}); ask another node")]
     Distrust(Box<Distrust>),
@@ -63,7 +85,11 @@ impl ClientError {
     pub(super) const fn is_distrust(&self) -> bool {
         matches!(
             self,
-            Self::Nonsense(_) | Self::FalseReceipt(_) | Self::Distrust(_)
+            Self::Nonsense(_)
+                | Self::FalseReceipt(_)
+                | Self::FalseProof(_)
+                | Self::FalseChain(_)
+                | Self::Distrust(_)
         )
     }
 

@@ -1,7 +1,8 @@
 //! A blocking client of nodes' HTTP interface.
 //!
 //! What always holds: nothing a node says is taken on trust that can be checked: an event's bytes are
-//! hashed, a receipt and a checkpoint are verified against the policy before they are returned. What
+//! hashed, a receipt and a checkpoint are verified against what the client believes, one policy or all
+//! that a chain has proved ([`Trust`]), before they are returned. What
 //! cannot be checked yet says so in its name. Answers are bounded in size and time, requests are
 //! repeated as they are, and neither payloads nor secrets are ever part of a request or an error.
 
@@ -12,6 +13,8 @@ mod http;
 mod problem;
 mod proved;
 mod retry;
+mod transparent;
+mod trust;
 mod unproven;
 
 pub use config::ClientConfig;
@@ -19,15 +22,16 @@ pub use error::ClientError;
 pub(crate) use error::Waits;
 pub use http::NoAnswer;
 pub use problem::Problem;
+pub use trust::Trust;
 
 use crate::context::{Context, System};
-use crate::receipt::{Anchored, verify_receipt_in};
+use crate::receipt::Anchored;
 use answer::{Item, read_batch, read_item};
 use http::{Answer, Request};
+use medanchor_ledger::EventId;
 use medanchor_ledger::event::Event;
 use medanchor_ledger::note::Note;
-use medanchor_ledger::policy::{Policy, PolicyRange, VerifiedCheckpoint};
-use medanchor_ledger::{EventId, Size};
+use medanchor_ledger::policy::VerifiedCheckpoint;
 use retry::Nodes;
 use std::sync::Arc;
 
@@ -65,20 +69,21 @@ pub enum Posted {
 pub struct Client {
     nodes: Nodes,
     config: ClientConfig,
-    policy: PolicyRange,
+    trust: Trust,
     context: Arc<dyn Context>,
 }
 
 impl Client {
-    /// A client that asks these nodes in turn and believes this policy.
+    /// A client that asks these nodes in turn and believes one policy, or all that were walked from
+    /// the genesis file.
     ///
     /// # Errors
     /// [`ClientError::NoNode`].
     pub fn new<A: Into<String>>(
         nodes: impl IntoIterator<Item = A>,
-        policy: Policy,
+        trust: impl Into<Trust>,
     ) -> Result<Self, ClientError> {
-        Self::with(nodes, policy, ClientConfig::default(), Arc::new(System))
+        Self::with(nodes, trust, ClientConfig::default(), Arc::new(System))
     }
 
     /// A client with a patience, a clock and a random source of the caller's.
@@ -87,7 +92,7 @@ impl Client {
     /// [`ClientError::NoNode`].
     pub fn with<A: Into<String>>(
         nodes: impl IntoIterator<Item = A>,
-        policy: Policy,
+        trust: impl Into<Trust>,
         config: ClientConfig,
         context: Arc<dyn Context>,
     ) -> Result<Self, ClientError> {
@@ -102,7 +107,7 @@ impl Client {
         Ok(Self {
             nodes,
             config,
-            policy: PolicyRange::from(policy, Size(0)),
+            trust: trust.into(),
             context,
         })
     }
@@ -230,7 +235,7 @@ impl Client {
             }
             Item::Accepted(_, rule) => Ok(Posted::Accepted { rule }),
             Item::Anchored(receipt) => {
-                let anchored = verify_receipt_in(&self.policy, event.encoded(), &receipt)?;
+                let anchored = self.trust.verify_receipt(event.encoded(), &receipt)?;
                 Ok(Posted::Anchored(Box::new(anchored)))
             }
         }
@@ -281,15 +286,14 @@ impl Client {
         self.believed(|| {
             let answer = self.ask(&request)?;
             refuse_pending(&answer)?;
-            let receipt = verify_receipt_in(&self.policy, event.encoded(), &answer.body);
-            Ok(receipt?)
+            Ok(self.trust.verify_receipt(event.encoded(), &answer.body)?)
         })
     }
 
     /// The node's latest checkpoint, verified.
     ///
     /// # Errors
-    /// [`ClientError::Distrust`] when the policy does not accept it.
+    /// [`ClientError::Distrust`] when the policy of its size does not accept it.
     pub fn checkpoint(&self) -> Result<VerifiedCheckpoint, ClientError> {
         self.believed(|| self.checkpoint_once())
     }
@@ -298,7 +302,8 @@ impl Client {
         let answer = self.get("/checkpoint", TEXT, MAX_RECEIPT)?;
         let distrust = |error| ClientError::Distrust(Box::new(error));
         let note = Note::parse(&answer.body).map_err(|error| distrust(error.into()))?;
-        self.policy.verify_checkpoint(&note).map_err(distrust)
+        let range = self.trust.range_of(&note).map_err(distrust)?;
+        range.verify_checkpoint(&note).map_err(distrust)
     }
 }
 

@@ -34,7 +34,9 @@ impl Client {
         self.believed(|| {
             let patience = self.config().wait_timeout;
             let answer = self.document(&path, StateDocument::MAX_BYTES, patience)?;
-            let proved = verify_state(&self.policy, key, &answer.body)?;
+            let read = StateDocument::decode(&answer.body).map_err(ProofError::from)?;
+            let range = self.trust.proof_range(&read.seal.receipt.checkpoint)?;
+            let proved = verify_state(range, key, &answer.body)?;
             match height {
                 Some(height) if height != proved.proved().height => {
                     Err(ProofError::Other("height").into())
@@ -61,7 +63,8 @@ impl Client {
             let answer = self.document(&path, HistoryPage::MAX_BYTES, patience)?;
             let page = HistoryPage::decode(&answer.body).map_err(ProofError::from)?;
             pages.extend_from_slice(&answer.body);
-            if let Some(proved) = reading.add(page, &self.policy)? {
+            let range = self.trust.page_range(&page)?;
+            if let Some(proved) = reading.add(page, range)? {
                 return Ok(reading.finish(proved, pages));
             }
         }
@@ -86,7 +89,9 @@ impl Client {
         self.believed(|| {
             let answer = self.document(&path, AccessReceipt::MAX_BYTES, patience)?;
             refuse_pending(&answer)?;
-            Ok(verify_access(&self.policy, event, &answer.body)?)
+            let read = AccessReceipt::decode(&answer.body).map_err(ProofError::from)?;
+            let range = self.trust.proof_range(&read.seal.receipt.checkpoint)?;
+            Ok(verify_access(range, event, &answer.body)?)
         })
     }
 

@@ -5,6 +5,8 @@ use crate::context::fixed::Fixed;
 use crate::identity::Identity;
 use crate::testing::node::{Reply, Seen, nobody, serve};
 use crate::testing::{Network, network_with};
+use medanchor_ledger::Size;
+use medanchor_ledger::policy::Policy;
 use medanchor_ledger::rules::{self, Role};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -446,4 +448,125 @@ fn an_access_receipt_that_is_not_there_yet_is_pending() {
     let (client, _) = bench.client(&[&node]);
     let asked = client.access_receipt(&bench.event.id(), true);
     assert!(matches!(asked, Err(ClientError::Pending { rule: None })));
+}
+
+/// A node that serves what a test made, by path.
+fn serving(answers: Vec<(String, &'static str, Vec<u8>)>) -> String {
+    serve(move |request| {
+        let found = answers.iter().find(|(path, ..)| *path == request.path);
+        found.map_or_else(
+            || Reply::problem(404, "not-found"),
+            |(_, kind, body)| Reply::Whole(200, kind, body.clone()),
+        )
+    })
+}
+
+#[test]
+fn a_client_of_walked_policies_takes_the_same_receipts_and_fetches_the_chain() {
+    use medanchor_ledger::policy::PolicyChain;
+    let mut bench = bench();
+    let receipt = bench.network.append(bench.event.encoded());
+    let (genesis, other) = (&bench.network.genesis, self::bench().network.genesis);
+    let chain = |genesis| PolicyChain::of_genesis(genesis).encode();
+    let node = |chain| {
+        let path = format!("/v1/events/{}/receipt", bench.event.id());
+        serving(vec![
+            (path, "text/plain", receipt.clone()),
+            ("/policy-chain".into(), "application/cbor", chain),
+        ])
+    };
+    let known = crate::walk_policies(genesis.encoded(), None).unwrap();
+    let client = Client::new([node(chain(genesis))], known.clone()).unwrap();
+    let anchored = client.receipt(&bench.event, false).unwrap();
+    assert_eq!(anchored.id(), bench.event.id());
+    assert_eq!(client.policies(genesis.encoded()).unwrap(), known);
+    let refused = client.policies(b"none").unwrap_err();
+    assert!(matches!(refused, ClientError::Genesis(_)), "{refused}");
+    for false_chain in [chain(&other), b"none".to_vec()] {
+        let client = Client::new([node(false_chain)], known.clone()).unwrap();
+        let refused = client.policies(genesis.encoded()).unwrap_err();
+        assert!(matches!(refused, ClientError::FalseChain(_)), "{refused}");
+    }
+    let theirs = crate::walk_policies(other.encoded(), None).unwrap();
+    let client = Client::new([node(chain(genesis))], theirs).unwrap();
+    let refused = client.receipt(&bench.event, false).unwrap_err();
+    assert!(matches!(refused, ClientError::FalseReceipt(_)), "{refused}");
+}
+
+#[test]
+fn a_statement_is_returned_only_if_a_quorum_of_cose_keys_signed_it_and_it_is_the_events() {
+    let mut bench = bench();
+    let index = bench.network.push(bench.event.encoded());
+    let path = format!("/v1/events/{}/receipt", bench.event.id());
+    let asked = |event: &Event, signatures| {
+        let statement = bench.network.statement(event, index, signatures);
+        let kind = "application/scitt-statement+cose";
+        let node = serving(vec![(path.clone(), kind, statement)]);
+        let policies = crate::walk_policies(bench.network.genesis.encoded(), None).unwrap();
+        let client = Client::new([node], policies).unwrap();
+        client.statement(&bench.event, false)
+    };
+    let good = asked(&bench.event, 3).unwrap();
+    assert_eq!(
+        (good.event(), good.quorum().validators().len()),
+        (&bench.event, 3)
+    );
+    let too_few = asked(&bench.event, 2).unwrap_err();
+    assert!(matches!(too_few, ClientError::FalseProof(_)), "{too_few}");
+    let (client, _) = bench.client(&[&nobody()]);
+    let refused = client.statement(&bench.event, false).unwrap_err();
+    assert!(matches!(refused, ClientError::NoCoseKeys), "{refused}");
+}
+
+#[test]
+fn a_statement_of_another_event_is_refused() {
+    let mut bench = bench();
+    let other = self::bench().event;
+    let index = bench.network.push(other.encoded());
+    let path = format!("/v1/events/{}/receipt", bench.event.id());
+    let statement = bench.network.statement(&other, index, 3);
+    let node = serving(vec![(path, "application/scitt-statement+cose", statement)]);
+    let policies = crate::walk_policies(bench.network.genesis.encoded(), None).unwrap();
+    let client = Client::new([node], policies).unwrap();
+    let refused = client.statement(&bench.event, false).unwrap_err();
+    assert!(matches!(refused, ClientError::Nonsense(_)), "{refused}");
+}
+
+#[test]
+fn growth_is_proved_from_the_checkpoint_that_is_held_and_no_other() {
+    let mut bench = bench();
+    bench.network.push(b"one");
+    let held = bench.network.checkpoint(3).to_string();
+    let mut fork = bench.network.fork(1);
+    let unsigned = bench.network.checkpoint(2).to_string();
+    (0..3).for_each(|_| {
+        bench.network.push(b"more");
+    });
+    let receipt = bench.network.consistency(Size(2));
+    (0..4).for_each(|_| {
+        fork.push(b"other");
+    });
+    let forked = fork.consistency(Size(2));
+    let path = "/v1/consistency?from=2".to_owned();
+    let client = |receipt: &str, trust: Trust| {
+        let answer = (path.clone(), "text/plain", receipt.as_bytes().to_vec());
+        Client::new([serving(vec![answer])], trust).unwrap()
+    };
+    let genesis = &bench.network.genesis;
+    let walked = || Trust::from(crate::walk_policies(genesis.encoded(), None).unwrap());
+    for trust in [walked(), genesis.policy().clone().into()] {
+        let newest = client(&receipt, trust)
+            .consistency(held.as_bytes())
+            .unwrap();
+        assert_eq!(newest.checkpoint().size, Size(5));
+    }
+    let refused = client(&forked, walked()).consistency(held.as_bytes());
+    assert!(
+        matches!(refused, Err(ClientError::FalseProof(_))),
+        "{refused:?}"
+    );
+    for held in [unsigned.as_bytes(), b"none"] {
+        let refused = client(&receipt, walked()).consistency(held);
+        assert!(matches!(refused, Err(ClientError::Held(_))), "{refused:?}");
+    }
 }
