@@ -40,7 +40,8 @@ pub(crate) struct WitnessArgs {
     #[arg(long, required = true)]
     pub(super) key: Option<PathBuf>,
     /// A log to witness: its verifier key, or a policy file (C2SP tlog-policy) whose quorum every
-    /// checkpoint must then have. May be given several times.
+    /// checkpoint must then have. May be given several times; of several policies of one log, or
+    /// several keys, any one suffices, and a key together with a policy of the same log is refused.
     #[arg(long = "log", value_name = "KEY|POLICY", required = true)]
     pub(super) logs: Vec<String>,
     /// The folder in which the witness remembers.

@@ -1,8 +1,9 @@
 //! The witness over HTTP: hyper, with a bound on everything that a client can stretch.
 //!
-//! What always holds: at most [`CONNECTIONS`] connections are served at once; a request's head and
-//! body arrive within their times and bounds or the connection is cut; a stop lets requests that
-//! have arrived finish.
+//! What always holds: at most so many connections are served at once, and so many of one address; a
+//! request's head and body arrive within their times and bounds or the connection is cut; whatever a
+//! client sends or does not take, its connection ends after [`Limits::life`] and a grace; a stop lets
+//! requests that have arrived finish.
 
 use super::{Answer, Witness};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -12,26 +13,43 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use medanchor_ledger::witness::{AddCheckpoint, SIZE_TYPE};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
+use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
-/// Connections served at once; more wait in the system's queue.
-const CONNECTIONS: usize = 256;
+/// Bounds on connections.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    /// Served at once; more wait in the system's queue.
+    connections: u32,
+    /// Of these, of one address; an IPv6 client counts as its /64. More are closed at once.
+    per_address: usize,
+    /// How long one is served. A log makes a new one then; it does so after a pause anyway.
+    life: Duration,
+}
+
+const LIMITS: Limits = Limits {
+    connections: 256,
+    per_address: 64,
+    life: Duration::from_secs(60),
+};
+
 /// The largest head of a request.
 const MAX_HEAD: usize = 16 * 1024;
 /// Time for a request's head to arrive, also between two requests.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 /// Time for a request's body to arrive.
 const BODY_PATIENCE: Duration = Duration::from_secs(10);
-/// Time that open requests get to finish when the witness stops.
+/// Time that open requests get to finish when their connection's life is over or the witness stops.
 const GRACE: Duration = Duration::from_secs(3);
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -47,27 +65,40 @@ pub(super) fn serve(
         .build()?;
     let served = runtime.block_on(async {
         listener.set_nonblocking(true)?;
-        accept_all(TcpListener::from_std(listener)?, witness, ready).await
+        let listener = TcpListener::from_std(listener)?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        ready();
+        let stop = async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        serve_until(stop, listener, witness, LIMITS).await;
+        Ok(())
     });
     runtime.shutdown_timeout(GRACE);
     served
 }
 
-async fn accept_all(
+async fn serve_until(
+    stop: impl Future<Output = ()>,
     listener: TcpListener,
     witness: Arc<Witness>,
-    ready: impl FnOnce(),
-) -> io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    ready();
-    let permits = Arc::new(Semaphore::new(CONNECTIONS));
-    let graceful = GracefulShutdown::new();
+    limits: Limits,
+) {
+    let permits = Arc::new(Semaphore::new(limits.connections as usize));
+    let (stopping, stopped) = watch::channel(());
+    let mut crowd = Crowd::new(limits.per_address);
+    let mut stop = pin!(stop);
     loop {
-        let (stream, permit) = tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+        let (stream, address, permit) = tokio::select! {
+            () = stop.as_mut() => break,
             accepted = accept(&listener, &permits) => accepted,
+        };
+        let Some(place) = crowd.enter(address) else {
+            continue;
         };
         let witness = Arc::clone(&witness);
         let answer = move |request| answer(Arc::clone(&witness), request);
@@ -76,28 +107,74 @@ async fn accept_all(
             .header_read_timeout(HEAD_PATIENCE)
             .max_buf_size(MAX_HEAD)
             .serve_connection(TokioIo::new(stream), service_fn(answer));
-        let watched = graceful.watch(connection);
+        let mut stopped = stopped.clone();
         tokio::spawn(async move {
-            // A broken connection is the client's business.
-            let _ = watched.await;
-            drop(permit);
+            let mut connection = pin!(connection);
+            tokio::select! {
+                // A broken connection is the client's business.
+                _ = connection.as_mut() => {}
+                () = over(limits.life, &mut stopped) => {
+                    connection.as_mut().graceful_shutdown();
+                    let _ = timeout(GRACE, connection).await;
+                }
+            }
+            drop((permit, place));
         });
     }
-    drop(listener);
-    let _ = timeout(GRACE, graceful.shutdown()).await;
-    Ok(())
+    drop((listener, stopping));
+    // All permits are back when all connections have ended.
+    let _ = timeout(GRACE, permits.acquire_many(limits.connections)).await;
+}
+
+/// Until a connection's life is over, or the witness stops.
+async fn over(life: Duration, stopped: &mut watch::Receiver<()>) {
+    // Nothing is ever sent: an error says that the sender is gone.
+    let _ = timeout(life, stopped.changed()).await;
+}
+
+/// The connections of each address that has one.
+struct Crowd {
+    most: usize,
+    places: BTreeMap<IpAddr, Arc<()>>,
+}
+
+impl Crowd {
+    const fn new(most: usize) -> Self {
+        Self {
+            most,
+            places: BTreeMap::new(),
+        }
+    }
+
+    /// A place for one more connection of this address, until it is dropped; none if it has enough.
+    fn enter(&mut self, address: IpAddr) -> Option<Arc<()>> {
+        self.places.retain(|_, place| Arc::strong_count(place) > 1);
+        let place = self.places.entry(group(address)).or_default();
+        (Arc::strong_count(place) <= self.most).then(|| Arc::clone(place))
+    }
+}
+
+/// Whom an address belongs to: an IPv6 network of 64 bits is one client.
+fn group(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let network = u128::from(address) >> 64 << 64;
+            IpAddr::V6(network.into())
+        }
+        v4 @ IpAddr::V4(_) => v4,
+    }
 }
 
 async fn accept(
     listener: &TcpListener,
     permits: &Arc<Semaphore>,
-) -> (TcpStream, OwnedSemaphorePermit) {
+) -> (TcpStream, IpAddr, OwnedSemaphorePermit) {
     loop {
         // The semaphore is never closed.
         if let Ok(permit) = Arc::clone(permits).acquire_owned().await
-            && let Ok((stream, _)) = listener.accept().await
+            && let Ok((stream, address)) = listener.accept().await
         {
-            return (stream, permit);
+            return (stream, address.ip(), permit);
         }
         // Out of file descriptors, or a client that left: a pause, so as not to spin.
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -177,3 +254,6 @@ fn response(status: u16, kind: &'static str, body: impl Into<Bytes>) -> Response
     headers.insert(nosniff, HeaderValue::from_static("nosniff"));
     response
 }
+
+#[cfg(test)]
+mod tests;

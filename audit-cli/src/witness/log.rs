@@ -1,6 +1,6 @@
 //! One log as its witness knows it.
 
-use super::evidence::{self, Kind};
+use super::evidence::{self, Kept, Kind};
 use super::key::WitnessKey;
 use super::{Answer, Failure};
 use medanchor_ledger::Size;
@@ -27,6 +27,8 @@ struct State {
     last: Option<Checkpoint>,
     /// Writing failed: what is on disk may be newer than `last`, so nothing is cosigned any more.
     failed: bool,
+    /// The kinds of evidence of which it was said that no more is kept.
+    full: Vec<Kind>,
 }
 
 impl Log {
@@ -51,6 +53,7 @@ impl Log {
         let state = Mutex::new(State {
             last,
             failed: false,
+            full: Vec::new(),
         });
         Ok(Self {
             folder,
@@ -92,7 +95,7 @@ impl Log {
         }
         let verdict = advance(state.last.as_ref(), request.old, &request.proof, &next);
         if let Some(kind) = evidence::kind(state.last.as_ref(), &next, verdict) {
-            self.keep(kind, body);
+            self.keep(&mut state, kind, &next, body);
         }
         match verdict {
             Ok(()) => {}
@@ -111,6 +114,7 @@ impl Log {
             super::complain(&error);
             return broken("the witness could not write to its disk");
         }
+        self.let_go(&mut state, &next);
         state.last = Some(next);
         Answer::Cosigned(own.to_string())
     }
@@ -135,14 +139,34 @@ impl Log {
         }
     }
 
-    fn keep(&self, kind: Kind, body: &[u8]) {
+    fn keep(&self, state: &mut State, kind: Kind, next: &Checkpoint, body: &[u8]) {
         let last = self.note().unwrap_or_default();
-        match evidence::keep(&self.folder, kind, &last, body) {
-            Ok(Some(place)) => {
-                super::complain(&format_args!("{kind}: kept in {}", place.display()))
+        match evidence::keep(&self.folder, kind, next, &last, body) {
+            Ok(Kept::New(place)) => {
+                super::complain(&format_args!("{kind}: kept in {}", place.display()));
             }
-            Ok(None) => {}
+            Ok(Kept::Known) => {}
+            Ok(Kept::Full(folder)) if !state.full.contains(&kind) => {
+                state.full.push(kind);
+                super::complain(&format_args!(
+                    "{kind}: not kept, {} is full; move its {}-* elsewhere to keep more",
+                    folder.display(),
+                    kind.word()
+                ));
+            }
+            Ok(Kept::Full(_)) => {}
             Err(error) => super::complain(&error),
+        }
+    }
+
+    fn let_go(&self, state: &mut State, cosigned: &Checkpoint) {
+        match evidence::let_go(&self.folder, cosigned) {
+            Ok(true) => state.full.retain(|kind| *kind != Kind::Unproved),
+            Ok(false) => {}
+            Err(error) => super::complain(&format_args!(
+                "{}: what is proved now cannot be let go: {error}",
+                self.folder.join("evidence").display()
+            )),
         }
     }
 }

@@ -63,7 +63,9 @@ enum Failure {
 impl Failure {
     const fn exit_code(&self) -> u8 {
         match self {
-            Self::Trust(trust::TrustError::Neither { .. }) => EXIT_USAGE,
+            Self::Trust(
+                trust::TrustError::Neither { .. } | trust::TrustError::KeyBesidePolicy { .. },
+            ) => EXIT_USAGE,
             Self::Damaged { .. } => EXIT_FAILED,
             _ => EXIT_UNREADABLE,
         }

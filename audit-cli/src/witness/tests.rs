@@ -1,3 +1,4 @@
+use super::evidence::{Kept, Kind};
 use super::key::WitnessKey;
 use super::*;
 use medanchor_ledger::note::{Held, Note, NoteSignature};
@@ -152,7 +153,7 @@ fn a_fork_is_kept_once_and_bad_proofs_never_crowd_it_out() {
         let bad = format!("{old}\n{hash}\n{rest}");
         assert_eq!(status(&witness.add_checkpoint(bad.as_bytes())), 422);
     }
-    assert_eq!(rig.evidence().len(), 16);
+    assert_eq!(rig.evidence().len(), 1, "one checkpoint is kept once");
     let fork = vector("rejected-422-fork-of-the-same-size.txt");
     for _ in 0..2 {
         assert_eq!(status(&witness.add_checkpoint(&fork)), 422);
@@ -162,8 +163,8 @@ fn a_fork_is_kept_once_and_bad_proofs_never_crowd_it_out() {
         .iter()
         .filter(|name| name.starts_with("fork-"))
         .collect();
-    assert_eq!((forks.len(), evidence.len()), (1, 17));
-    // The same with an old size that the witness is not at: refused as stale, and still kept.
+    assert_eq!((forks.len(), evidence.len()), (1, 2));
+    // The same with an old size that the witness is not at: refused as stale, and kept already.
     let stale = String::from_utf8(fork)
         .expect("text")
         .replacen("old 5", "old 0", 1);
@@ -171,7 +172,67 @@ fn a_fork_is_kept_once_and_bad_proofs_never_crowd_it_out() {
         witness.add_checkpoint(stale.as_bytes()),
         Answer::Conflict(Size(5))
     );
-    assert_eq!(rig.evidence().len(), 18);
+    assert_eq!(rig.evidence().len(), 2);
+}
+
+/// Good checkpoints with bad proofs once took all places for ever, and what the log forked was not
+/// kept any more.
+#[test]
+fn what_was_not_proved_is_let_go_when_it_is_cosigned() {
+    let rig = Rig::new();
+    let witness = rig.after_last();
+    let good = String::from_utf8(vector("good-growth.txt")).expect("text");
+    let bad = good.replacen("\nS", "\nT", 1);
+    assert_eq!(status(&witness.add_checkpoint(bad.as_bytes())), 422);
+    let fork = vector("rejected-422-fork-that-grew.txt");
+    assert_eq!(status(&witness.add_checkpoint(&fork)), 422);
+    let both = rig.evidence();
+    assert_eq!(both.len(), 2, "{both:?}");
+    assert_eq!(status(&witness.add_checkpoint(good.as_bytes())), 200);
+    let left = rig.evidence();
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert!(both.contains(&left[0]));
+}
+
+#[test]
+fn a_full_evidence_room_says_so_and_has_room_again_when_something_is_let_go() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let checkpoint = |size| Checkpoint {
+        origin: "test/0".parse().expect("an origin"),
+        size: Size(size),
+        root: medanchor_ledger::TreeHash::new([7; 32]),
+    };
+    let keep =
+        |kind, size| evidence::keep(folder.path(), kind, &checkpoint(size), b"last", b"request");
+    for size in 1..=16 {
+        let kept = keep(Kind::Unproved, size).expect("kept");
+        assert!(matches!(kept, Kept::New(_)), "{kept:?}");
+    }
+    assert_eq!(keep(Kind::Unproved, 3).expect("known"), Kept::Known);
+    let full = Kept::Full(folder.path().join("evidence"));
+    assert_eq!(keep(Kind::Unproved, 17).expect("full"), full);
+    let fork = keep(Kind::Fork, 17).expect("kept");
+    assert!(matches!(fork, Kept::New(_)), "{fork:?}");
+    assert!(evidence::let_go(folder.path(), &checkpoint(3)).expect("let go"));
+    assert!(!evidence::let_go(folder.path(), &checkpoint(3)).expect("gone"));
+    let room = keep(Kind::Unproved, 17).expect("kept");
+    assert!(matches!(room, Kept::New(_)), "{room:?}");
+}
+
+#[test]
+fn a_key_beside_a_policy_of_the_same_log_is_refused() {
+    let rig = Rig::new();
+    let path = rig.folder.path().join("policy");
+    let log = String::from_utf8(vector("log.vkey")).expect("text");
+    let policy = format!("log {log}witness w {}\nquorum w\n", rig.key().verifier());
+    fs::write(&path, policy).expect("written");
+    let (key, policy) = (log.trim().to_owned(), path.display().to_string());
+    for given in [[&key, &policy], [&policy, &key]] {
+        let given = given.map(ToOwned::to_owned);
+        let refused = trust::read(&given).expect_err("refused");
+        assert!(matches!(refused, trust::TrustError::KeyBesidePolicy { .. }));
+    }
+    assert!(trust::read(&[key.clone(), key]).is_ok());
 }
 
 /// The base64 of a hash that depends on `number`.
