@@ -322,7 +322,14 @@ impl LogFolder {
     pub(crate) fn keep_policy_chain(&self, chain: &PolicyChain) -> Result<(), StoreError> {
         self.with_files(|_| {
             let there = self.reader.policy_chain()?;
-            let there = there.and_then(|bytes| PolicyChain::decode(&bytes).ok());
+            let there = there.map(|bytes| PolicyChain::decode(&bytes)).transpose();
+            let folder = self.reader.folder();
+            let path = folder.join("policy-chain");
+            let there = there.map_err(|_| StoreError::Damaged {
+                path: path.clone(),
+                position: 0,
+                what: "it is no policy chain",
+            })?;
             let goes_on = |there: &PolicyChain| {
                 there.genesis == chain.genesis
                     && there.first == chain.first
@@ -331,8 +338,7 @@ impl LogFolder {
             if there.as_ref().is_some_and(goes_on) {
                 return Ok(());
             }
-            let folder = self.reader.folder();
-            write_aside(&folder.join("policy-chain"), &chain.encode())?;
+            write_aside(&path, &chain.encode())?;
             sync_folder(folder)
         })
     }

@@ -226,6 +226,19 @@ fn a_checkpoint_or_certificates_cut_short_are_refused() {
     }
 }
 
+/// It was once replaced by the chain of genesis alone, without a word.
+#[test]
+fn a_policy_chain_that_is_none_is_refused_and_left_as_it_is() {
+    let home = published_home(&[5]);
+    let path = home.path().join("log/policy-chain");
+    let good = fs::read(&path).unwrap();
+    fs::write(&path, &good[..good.len() - 9]).unwrap();
+    let refused: Result<Store, _> = open(home.path(), lazy());
+    let named = matches!(&refused, Err(StoreError::Damaged { path: named, .. }) if *named == path);
+    assert!(named, "{:?}", refused.err());
+    assert_eq!(fs::read(&path).unwrap(), &good[..good.len() - 9]);
+}
+
 #[test]
 fn a_reader_refuses_files_larger_than_their_kind() {
     let folder = tempfile::tempdir().unwrap();
