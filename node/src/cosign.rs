@@ -201,6 +201,10 @@ impl Cosigners {
     }
 
     fn keep_early(&mut self, record: &Cosignature) {
+        // Any peer on the way can have taken the signature off: the whole record may still come.
+        if record.cose.is_none() {
+            return;
+        }
         let Some((origin, set)) = self.newest_set() else {
             return;
         };
@@ -447,6 +451,28 @@ mod tests {
             cosigners.received(PEER, &forged);
             cosigners.received(PEER, &good);
             cosigners.received(PEER, &forged);
+        }
+        let (_, gathered) = cosigners
+            .decided(checkpoint(5), set, Time(9_000))
+            .expect("signed");
+        assert!(gathered.quorum.is_some());
+    }
+
+    #[test]
+    fn an_early_record_without_its_cose_signature_does_not_stand_in_for_the_whole_one() {
+        let (mut cosigners, others, set) = four();
+        cosigners
+            .decided(checkpoint(1), set.clone(), Time(9_000))
+            .expect("signed");
+        for keys in &others[..2] {
+            let whole = record(keys, 5, 9);
+            let stripped = Cosignature {
+                cose: None,
+                ..whole.clone()
+            };
+            cosigners.received(PEER, &stripped);
+            cosigners.received(PEER, &whole);
+            cosigners.received(PEER, &stripped);
         }
         let (_, gathered) = cosigners
             .decided(checkpoint(5), set, Time(9_000))

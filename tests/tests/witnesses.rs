@@ -10,21 +10,25 @@ use medanchor_ledger::receipt::Receipt;
 use medanchor_ledger::witness::AddCheckpoint;
 use medanchor_ledger::{Size, TreeHash, sha256};
 use medanchor_node::config::Witness as Configured;
+use medanchor_node::exit::Exit;
 use medanchor_node::keys::{Purpose, SecretKey};
 use medanchor_node::process::free_ports;
 use medanchor_tests::client::Client;
 use medanchor_tests::network::{
     Network, PATIENCE, binary, change_config, found_with_publisher, wait_for,
 };
+use medanchor_tests::workload::Author;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A `medanchor-audit witness`. Killed when dropped.
 struct Witness {
@@ -202,6 +206,63 @@ fn liar(answer: &'static [u8]) -> Result<String> {
     Ok(url)
 }
 
+/// A way to a server that can be closed: what is sent through it then waits, unanswered.
+struct Gate {
+    url: String,
+    closed: Arc<AtomicBool>,
+}
+
+impl Gate {
+    fn before(server: &str) -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let closed = Arc::new(AtomicBool::new(false));
+        let (shut, server) = (
+            Arc::clone(&closed),
+            server.trim_start_matches("http://").to_owned(),
+        );
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let (shut, server) = (Arc::clone(&shut), server.clone());
+                std::thread::spawn(move || pass(client, &server, &shut));
+            }
+        });
+        Ok(Self { url, closed })
+    }
+
+    fn close(&self, closed: bool) {
+        self.closed.store(closed, Ordering::SeqCst);
+    }
+}
+
+/// Passes bytes both ways until one side ends. While the gate is shut the server cannot end it either:
+/// it would cut a connection on which no request comes.
+fn pass(mut client: TcpStream, server: &str, shut: &Arc<AtomicBool>) -> std::io::Result<()> {
+    let mut server = TcpStream::connect(server)?;
+    let (mut answers, mut back) = (server.try_clone()?, client.try_clone()?);
+    let until_open = Arc::clone(shut);
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut answers, &mut back);
+        wait_while(&until_open);
+        let _ = back.shutdown(Shutdown::Both);
+    });
+    let mut bytes = [0; 4096];
+    loop {
+        let count = client.read(&mut bytes)?;
+        wait_while(shut);
+        server.write_all(bytes.get(..count).unwrap_or_default())?;
+        if count == 0 {
+            return server.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+fn wait_while(shut: &AtomicBool) {
+    while shut.load(Ordering::SeqCst) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// The exit code of a program that ends by itself, and what it said.
 fn end_of(mut command: Command) -> Result<(Option<i32>, String)> {
     let command = command.stdout(Stdio::null()).stderr(Stdio::piped());
@@ -220,6 +281,8 @@ fn end_of(mut command: Command) -> Result<(Option<i32>, String)> {
 struct Stage {
     network: Network,
     witnesses: [Witness; 2],
+    /// The publisher's way to the second witness.
+    gate: Gate,
     log: VerifierKey,
     dir: tempfile::TempDir,
 }
@@ -234,10 +297,11 @@ impl Stage {
         let layout = found_with_publisher(&dir.path().join("net"), 2)?;
         let log = layout.genesis.publisher_key().context("a publisher")?;
         first.start(&log)?;
+        let gate = Gate::before(&second.url)?;
         let garbage = liar(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\ngarbage\n")?;
         let entries = [
             first.configured()?,
-            second.configured()?,
+            configured(second.name, &gate.url, &second.key)?,
             configured("garbage", &garbage, &stranger("garbage")?)?,
             configured("silent", &liar(b"")?, &stranger("silent")?)?,
         ];
@@ -248,6 +312,7 @@ impl Stage {
         Ok(Self {
             network: Network::run(&binary("medanchor")?, layout)?,
             witnesses: [first, second],
+            gate,
             log,
             dir,
         })
@@ -364,6 +429,7 @@ fn outside_witnesses_cosign_what_the_publisher_shows_them_and_no_fork() -> Resul
     let size = stage.wait_for_witnessed(size, &[w1, w2])?;
     receipts_carry_cosignatures_where_they_are_asked_for(&stage, &receipt, &event)?;
     liars_are_shown_and_hinder_nobody(&stage)?;
+    let size = a_slow_witness_holds_back_no_other(&stage, &author, size)?;
 
     // The first one is killed and started again: it goes on from where it was.
     stage.witnesses[0].kill();
@@ -384,6 +450,7 @@ fn outside_witnesses_cosign_what_the_publisher_shows_them_and_no_fork() -> Resul
         "it was remembered"
     );
     fs::remove_file(&memory)?;
+    a_changed_checkpoint_is_refused_at_the_start(&mut stage, publisher)?;
     stage.network.restart(publisher)?;
     stage.network.wait_until_node_is_ready(publisher)?;
     receipts_are_of_the_quorum_alone(&stage, &event)?;
@@ -462,6 +529,40 @@ fn liars_are_shown_and_hinder_nobody(stage: &Stage) -> Result<()> {
         "{metrics}"
     );
     Ok(())
+}
+
+/// The second witness cosigned when it was asked last, and now it takes its time. It once held back
+/// the first one's cosignatures until its own request was given up.
+fn a_slow_witness_holds_back_no_other(stage: &Stage, author: &Author, size: Size) -> Result<Size> {
+    stage.gate.close(true);
+    stage.client().anchor(&author.seal()?)?;
+    let [w1, w2] = &stage.witnesses;
+    let newer = stage.wait_for_witnessed(size, &[w1])?;
+    let status = stage.client().status()?;
+    let slow = status.witnesses.iter().find(|it| it.name == w2.name);
+    let failures = slow.map(|it| (it.failures, it.answer.clone()));
+    stage.gate.close(false);
+    assert_eq!(
+        failures,
+        Some((0, "200".to_owned())),
+        "its request is still under way"
+    );
+    stage.client().anchor(&author.seal()?)?;
+    stage.wait_for_witnessed(newer, &[w1, w2])
+}
+
+/// The publisher's node is killed: it would sign for the witnesses what it finds.
+fn a_changed_checkpoint_is_refused_at_the_start(stage: &mut Stage, node: usize) -> Result<()> {
+    let path = stage.network.node(node).home.log().join("checkpoint");
+    let good = fs::read_to_string(&path)?;
+    let root = good.lines().nth(2).context("a root")?;
+    let first = if root.starts_with('A') { "B" } else { "A" };
+    let other = format!("{first}{}", root.get(1..).context("a root")?);
+    fs::write(&path, good.replacen(root, &other, 1))?;
+    let (code, said) = stage.network.refusal(node, &[])?;
+    assert_eq!(code, Exit::Damaged.code(), "{said}");
+    assert!(said.contains("log/checkpoint"), "{said}");
+    Ok(fs::write(&path, good)?)
 }
 
 /// The network is stopped: the witnesses stay where they are.

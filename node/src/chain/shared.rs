@@ -159,7 +159,7 @@ impl Shared {
         *witnesses.unwrap_or_else(PoisonError::into_inner) = status;
     }
 
-    fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         let log = self.store.published_log().folder();
         log.parent().unwrap_or(log).join("data")
     }

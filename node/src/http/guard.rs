@@ -68,13 +68,16 @@ fn turn<'s>(service: &'s Service, request: &Request) -> Option<&'s Arc<Semaphore
     if PROBES.contains(&uri.path()) {
         return None;
     }
-    let mut asked = uri.query().unwrap_or_default().split('&');
-    let waits = asked.any(|one| one.starts_with("wait"));
-    Some(if waits {
+    Some(if waits(uri.query().unwrap_or_default()) {
         &service.waiters
     } else {
         &service.requests
     })
+}
+
+/// Whether a query asks to wait for a receipt; no other request is held.
+fn waits(query: &str) -> bool {
+    query.split('&').any(|asked| asked == "wait=receipt")
 }
 
 fn take(of: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Problem> {
@@ -165,4 +168,26 @@ pub fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
     // The payload of a panic may hold anything, so it is neither shown nor logged here.
     tracing::error!("a request panicked");
     Problem::new(Code::Internal, "the node made a mistake; tell its operator").into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_waits_for_a_receipt_is_counted_among_those_who_wait() {
+        for query in ["wait=receipt", "height=3&wait=receipt"] {
+            assert!(waits(query), "{query}");
+        }
+        for query in [
+            "",
+            "from=3&to=9",
+            "wait=",
+            "waiting=receipt",
+            "wait=receipts",
+            "first=0",
+        ] {
+            assert!(!waits(query), "{query}");
+        }
+    }
 }

@@ -17,11 +17,13 @@ use crate::publish_store;
 use crate::reads::LedgerReads;
 use medanchor_ledger::checkpoint::Checkpoint;
 use medanchor_ledger::genesis::Genesis;
+use medanchor_ledger::merkle::root_at;
 use medanchor_ledger::note::{Note, NoteSignature};
 use medanchor_ledger::validator::Validator;
 use medanchor_network::{Consensus, Peer, PeerKey, SecretSeed, StartError, Timeouts};
 use medanchor_store::{HomeLock, Replayed, Store, StoreView, StoredBlock};
 use metrics_exporter_prometheus::PrometheusHandle;
+use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -212,14 +214,27 @@ pub(super) fn newest_published(
     let Some(served) = note.map_err(|error| storage_fatal(&error))? else {
         return Ok(None);
     };
-    let damaged = || {
-        Fatal::new(
-            Exit::Damaged,
-            "log/checkpoint is no checkpoint; move data/ and log/ aside together and start with --restored (docs/operate.md, \"Damage\")",
-        )
+    let damaged = |why: &dyn Display| {
+        let remedy = "move data/ and log/ aside together and start with --restored (docs/operate.md, \"Damage\")";
+        Fatal::new(Exit::Damaged, format!("log/checkpoint {why}; {remedy}"))
     };
-    let parsed = Note::parse(&served).map_err(|_| damaged())?;
-    let checkpoint: Checkpoint = parsed.text().parse().map_err(|_| damaged())?;
+    let parsed = Note::parse(&served).map_err(|_| damaged(&"is no checkpoint"))?;
+    // What others signed is not believed from a disk: the feeder signs and serves what is here.
+    let verified = genesis.policy().verify_checkpoint(&parsed);
+    let verified = verified.map_err(|distrust| {
+        damaged(&format_args!(
+            "is not of this network's quorum ({distrust})"
+        ))
+    })?;
+    let checkpoint = verified.checkpoint().clone();
+    let root = root_at(&store.nodes(), checkpoint.size);
+    let root = root.map_err(|error| damaged(&format_args!("does not fit the log ({error})")))?;
+    if root != checkpoint.root {
+        return Err(damaged(&format_args!(
+            "has another root than the log's first {} entries",
+            checkpoint.size
+        )));
+    }
     let cosigned = crate::checkpoints::at(store, genesis, checkpoint.size);
     let cosigned = cosigned.map_err(|error| Fatal::new(Exit::Damaged, error.to_string()))?;
     // Without what the feeder added: the publisher's signature and those under foreign names.
@@ -231,7 +246,8 @@ pub(super) fn newest_published(
             && !publisher.as_ref().is_some_and(|key| key.claims(line))
     };
     let quorum = parsed.signatures().iter().filter(of_validator).cloned();
-    let note = Note::new(parsed.text(), quorum.collect()).map_err(|_| damaged())?;
+    let note =
+        Note::new(parsed.text(), quorum.collect()).map_err(|_| damaged(&"is no checkpoint"))?;
     Ok(Some(Published {
         checkpoint,
         note: note.to_string().into(),
@@ -390,3 +406,6 @@ pub(super) fn service(
         stop: cancel.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,10 +10,9 @@ use crate::exit::{Exit, Fatal};
 use crate::http::service::Published;
 use crate::keys::SecretKey;
 use bytes::Bytes;
-use medanchor_ledger::checkpoint::Checkpoint;
 use medanchor_ledger::merkle::root_at;
 use medanchor_ledger::note::NoteSignature;
-use medanchor_ledger::{ReadFailed, Size};
+use medanchor_ledger::{ReadFailed, Size, TreeHash};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,6 +23,9 @@ use tokio_util::sync::CancellationToken;
 
 /// The shortest time between two rounds: a log that is little used publishes with every event.
 const ROUND: Duration = Duration::from_secs(1);
+/// How long a round waits for witnesses that cosigned when they were asked last. What the others
+/// cosigned is served before, and a new checkpoint is offered after it.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// How long to sleep when nothing is due.
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -79,6 +81,11 @@ enum End {
     /// The node's own log cannot be read.
     #[error(transparent)]
     Read(#[from] ReadFailed),
+    /// The published checkpoint is not of the node's own log.
+    #[error(
+        "the published checkpoint of {0} entries has another root than the log: nothing is signed or offered to witnesses any more; compare log/checkpoint with the other members' and keep data/evidence"
+    )]
+    OtherRoot(Size),
     /// The log is another one than the publisher signed.
     #[error(
         "the log has another root at {0} entries than the publisher signed: nothing is offered to witnesses any more; compare this home with the other members' and keep data/evidence"
@@ -113,6 +120,8 @@ struct Round {
     collected: BTreeMap<usize, Vec<NoteSignature>>,
     /// How many witnesses' cosignatures are served already.
     served: usize,
+    /// When these were served, or the round began.
+    shown: Instant,
 }
 
 /// What came of one request.
@@ -172,17 +181,31 @@ impl Feeder {
 
     /// Serves what a finished round brought, begins the next one, asks who is due.
     async fn step(&mut self) -> Result<(), End> {
-        if !self.is_waiting() {
+        let waits = self.is_waiting();
+        if !waits || self.is_long_unserved() {
             self.serve().await?;
+        }
+        if !waits {
             self.begin().await?;
         }
         self.ask_all();
         Ok(())
     }
 
-    /// Whether a witness in good standing has yet to answer.
+    /// Whether a witness in good standing has yet to answer, and may take its time.
     fn is_waiting(&self) -> bool {
+        let over = |round: &Round| round.began.elapsed() >= PATIENCE;
+        !self.round.as_ref().is_some_and(over) && self.is_any_busy()
+    }
+
+    fn is_any_busy(&self) -> bool {
         self.witnesses.iter().any(|it| it.busy && it.good)
+    }
+
+    /// One slow witness does not hold back what the others cosigned, nor is a file written for each.
+    fn is_long_unserved(&self) -> bool {
+        let long = |round: &Round| round.shown.elapsed() >= ROUND;
+        self.round.as_ref().is_some_and(long)
     }
 
     /// The newest published checkpoint, if it is beyond the round's.
@@ -201,7 +224,7 @@ impl Feeder {
         let Some(published) = self.news() else {
             return Ok(());
         };
-        if !self.remember(&published.checkpoint).await? {
+        if !self.remember(&published).await? {
             return Ok(());
         }
         let offer = Offer::sign(&published, self.key.signing_key())?;
@@ -210,29 +233,43 @@ impl Feeder {
             began: now,
             collected: BTreeMap::new(),
             served: 0,
+            shown: now,
         });
         Ok(())
     }
 
     /// Remembers, durably, that the publisher signs this checkpoint; false if it must not yet,
-    /// because it has signed a larger one.
-    async fn remember(&mut self, checkpoint: &Checkpoint) -> Result<bool, End> {
+    /// because it has signed a larger one. It signs no root but the one that this node computed.
+    async fn remember(&mut self, published: &Published) -> Result<bool, End> {
+        let checkpoint = &published.checkpoint;
         if let Some((size, root)) = self.memory.signed() {
             if checkpoint.size < size {
                 return Ok(false);
             }
-            let shared = Arc::clone(&self.shared);
-            let read = move || root_at(&shared.store.nodes(), size);
-            if tokio::task::spawn_blocking(read).await?? != root {
-                let evidence = format!("{}", checkpoint);
+            let own = self.root_at(size).await?;
+            if own != root {
+                let before = format!("signed {size} {root}\nlog {size} {own}\n\n");
+                let evidence = [before.as_bytes(), &published.note].concat();
                 self.shared
-                    .keep_evidence("publisher-signed-another-root", evidence.as_bytes());
+                    .keep_evidence("publisher-signed-another-root", &evidence);
                 return Err(End::Fork(size));
             }
+        }
+        if self.root_at(checkpoint.size).await? != checkpoint.root {
+            self.shared
+                .keep_evidence("published-another-root", &published.note);
+            return Err(End::OtherRoot(checkpoint.size));
         }
         self.memory.sign(checkpoint);
         self.save().await?;
         Ok(true)
+    }
+
+    /// The root of the node's own log at a size.
+    async fn root_at(&self, size: Size) -> Result<TreeHash, End> {
+        let shared = Arc::clone(&self.shared);
+        let read = move || root_at(&shared.store.nodes(), size);
+        Ok(tokio::task::spawn_blocking(read).await??)
     }
 
     async fn save(&self) -> Result<(), End> {
@@ -305,6 +342,7 @@ impl Feeder {
             return Ok(());
         }
         round.served = round.collected.len();
+        round.shown = Instant::now();
         let lines: Vec<_> = round.collected.values().flatten().cloned().collect();
         let full = Bytes::from(round.offer.with(&lines)?.to_string());
         let checkpoint = round.offer.checkpoint.clone();
@@ -344,9 +382,13 @@ impl Feeder {
         let size = self.round.as_ref().map(|it| it.offer.checkpoint.size);
         let open = |it: &&Fed| size.is_some_and(|size| it.is_open(size));
         let asks = self.witnesses.iter().filter(open).map(|it| it.pace.next());
-        let begin = self.round.as_ref().map(|round| round.began + ROUND);
-        let begin = begin.filter(|_| !self.is_waiting() && self.news().is_some());
-        let next = asks.chain(begin).min().unwrap_or(now + LONG);
+        let pause = if self.is_any_busy() { PATIENCE } else { ROUND };
+        let begin = self.round.as_ref().map(|round| round.began + pause);
+        let begin = begin.filter(|_| self.news().is_some());
+        let unserved = |it: &&Round| it.collected.len() > it.served;
+        let serve = self.round.as_ref().filter(unserved);
+        let serve = serve.map(|round| round.shown + ROUND);
+        let next = asks.chain(begin).chain(serve).min().unwrap_or(now + LONG);
         // Never at once again: a checkpoint that may not be signed yet is looked at in a while.
         next.max(now + Duration::from_millis(100))
     }
@@ -363,3 +405,6 @@ fn chance() -> u8 {
     let _ = getrandom::fill(&mut byte);
     byte[0]
 }
+
+#[cfg(test)]
+mod tests;
