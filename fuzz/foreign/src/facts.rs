@@ -81,6 +81,19 @@ pub static COSIGNED: LazyLock<BTreeSet<(Size, TreeHash, ParticipantName)>> = Laz
     let files = [
         Seeds::of("vectors/checkpoint", "good-cosignature", ".cbor"),
         Seeds::of("vectors/cose", "good-cosignature", ".cbor"),
+        // The refused files are changes of one more record, which is whole in this one.
+        Seeds::of(
+            "vectors/checkpoint",
+            "rejected-cosignature-trailing-byte",
+            ".cbor",
+        )
+        .holding(|_, bytes| {
+            bytes
+                .split_last()
+                .map(|(_, whole)| whole.to_vec())
+                .into_iter()
+                .collect()
+        }),
     ];
     let files = files
         .iter()

@@ -121,7 +121,7 @@ fn cosignature(bytes: &[u8]) -> bool {
         "one validator counted twice"
     );
     let signed = (record.size, record.root, record.validator);
-    assert!(COSIGNED.contains(&signed), "never signed");
+    assert!(COSIGNED.contains(&signed), "{signed:?} never signed");
     true
 }
 
