@@ -2,15 +2,15 @@
 //! the certificates.
 //!
 //! What always holds: every event's signatures hold under a key that genesis registers for its
-//! signer, or that an earlier `inspection.key` of its signer registers (by the rules of this release
-//! there are no others); every seal follows from the one before; a quorum of the height's validators
+//! signer, or, for an `inspection.output` alone, under the operational key that an earlier
+//! `inspection.key` of its signer registers (by the rules of this release there are no others); every seal follows from the one before; a quorum of the height's validators
 //! decided this very block.
 
 use crate::fault::{Failure, Fault, Trouble};
 use crate::judge::{Counts, decided};
 use crate::prepare::{FirstKeys, Prepared};
 use crate::records::Certificates;
-use medanchor_ledger::event::{Event, EventBody};
+use medanchor_ledger::event::{Event, EventBody, EventKind};
 use medanchor_ledger::execute::{BlockFault, Halt, Head, SealField, execute_genesis};
 use medanchor_ledger::genesis::Genesis;
 use medanchor_ledger::merkle::{Frontier, leaf_hash};
@@ -112,9 +112,12 @@ impl<'g> Chain<'g> {
         Ok(())
     }
 
-    /// The key that the event names, if it is registered for the event's issuer.
+    /// The key that the event names, if it is registered for the event's issuer and may sign it.
     fn key(&self, event: &Event) -> Option<PublicKey> {
         let operational = || {
+            if event.kind() != EventKind::InspectionOutput {
+                return None;
+            }
             let key = self.operational.get(event.issuer()).copied();
             key.filter(|key| key.id() == event.key_id())
         };

@@ -58,6 +58,14 @@ pub(crate) enum Trouble {
         /// The last one that there is.
         last: Height,
     },
+    /// A file of items of which the log knows nothing.
+    #[error(
+        "{path} holds neither a population that was inspected nor items that were answered, so nothing is said of it; the ledger was found to hold; ask for the right file"
+    )]
+    OtherItems {
+        /// The file.
+        path: String,
+    },
     /// The folder is a mirror that has no checkpoint yet.
     #[error(
         "{0} is an incomplete mirror: its first run was interrupted, so it has no checkpoint yet; run `medanchor-audit mirror` again"
@@ -355,14 +363,6 @@ pub(crate) enum Fault {
         inspection: InspectionHandle,
         /// What does not hold.
         what: &'static str,
-    },
-    /// A file of items of which the log knows nothing.
-    #[error(
-        "{path} holds neither a population that was inspected nor items that were answered; ask for the right file"
-    )]
-    OtherItems {
-        /// The file.
-        path: String,
     },
 }
 

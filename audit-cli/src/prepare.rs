@@ -1,8 +1,9 @@
 //! What can be done to a block without the state, on any core: decoding, and signatures under the
-//! keys that genesis registers.
+//! participants' keys, which genesis registers.
 //!
-//! What always holds: nothing is decided here. An event whose key genesis does not know, or whose
-//! signature does not hold, is left for the one place that judges blocks, which reads the state.
+//! What always holds: nothing is decided here. An event whose key genesis does not know (an output
+//! signed by a node's operational key), or whose signature does not hold, is left for the one place
+//! that judges blocks.
 
 use crate::blocks::RawBlock;
 use crate::fault::Fault;

@@ -2,12 +2,20 @@
 
 mod support;
 
-use medanchor_ledger::StateRoot;
+use medanchor_ledger::event::{
+    EventBody, InspectionKey, InspectionOpen, InspectionOutput, InspectionPopulation, LotOpen,
+};
+use medanchor_ledger::execute::View;
+use medanchor_ledger::rules::{Inspection, StateValue};
 use medanchor_ledger::seal::Seal;
+use medanchor_ledger::vrf::VrfSecretKey;
+use medanchor_ledger::{
+    Commitment, InspectionHandle, LotHandle, PopulationHandle, StateRoot, Time, TreeHash,
+};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
-use support::{Built, audit};
+use support::{Built, OPERATIONAL, audit, key, name};
 
 fn published(built: &Built) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
@@ -245,4 +253,90 @@ fn the_text_says_the_tier_too() {
         text.contains("Not checked:\n  - what the entries say"),
         "{text}"
     );
+}
+
+const COMMITMENT: Commitment = Commitment::new(TreeHash::new([1; 32]));
+const INSPECTION: InspectionHandle = InspectionHandle::new([2; 16]);
+const HOSPITAL: u8 = 1;
+const REGULATOR: u8 = 3;
+
+/// Three validators' nodes have keys, and an inspection of a list of two is open.
+fn inspected() -> Built {
+    let mut built = Built::new("audit.medanchor.example");
+    let registration = |number| {
+        let keys = InspectionKey {
+            vrf: VrfSecretKey::from_seed(&[number; 32]).public_key(),
+            operational: key(number, OPERATIONAL).public_key(),
+        };
+        (number, keys.into())
+    };
+    let population = PopulationHandle::new([3; 16]);
+    let fixed = InspectionPopulation {
+        population,
+        root: TreeHash::new([4; 32]),
+        count: 2,
+        commitment: COMMITMENT,
+    };
+    let mut bodies: Vec<(u8, EventBody)> = (0..3).map(registration).collect();
+    bodies.push((HOSPITAL, fixed.into()));
+    built.block_of(bodies);
+    let opening = InspectionOpen {
+        inspection: INSPECTION,
+        owner: name(HOSPITAL),
+        population,
+        sample: 1,
+        window: 60_000,
+        answer_by: Time(1_700_000_000_000 + 7_200_000),
+        commitment: COMMITMENT,
+    };
+    built.block_of(vec![(REGULATOR, opening.into())]);
+    built
+}
+
+/// What a validator's node says of the inspection.
+fn output(built: &Built, number: u8) -> EventBody {
+    let (opener, head) = (name(REGULATOR), built.memory().head().clone());
+    let value = built
+        .memory()
+        .value(&Inspection::key(&opener, &INSPECTION))
+        .expect("a state")
+        .expect("an inspection");
+    let inspection = Inspection::decode(&value).expect("an inspection");
+    let input = inspection.input(head.network, &opener, INSPECTION, head.seal_hash);
+    let proof = VrfSecretKey::from_seed(&[number; 32]).prove(&input.of(&name(number)));
+    let output = InspectionOutput {
+        opener: opener.clone(),
+        inspection: INSPECTION,
+        proof: proof.expect("a proof"),
+    };
+    output.into()
+}
+
+#[test]
+fn the_key_of_a_validators_node_signs_outputs_and_nothing_else() {
+    let mut built = inspected();
+    let body = output(&built, 0);
+    let event = built.event_by(0, OPERATIONAL, body);
+    built.block_by(vec![(event, key(0, OPERATIONAL))]);
+    let lot = LotOpen {
+        lot: LotHandle::new([5; 16]),
+        commitment: COMMITMENT,
+    };
+    built.block(vec![lot.clone().into()]);
+    let folder = published(&built);
+    for name in ["signatures", "rules"] {
+        let (code, report) = tier(folder.path(), name);
+        assert_eq!(code, Some(0), "{report:#}");
+    }
+
+    // The same lot, signed by the node: well signed, but not by a key that may sign it.
+    let forged = built.event_by(0, OPERATIONAL, lot.into());
+    let last = built.blocks.last_mut().expect("a block");
+    last[0] = forged.encoded().to_vec();
+    let folder = published(&built);
+    assert_eq!(tier(folder.path(), "hashes").0, Some(0));
+    let (code, report) = tier(folder.path(), "signatures");
+    assert_eq!(code, Some(1), "{report:#}");
+    let what = report["fault"]["what"].as_str().expect("a text");
+    assert!(what.contains("key") && !what.contains("seal"), "{what}");
 }

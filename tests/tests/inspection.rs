@@ -96,7 +96,7 @@ impl Stage {
             population: self.population.population,
             sample: SAMPLE,
             window: WINDOW,
-            answer_by: now()?.plus_millis(3_600_000),
+            answer_by: now()?.plus_millis(7_200_000),
             order: b"{}",
         })?;
         self.network.client(REGULATOR).anchor(&opened.event)?;
@@ -213,10 +213,15 @@ fn nodes_give_their_outputs_by_themselves_and_after_a_kill() -> Result<()> {
     std::fs::write(&items, stage.population.file(None))?;
     let report = stage.audit(&["--items", items.to_str().context("a path")?])?;
     assert_eq!(report["verdict"], "good");
-    let first = of(&report, first)?;
+    let first_handle = first;
+    let first = of(&report, first_handle)?;
     assert_eq!(first["unanswered"].as_array().map(Vec::len), Some(1));
     assert_eq!(first["population"]["recomputed"], true);
-    assert_eq!(first["draws_of_this_population"], 3);
+    assert_eq!(first["draws_of_this_root"], 3);
+    assert_eq!(report["owners"][0]["populations"], 1);
+    assert_eq!(report["owners"][0]["inspected"][0]["draws"], 3);
+    // Four of five were answered and opened; of the third inspection one.
+    assert_eq!(first["meaning"]["not_shown_or_wrong"], 1);
     let third = of(&report, third)?;
     assert_eq!(third["draw"], "drawn");
     assert_eq!(third["without_output"][0], "west-maker");
@@ -229,15 +234,27 @@ fn nodes_give_their_outputs_by_themselves_and_after_a_kill() -> Result<()> {
     let of_first = ["--inspection", handle, "--items", path, "--wrong", "0"];
     let report = stage.audit(&of_first)?;
     assert_eq!(report["inspections"][0]["items_opened"], 4);
-    assert_eq!(
-        report["inspections"][0]["meaning"]["unanswered_or_wrong"],
-        2
-    );
+    assert_eq!(report["inspections"][0]["meaning"]["not_shown_or_wrong"], 2);
     let english = stage.audit_text(&of_first)?;
     assert!(english.contains("2 of the 5 drawn items were not shown or found to be wrong"));
     assert!(english.contains("NOT ANSWERED: draw 4"), "{english}");
-    let chinese = stage.audit_text(&["--lang", "zh"])?;
-    assert!(chinese.contains("所抽 5 项中有 1 项未出示"), "{chinese}");
+    let chinese = stage.audit_text(&[&of_first[..], &["--lang", "zh"]].concat())?;
+    assert!(chinese.contains("所抽 5 项中有 2 项未出示"), "{chinese}");
+
+    // Two of the answers are opened, so three show nothing; nobody opened one, so nothing is said.
+    std::fs::write(&items, stage.population.file(Some(&places[..2])))?;
+    let report = stage.audit(&["--items", path])?;
+    assert_eq!(
+        of(&report, first_handle)?["meaning"]["not_shown_or_wrong"],
+        3
+    );
+    let report = stage.audit(&[])?;
+    for one in report["inspections"].as_array().context("inspections")? {
+        assert!(one["meaning"].is_null(), "{one:#}");
+    }
+    let unopened = stage.audit_text(&["--inspection", handle])?;
+    assert!(unopened.contains("No item was opened"), "{unopened}");
+    assert!(!unopened.contains("confidence"), "{unopened}");
     println!("{english}\n{chinese}");
 
     // Items of something else fit no inspection.
@@ -250,6 +267,7 @@ fn nodes_give_their_outputs_by_themselves_and_after_a_kill() -> Result<()> {
         refused.to_string().contains("neither a population"),
         "{refused}"
     );
+    assert!(!refused.to_string().contains("DOES NOT HOLD"), "{refused}");
     Ok(())
 }
 
@@ -283,6 +301,6 @@ fn a_validator_that_withholds_is_seen_and_two_of_them_make_the_draw_void() -> Re
     let one = of(&report, handle)?;
     assert_eq!(one["draw"], "void");
     assert_eq!(one["without_output"].as_array().map(Vec::len), Some(2));
-    assert_eq!(one["void_draws_of_this_population"], 1);
+    assert_eq!(one["void_draws_of_this_root"], 1);
     Ok(())
 }

@@ -1,22 +1,24 @@
 //! Computes a draw again from the events: proofs, seed, places, answers.
 //!
-//! What always holds: nothing is taken from the state; the state is held against what follows from
-//! the events. That the rules accepted an event is no reason to believe it here.
+//! What always holds: nothing but the populations is taken from the state; the rest of the state is
+//! held against what follows from the events. That the rules accepted an event is no reason to believe it here.
 
-use super::gather::{Fixed, Gathered, Opened};
+use super::gather::{Gathered, Opened};
 use crate::fault::Fault;
 use medanchor_ledger::draw::{DrawInput, draw, item_leaf};
 use medanchor_ledger::event::InspectionAnswer;
 use medanchor_ledger::merkle::verify_inclusion;
-use medanchor_ledger::rules::{DrawState, Inspection};
+use medanchor_ledger::rules::{DrawState, Inspection, Population};
 use medanchor_ledger::validator::quorum;
-use medanchor_ledger::{DrawSeed, Index, ItemCommitment, OutputHash, ParticipantName, Size, Time};
+use medanchor_ledger::{
+    DrawSeed, Index, ItemCommitment, OutputHash, ParticipantName, PopulationHandle, Size, Time,
+};
 use std::collections::BTreeMap;
 
 /// An inspection that holds.
 pub(crate) struct Checked<'g> {
     pub(crate) opened: &'g Opened,
-    pub(crate) population: &'g Fixed,
+    pub(crate) population: &'g Population,
     pub(crate) outputs_by: Time,
     pub(crate) state: DrawState,
     /// The outputs that count, by validator.
@@ -27,9 +29,57 @@ pub(crate) struct Checked<'g> {
     pub(crate) places: Vec<u64>,
     /// The items that were shown, by number of the draw.
     pub(crate) answered: BTreeMap<u16, ItemCommitment>,
-    /// How often this population was drawn from, and how many of these draws are void.
-    pub(crate) draws: usize,
+    /// How often this list, by its root, was drawn from, by whatever name.
+    pub(crate) draws: Draws,
+    pub(crate) of_owner: Counts,
+}
+
+/// How often was drawn, and how many of these draws are void.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Draws {
+    pub(crate) all: usize,
     pub(crate) void: usize,
+}
+
+impl Draws {
+    fn add(&mut self, state: DrawState) {
+        self.all += 1;
+        self.void += usize::from(state == DrawState::Void);
+    }
+}
+
+/// What the log has of an owner, in numbers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    /// Populations that it fixed.
+    pub(crate) fixed: u64,
+    /// Those of them that were drawn from.
+    pub(crate) inspected: usize,
+    pub(crate) draws: Draws,
+}
+
+/// What the log has of a population's owner: a list that is fixed again with one item changed has
+/// another root, and only people can tell whether two lists are of one thing.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OfOwner {
+    /// How many populations it fixed.
+    pub(crate) fixed: u64,
+    /// Those that were drawn from.
+    pub(crate) inspected: BTreeMap<PopulationHandle, Draws>,
+}
+
+impl OfOwner {
+    fn counts(&self) -> Counts {
+        let add = |sum: Draws, one: &Draws| Draws {
+            all: sum.all + one.all,
+            void: sum.void + one.void,
+        };
+        Counts {
+            fixed: self.fixed,
+            inspected: self.inspected.len(),
+            draws: self.inspected.values().fold(Draws::default(), add),
+        }
+    }
 }
 
 impl Checked<'_> {
@@ -64,17 +114,40 @@ pub(crate) fn all(gathered: &Gathered, now: Time) -> Result<Vec<Checked<'_>>, Fa
     let mut checked: Vec<_> = opened
         .map(|opened| one(gathered, opened, now))
         .collect::<Result<_, _>>()?;
-    let root = |one: &Checked<'_>| *one.population.body.root.as_bytes();
-    let mut draws: BTreeMap<[u8; 32], (usize, usize)> = BTreeMap::new();
-    for one in &checked {
-        let (all, void) = draws.entry(root(one)).or_default();
-        *all += 1;
-        *void += usize::from(one.state == DrawState::Void);
-    }
-    for one in &mut checked {
-        (one.draws, one.void) = draws.get(&root(one)).copied().unwrap_or_default();
-    }
+    count(gathered, &mut checked);
     Ok(checked)
+}
+
+/// The owners whose populations were drawn from.
+pub(crate) fn owners<'g>(
+    gathered: &Gathered,
+    checked: &[Checked<'g>],
+) -> BTreeMap<&'g ParticipantName, OfOwner> {
+    let mut owners: BTreeMap<_, OfOwner> = BTreeMap::new();
+    for one in checked {
+        let body = &one.opened.body;
+        let owner = owners.entry(&body.owner).or_default();
+        owner.fixed = gathered.fixed.get(&body.owner).copied().unwrap_or_default();
+        let population = owner.inspected.entry(body.population).or_default();
+        population.add(one.state);
+    }
+    owners
+}
+
+fn count(gathered: &Gathered, checked: &mut [Checked<'_>]) {
+    let root = |one: &Checked<'_>| *one.population.root.as_bytes();
+    let mut draws: BTreeMap<[u8; 32], Draws> = BTreeMap::new();
+    for one in &*checked {
+        draws.entry(root(one)).or_default().add(one.state);
+    }
+    let owners = owners(gathered, checked);
+    let counts = owners.iter().map(|(name, owner)| (*name, owner.counts()));
+    let counts: BTreeMap<_, _> = counts.collect();
+    for one in checked {
+        one.draws = draws.get(&root(one)).copied().unwrap_or_default();
+        let counts = counts.get(&one.opened.body.owner);
+        one.of_owner = counts.copied().unwrap_or_default();
+    }
 }
 
 fn one<'g>(gathered: &'g Gathered, opened: &'g Opened, now: Time) -> Result<Checked<'g>, Fault> {
@@ -82,7 +155,7 @@ fn one<'g>(gathered: &'g Gathered, opened: &'g Opened, now: Time) -> Result<Chec
     let no_population = "its population was not fixed before it was opened";
     let population = gathered
         .population(opened)
-        .filter(|population| population.at.index < opened.at.index)
+        .filter(|population| population.fixed.index < opened.at.index)
         .ok_or_else(|| fault(opened, no_population))?;
     let input = DrawInput {
         network: gathered.network,
@@ -90,8 +163,8 @@ fn one<'g>(gathered: &'g Gathered, opened: &'g Opened, now: Time) -> Result<Chec
         inspection: body.inspection,
         owner: &body.owner,
         population: body.population,
-        root: population.body.root,
-        count: population.body.count,
+        root: population.root,
+        count: population.count,
         sample: body.sample,
         seal: opened.seal,
     };
@@ -99,7 +172,7 @@ fn one<'g>(gathered: &'g Gathered, opened: &'g Opened, now: Time) -> Result<Chec
     let outputs = outputs(gathered, opened, &input, outputs_by)?;
     let state = state(opened, outputs.len(), outputs_by, now);
     let seed = (state == DrawState::Drawn).then(|| input.seed(&outputs));
-    let places = seed.map(|seed| draw(&seed, population.body.count, body.sample));
+    let places = seed.map(|seed| draw(&seed, population.count, body.sample));
     let mut checked = Checked {
         opened,
         population,
@@ -109,8 +182,8 @@ fn one<'g>(gathered: &'g Gathered, opened: &'g Opened, now: Time) -> Result<Chec
         seed,
         places: places.unwrap_or_default(),
         answered: BTreeMap::new(),
-        draws: 0,
-        void: 0,
+        draws: Draws::default(),
+        of_owner: Counts::default(),
     };
     for (at, answer) in &opened.answers {
         if at.time > body.answer_by {
@@ -173,7 +246,7 @@ fn answered(
     if checked.answered.contains_key(&answer.number) {
         return Err("a draw is answered twice");
     }
-    let population = &checked.population.body;
+    let population = checked.population;
     let (leaf, size) = (item_leaf(&answer.item), Size(population.count));
     let proof = answer.proof.as_slice();
     verify_inclusion(Index(place), size, &leaf, proof, &population.root)

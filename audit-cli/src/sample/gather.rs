@@ -1,14 +1,17 @@
 //! What the blocks of a log say of inspections.
 //!
 //! What always holds: only blocks that were found to hold are gathered from; memory grows with the
-//! number of inspections and validators, not with the log.
+//! number of inspections, validators and owners, not with the log. Populations are therefore counted
+//! only; those that inspections name come from the state in the end, which was computed here.
 
 use crate::outcome::{Judged, judged};
-use medanchor_ledger::event::{EventBody, InspectionAnswer, InspectionOpen, InspectionPopulation};
-use medanchor_ledger::execute::Executed;
+use medanchor_ledger::event::{EventBody, InspectionAnswer, InspectionOpen};
+use medanchor_ledger::execute::{Executed, View};
+use medanchor_ledger::rules::{Population, StateValue};
 use medanchor_ledger::vrf::{VrfProof, VrfPublicKey};
 use medanchor_ledger::{
-    Height, Index, InspectionHandle, NetworkId, ParticipantName, PopulationHandle, Time, TreeHash,
+    Height, Index, InspectionHandle, NetworkId, ParticipantName, PopulationHandle, ReadFailed,
+    Time, TreeHash,
 };
 use std::collections::BTreeMap;
 
@@ -18,12 +21,6 @@ pub(crate) struct Place {
     pub(crate) index: Index,
     pub(crate) height: Height,
     pub(crate) time: Time,
-}
-
-/// A population that was fixed.
-pub(crate) struct Fixed {
-    pub(crate) at: Place,
-    pub(crate) body: InspectionPopulation,
 }
 
 /// A validator's output.
@@ -51,7 +48,10 @@ pub(crate) struct Gathered {
     pub(crate) network: NetworkId,
     /// Each validator's key for outputs, and where it was registered.
     pub(crate) keys: BTreeMap<ParticipantName, (Index, VrfPublicKey)>,
-    pub(crate) populations: BTreeMap<(ParticipantName, PopulationHandle), Fixed>,
+    /// The populations that inspections name.
+    pub(crate) populations: BTreeMap<(ParticipantName, PopulationHandle), Population>,
+    /// How many populations each participant fixed.
+    pub(crate) fixed: BTreeMap<ParticipantName, u64>,
     /// In the order in which they were opened.
     pub(crate) inspections: Vec<Opened>,
     places: BTreeMap<(ParticipantName, InspectionHandle), usize>,
@@ -63,6 +63,7 @@ impl Gathered {
             network,
             keys: BTreeMap::new(),
             populations: BTreeMap::new(),
+            fixed: BTreeMap::new(),
             inspections: Vec::new(),
             places: BTreeMap::new(),
         }
@@ -86,11 +87,7 @@ impl Gathered {
             EventBody::InspectionKey(keys) => {
                 self.keys.insert(issuer, (at.index, keys.vrf));
             }
-            EventBody::InspectionPopulation(body) => {
-                let body = *body;
-                let key = (issuer, body.population);
-                self.populations.insert(key, Fixed { at, body });
-            }
+            EventBody::InspectionPopulation(_) => *self.fixed.entry(issuer).or_default() += 1,
             EventBody::InspectionOpen(body) => self.open(block, at, issuer, body.clone()),
             EventBody::InspectionOutput(body) => {
                 let output = Output {
@@ -130,8 +127,21 @@ impl Gathered {
         self.inspections.get_mut(place)
     }
 
+    /// Takes the populations that inspections name from the state after the last block.
+    pub(crate) fn look_up(&mut self, view: &impl View) -> Result<(), ReadFailed> {
+        for opened in &self.inspections {
+            let key = (opened.body.owner.clone(), opened.body.population);
+            let value = view.value(&Population::key(&key.0, &key.1))?;
+            let population = value.map(|bytes| Population::decode(&bytes)).transpose();
+            let population = population.map_err(|fault| ReadFailed(Box::new(fault)))?;
+            self.populations
+                .extend(population.map(|found| (key, found)));
+        }
+        Ok(())
+    }
+
     /// The population that an inspection is of; the rules open none without.
-    pub(crate) fn population(&self, opened: &Opened) -> Option<&Fixed> {
+    pub(crate) fn population(&self, opened: &Opened) -> Option<&Population> {
         let key = (opened.body.owner.clone(), opened.body.population);
         self.populations.get(&key)
     }

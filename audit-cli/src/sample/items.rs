@@ -6,10 +6,10 @@
 
 use crate::fault::{Failure, Trouble};
 use crate::source::unreadable;
-use medanchor_ledger::draw::item_leaf;
+use medanchor_ledger::draw::{SALT_LENGTH, item_leaf};
 use medanchor_ledger::items::{HEADER, MAX_LINE, OpenItem};
 use medanchor_ledger::merkle::Frontier;
-use medanchor_ledger::{ItemCommitment, TreeHash};
+use medanchor_ledger::{ItemCommitment, TreeHash, sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -22,7 +22,15 @@ pub(crate) struct Items {
     /// The root of the population, if the file may be a whole one.
     pub(crate) root: Option<TreeHash>,
     /// The items at the places that somebody asked for.
-    pub(crate) shown: BTreeMap<u64, ItemCommitment>,
+    pub(crate) shown: BTreeMap<u64, ShownItem>,
+}
+
+/// An item that was opened.
+pub(crate) struct ShownItem {
+    pub(crate) commitment: ItemCommitment,
+    pub(crate) salt: [u8; SALT_LENGTH],
+    /// SHA-256 of its bytes.
+    pub(crate) item: [u8; 32],
 }
 
 /// Reads a file; keeps what stands at `wanted` places.
@@ -56,7 +64,12 @@ pub(crate) fn read(path: &Path, wanted: &BTreeSet<u64>) -> Result<Items, Failure
         whole.append(item_leaf(&commitment));
         items.count += 1;
         if wanted.contains(&item.place) {
-            items.shown.insert(item.place, commitment);
+            let shown = ShownItem {
+                commitment,
+                salt: item.salt,
+                item: sha256(&[&item.item]),
+            };
+            items.shown.insert(item.place, shown);
         }
     }
     // Ascending places of which the last is one less than their number are all of them.

@@ -10,25 +10,30 @@ mod confidence;
 mod gather;
 mod items;
 mod report;
+mod shown;
 mod words;
 
 pub(crate) use args::SampleArgs;
 
-use crate::fault::{Failure, Fault, Trouble};
+use crate::fault::{Failure, Trouble};
 use crate::opened::Log;
 use crate::output;
 use crate::progress::Progress;
 use crate::replay::{Options, Replay};
 use crate::{EXIT_FAILED, EXIT_GOOD, EXIT_UNREADABLE};
 use args::Lang;
-use check::Checked;
+use check::{Checked, OfOwner};
 use gather::Gathered;
 use medanchor_ledger::execute::View;
 use medanchor_ledger::rules::{Inspection, StateValue};
-use medanchor_ledger::{Size, Time};
-use report::{Report, Shown, Wanted};
+use medanchor_ledger::{ParticipantName, Size, Time};
+use report::{Report, Wanted};
 use serde_json::{Value, json};
+use shown::Shown;
+use std::collections::BTreeMap;
 use std::io::{Result as Printed, Write};
+
+type Owners<'g> = BTreeMap<&'g ParticipantName, OfOwner>;
 
 /// What is known of the log as a whole.
 struct Ground {
@@ -87,6 +92,9 @@ fn sample(args: &SampleArgs, text: &mut Vec<u8>) -> Result<(), Failure> {
     let left = replay.finish();
     let state = left.state.ok_or(Trouble::Panicked)?;
     let now = state.view().head().time;
+    gathered
+        .look_up(state.view())
+        .map_err(|error| Trouble::Work(error.to_string()))?;
     let checked = check::all(&gathered, now)?;
     for one in &checked {
         let key = Inspection::key(&one.opened.opener, &one.opened.body.inspection);
@@ -103,9 +111,14 @@ fn sample(args: &SampleArgs, text: &mut Vec<u8>) -> Result<(), Failure> {
         now,
     };
     let reports = reports(args, &checked, now)?;
+    let owners = check::owners(&gathered, &checked);
     let print = match args.json {
-        true => print_json(text, &ground, &reports),
-        false => print_text(text, args.lang, &ground, &reports),
+        true => print_json(text, &ground, &reports, &owners),
+        false => print_text(text, args.lang, &ground, &reports).and_then(|()| {
+            owners
+                .iter()
+                .try_for_each(|(name, owner)| print_owner(text, args.lang, name, owner))
+        }),
     };
     print.map_err(|error| Trouble::Work(error.to_string()).into())
 }
@@ -137,30 +150,38 @@ fn reports<'c, 'g>(
         .collect())
 }
 
-/// What the file of items says of each inspection; it must say something of one.
-fn shown(args: &SampleArgs, asked: &[&Checked<'_>]) -> Result<Vec<Shown>, Failure> {
+/// What the file of items says of each inspection; it must say something of one. Whatever it says is
+/// about the file, never about the ledger.
+fn shown(args: &SampleArgs, asked: &[&Checked<'_>]) -> Result<Vec<Option<Shown>>, Failure> {
     let Some(path) = &args.items else {
-        return Ok(vec![Shown::Nothing; asked.len()]);
+        return Ok(vec![None; asked.len()]);
     };
     let places = asked.iter().flat_map(|one| one.places.iter().copied());
     let items = items::read(path, &places.collect())?;
-    let mut all = Vec::with_capacity(asked.len());
-    for one in asked {
-        let of = Shown::of(&items, one).map_err(|what| Fault::Inspection {
-            opener: one.opened.opener.clone(),
-            inspection: one.opened.body.inspection,
-            what,
-        });
-        all.push(of?);
-    }
-    if all.iter().all(|shown| *shown == Shown::Nothing) {
+    let all: Vec<_> = asked.iter().map(|one| Shown::of(&items, one)).collect();
+    if all.iter().all(Option::is_none) {
         let path = path.display().to_string();
-        return Err(Fault::OtherItems { path }.into());
+        return Err(Trouble::OtherItems { path }.into());
     }
     Ok(all)
 }
 
-fn print_json(out: &mut impl Write, ground: &Ground, reports: &[Report<'_, '_>]) -> Printed<()> {
+fn print_json(
+    out: &mut impl Write,
+    ground: &Ground,
+    reports: &[Report<'_, '_>],
+    owners: &Owners<'_>,
+) -> Printed<()> {
+    let owners = owners.iter().map(|(name, owner)| {
+        let inspected = owner.inspected.iter().map(|(population, draws)| {
+            json!({ "population": population.to_string(), "draws": draws.all, "void": draws.void })
+        });
+        json!({
+            "owner": name.to_string(),
+            "populations": owner.fixed,
+            "inspected": inspected.collect::<Vec<_>>(),
+        })
+    });
     let all = reports
         .iter()
         .map(|report| report.json(&report.words(Lang::En)));
@@ -172,6 +193,7 @@ fn print_json(out: &mut impl Write, ground: &Ground, reports: &[Report<'_, '_>])
         "root": ground.root,
         "time": ground.now.0,
         "inspections": all.collect::<Vec<Value>>(),
+        "owners": owners.collect::<Vec<Value>>(),
     });
     let text = serde_json::to_string_pretty(&report).unwrap_or_default();
     writeln!(out, "{text}")
@@ -217,6 +239,34 @@ fn print_text(
                 Lang::En => writeln!(out, "  {label:<11} {text}")?,
                 Lang::Zh => writeln!(out, "  {label}：{text}")?,
             }
+        }
+    }
+    Ok(())
+}
+
+/// All that an owner fixed and that was drawn from: the auditor counts, people compare.
+fn print_owner(
+    out: &mut impl Write,
+    lang: Lang,
+    name: &ParticipantName,
+    owner: &OfOwner,
+) -> Printed<()> {
+    let fixed = owner.fixed;
+    match lang {
+        Lang::En => writeln!(
+            out,
+            "\n{name} fixed {fixed} population(s); whether two of them are of one list, only people can tell. Drawn from:"
+        )?,
+        Lang::Zh => writeln!(
+            out,
+            "\n{name} 共固定 {fixed} 个总体；其中是否有同一名单的重复，须由人判断。已抽取的总体："
+        )?,
+    }
+    for (population, draws) in &owner.inspected {
+        let (all, void) = (draws.all, draws.void);
+        match lang {
+            Lang::En => writeln!(out, "  {population}  draws: {all}, of which void: {void}")?,
+            Lang::Zh => writeln!(out, "  {population}：抽取 {all} 次，其中作废 {void} 次")?,
         }
     }
     Ok(())

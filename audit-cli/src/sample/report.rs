@@ -2,11 +2,10 @@
 
 use super::check::Checked;
 use super::confidence::{Sample, percent, share};
-use super::items::Items;
+use super::shown::Shown;
 use medanchor_ledger::Time;
 use medanchor_ledger::rules::DrawState;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 
 /// What the user asked to know.
 #[derive(Clone, Copy)]
@@ -17,45 +16,9 @@ pub(crate) struct Wanted<'a> {
     pub(crate) wrong: &'a [u16],
 }
 
-/// What the file of items says about an inspection.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shown {
-    /// Nothing, or there is no file.
-    Nothing,
-    /// It is the population: the root was computed again.
-    Population,
-    /// It opens so many of the answers.
-    Answers(usize),
-}
-
-impl Shown {
-    /// What `items` say about the inspection; an error if they contradict it.
-    pub(crate) fn of(items: &Items, checked: &Checked<'_>) -> Result<Self, &'static str> {
-        let population = &checked.population.body;
-        if items.root == Some(population.root) && items.count == population.count {
-            return Ok(Self::Population);
-        }
-        let mut opened = 0;
-        for (number, item) in &checked.answered {
-            let place = checked.places.get(usize::from(*number));
-            match place.and_then(|place| items.shown.get(place)) {
-                Some(found) if found == item => opened += 1,
-                _ => {}
-            }
-        }
-        match opened {
-            0 => Ok(Self::Nothing),
-            _ if opened < items.shown.len().min(checked.answered.len()) => {
-                Err("some of the items that were shown are not those that were answered")
-            }
-            _ => Ok(Self::Answers(opened)),
-        }
-    }
-}
-
 /// What follows from a draw, in numbers.
 pub(crate) struct Meaning {
-    /// Draws that were not answered or found to be wrong.
+    /// Draws whose items were not answered, not opened, seen before, or found to be wrong.
     pub(crate) wrong: u64,
     /// How many validators the network tolerates to be faulty.
     pub(crate) faulty: u32,
@@ -76,30 +39,34 @@ pub(crate) struct Meaning {
 /// An inspection, what was shown and what it means.
 pub(crate) struct Report<'c, 'g> {
     pub(crate) checked: &'c Checked<'g>,
-    pub(crate) shown: Shown,
+    /// What the file of items opens; none without one, or if it is of other inspections.
+    pub(crate) shown: Option<Shown>,
     /// The time of the newest block.
     pub(crate) now: Time,
     pub(crate) share: f64,
     pub(crate) confidence: f64,
-    /// None while nothing is drawn.
+    /// None while nothing is drawn, and none unless items were opened.
     pub(crate) meaning: Option<Meaning>,
 }
 
 impl<'c, 'g> Report<'c, 'g> {
     pub(crate) fn new(
         checked: &'c Checked<'g>,
-        shown: Shown,
+        shown: Option<Shown>,
         now: Time,
         wanted: Wanted<'_>,
     ) -> Self {
         let drawn = checked.state == DrawState::Drawn;
         Self {
             checked,
+            meaning: shown
+                .as_ref()
+                .filter(|_| drawn)
+                .map(|shown| meaning(checked, shown, wanted)),
             shown,
             now,
             share: wanted.share,
             confidence: wanted.confidence,
-            meaning: drawn.then(|| meaning(checked, wanted)),
         }
     }
 
@@ -140,13 +107,13 @@ impl<'c, 'g> Report<'c, 'g> {
             "population": {
                 "owner": opened.body.owner.to_string(),
                 "handle": opened.body.population.to_string(),
-                "items": population.body.count,
-                "root": population.body.root.to_string(),
-                "entry": population.at.index.0,
-                "recomputed": self.shown == Shown::Population,
+                "items": population.count,
+                "root": population.root.to_string(),
+                "entry": population.fixed.index.0,
+                "recomputed": self.shown.as_ref().is_some_and(|shown| shown.whole),
             },
-            "draws_of_this_population": self.checked.draws,
-            "void_draws_of_this_population": self.checked.void,
+            "draws_of_this_root": self.checked.draws.all,
+            "void_draws_of_this_root": self.checked.draws.void,
             "draw": self.draw(),
             "outputs_by": self.checked.outputs_by.0,
             "outputs": outputs.collect::<Vec<_>>(),
@@ -158,10 +125,9 @@ impl<'c, 'g> Report<'c, 'g> {
             "answer_by": opened.body.answer_by.0,
             "answers_may_still_come": self.is_open(),
             "answered": self.checked.answered.keys().collect::<Vec<_>>(),
-            "items_opened": match self.shown {
-                Shown::Answers(count) => Some(count),
-                _ => None,
-            },
+            "items_opened": self.shown.as_ref().map(|shown| shown.opened.len()),
+            "items_seen_before": self.shown.as_ref().map(|shown| &shown.again),
+            "other_items_than_answered": self.shown.as_ref().map(|shown| &shown.other),
             "unanswered": unanswered.collect::<Vec<_>>(),
             "meaning": self.meaning.as_ref().map(|meaning| self.meaning_json(meaning)),
             "words": words,
@@ -170,7 +136,7 @@ impl<'c, 'g> Report<'c, 'g> {
 
     fn meaning_json(&self, meaning: &Meaning) -> Value {
         json!({
-            "unanswered_or_wrong": meaning.wrong,
+            "not_shown_or_wrong": meaning.wrong,
             "tolerated_validators": meaning.faulty,
             "bias_factor": meaning.factor,
             "share_percent": self.share,
@@ -184,17 +150,18 @@ impl<'c, 'g> Report<'c, 'g> {
     }
 }
 
-fn meaning(checked: &Checked<'_>, wanted: Wanted<'_>) -> Meaning {
-    let unanswered = checked.unanswered().map(|(number, _)| number);
-    let wrong: BTreeSet<u16> = unanswered.chain(wanted.wrong.iter().copied()).collect();
+fn meaning(checked: &Checked<'_>, shown: &Shown, wanted: Wanted<'_>) -> Meaning {
+    let bad = |number: &u16| !shown.shows(*number) || wanted.wrong.contains(number);
+    // At most 1,000 places.
+    let draws = (0..).zip(&checked.places).map(|(number, _)| number);
     let sample = Sample {
-        items: checked.population.body.count,
+        items: checked.population.count,
         drawn: checked.places.len() as u64,
-        wrong: wrong.len() as u64,
+        wrong: draws.filter(bad).count() as u64,
     };
     // At most 33 of 100 validators, so the power is finite and exact.
     let faulty = (checked.opened.validators.len().saturating_sub(1) / 3) as u32;
-    let factor = f64::from(faulty).exp2() * checked.draws as f64;
+    let factor = f64::from(faulty).exp2() * checked.draws.all as f64;
     let bad = share(sample.items, wanted.share);
     let tail = sample.tail(bad);
     let confidence = wanted.confidence / 100.0;

@@ -4,9 +4,11 @@
 //! that the words never say more than the sample does.
 
 use super::args::Lang;
-use super::report::{Meaning, Report, Shown};
+use super::check::Counts;
+use super::report::{Meaning, Report};
 use medanchor_ledger::Time;
 use medanchor_ledger::rules::DrawState;
+use std::collections::BTreeSet;
 use time::OffsetDateTime;
 
 /// The most places that are listed on a line of text; JSON has all.
@@ -24,28 +26,34 @@ impl Report<'_, '_> {
             (DrawState::Void, _, Lang::Zh) => {
                 "未抽出任何样本：按时提交随机输出的验证者不足法定数。本次抽查对总体没有任何结论。".to_owned()
             }
+            (DrawState::Drawn, None, Lang::En) => {
+                "No item was opened to this audit, so it says nothing about the population: an answer is a commitment, which can be made of anything. Give the opened items with --items.".to_owned()
+            }
+            (DrawState::Drawn, None, Lang::Zh) => {
+                "本次审计未见任何已打开的条目，因此对总体没有任何结论：答复只是承诺值，可由任意内容生成。请用 --items 给出已打开的条目。".to_owned()
+            }
             (_, _, Lang::En) => "What is drawn is not known yet.".to_owned(),
             (_, _, Lang::Zh) => "抽取结果尚未确定。".to_owned(),
         }
     }
 
     fn english(&self, meaning: &Meaning) -> String {
-        let (items, drawn) = (
-            self.checked.population.body.count,
-            self.checked.places.len(),
-        );
+        let (items, drawn) = (self.checked.population.count, self.checked.places.len());
         let Meaning {
             bad, faulty, shows, ..
         } = meaning;
         let share = self.share;
-        let mut words = match meaning.wrong {
+        let mut words =
+            "If the inspector found the opened items right, but for those given as wrong: "
+                .to_owned();
+        words.push_str(&match meaning.wrong {
             0 => format!(
-                "If {share} percent or more of the {items} items ({bad} or more) were wrong or could not be shown, this sample of {drawn} would have shown at least one of them with a probability of at least {shows:.1} percent."
+                "if {share} percent or more of the {items} items ({bad} or more) were wrong or could not be shown, this sample of {drawn} would have shown at least one of them with a probability of at least {shows:.1} percent."
             ),
             wrong => format!(
                 "{wrong} of the {drawn} drawn items were not shown or found to be wrong. If {share} percent or more of the {items} items ({bad} or more) were, the sample would have shown more with a probability of at least {shows:.1} percent."
             ),
-        };
+        });
         words.push_str(&match meaning.below {
             Some(below) => format!(
                 " With a confidence of {} percent, fewer than {below} of the {items} are.",
@@ -54,8 +62,8 @@ impl Report<'_, '_> {
             None => " The sample speaks against no share of wrong items.".to_owned(),
         });
         words.push_str(&format!(
-            " Withholding: {faulty} validator(s), the most that the network tolerates, and {} draw(s) of this population multiply the probability of any outcome by at most {}; in that worst case",
-            self.checked.draws, meaning.factor
+            " Withholding: {faulty} validator(s), the most that the network tolerates, and {} draw(s) of this root multiply the probability of any outcome by at most {}; in that worst case",
+            self.checked.draws.all, meaning.factor
         ));
         words.push_str(&match meaning.below_steered {
             Some(below) => format!(
@@ -67,6 +75,9 @@ impl Report<'_, '_> {
                 meaning.shows_steered
             ),
         });
+        if *faulty == 0 {
+            words.push_str(" So few validators tolerate no fault: a single one that misbehaves can do more than this figure says.");
+        }
         if self.is_open() && meaning.wrong > 0 {
             words.push_str(
                 " Answers may still come; what is not answered counts as wrong until then.",
@@ -76,22 +87,20 @@ impl Report<'_, '_> {
     }
 
     fn chinese(&self, meaning: &Meaning) -> String {
-        let (items, drawn) = (
-            self.checked.population.body.count,
-            self.checked.places.len(),
-        );
+        let (items, drawn) = (self.checked.population.count, self.checked.places.len());
         let Meaning {
             bad, faulty, shows, ..
         } = meaning;
         let share = self.share;
-        let mut words = match meaning.wrong {
+        let mut words = "以检查者认定已打开条目（除已指明有误者外）无误为前提：".to_owned();
+        words.push_str(&match meaning.wrong {
             0 => format!(
                 "若总体 {items} 项中有 {share}%（即 {bad} 项）及以上有误或无法出示，则本次抽取的 {drawn} 项中至少出现一项的概率不低于 {shows:.1}%。"
             ),
             wrong => format!(
                 "所抽 {drawn} 项中有 {wrong} 项未出示或经检查有误。若总体 {items} 项中有 {share}%（即 {bad} 项）及以上如此，则样本中出现更多项的概率不低于 {shows:.1}%。"
             ),
-        };
+        });
         words.push_str(&match meaning.below {
             Some(below) => format!(
                 "以 {}% 的置信度，总体中有误或无法出示的少于 {below} 项。",
@@ -100,8 +109,8 @@ impl Report<'_, '_> {
             None => "样本不能排除任何比例的错误。".to_owned(),
         });
         words.push_str(&format!(
-            "扣留输出的影响：网络所能容忍的至多 {faulty} 个验证者合谋，加上对该总体的 {} 次抽取，至多使任一结果的概率变为 {} 倍；在此最坏情形下，",
-            self.checked.draws, meaning.factor
+            "扣留输出的影响：网络所能容忍的至多 {faulty} 个验证者合谋，加上对该根哈希的 {} 次抽取，至多使任一结果的概率变为 {} 倍；在此最坏情形下，",
+            self.checked.draws.all, meaning.factor
         ));
         words.push_str(&match meaning.below_steered {
             Some(below) => format!(
@@ -113,6 +122,9 @@ impl Report<'_, '_> {
                 meaning.shows_steered
             ),
         });
+        if *faulty == 0 {
+            words.push_str("验证者过少，网络不容忍任何故障：单个作恶者的影响可超出上述倍数。");
+        }
         if self.is_open() && meaning.wrong > 0 {
             words.push_str("答复期限未满，未答复者暂按有误计。");
         }
@@ -136,17 +148,8 @@ impl Report<'_, '_> {
     fn population(&self, zh: bool) -> String {
         let (fixed, body) = (self.checked.population, &self.checked.opened.body);
         let (owner, handle) = (&body.owner, body.population);
-        let (count, root, entry) = (fixed.body.count, fixed.body.root, fixed.at.index);
-        let shown = match (self.shown, zh) {
-            (Shown::Nothing, false) => {
-                "its items were not given, so the root was not computed again".to_owned()
-            }
-            (Shown::Nothing, true) => "未提供条目文件，根哈希未重新计算".to_owned(),
-            (Shown::Population, false) => "the root was computed again from the items".to_owned(),
-            (Shown::Population, true) => "根哈希已由条目文件重新计算，一致".to_owned(),
-            (Shown::Answers(count), false) => format!("{count} answered items were opened"),
-            (Shown::Answers(count), true) => format!("已打开 {count} 个已答复条目"),
-        };
+        let (count, root, entry) = (fixed.count, fixed.root, fixed.fixed.index);
+        let shown = self.shown(zh);
         if zh {
             format!("{owner} 的 {handle}，共 {count} 项，根 {root}，固定于第 {entry} 条；{shown}")
         } else {
@@ -156,18 +159,60 @@ impl Report<'_, '_> {
         }
     }
 
+    fn shown(&self, zh: bool) -> String {
+        let Some(shown) = &self.shown else {
+            return match zh {
+                true => "未提供条目文件，根哈希未重新计算".to_owned(),
+                false => "its items were not given, so the root was not computed again".to_owned(),
+            };
+        };
+        let (opened, again, other) = (shown.opened.len(), shown.again.len(), listed(&shown.other));
+        let mut said = match (shown.whole, zh) {
+            (true, false) => "the root was computed again from the items; ".to_owned(),
+            (true, true) => "根哈希已由条目文件重新计算，一致；".to_owned(),
+            (false, _) => String::new(),
+        };
+        said.push_str(&match zh {
+            true => format!("已打开 {opened} 个已答复条目"),
+            false => format!("{opened} answered items were opened"),
+        });
+        if again > 0 {
+            said.push_str(&match zh {
+                true => format!("；其中 {again} 个与先前条目重复，按未出示计"),
+                false => format!(
+                    "; {again} of them repeat an earlier item, its salt or its bytes, and count as not shown"
+                ),
+            });
+        }
+        if !other.is_empty() {
+            said.push_str(&match zh {
+                true => format!("；条目文件中以下抽取的条目与答复不符：{other}"),
+                false => format!(
+                    "; THE FILE HAS OTHER ITEMS than were answered, and they count as not shown, for draws {other}"
+                ),
+            });
+        }
+        said
+    }
+
     fn opened(&self, zh: bool) -> String {
         let opened = self.checked.opened;
         let (opener, entry, height) = (&opened.opener, opened.at.index, opened.at.height);
         let (time, seal) = (utc(opened.at.time), opened.seal);
-        let (draws, void) = (self.checked.draws, self.checked.void);
+        let (draws, void) = (self.checked.draws.all, self.checked.draws.void);
+        let Counts {
+            fixed,
+            inspected,
+            draws: of_owner,
+        } = self.checked.of_owner;
+        let (all, all_void) = (of_owner.all, of_owner.void);
         if zh {
             format!(
-                "{opener}，第 {entry} 条，高度 {height}，{time}，区块封印 {seal}；该总体共抽取 {draws} 次，其中作废 {void} 次"
+                "{opener}，第 {entry} 条，高度 {height}，{time}，区块封印 {seal}；该根哈希共抽取 {draws} 次，其中作废 {void} 次；所有者共固定 {fixed} 个总体，其中 {inspected} 个被抽取 {all} 次，作废 {all_void} 次"
             )
         } else {
             format!(
-                "by {opener} in entry {entry} at height {height}, {time}, seal {seal}; draws of this population: {draws}, of which void: {void}"
+                "by {opener} in entry {entry} at height {height}, {time}, seal {seal}; draws of this root: {draws}, of which void: {void}; of the owner's {fixed} population(s) {inspected} were drawn from, {all} time(s), of which void: {all_void}"
             )
         }
     }
@@ -253,6 +298,13 @@ impl Report<'_, '_> {
             ),
         }
     }
+}
+
+/// Numbers of draws, as many as a line takes.
+fn listed(numbers: &BTreeSet<u16>) -> String {
+    let listed = numbers.iter().take(LISTED).map(ToString::to_string);
+    let more = if numbers.len() > LISTED { " …" } else { "" };
+    listed.collect::<Vec<_>>().join(" ") + more
 }
 
 /// A time as people write it, in UTC.

@@ -37,13 +37,17 @@ const PARTICIPANTS: [(&str, Role); 5] = [
     ("river-distribution", Role::Distributor),
 ];
 
+/// The purpose of a participant's own key, and of a validator's node's for random outputs.
+pub const PARTICIPANT: u8 = 9;
+pub const OPERATIONAL: u8 = 11;
+
 pub fn key(number: u8, purpose: u8) -> SigningKey {
     let mut seed = [purpose; 32];
     seed[0] = number;
     SigningKey::from_seed(&seed)
 }
 
-fn name(number: u8) -> ParticipantName {
+pub fn name(number: u8) -> ParticipantName {
     PARTICIPANTS[usize::from(number)].0.parse().expect("a name")
 }
 
@@ -151,6 +155,11 @@ impl Built {
     }
 
     pub fn event(&mut self, number: u8, body: EventBody) -> Event {
+        self.event_by(number, PARTICIPANT, body)
+    }
+
+    /// An event of a participant, signed with its key of that purpose.
+    pub fn event_by(&mut self, number: u8, purpose: u8, body: EventBody) -> Event {
         self.nonce += 1;
         let mut nonce = [0; 16];
         nonce[..8].copy_from_slice(&self.nonce.to_be_bytes());
@@ -161,7 +170,7 @@ impl Built {
             not_after: self.memory.head().time.plus_millis(60_000),
             body,
         };
-        unsigned.sign(&key(number, 9)).expect("an event")
+        unsigned.sign(&key(number, purpose)).expect("an event")
     }
 
     /// A log that goes another way than [`Built::busy`] after its first `common` blocks.
@@ -182,16 +191,19 @@ impl Built {
 
     /// Appends a block of events by participants, each named by its number.
     pub fn block_of(&mut self, bodies: Vec<(u8, EventBody)>) {
-        let events: Vec<(u8, Event)> = bodies
+        let events = bodies
             .into_iter()
-            .map(|(number, body)| (number, self.event(number, body)))
+            .map(|(number, body)| (self.event(number, body), key(number, PARTICIPANT)))
             .collect();
+        self.block_by(events);
+    }
+
+    /// Appends a block of events, each with the key that signed it.
+    pub fn block_by(&mut self, events: Vec<(Event, SigningKey)>) {
         let time = self.memory.head().time.plus_millis(250);
         let mut builder = BlockBuilder::new(&self.memory, time).expect("a builder");
-        for (number, event) in events {
-            let verified = event
-                .verify(&key(number, 9).public_key())
-                .expect("a good signature");
+        for (event, key) in events {
+            let verified = event.verify(&key.public_key()).expect("a good signature");
             builder
                 .push(&verified)
                 .expect("a state")
@@ -212,6 +224,10 @@ impl Built {
             .push(executed.entries().map(<[u8]>::to_vec).collect());
         self.memory.apply(&executed).expect("the next state");
         self.executed.push(executed);
+    }
+
+    pub fn memory(&self) -> &MemoryState {
+        &self.memory
     }
 
     pub fn entries(&self) -> impl Iterator<Item = &Vec<u8>> {

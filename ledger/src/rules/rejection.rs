@@ -214,13 +214,13 @@ rules! {
     InspectionKeyExists "inspection.key-already-registered" Rival
         "the signer registered keys for random outputs before" "use the keys that are registered";
     InspectionKeyShared "inspection.shared-key" Signer
-        "a key serves something else of the signer's already" "make a key for each purpose";
+        "the two keys are one, or the signer signs events with one of them already" "make a key for each purpose";
     InspectionPopulationExists "inspection.population-already-fixed" Rival
         "the signer fixed a population under this handle before" "use a new handle";
     InspectionExists "inspection.already-open" Rival
         "the signer opened an inspection under this handle before" "use a new handle";
     InspectionPeriod "inspection.no-time-to-answer" Signer
-        "answers are due before the draw is known" "leave time after the window of the outputs";
+        "answers are due less than an hour after the time for outputs" "leave an hour or more after the window of the outputs";
     InspectionOwnerUnknown "inspection.owner-unknown" Signer
         "the owner that the event names is no participant" "check the owner's name";
     InspectionSample "inspection.sample-above-population" Signer
@@ -231,6 +231,8 @@ rules! {
         "fewer than a quorum of validators have registered keys for random outputs" "have them register theirs";
     InspectionTooMany "inspection.too-many-running" Early
         "16 draws wait for outputs already" "wait until one of them is over";
+    InspectionTooManyOwn "inspection.too-many-of-the-signer" Early
+        "4 draws that the signer opened wait for outputs already" "wait until one of them is over";
     InspectionOpenerUnknown "inspection.opener-unknown" Signer
         "the opener that the event names is no regulator" "check the opener's name";
     InspectionUnknown "inspection.unknown" Early

@@ -22,6 +22,16 @@ const POPULATION: PopulationHandle = PopulationHandle::new([9; 16]);
 const COUNT: u16 = 40;
 const SAMPLE: u16 = 10;
 
+const MORE_REGULATORS: [&str; 4] = ["b-regulator", "c-regulator", "d-regulator", "e-regulator"];
+
+/// Four inspections each.
+fn opener(number: u8) -> &'static str {
+    match (number - 1) / 4 {
+        0 => REGULATOR,
+        other => MORE_REGULATORS[usize::from(other) - 1],
+    }
+}
+
 fn handle(number: u8) -> InspectionHandle {
     InspectionHandle::new([number; 16])
 }
@@ -52,7 +62,7 @@ impl World {
             population: POPULATION,
             sample: SAMPLE,
             window: WINDOW,
-            answer_by: Time(self.now + 10 * MINUTE),
+            answer_by: Time(self.now + 90 * MINUTE),
             commitment: commitment(2),
         }
     }
@@ -60,13 +70,17 @@ impl World {
     /// Every validator's keys, the population and the inspection `number` are in the log.
     fn opened(number: u8) -> Self {
         let mut world = Self::new();
-        for who in VALIDATORS {
-            world.apply(who, draw_keys(who).1);
-        }
-        world.apply(HOSPITAL, population());
-        let opening = world.opening(number);
-        world.apply(REGULATOR, opening);
+        world.open(REGULATOR, number);
         world
+    }
+
+    fn open(&mut self, opener: &str, number: u8) {
+        for who in VALIDATORS {
+            self.apply(who, draw_keys(who).1);
+        }
+        self.apply(HOSPITAL, population());
+        let opening = self.opening(number);
+        self.apply(opener, opening);
     }
 
     fn inspection(&self, number: u8) -> Inspection {
@@ -373,8 +387,12 @@ fn a_regulator_opens_an_inspection_of_what_is_there() {
     more.sample = COUNT + 1;
     world.refuse(REGULATOR, more, Rule::InspectionSample);
     let mut hasty = opening.clone();
-    hasty.answer_by = Time(world.now + u64::from(WINDOW));
+    // A millisecond less than an hour for answers, after the window of the block that would open it.
+    hasty.answer_by = Time(world.now + u64::from(WINDOW) + 60 * MINUTE - 1);
     world.refuse(REGULATOR, hasty, Rule::InspectionPeriod);
+    let mut just = world.opening(9);
+    just.answer_by = Time(world.now + u64::from(WINDOW) + 60 * MINUTE);
+    world.apply(REGULATOR, just);
     world.apply(REGULATOR, opening);
     let again = world.opening(1);
     world.refuse(REGULATOR, again, Rule::InspectionExists);
@@ -387,17 +405,15 @@ fn a_regulator_opens_an_inspection_of_what_is_there() {
 
 #[test]
 fn sixteen_draws_run_at_a_time_and_leave_the_list_when_they_are_over() {
-    let mut world = World::opened(1);
+    let mut world = World::with_regulators(&MORE_REGULATORS);
+    world.open(REGULATOR, 1);
     for number in 2..=16 {
         let opening = world.opening(number);
-        world.apply(REGULATOR, opening);
+        world.apply(opener(number), opening);
     }
     let opening = world.opening(17);
-    assert!(
-        world
-            .refuse(REGULATOR, opening, Rule::InspectionTooMany)
-            .later()
-    );
+    let last = MORE_REGULATORS[3];
+    assert!(world.refuse(last, opening, Rule::InspectionTooMany).later());
     world.let_the_window_pass();
     world.block(&[]);
     assert_eq!(world.value::<RunningDraws>(&RunningDraws::key()), None);
@@ -405,6 +421,24 @@ fn sixteen_draws_run_at_a_time_and_leave_the_list_when_they_are_over() {
     world.apply(REGULATOR, opening);
     let running: RunningDraws = world.value(&RunningDraws::key()).unwrap();
     assert_eq!(running.0.len(), 1);
+}
+
+#[test]
+fn one_regulator_cannot_keep_the_others_from_opening() {
+    let mut world = World::with_regulators(&MORE_REGULATORS);
+    world.open(REGULATOR, 1);
+    for number in 2..=4 {
+        let opening = world.opening(number);
+        world.apply(REGULATOR, opening);
+    }
+    let opening = world.opening(5);
+    let refused = world.refuse(REGULATOR, opening.clone(), Rule::InspectionTooManyOwn);
+    assert!(refused.later());
+    world.apply(MORE_REGULATORS[0], opening);
+    world.let_the_window_pass();
+    world.block(&[]);
+    let opening = world.opening(5);
+    world.apply(REGULATOR, opening);
 }
 
 #[test]

@@ -72,7 +72,8 @@ pub fn operational(name: &str) -> SigningKey {
 
 fn number_of(name: &str) -> u8 {
     let number = PARTICIPANTS.iter().position(|(known, _)| *known == name);
-    u8::try_from(number.unwrap_or(99)).unwrap()
+    let number = number.and_then(|number| u8::try_from(number).ok());
+    number.unwrap_or(name.as_bytes()[0])
 }
 
 /// The patient's key for one prescription.
@@ -89,9 +90,19 @@ pub fn commitment(number: u8) -> Commitment {
 }
 
 pub fn genesis() -> Genesis {
+    genesis_with(&[])
+}
+
+/// The same network with regulators more, whose names differ in their first letter.
+fn genesis_with(regulators: &[&str]) -> Genesis {
     let participants = PARTICIPANTS.map(|(text, role)| {
         let keys = vec![key_of(text).public_key()];
         (name(text), Participant::new(vec![role], keys).unwrap())
+    });
+    let more = regulators.iter().map(|text| {
+        let keys = vec![key_of(text).public_key()];
+        let roles = vec![Role::Regulator];
+        (name(text), Participant::new(roles, keys).unwrap())
     });
     let validator = |number: u8| Validator {
         name: name(PARTICIPANTS[usize::from(number)].0),
@@ -104,7 +115,7 @@ pub fn genesis() -> Genesis {
         name: "test.medanchor.example".parse().unwrap(),
         time: Time(START),
         validators: ValidatorSet::new((0..4).map(validator).collect()).unwrap(),
-        participants: participants.into(),
+        participants: participants.into_iter().chain(more).collect(),
         authorities: Authorities {
             threshold: 1,
             names: [name(REGULATOR)].into(),
@@ -123,8 +134,13 @@ pub struct World {
 
 impl World {
     pub fn new() -> Self {
+        Self::with_regulators(&[])
+    }
+
+    /// A network with regulators more, whose names differ in their first letter.
+    pub fn with_regulators(names: &[&str]) -> Self {
         Self {
-            state: MemoryState::genesis(&genesis()).unwrap(),
+            state: MemoryState::genesis(&genesis_with(names)).unwrap(),
             now: START + MINUTE,
             nonces: 0,
         }

@@ -19,6 +19,7 @@ use medanchor_ledger::{
     Index, InspectionHandle, NetworkId, ParticipantName, PopulationHandle, ReadFailed, Size, Time,
     TreeHash,
 };
+use std::collections::BTreeSet;
 use std::io;
 
 const POPULATION: &str = "population";
@@ -142,8 +143,8 @@ impl Identity {
     /// the event that fixes it. `description` (JSON: what the items are, how the list was made) is sealed.
     ///
     /// # Errors
-    /// [`SdkError::Population`] for an empty list or an item of 0 or more than 4,096 bytes, and what
-    /// sealing and signing say.
+    /// [`SdkError::Population`] for an empty list, an item of 0 or more than 4,096 bytes or one that
+    /// stands in it twice, and what sealing and signing say.
     pub fn fix_population<I: Into<Vec<u8>>>(
         &self,
         name: &str,
@@ -166,6 +167,11 @@ impl Identity {
         let items: Vec<OpenItem> = (0..).zip(items).map(salted).collect::<Result<_, _>>()?;
         if items.is_empty() {
             return Err(SdkError::Population("has no items"));
+        }
+        let distinct: BTreeSet<_> = items.iter().map(|item| &item.item).collect();
+        if distinct.len() < items.len() {
+            // An auditor takes an item once: a repetition fills a list up.
+            return Err(SdkError::Population("has an item twice"));
         }
         let leaves: Vec<_> = items
             .iter()
@@ -299,6 +305,11 @@ mod tests {
         let none: [Vec<u8>; 0] = [];
         assert!(hospital.fix_population("visits", b"{}", none).is_err());
         assert!(hospital.fix_population("visits", b"{}", [vec![]]).is_err());
+        let twice = hospital.fix_population("visits", b"{}", [b"a", b"b", b"a"]);
+        assert!(matches!(
+            twice,
+            Err(SdkError::Population("has an item twice"))
+        ));
         let long = vec![0; MAX_ITEM + 1];
         assert!(hospital.fix_population("visits", b"{}", [long]).is_err());
     }

@@ -7,6 +7,10 @@
 //! `outputs_by` of block time, each validator's once; fewer than a quorum make the draw void, for
 //! good and for all to see. What is drawn and not answered stays a zero bit in the state.
 //!
+//! An owner has an hour or more from the end of the window to answer, and one opener holds a quarter of
+//! the draws that run at most, so that no regulator convicts an honest owner or keeps others from
+//! theirs.
+//!
 //! Who sees the others' outputs first may still withhold its own: m validators that act together
 //! choose among at most 2^m draws, so no outcome's probability grows by more than that factor.
 
@@ -25,6 +29,10 @@ use crate::merkle::verify_inclusion;
 use crate::validator::quorum;
 use crate::{Index, InspectionHandle, KeyId, ParticipantName, ReadFailed, Size, TreeHash};
 
+/// The least time to answer, in milliseconds from the end of the outputs' window: an hour, so that no
+/// opener can make an honest owner late.
+pub const MIN_ANSWER_MILLIS: u64 = 3_600_000;
+
 /// Whether the signer's key of that id may sign the event: an operational key signs
 /// `inspection.output` and nothing else.
 pub(super) fn may_sign(turn: &Turn<'_, '_>, key: &KeyId) -> Result<bool, ReadFailed> {
@@ -35,7 +43,8 @@ pub(super) fn may_sign(turn: &Turn<'_, '_>, key: &KeyId) -> Result<bool, ReadFai
     Ok(keys.is_some_and(|keys| keys.operational.id() == *key))
 }
 
-/// `inspection.key`: by a validator, once, keys that serve nothing else of the signer's.
+/// `inspection.key`: by a validator, once, two keys of which neither is one of the keys that it signs
+/// events with.
 pub(super) fn register(turn: &mut Turn<'_, '_>, body: &InspectionKey) -> Result<(), Refusal> {
     require_validator(turn)?;
     let key = DrawKey::key(turn.signer_name());
@@ -90,7 +99,7 @@ pub(super) fn open(turn: &mut Turn<'_, '_>, body: &InspectionOpen) -> Result<(),
         return Err(Rejection::lost_to(Rule::InspectionExists, inspection.opened).into());
     }
     let outputs_by = turn.time().plus_millis(body.window.into());
-    if body.answer_by <= outputs_by {
+    if body.answer_by < outputs_by.plus_millis(MIN_ANSWER_MILLIS) {
         return Err(Rule::InspectionPeriod.into());
     }
     let population = require_population(turn, body)?;
@@ -155,6 +164,13 @@ fn add_running(
     let mut running: RunningDraws = turn.read(&key)?.unwrap_or_default();
     if running.0.len() >= RunningDraws::MAX {
         return Err(Rule::InspectionTooMany.into());
+    }
+    let own = running
+        .0
+        .iter()
+        .filter(|draw| draw.opener == *turn.signer_name());
+    if own.count() >= RunningDraws::MAX_OF_ONE {
+        return Err(Rule::InspectionTooManyOwn.into());
     }
     running.0.push(RunningDraw {
         opener: turn.signer_name().clone(),

@@ -334,6 +334,9 @@ impl RunningDraws {
     /// The most draws that run at a time.
     pub const MAX: usize = 16;
 
+    /// The most of them that one participant opened.
+    pub const MAX_OF_ONE: usize = 4;
+
     /// Where the state holds them.
     #[must_use]
     pub fn key() -> StateKey {
