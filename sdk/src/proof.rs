@@ -192,7 +192,8 @@ impl HistoryReader {
         Ok(proved)
     }
 
-    /// How many events were read.
+    /// How many events were read: the client asks for the next page from there.
+    #[cfg(feature = "client")]
     pub(crate) const fn len(&self) -> usize {
         self.links.len()
     }
