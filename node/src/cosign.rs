@@ -43,8 +43,8 @@ pub struct Gathered {
     pub quorum: Option<Gathering>,
     /// What to send back to whoever sent the record.
     pub answer: Vec<Cosignature>,
-    /// A validator signed two roots for one size: this is the proof.
-    pub fork: Option<Cosignature>,
+    /// Validators signed two roots for one size: these are the proofs.
+    pub forks: Vec<Cosignature>,
 }
 
 /// Whether both signatures of a record hold under its validator's keys.
@@ -111,7 +111,7 @@ impl Cosigners {
         for record in own.iter().chain(&early) {
             let (one, _) = self.add(record);
             gathered.quorum = one.quorum.or(gathered.quorum);
-            gathered.fork = one.fork.or(gathered.fork);
+            gathered.forks.extend(one.forks);
         }
         // What is behind this node's own log can never become useful.
         for records in self.early.values_mut() {
@@ -247,7 +247,7 @@ impl Cosigners {
                 gathered.quorum = Some(gathering.clone());
             }
             Ok(_) => {}
-            Err(CosignatureError::Fork { .. }) => gathered.fork = Some(record.clone()),
+            Err(CosignatureError::Fork { .. }) => gathered.forks.push(record.clone()),
             Err(error) => tracing::warn!(%error, "a cosignature does not count"),
         }
         (gathered, added.ok())
@@ -433,7 +433,31 @@ mod tests {
         let (log, cosigner) = (keys.log.signing_key(), keys.cosigner.signing_key());
         let fork =
             Cosignature::sign(&fork, &keys.name, log, cosigner, Time(9_000)).expect("signed");
-        assert!(cosigners.received(PEER, &fork).fork.is_some());
+        assert_eq!(cosigners.received(PEER, &fork).forks, [fork]);
+    }
+
+    #[test]
+    fn all_other_roots_that_came_before_the_block_are_kept_as_evidence() {
+        let (mut cosigners, others, set) = four();
+        cosigners
+            .decided(checkpoint(4), set.clone(), Time(9_000))
+            .expect("signed");
+        let fork = Checkpoint {
+            root: TreeHash::new([8; 32]),
+            ..checkpoint(5)
+        };
+        for keys in &others[..2] {
+            let (log, cosigner) = (keys.log.signing_key(), keys.cosigner.signing_key());
+            let record = Cosignature::sign(&fork, &keys.name, log, cosigner, Time(9_000));
+            let record = record
+                .expect("signed")
+                .with_cose(&fork, keys.cose.signing_key());
+            assert!(cosigners.received(PEER, &record).forks.is_empty());
+        }
+        let (_, gathered) = cosigners
+            .decided(checkpoint(5), set, Time(9_000))
+            .expect("signed");
+        assert_eq!(gathered.forks.len(), 2);
     }
 
     #[test]

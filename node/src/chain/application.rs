@@ -163,13 +163,7 @@ impl Application for Chain {
             return;
         }
         let gathered = self.shared.cosigners().received(from, &record);
-        if let Some(fork) = gathered.fork {
-            self.shared.keep_evidence("two-roots", &fork.encode());
-            tracing::error!(
-                validator = %fork.validator, size = %fork.size,
-                "a validator signed two roots for one size: keep this as evidence"
-            );
-        }
+        self.shared.keep_forks(&gathered.forks);
         if let Some(quorum) = gathered.quorum {
             self.publisher.quorum(quorum);
         }

@@ -330,6 +330,8 @@ impl Executor {
             .cosigners()
             .decided(checkpoint, set, Shared::clock());
         let (own, gathered) = signed.map_err(|error| Failure(Box::new(error)))?;
+        // Records that came before the block was decided are judged only now.
+        self.shared.keep_forks(&gathered.forks);
         if let Some(own) = &own {
             self.shared.remember_signed(own);
         }

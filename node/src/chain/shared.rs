@@ -182,19 +182,32 @@ impl Shared {
     /// hex on each line.
     pub fn keep_evidence(&self, kind: &str, bytes: &[u8]) {
         let path = self.data().join("evidence");
+        // In one write: records of several peers come at the same time, and lines must not mix.
+        let line = format!("{kind} {}\n", hex::encode(bytes));
         let append = || -> std::io::Result<()> {
             let mut file = std::fs::OpenOptions::new()
                 .create(true)
                 .append(true)
                 .open(&path)?;
             if file.metadata()?.len() < MAX_EVIDENCE {
-                writeln!(file, "{kind} {}", hex::encode(bytes))?;
+                file.write_all(line.as_bytes())?;
                 file.sync_all()?;
             }
             Ok(())
         };
         if let Err(error) = append() {
             tracing::error!(%error, "evidence could not be kept");
+        }
+    }
+
+    /// Keeps proofs that validators signed two roots for one size.
+    pub fn keep_forks(&self, forks: &[Cosignature]) {
+        for fork in forks {
+            self.keep_evidence("two-roots", &fork.encode());
+            tracing::error!(
+                validator = %fork.validator, size = %fork.size,
+                "a validator signed two roots for one size: keep this as evidence"
+            );
         }
     }
 
