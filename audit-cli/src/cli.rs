@@ -1,8 +1,9 @@
 //! The command line.
 
+use crate::replay::Options;
 use crate::tier::Tier;
 use clap::{Args, Parser, Subcommand};
-use medanchor_ledger::{EventId, ParticipantName, Tag};
+use medanchor_ledger::{EventId, Height, ParticipantName, Tag};
 use std::path::PathBuf;
 
 const VERIFY_EXAMPLES: &str = "\
@@ -62,6 +63,16 @@ pub(crate) struct VerifyArgs {
     /// log goes on from there. Tier rules only.
     #[arg(long, value_name = "HEIGHT", value_parser = clap::value_parser!(u64))]
     pub(crate) until: Option<u64>,
+    #[command(flatten)]
+    pub(crate) replay: ReplayArgs,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Which checkpoint is believed, and how the log under it is replayed.
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
     /// A policy file that the checkpoint must meet, beside the one that follows from genesis.
     #[arg(long)]
     pub(crate) policy: Option<PathBuf>,
@@ -75,9 +86,18 @@ pub(crate) struct VerifyArgs {
     /// Threads that check signatures; one a core if none is given.
     #[arg(long)]
     pub(crate) threads: Option<usize>,
-    /// Print JSON instead of text.
-    #[arg(long)]
-    pub(crate) json: bool,
+}
+
+impl ReplayArgs {
+    /// How to replay, up to a height or to the end.
+    pub(crate) fn options(&self, until: Option<Height>) -> Options {
+        Options {
+            work: self.work.clone(),
+            memory: self.memory,
+            threads: self.threads,
+            until,
+        }
+    }
 }
 
 const MIRROR_EXAMPLES: &str = "\

@@ -22,6 +22,7 @@ mod fault;
 mod file;
 mod inclusion;
 mod judge;
+mod language;
 mod mirror;
 mod observation;
 mod older;

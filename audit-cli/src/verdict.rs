@@ -108,7 +108,7 @@ impl Scope {
             scope.checked.push(proved.to_owned());
             scope.checked.retain(|text| text != WHOLE_TREE);
         }
-        if args.policy.is_some() {
+        if args.replay.policy.is_some() {
             let given = "the checkpoint meets the policy file that was given";
             scope.checked.insert(2, given.to_owned());
         }

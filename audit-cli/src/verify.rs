@@ -58,7 +58,7 @@ pub(crate) fn run(args: &VerifyArgs) -> u8 {
 }
 
 fn audit(args: &VerifyArgs, outcome: &mut Outcome) -> Result<(), Failure> {
-    let log = Log::open(&args.target, args.policy.as_deref())?;
+    let log = Log::open(&args.target, args.replay.policy.as_deref())?;
     outcome.facts = Some(Facts::of(&log.genesis, &log.checkpoint));
     outcome.on_its_way = log.on_its_way;
     let progress = Progress::new(args.json, log.head().size);
@@ -152,10 +152,5 @@ fn rules(
 }
 
 fn options(args: &VerifyArgs) -> Options {
-    Options {
-        work: args.work.clone(),
-        memory: args.memory,
-        threads: args.threads,
-        until: args.until.map(Height),
-    }
+    args.replay.options(args.until.map(Height))
 }

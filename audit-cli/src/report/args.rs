@@ -1,7 +1,8 @@
 //! The command line of `report`.
 
 use super::clock::{Clock, Day};
-use super::words::Language;
+use crate::cli::ReplayArgs;
+use crate::language::Language;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -51,16 +52,6 @@ pub(crate) struct ReportArgs {
     /// with --lang zh.
     #[arg(long, value_name = "OFFSET", allow_hyphen_values = true)]
     pub(crate) utc_offset: Option<Clock>,
-    /// A policy file that the checkpoint must meet, beside the one that follows from genesis.
-    #[arg(long)]
-    pub(crate) policy: Option<PathBuf>,
-    /// A folder for the state that is computed on the way; a temporary one if none is given.
-    #[arg(long)]
-    pub(crate) work: Option<PathBuf>,
-    /// Megabytes of changes to the state that are kept in memory before they go to that folder.
-    #[arg(long, default_value_t = 256)]
-    pub(crate) memory: usize,
-    /// Threads that check signatures; one a core if none is given.
-    #[arg(long)]
-    pub(crate) threads: Option<usize>,
+    #[command(flatten)]
+    pub(crate) replay: ReplayArgs,
 }

@@ -16,9 +16,10 @@ mod timeline;
 mod words;
 
 use crate::fault::{Failure, Trouble};
+use crate::language::Language;
 use crate::opened::Log;
 use crate::progress::Progress;
-use crate::replay::{Options, Replay};
+use crate::replay::Replay;
 use crate::{EXIT_FAILED, EXIT_GOOD, EXIT_UNREADABLE, EXIT_USAGE, cosigned, output};
 use args::ReportArgs;
 use clock::{Clock, Period};
@@ -30,7 +31,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tables::Tables;
-use words::Language;
+use words::words;
 
 /// Where the page goes if nothing else was asked for.
 const PAGE: &str = "medanchor-report.html";
@@ -60,7 +61,7 @@ pub(crate) fn run(args: &ReportArgs) -> u8 {
 }
 
 fn report(args: &ReportArgs) -> Result<Vec<PathBuf>, Failure> {
-    let log = Log::open(&args.target, args.policy.as_deref())?;
+    let log = Log::open(&args.target, args.replay.policy.as_deref())?;
     let clock = args.utc_offset.unwrap_or(match args.lang {
         Language::En => Clock::UTC,
         Language::Zh => Clock::BEIJING,
@@ -71,7 +72,7 @@ fn report(args: &ReportArgs) -> Result<Vec<PathBuf>, Failure> {
         to: args.to,
     };
     let gathered = gather(args, &log, period)?;
-    let words = args.lang.words();
+    let words = words(args.lang);
     let tables = Tables::of(&gathered, words);
     let page = Page {
         log: &log,
@@ -87,13 +88,7 @@ fn report(args: &ReportArgs) -> Result<Vec<PathBuf>, Failure> {
 fn gather(args: &ReportArgs, log: &Log, period: Period) -> Result<Gathered, Failure> {
     let mut gathered = Gathered::new(&log.genesis, period);
     let progress = Progress::new(false, log.head().size);
-    let options = Options {
-        work: args.work.clone(),
-        memory: args.memory,
-        threads: args.threads,
-        until: None,
-    };
-    let mut replay = Replay::new(log, options)?;
+    let mut replay = Replay::new(log, args.replay.options(None))?;
     let mut visit = |block: &_| {
         gathered.block(block);
         Ok(())

@@ -143,7 +143,8 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::words::Language;
+    use crate::language::Language;
+    use crate::report::words::words;
 
     fn table() -> Table {
         Table {
@@ -171,7 +172,7 @@ mod tests {
 
     #[test]
     fn the_page_has_names_and_escapes() {
-        let html = table().html(Language::Zh.words());
+        let html = table().html(words(Language::Zh));
         assert!(
             html.contains("记录封存") && html.contains("12\u{202f}345"),
             "{html}"

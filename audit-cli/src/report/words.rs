@@ -3,17 +3,7 @@
 //! What always holds: both languages have every text. A type of event, a role or a reason that has no
 //! Chinese name here is shown by its code.
 
-use clap::ValueEnum;
-
-/// The language of a report.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Language {
-    /// English.
-    #[default]
-    En,
-    /// Chinese.
-    Zh,
-}
+use crate::language::Language;
 
 macro_rules! words {
     ($($(#[$doc:meta])* $name:ident: $en:literal, $zh:literal;)*) => {
@@ -124,13 +114,11 @@ words! {
     written: "Written", "生成时间";
 }
 
-impl Language {
-    /// The texts.
-    pub(crate) const fn words(self) -> &'static Words {
-        match self {
-            Self::En => &ENGLISH,
-            Self::Zh => &CHINESE,
-        }
+/// The texts in a language.
+pub(crate) const fn words(language: Language) -> &'static Words {
+    match language {
+        Language::En => &ENGLISH,
+        Language::Zh => &CHINESE,
     }
 }
 

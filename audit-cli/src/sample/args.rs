@@ -1,6 +1,8 @@
 //! The command line of `sample`.
 
-use clap::{Args, ValueEnum};
+use crate::cli::ReplayArgs;
+use crate::language::Language;
+use clap::Args;
 use medanchor_ledger::InspectionHandle;
 use std::path::PathBuf;
 
@@ -53,32 +55,13 @@ pub(crate) struct SampleArgs {
     #[arg(long, default_value_t = 95.0, value_parser = percentage)]
     pub(crate) confidence: f64,
     /// The language of the words.
-    #[arg(long, value_enum, default_value_t = Lang::En)]
-    pub(crate) lang: Lang,
-    /// A policy file that the checkpoint must meet, beside the one that follows from genesis.
-    #[arg(long)]
-    pub(crate) policy: Option<PathBuf>,
-    /// A folder for the state that is computed on the way; a temporary one if none is given.
-    #[arg(long)]
-    pub(crate) work: Option<PathBuf>,
-    /// Megabytes of changes to the state that are kept in memory before they go to that folder.
-    #[arg(long, default_value_t = 256)]
-    pub(crate) memory: usize,
-    /// Threads that check signatures; one a core if none is given.
-    #[arg(long)]
-    pub(crate) threads: Option<usize>,
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) lang: Language,
+    #[command(flatten)]
+    pub(crate) replay: ReplayArgs,
     /// Print JSON instead of text.
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-/// A language.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Lang {
-    /// English
-    En,
-    /// Chinese
-    Zh,
 }
 
 fn percentage(text: &str) -> Result<f64, String> {

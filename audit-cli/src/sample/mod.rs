@@ -16,12 +16,12 @@ mod words;
 pub(crate) use args::SampleArgs;
 
 use crate::fault::{Failure, Trouble};
+use crate::language::Language;
 use crate::opened::Log;
 use crate::output;
 use crate::progress::Progress;
-use crate::replay::{Options, Replay};
+use crate::replay::Replay;
 use crate::{EXIT_FAILED, EXIT_GOOD, EXIT_UNREADABLE};
-use args::Lang;
 use check::{Checked, OfOwner};
 use gather::Gathered;
 use medanchor_ledger::execute::View;
@@ -63,26 +63,20 @@ pub(crate) fn run(args: &SampleArgs) -> u8 {
             "{}",
             json!({ "verdict": verdict, "fault": failure.to_string() })
         ),
-        (false, Lang::En) if code == EXIT_FAILED => {
+        (false, Language::En) if code == EXIT_FAILED => {
             writeln!(out, "THE LEDGER DOES NOT HOLD: {failure}")
         }
-        (false, Lang::Zh) if code == EXIT_FAILED => writeln!(out, "账本不成立：{failure}"),
-        (false, Lang::En) => writeln!(out, "No verdict: {failure}"),
-        (false, Lang::Zh) => writeln!(out, "无法得出结论：{failure}"),
+        (false, Language::Zh) if code == EXIT_FAILED => writeln!(out, "账本不成立：{failure}"),
+        (false, Language::En) => writeln!(out, "No verdict: {failure}"),
+        (false, Language::Zh) => writeln!(out, "无法得出结论：{failure}"),
     })
 }
 
 fn sample(args: &SampleArgs, text: &mut Vec<u8>) -> Result<(), Failure> {
-    let log = Log::open(&args.target, args.policy.as_deref())?;
+    let log = Log::open(&args.target, args.replay.policy.as_deref())?;
     let progress = Progress::new(args.json, log.head().size);
-    let options = Options {
-        work: args.work.clone(),
-        memory: args.memory,
-        threads: args.threads,
-        until: None,
-    };
     let mut gathered = Gathered::new(log.genesis.network_id());
-    let mut replay = Replay::new(&log, options)?;
+    let mut replay = Replay::new(&log, args.replay.options(None))?;
     let mut visit = |block: &_| {
         gathered.visit(block);
         Ok(())
@@ -184,7 +178,7 @@ fn print_json(
     });
     let all = reports
         .iter()
-        .map(|report| report.json(&report.words(Lang::En)));
+        .map(|report| report.json(&report.words(Language::En)));
     let report = json!({
         "verdict": "good",
         "origin": ground.origin,
@@ -201,7 +195,7 @@ fn print_json(
 
 fn print_text(
     out: &mut impl Write,
-    lang: Lang,
+    lang: Language,
     ground: &Ground,
     reports: &[Report<'_, '_>],
 ) -> Printed<()> {
@@ -214,7 +208,7 @@ fn print_text(
     } = ground;
     let count = reports.len();
     match lang {
-        Lang::En => {
+        Language::En => {
             writeln!(
                 out,
                 "The ledger holds, and so do {count} inspection(s) in it."
@@ -222,7 +216,7 @@ fn print_text(
             writeln!(out, "  log         {origin}\n  genesis     {genesis}")?;
             writeln!(out, "  checkpoint  {size} entries, root {root}")?;
         }
-        Lang::Zh => {
+        Language::Zh => {
             writeln!(out, "账本成立，其中 {count} 次随机抽查均成立。")?;
             writeln!(out, "  日志：{origin}\n  创世哈希：{genesis}")?;
             writeln!(out, "  检查点：{size} 条，根 {root}")?;
@@ -231,13 +225,13 @@ fn print_text(
     for report in reports {
         let handle = report.checked.opened.body.inspection;
         match lang {
-            Lang::En => writeln!(out, "\nInspection {handle}")?,
-            Lang::Zh => writeln!(out, "\n抽查 {handle}")?,
+            Language::En => writeln!(out, "\nInspection {handle}")?,
+            Language::Zh => writeln!(out, "\n抽查 {handle}")?,
         }
         for (label, text) in report.lines(lang) {
             match lang {
-                Lang::En => writeln!(out, "  {label:<11} {text}")?,
-                Lang::Zh => writeln!(out, "  {label}：{text}")?,
+                Language::En => writeln!(out, "  {label:<11} {text}")?,
+                Language::Zh => writeln!(out, "  {label}：{text}")?,
             }
         }
     }
@@ -247,17 +241,17 @@ fn print_text(
 /// All that an owner fixed and that was drawn from: the auditor counts, people compare.
 fn print_owner(
     out: &mut impl Write,
-    lang: Lang,
+    lang: Language,
     name: &ParticipantName,
     owner: &OfOwner,
 ) -> Printed<()> {
     let fixed = owner.fixed;
     match lang {
-        Lang::En => writeln!(
+        Language::En => writeln!(
             out,
             "\n{name} fixed {fixed} population(s); whether two of them are of one list, only people can tell. Drawn from:"
         )?,
-        Lang::Zh => writeln!(
+        Language::Zh => writeln!(
             out,
             "\n{name} 共固定 {fixed} 个总体；其中是否有同一名单的重复，须由人判断。已抽取的总体："
         )?,
@@ -265,8 +259,8 @@ fn print_owner(
     for (population, draws) in &owner.inspected {
         let (all, void) = (draws.all, draws.void);
         match lang {
-            Lang::En => writeln!(out, "  {population}  draws: {all}, of which void: {void}")?,
-            Lang::Zh => writeln!(out, "  {population}：抽取 {all} 次，其中作废 {void} 次")?,
+            Language::En => writeln!(out, "  {population}  draws: {all}, of which void: {void}")?,
+            Language::Zh => writeln!(out, "  {population}：抽取 {all} 次，其中作废 {void} 次")?,
         }
     }
     Ok(())

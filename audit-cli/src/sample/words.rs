@@ -3,9 +3,9 @@
 //! What always holds: probabilities are rounded down, and what could not be shown counts as wrong, so
 //! that the words never say more than the sample does.
 
-use super::args::Lang;
 use super::check::Counts;
 use super::report::{Meaning, Report};
+use crate::language::Language;
 use medanchor_ledger::Time;
 use medanchor_ledger::rules::DrawState;
 use std::collections::BTreeSet;
@@ -16,24 +16,24 @@ const LISTED: usize = 60;
 
 impl Report<'_, '_> {
     /// What the draw means, in one paragraph.
-    pub(crate) fn words(&self, lang: Lang) -> String {
+    pub(crate) fn words(&self, lang: Language) -> String {
         match (self.checked.state, &self.meaning, lang) {
-            (DrawState::Drawn, Some(meaning), Lang::En) => self.english(meaning),
-            (DrawState::Drawn, Some(meaning), Lang::Zh) => self.chinese(meaning),
-            (DrawState::Void, _, Lang::En) => {
+            (DrawState::Drawn, Some(meaning), Language::En) => self.english(meaning),
+            (DrawState::Drawn, Some(meaning), Language::Zh) => self.chinese(meaning),
+            (DrawState::Void, _, Language::En) => {
                 "Nothing was drawn: too few validators gave an output in time. This inspection says nothing about the population.".to_owned()
             }
-            (DrawState::Void, _, Lang::Zh) => {
+            (DrawState::Void, _, Language::Zh) => {
                 "未抽出任何样本：按时提交随机输出的验证者不足法定数。本次抽查对总体没有任何结论。".to_owned()
             }
-            (DrawState::Drawn, None, Lang::En) => {
+            (DrawState::Drawn, None, Language::En) => {
                 "No item was opened to this audit, so it says nothing about the population: an answer is a commitment, which can be made of anything. Give the opened items with --items.".to_owned()
             }
-            (DrawState::Drawn, None, Lang::Zh) => {
+            (DrawState::Drawn, None, Language::Zh) => {
                 "本次审计未见任何已打开的条目，因此对总体没有任何结论：答复只是承诺值，可由任意内容生成。请用 --items 给出已打开的条目。".to_owned()
             }
-            (_, _, Lang::En) => "What is drawn is not known yet.".to_owned(),
-            (_, _, Lang::Zh) => "抽取结果尚未确定。".to_owned(),
+            (_, _, Language::En) => "What is drawn is not known yet.".to_owned(),
+            (_, _, Language::Zh) => "抽取结果尚未确定。".to_owned(),
         }
     }
 
@@ -132,8 +132,8 @@ impl Report<'_, '_> {
     }
 
     /// The facts, one line each: a label and what it says.
-    pub(crate) fn lines(&self, lang: Lang) -> Vec<(&'static str, String)> {
-        let zh = lang == Lang::Zh;
+    pub(crate) fn lines(&self, lang: Language) -> Vec<(&'static str, String)> {
+        let zh = lang == Language::Zh;
         let label = |en, cn| if zh { cn } else { en };
         vec![
             (label("population", "总体"), self.population(zh)),
