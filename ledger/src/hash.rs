@@ -93,6 +93,10 @@ hash_type! {
     ChainHead
 }
 hash_type! {
+    /// The head of the hash chain of an owner's emergency journal.
+    JournalHead
+}
+hash_type! {
     /// A salted commitment to one item of a population.
     ItemCommitment
 }

@@ -123,10 +123,11 @@ pub(crate) const fn words(language: Language) -> &'static Words {
 }
 
 /// Codes and their Chinese names.
-const CHINESE_NAMES: [(&str, &str); 45] = [
+const CHINESE_NAMES: [(&str, &str); 50] = [
     ("record", "病历记录"),
     ("consent", "同意"),
     ("access", "访问"),
+    ("emergency", "应急"),
     ("prescription", "处方"),
     ("unit", "追溯单元"),
     ("inspection", "抽查"),
@@ -134,6 +135,10 @@ const CHINESE_NAMES: [(&str, &str); 45] = [
     ("consent.grant", "授予同意"),
     ("consent.revoke", "撤回同意"),
     ("access.request", "访问请求"),
+    ("access.break-glass", "紧急访问（破窗）"),
+    ("access.review", "紧急访问复核"),
+    ("access.emergency", "应急启封"),
+    ("emergency.journal", "应急日志状态"),
     ("prescription.issue", "处方开具"),
     ("prescription.redeem", "处方核销"),
     ("prescription.void", "处方作废"),

@@ -6,8 +6,10 @@
 //! One file a domain, and one line here for each type of event.
 
 pub mod access;
+pub mod break_glass;
 pub mod consent;
 mod cose;
+pub mod emergency;
 mod error;
 pub mod inspection;
 mod list;
@@ -17,8 +19,10 @@ pub mod unit;
 mod verify;
 
 pub use access::{AccessRequest, GranteeOpening};
+pub use break_glass::{AccessBreakGlass, AccessReview, Verdict};
 pub use consent::{ConsentGrant, ConsentRevoke};
 pub use cose::{Event, MAX_EVENT_BYTES, MAX_UNSIGNED_BYTES, UnsignedEvent};
+pub use emergency::{AccessEmergency, EmergencyJournal, JournalKeyKind};
 pub use error::{BuildError, DecodeError};
 pub use inspection::{
     InspectionAnswer, InspectionKey, InspectionOpen, InspectionOutput, InspectionPopulation,
@@ -53,6 +57,15 @@ impl<'a> Subject<'a> {
         }
     }
 
+    /// Of something that `owner` has one of: the handle is zero.
+    const fn single(domain: &'static str, owner: &'a ParticipantName) -> Self {
+        Self {
+            domain,
+            owner,
+            handle: [0; 16],
+        }
+    }
+
     /// The domain, such as `prescription`.
     #[must_use]
     pub const fn domain(&self) -> &'static str {
@@ -65,7 +78,7 @@ impl<'a> Subject<'a> {
         self.owner
     }
 
-    /// The handle; of a list, the smallest one.
+    /// The handle; of a list, the smallest one; zeros for what an owner has one of.
     #[must_use]
     pub const fn handle(&self) -> &[u8; 16] {
         &self.handle
@@ -185,6 +198,14 @@ event_types! {
     ConsentRevoke = 0x0302, "consent.revoke";
     /// A request to read a record.
     AccessRequest = 0x0401, "access.request";
+    /// A record opened without a consent.
+    AccessBreakGlass = 0x0402, "access.break-glass";
+    /// The judgement of a record opened without a consent.
+    AccessReview = 0x0403, "access.review";
+    /// A record opened by its owner's emergency key.
+    AccessEmergency = 0x0404, "access.emergency";
+    /// Where an owner's emergency journal stands.
+    EmergencyJournal = 0x0405, "emergency.journal";
     /// A prescription.
     PrescriptionIssue = 0x0501, "prescription.issue";
     /// The redemption of a prescription.

@@ -61,7 +61,7 @@ impl Body for RecordSeal {
     }
 }
 
-fn read_version(reader: &mut Reader<'_>) -> Result<u32, DecodeError> {
+pub(super) fn read_version(reader: &mut Reader<'_>) -> Result<u32, DecodeError> {
     let range = reader.fault(CborFault::Range);
     match reader.narrow()? {
         0 => Err(range.into()),

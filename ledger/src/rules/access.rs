@@ -6,8 +6,9 @@
 //! class, the purpose and the requester. Otherwise it is denied for the first reason that applies,
 //! in the order of [`DenialReason`]'s codes. Every decision on a known record moves its tag.
 
+use super::break_glass::require_new;
 use super::value::{StateValue, kind, read_name};
-use super::{Anchored, Consent, Record, Refusal, Rejection, Rule, Turn, tag};
+use super::{Anchored, Consent, Record, Refusal, Rule, Turn, tag};
 use crate::cbor::{CborFault, Reader, Writer};
 use crate::event::{AccessRequest, DecodeError, ReaderKey};
 use crate::state::StateKey;
@@ -174,7 +175,7 @@ impl StateValue for Request {
     }
 }
 
-fn read_decision(reader: &mut Reader<'_>) -> Result<Decision, DecodeError> {
+pub(super) fn read_decision(reader: &mut Reader<'_>) -> Result<Decision, DecodeError> {
     let value = reader.fault(CborFault::Value);
     Decision::from_code(reader.narrow()?).ok_or(value.into())
 }
@@ -182,16 +183,11 @@ fn read_decision(reader: &mut Reader<'_>) -> Result<Decision, DecodeError> {
 /// `access.request`: the handle is new; then the request is decided, and both are kept.
 pub(super) fn request(turn: &mut Turn<'_, '_>, body: &AccessRequest) -> Result<(), Refusal> {
     let key = Request::key(turn.signer_name(), &body.request);
-    if let Some(request) = turn.read::<Request>(&key)? {
-        return Err(Rejection::lost_to(Rule::AccessExists, request.requested).into());
-    }
+    require_new(turn, &body.request)?;
     let record: Option<Record> = turn.read(&Record::key(&body.owner, &body.record))?;
     let decision = decide(turn, body, record.as_ref())?;
     if decision != Decision::Permitted {
-        if turn.denials() >= MAX_DENIALS {
-            return Err(Rule::AccessDenials.into());
-        }
-        turn.count_denial();
+        keep_denials_few(turn)?;
     }
     let request = Request {
         requested: turn.anchored(),
@@ -206,6 +202,15 @@ pub(super) fn request(turn: &mut Turn<'_, '_>, body: &AccessRequest) -> Result<(
     if let Some(record) = record {
         tag::index(turn, &body.owner, &record.tag, decision.code())?;
     }
+    Ok(())
+}
+
+/// Counts the event as a denied request, if the signer has not too many of them in this block.
+pub(super) fn keep_denials_few(turn: &mut Turn<'_, '_>) -> Result<(), Rule> {
+    if turn.denials() >= MAX_DENIALS {
+        return Err(Rule::AccessDenials);
+    }
+    turn.count_denial();
     Ok(())
 }
 

@@ -16,6 +16,10 @@ pub const fn first_rules_version(kind: EventKind) -> u32 {
         | EventKind::ConsentGrant
         | EventKind::ConsentRevoke
         | EventKind::AccessRequest
+        | EventKind::AccessBreakGlass
+        | EventKind::AccessReview
+        | EventKind::AccessEmergency
+        | EventKind::EmergencyJournal
         | EventKind::PrescriptionIssue
         | EventKind::PrescriptionRedeem
         | EventKind::PrescriptionVoid

@@ -7,8 +7,10 @@
 
 pub mod access;
 mod admission;
+pub mod break_glass;
 pub mod consent;
 mod draft;
+pub mod emergency;
 pub mod governance;
 pub mod inspection;
 pub mod prescription;
@@ -20,8 +22,10 @@ mod value;
 
 pub use access::{Decision, DenialReason, Request};
 pub use admission::{MAX_AHEAD_MILLIS, first_rules_version};
+pub use break_glass::{BreakGlass, OpenReviews, Review};
 pub use consent::Consent;
 pub(crate) use draft::{Draft, Refusal, Turn};
+pub use emergency::EmergencyHead;
 pub use governance::{Participant, RULES_VERSION, Role, RulesVersion};
 pub use inspection::{DrawKey, DrawState, Inspection, Population, RunningDraws};
 pub use prescription::{Prescription, Standing};
@@ -42,6 +46,10 @@ fn apply(turn: &mut Turn<'_, '_>) -> Result<(), Refusal> {
         EventBody::ConsentGrant(body) => consent::grant(turn, body),
         EventBody::ConsentRevoke(body) => consent::revoke(turn, body),
         EventBody::AccessRequest(body) => access::request(turn, body),
+        EventBody::AccessBreakGlass(body) => break_glass::break_glass(turn, body),
+        EventBody::AccessReview(body) => break_glass::review(turn, body),
+        EventBody::AccessEmergency(body) => emergency::opened(turn, body),
+        EventBody::EmergencyJournal(body) => emergency::state(turn, body),
         EventBody::PrescriptionIssue(body) => prescription::issue(turn, body),
         EventBody::PrescriptionRedeem(body) => prescription::redeem(turn, body),
         EventBody::PrescriptionVoid(body) => prescription::void(turn, body),

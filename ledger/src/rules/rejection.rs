@@ -155,6 +155,32 @@ rules! {
         "the signer made a request under this handle before" "use a new handle";
     AccessDenials "access.too-many-denials" Early
         "256 of the signer's requests were denied in this block" "ask less, and later";
+    AccessReviewsOverdue "access.reviews-overdue" Early
+        "64 records that the signer opened without a consent wait for a review past its time" "have them reviewed first";
+    AccessOwnReview "access.own-review" Signer
+        "the signer reviews what it opened itself" "have the record's owner or a regulator review it";
+    AccessRequesterUnknown "access.requester-unknown" Signer
+        "the requester that the event names is no hospital of this network" "check the requester's name";
+    AccessBreakGlassUnknown "access.unknown-break-glass" Early
+        "the requester has opened nothing under this handle" "wait until it is anchored, or check the handle";
+    AccessNothingToReview "access.nothing-to-review" Signer
+        "under this handle nothing was opened without a consent" "review what was opened by break-glass";
+    AccessReviewer "access.not-a-reviewer" Signer
+        "the signer is neither the record's owner nor a regulator" "have one of them review it";
+    AccessReviewed "access.already-reviewed" Rival
+        "it was reviewed before" "nothing is left to do";
+    EmergencyUnregistered "emergency.unregistered" Early
+        "the signer has no emergency journal yet" "state an empty journal first";
+    EmergencyCounterUsed "emergency.counter-used" Rival
+        "the journal is past this entry" "go on from the winning event; two journals under one name cannot both stand";
+    EmergencyCounterAhead "emergency.counter-ahead" Early
+        "entries before this one are not anchored" "anchor them in their order";
+    EmergencyOtherHead "emergency.other-head" Signer
+        "the journal's head is another one" "go on from the winning event; two journals under one name cannot both stand";
+    EmergencyRecordUnknown "emergency.unknown-record" Early
+        "the signer has sealed no record under this handle" "anchor its seal first";
+    EmergencyVersionUnknown "emergency.unknown-version" Early
+        "the record has no such version yet" "anchor that version first";
     PrescriptionExists "prescription.already-issued" Rival
         "the signer issued a prescription under this handle before" "use a new handle";
     PrescriptionExpiresEarly "prescription.expires-early" Signer

@@ -1,15 +1,15 @@
 //! The index of events under a subject's tag: how many there are, and a hash chain over them.
 //!
-//! What always holds: only events of the participant that sealed records under a tag, and requests
-//! for those records, move the tag. With the count and the chain's head proved from the state,
+//! What always holds: only events of the participant that sealed records under a tag, requests for
+//! those records and reviews of such requests move the tag. With the count and the chain's head proved from the state,
 //! n events are exactly all there are (DESIGN.md section 7, Index).
 
 use super::value::{kind, stored};
-use super::{Consent, Record, Request, StateValue, Turn};
+use super::{BreakGlass, Consent, Record, Request, StateValue, Turn};
 use crate::cbor::{Reader, Writer};
 use crate::event::{DecodeError, Event, EventBody, EventKind};
 use crate::state::{StateKey, StateMap};
-use crate::{ChainHead, Index, ParticipantName, ReadFailed, Tag, Time, sha256};
+use crate::{ChainHead, Index, ParticipantName, ReadFailed, RecordHandle, Tag, Time, sha256};
 
 use super::Anchored;
 
@@ -31,7 +31,8 @@ pub struct TagLink {
     pub time: Time,
     /// Its type.
     pub kind: EventKind,
-    /// What the rules made of it: 0, or the reason for which a request was denied.
+    /// What the rules made of it: 0, or the reason for which a request was denied; of a review, its
+    /// verdict.
     pub outcome: u8,
 }
 
@@ -129,17 +130,44 @@ pub fn moved(
                 .unwrap_or_default()
         }
         EventBody::AccessRequest(body) => {
-            let record = read::<Record>(map, &Record::key(&body.owner, &body.record))?;
             let request = read::<Request>(map, &Request::key(issuer, &body.request))?;
-            let record = record.filter(|record| record.sealed.index < index);
-            let moved = record.zip(request).map(|(record, request)| {
-                let key = TagIndex::key(&body.owner, &record.tag);
-                (key, request.decision.code())
-            });
-            moved.into_iter().collect()
+            let outcome = request.map(|request| request.decision.code());
+            of_record(map, &body.owner, &body.record, index, outcome)?
         }
+        EventBody::AccessBreakGlass(body) => {
+            let opened = read::<BreakGlass>(map, &BreakGlass::key(issuer, &body.request))?;
+            let outcome = opened.map(|opened| opened.decision.code());
+            of_record(map, &body.owner, &body.record, index, outcome)?
+        }
+        EventBody::AccessReview(body) => {
+            let key = BreakGlass::key(&body.requester, &body.request);
+            match read::<BreakGlass>(map, &key)? {
+                Some(opened) => {
+                    let outcome = Some(body.verdict.code());
+                    of_record(map, &opened.owner, &opened.record, index, outcome)?
+                }
+                None => Vec::new(),
+            }
+        }
+        EventBody::AccessEmergency(body) => of_record(map, issuer, &body.record, index, Some(0))?,
         _ => Vec::new(),
     })
+}
+
+/// The tag of a record that was sealed before `index`, with the outcome.
+fn of_record(
+    map: &StateMap,
+    owner: &ParticipantName,
+    record: &RecordHandle,
+    index: Index,
+    outcome: Option<u8>,
+) -> Result<Vec<(StateKey, u8)>, ReadFailed> {
+    let record = read::<Record>(map, &Record::key(owner, record))?;
+    let record = record.filter(|record| record.sealed.index < index);
+    let moved = record
+        .zip(outcome)
+        .map(|(record, outcome)| (TagIndex::key(owner, &record.tag), outcome));
+    Ok(moved.into_iter().collect())
 }
 
 fn read<T: StateValue>(map: &StateMap, key: &StateKey) -> Result<Option<T>, ReadFailed> {

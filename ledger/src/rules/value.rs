@@ -57,6 +57,9 @@ pub(super) mod kind {
     pub(crate) const TAG: u8 = 0x21;
     pub(crate) const CONSENT: u8 = 0x30;
     pub(crate) const ACCESS: u8 = 0x40;
+    pub(crate) const BREAK_GLASS: u8 = 0x41;
+    pub(crate) const EMERGENCY: u8 = 0x42;
+    pub(crate) const OPEN_REVIEWS: u8 = 0x43;
     pub(crate) const PRESCRIPTION: u8 = 0x50;
     pub(crate) const LOT: u8 = 0x60;
     pub(crate) const UNIT: u8 = 0x61;

@@ -150,6 +150,7 @@ fn each_type_of_event_has_golden_bytes() {
     rejected_payloads(&mut vectors);
     rejected_bodies(&mut vectors);
     rejected_inspections(&mut vectors);
+    rejected_openings(&mut vectors);
     vectors.finish();
 }
 
@@ -572,6 +573,95 @@ fn rejected_inspections(vectors: &mut Vectors) {
     let many = [&[0x98, 41][..], &many].concat();
     let why = "size out of bounds";
     reject("item-proof-of-41", answer, &hashes, &many, why);
+}
+
+fn rejected_openings(vectors: &mut Vectors) {
+    let all = all();
+    let of = |kind| all.iter().find(|event| event.kind() == kind).unwrap();
+    let mut reject = |name: &str, kind, from: &[u8], to: &[u8], why: &str| {
+        vectors.rejected(name, &bent_sample(of(kind), from, to), read, why);
+    };
+    let glass = EventKind::AccessBreakGlass;
+    let kem = [0x04, 0x58, 0x21, 0x01];
+    let why = "a reader key has unknown suite 0";
+    reject(
+        "break-glass-reader-key-suite",
+        glass,
+        &kem,
+        &[0x04, 0x58, 0x21, 0],
+        why,
+    );
+    let owner = [&[0x02, 0x6e][..], b"north-hospital"].concat();
+    let nobody = [0x02, 0x60];
+    reject(
+        "break-glass-owner-empty",
+        glass,
+        &owner,
+        &nobody,
+        "text is malformed",
+    );
+
+    let review = EventKind::AccessReview;
+    let (verdict, value) = ([0x03, 0x02, 0x04], "not the constant");
+    reject("verdict-0", review, &verdict, &[0x03, 0x00, 0x04], value);
+    reject("verdict-3", review, &verdict, &[0x03, 0x03, 0x04], value);
+    let wide = [0x03, 0x19, 0x01, 0x01, 0x04];
+    reject("verdict-257", review, &verdict, &wide, "out of range");
+
+    let entry = EventKind::AccessEmergency;
+    let counter = [0xa6, 0x01, 0x01, 0x02];
+    let zero = [0xa6, 0x01, 0x00, 0x02];
+    reject("emergency-entry-0", entry, &counter, &zero, "out of range");
+    let version = [0x03, 0x03, 0x04];
+    let zero = [0x03, 0x00, 0x04];
+    reject(
+        "emergency-version-0",
+        entry,
+        &version,
+        &zero,
+        "out of range",
+    );
+    let previous = [&[0x05, 0x58, 0x20][..], &[0; 32]].concat();
+    let why = "wanted Bytes";
+    reject(
+        "emergency-without-previous",
+        entry,
+        &previous,
+        &[0x05, 0xf6],
+        why,
+    );
+
+    let journal = EventKind::EmergencyJournal;
+    let stored = journal_key_kind(2);
+    reject(
+        "journal-key-kind-0",
+        journal,
+        &stored,
+        &journal_key_kind(0),
+        value,
+    );
+    reject(
+        "journal-key-kind-3",
+        journal,
+        &stored,
+        &journal_key_kind(3),
+        value,
+    );
+    let negative = [0xa3, 0x01, 0x20, 0x02];
+    let counter = [0xa3, 0x01, 0x01, 0x02];
+    reject(
+        "journal-counter-negative",
+        journal,
+        &counter,
+        &negative,
+        "wanted Uint",
+    );
+}
+
+/// The end of a journal's head, and then the kind of its key.
+fn journal_key_kind(code: u8) -> Vec<u8> {
+    let head = samples::access_emergency().head();
+    [head.as_bytes(), &[0x03, code][..]].concat()
 }
 
 #[test]

@@ -3,10 +3,12 @@
 use crate::samples::all;
 use crate::world::genesis;
 use medanchor_ledger::block::Block;
-use medanchor_ledger::event::{Event, UnsignedEvent};
+use medanchor_ledger::event::{Event, EventKind, UnsignedEvent};
 use medanchor_ledger::execute::Head;
 use medanchor_ledger::genesis::Genesis;
-use medanchor_ledger::rules::{Consent, Inspection, RunningDraws, StateValue, Unit};
+use medanchor_ledger::rules::{
+    BreakGlass, Consent, EmergencyHead, Inspection, OpenReviews, RunningDraws, StateValue, Unit,
+};
 use medanchor_ledger::seal::Seal;
 use proptest::prelude::*;
 
@@ -29,7 +31,7 @@ proptest! {
     /// Bytes that are accepted are the only bytes of what they say.
     #[test]
     fn accepted_bytes_are_written_again_as_they_were(
-        sample in 0..17usize,
+        sample in 0..EventKind::ALL.len(),
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
     ) {
         let mut bytes = all()[sample].encoded().to_vec();
@@ -51,6 +53,8 @@ proptest! {
         let _ = (Seal::decode(&bytes), Block::decode(&bytes), Genesis::decode(&bytes));
         let _ = (Head::decode(&bytes), Consent::decode(&bytes), Unit::decode(&bytes));
         let _ = (Inspection::decode(&bytes), RunningDraws::decode(&bytes));
+        let _ = (BreakGlass::decode(&bytes), OpenReviews::decode(&bytes));
+        let _ = EmergencyHead::decode(&bytes);
     }
 
     /// A genesis that is accepted is written again as it was.

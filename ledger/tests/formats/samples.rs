@@ -5,8 +5,8 @@ use medanchor_ledger::draw::{DrawInput, commit_item, item_leaf};
 use medanchor_ledger::event::consent::{Classes, Grantees, Purposes, Tags};
 use medanchor_ledger::event::*;
 use medanchor_ledger::{
-    CiphertextHash, ClassHandle, ConsentHandle, InspectionHandle, ItemCommitment, KeyCheck,
-    LotHandle, MemberCommitment, NetworkId, Nonce, PopulationHandle, PrescriptionHandle,
+    CiphertextHash, ClassHandle, ConsentHandle, InspectionHandle, ItemCommitment, JournalHead,
+    KeyCheck, LotHandle, MemberCommitment, NetworkId, Nonce, PopulationHandle, PrescriptionHandle,
     PurposeHandle, RecordHandle, RequestHandle, Tag, Time, TreeHash, UnitHandle, VaultPartHash,
 };
 
@@ -80,6 +80,47 @@ pub fn access_request() -> AccessRequest {
             hash: [5; 32],
         },
         commitment: commitment(6),
+    }
+}
+
+pub fn access_break_glass() -> AccessBreakGlass {
+    AccessBreakGlass {
+        request: RequestHandle::new([2; 16]),
+        owner: name("north-hospital"),
+        record: RecordHandle::new([3; 16]),
+        reader_key: ReaderKey {
+            suite: KemSuite::X25519,
+            hash: [4; 32],
+        },
+        commitment: commitment(5),
+    }
+}
+
+pub fn access_review() -> AccessReview {
+    AccessReview {
+        requester: name("south-hospital"),
+        request: RequestHandle::new([2; 16]),
+        verdict: Verdict::NotJustified,
+        commitment: commitment(3),
+    }
+}
+
+pub fn access_emergency() -> AccessEmergency {
+    AccessEmergency {
+        counter: 1,
+        record: RecordHandle::new([2; 16]),
+        version: 3,
+        claimed: Time(TIME),
+        previous: JournalHead::EMPTY,
+        commitment: commitment(4),
+    }
+}
+
+pub fn emergency_journal() -> EmergencyJournal {
+    EmergencyJournal {
+        counter: 1,
+        head: access_emergency().head(),
+        key_kind: JournalKeyKind::Hardware,
     }
 }
 
@@ -203,6 +244,10 @@ pub fn all() -> Vec<Event> {
         signed("north-hospital", consent_grant()),
         signed("north-hospital", consent_revoke()),
         signed("old-pharmacy", access_request()),
+        signed("south-hospital", access_break_glass()),
+        signed("north-hospital", access_review()),
+        signed("north-hospital", access_emergency()),
+        signed("north-hospital", emergency_journal()),
         signed("north-hospital", prescription_issue()),
         signed("old-pharmacy", prescription_redeem()),
         signed(

@@ -1,0 +1,139 @@
+//! The emergency journal: each owner has one, whose entries are anchored in their order.
+//!
+//! What always holds: the state knows the number and the head of an owner's newest entry, and the next
+//! entry must build on both. So no entry can be left out, repeated or replaced: of two journals that
+//! part, the one whose entry is anchored first stands, and the other never can. An opening is history
+//! when it is anchored: that the record has a newer version by then, or is erased, does not stop the
+//! journal.
+
+use super::value::{StateValue, kind};
+use super::{Anchored, Record, Refusal, Rejection, Rule, Turn, tag};
+use crate::cbor::{Reader, Writer};
+use crate::event::{AccessEmergency, DecodeError, EmergencyJournal, JournalKeyKind};
+use crate::state::StateKey;
+use crate::{JournalHead, ParticipantName, Time};
+
+/// Where an owner's emergency journal stands, as the state holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EmergencyHead {
+    /// The `access.emergency` of its newest entry; before the first, the `emergency.journal` that
+    /// registered it.
+    pub newest: Anchored,
+    /// The number of its newest entry; 0 when it has none.
+    pub counter: u64,
+    /// Its head.
+    pub head: JournalHead,
+    /// Where its key is kept, as the newest `emergency.journal` says.
+    pub key_kind: JournalKeyKind,
+    /// The time of the block since which every `emergency.journal` said so.
+    pub since: Time,
+    /// The time of the block of the newest `emergency.journal`: a day later the next one is due.
+    pub stated: Time,
+}
+
+impl EmergencyHead {
+    /// Where the state holds that of `owner`.
+    #[must_use]
+    pub fn key(owner: &ParticipantName) -> StateKey {
+        StateKey::named(kind::EMERGENCY, owner)
+    }
+
+    /// What stands against a statement that the journal has come to this counter and head.
+    fn contradiction(&self, counter: u64, head: &JournalHead) -> Option<Rejection> {
+        if counter < self.counter {
+            Some(Rejection::lost_to(Rule::EmergencyCounterUsed, self.newest))
+        } else if counter > self.counter {
+            Some(Rule::EmergencyCounterAhead.into())
+        } else {
+            let other = Rejection::lost_to(Rule::EmergencyOtherHead, self.newest);
+            (*head != self.head).then_some(other)
+        }
+    }
+}
+
+impl StateValue for EmergencyHead {
+    const SHAPE: u8 = 1;
+
+    fn write(&self, writer: &mut Writer) {
+        self.newest.write(writer.array(7));
+        writer.uint(self.counter).bytes(self.head.as_bytes());
+        writer.uint(u64::from(self.key_kind.code()));
+        writer.uint(self.since.0).uint(self.stated.0);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        reader.array(7..=7)?;
+        Ok(Self {
+            newest: Anchored::read(reader)?,
+            counter: reader.uint()?,
+            head: JournalHead::new(reader.fixed()?),
+            key_kind: JournalKeyKind::read(reader)?,
+            since: Time(reader.uint()?),
+            stated: Time(reader.uint()?),
+        })
+    }
+}
+
+/// `access.emergency`: the next entry of the signer's journal, about a version of one of its records.
+pub(super) fn opened(turn: &mut Turn<'_, '_>, body: &AccessEmergency) -> Result<(), Refusal> {
+    let owner = turn.signer_name();
+    let key = EmergencyHead::key(owner);
+    let mut journal: EmergencyHead = turn.read(&key)?.ok_or(Rule::EmergencyUnregistered)?;
+    // A body's counter is at least 1, so the one before exists.
+    let before = body.counter.saturating_sub(1);
+    if let Some(rejection) = journal.contradiction(before, &body.previous) {
+        return Err(rejection.into());
+    }
+    let record: Option<Record> = turn.read(&Record::key(owner, &body.record))?;
+    let record = record.ok_or(Rule::EmergencyRecordUnknown)?;
+    if body.version > record.version {
+        return Err(Rule::EmergencyVersionUnknown.into());
+    }
+    journal.newest = turn.anchored();
+    journal.counter = body.counter;
+    journal.head = body.head();
+    turn.write(key, &journal);
+    Ok(tag::index(turn, owner, &record.tag, 0)?)
+}
+
+/// `emergency.journal`: the signer's journal stands where the state has it; the first one says that it
+/// is empty.
+pub(super) fn state(turn: &mut Turn<'_, '_>, body: &EmergencyJournal) -> Result<(), Refusal> {
+    let key = EmergencyHead::key(turn.signer_name());
+    let known: Option<EmergencyHead> = turn.read(&key)?;
+    let journal = match known {
+        Some(known) => restated(turn, known, body)?,
+        None if body.is_empty() => registered(turn, body),
+        None => return Err(Rule::EmergencyUnregistered.into()),
+    };
+    turn.write(key, &journal);
+    Ok(())
+}
+
+fn registered(turn: &Turn<'_, '_>, body: &EmergencyJournal) -> EmergencyHead {
+    EmergencyHead {
+        newest: turn.anchored(),
+        counter: body.counter,
+        head: body.head,
+        key_kind: body.key_kind,
+        since: turn.time(),
+        stated: turn.time(),
+    }
+}
+
+fn restated(
+    turn: &Turn<'_, '_>,
+    known: EmergencyHead,
+    body: &EmergencyJournal,
+) -> Result<EmergencyHead, Rejection> {
+    if let Some(rejection) = known.contradiction(body.counter, &body.head) {
+        return Err(rejection);
+    }
+    let same_kind = known.key_kind == body.key_kind;
+    Ok(EmergencyHead {
+        key_kind: body.key_kind,
+        since: if same_kind { known.since } else { turn.time() },
+        stated: turn.time(),
+        ..known
+    })
+}
