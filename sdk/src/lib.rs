@@ -47,6 +47,7 @@
 //! | check by genesis and policy chain: receipts, COSE statements, consistency | [`walk_policies`], [`verify_receipt_by`], [`verify_statement`], [`verify_consistency`] | `policies.rs` |
 //! | fetch statements, proofs of growth and the policy chain, each verified | `Client::statement`, `Client::consistency`, `Client::policies` | `client/transparent.rs` |
 //! | check offline what the state holds, a tag's whole history, a decision on access | [`verify_state`], [`verify_history`], [`verify_access`] | `proof.rs` |
+//! | read and write consents as FHIR, and grant them | [`fhir::Consent`], [`fhir::Consent::terms`] | `fhir/` |
 //! | read FHIR and EPCIS files | [`import`] | `import/` |
 //!
 //! Without the feature `client` there is no network code in the crate; no feature needs an async
@@ -61,6 +62,7 @@ mod consignment;
 pub mod context;
 pub mod domain;
 mod error;
+pub mod fhir;
 pub mod identity;
 pub mod import;
 pub mod journal;

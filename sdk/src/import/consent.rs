@@ -12,6 +12,7 @@ use super::medication::moment;
 use super::reason::Reason;
 use super::reference::Place;
 use super::{resource_type, time};
+use crate::fhir::purpose;
 
 /// Resource types that a consent opens when it names none: those an institution seals.
 pub const ALL_CLASSES: &[&str] = &[
@@ -47,31 +48,6 @@ pub const ALL_CLASSES: &[&str] = &[
 /// Recipients, purposes and classes that one grant on the ledger may list.
 const MAX_GRANTEES: usize = 16;
 const MAX_CLASSES: usize = 32;
-
-/// HL7 PurposeOfUse: each purpose, and the narrower ones that permitting it permits. ETREAT does
-/// not permit BTG, and BTG is granted by no consent: breaking the glass is an act of its own.
-const PURPOSES: &[(&str, &[&str])] = &[
-    (
-        "TREAT",
-        &["TREAT", "COC", "CLINTRL", "POPHLTH", "ETREAT", "ERTREAT"],
-    ),
-    ("COC", &["COC"]),
-    ("CLINTRL", &["CLINTRL"]),
-    ("POPHLTH", &["POPHLTH"]),
-    ("ETREAT", &["ETREAT", "ERTREAT"]),
-    ("ERTREAT", &["ERTREAT"]),
-    ("HPAYMT", &["HPAYMT"]),
-    ("HOPERAT", &["HOPERAT"]),
-    ("HRESCH", &["HRESCH"]),
-    ("PATRQT", &["PATRQT", "FAMRQT", "PWATRNY", "SUPNWK"]),
-    ("FAMRQT", &["FAMRQT"]),
-    ("PWATRNY", &["PWATRNY"]),
-    ("SUPNWK", &["SUPNWK"]),
-    ("PUBHLTH", &["PUBHLTH", "DISASTER", "THREAT"]),
-    ("DISASTER", &["DISASTER"]),
-    ("THREAT", &["THREAT"]),
-    ("HMARKT", &["HMARKT"]),
-];
 
 /// Reads a Consent.
 pub(super) fn consent(
@@ -251,9 +227,10 @@ fn purposes(provision: &Object<'_>) -> Result<Vec<&'static str>, Reason> {
     for coding in codings {
         let code = coding.object().and_then(|coding| coding.text("code"));
         let code = code.ok_or(Reason::Malformed("/provision/purpose"))?;
-        let known = PURPOSES.iter().find(|(purpose, _)| *purpose == code);
-        let (_, narrower) = known.ok_or(match code.as_ref() {
-            "BTG" => Reason::Consent("breaking the glass is no purpose to consent to"),
+        let narrower = purpose::included(&code).ok_or(match code.as_ref() {
+            purpose::BREAK_GLASS => {
+                Reason::Consent("breaking the glass is no purpose to consent to")
+            }
             _ => Reason::Consent("a purpose outside HL7 PurposeOfUse"),
         })?;
         all.extend_from_slice(narrower);

@@ -16,54 +16,54 @@ const MAX_DEPTH: usize = 64;
 
 /// One JSON value, as a slice of the text it stands in.
 #[derive(Clone, Copy)]
-pub(super) struct Value<'a>(&'a RawValue);
+pub(crate) struct Value<'a>(&'a RawValue);
 
 /// The members of an object in their order; names are unique.
-pub(super) struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+pub(crate) struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 /// JSON text without the byte-order mark that some exports put before it.
-pub(super) fn without_mark(text: &str) -> &str {
+pub(crate) fn without_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 /// Reads `text` as exactly one JSON value.
-pub(super) fn parse(text: &str) -> Option<Value<'_>> {
+pub(crate) fn parse(text: &str) -> Option<Value<'_>> {
     serde_json::from_str(text).ok().map(Value)
 }
 
 impl<'a> Value<'a> {
     /// The exact slice of the text.
-    pub(super) fn text(self) -> &'a str {
+    pub(crate) fn text(self) -> &'a str {
         self.0.get()
     }
 
     /// The value as an object, unless it is another type or names a member twice.
-    pub(super) fn object(self) -> Option<Object<'a>> {
+    pub(crate) fn object(self) -> Option<Object<'a>> {
         serde_json::from_str(self.0.get()).ok()
     }
 
     /// The value as an array.
-    pub(super) fn array(self) -> Option<Vec<Value<'a>>> {
+    pub(crate) fn array(self) -> Option<Vec<Value<'a>>> {
         let items: Vec<&'a RawValue> = serde_json::from_str(self.0.get()).ok()?;
         Some(items.into_iter().map(Value).collect())
     }
 
     /// The value as a string, decoded.
-    pub(super) fn string(self) -> Option<Cow<'a, str>> {
+    pub(crate) fn string(self) -> Option<Cow<'a, str>> {
         serde_json::from_str::<Text<'a>>(self.0.get())
             .ok()
             .map(|text| text.0)
     }
 
     /// The value as a number's literal text.
-    pub(super) fn number(self) -> Option<&'a str> {
+    pub(crate) fn number(self) -> Option<&'a str> {
         let text = self.0.get();
         text.starts_with(|first: char| first == '-' || first.is_ascii_digit())
             .then_some(text)
     }
 
     /// Whether this is the literal `true`.
-    pub(super) fn is_true(self) -> bool {
+    pub(crate) fn is_true(self) -> bool {
         self.0.get() == "true"
     }
 
@@ -73,7 +73,7 @@ impl<'a> Value<'a> {
 
     /// Refuses a member named twice, text that does not decode, and nesting beyond the bound,
     /// anywhere inside the value: such a document cannot be committed to field by field.
-    pub(super) fn check(self) -> Result<(), Reason> {
+    pub(crate) fn check(self) -> Result<(), Reason> {
         check(self, MAX_DEPTH)
     }
 }
@@ -105,35 +105,40 @@ fn check(value: Value<'_>, depth: usize) -> Result<(), Reason> {
 
 impl<'a> Object<'a> {
     /// The member of that name; a JSON null counts as absent.
-    pub(super) fn get(&self, name: &str) -> Option<Value<'a>> {
+    pub(crate) fn get(&self, name: &str) -> Option<Value<'a>> {
         let (_, raw) = self.0.iter().find(|(member, _)| member == name)?;
         Some(Value(raw)).filter(|value| !value.is_null())
     }
 
     /// The first member whose name, after a JSON-LD prefix such as `cbvmda:`, is `name`.
-    pub(super) fn get_unprefixed(&self, name: &str) -> Option<Value<'a>> {
+    pub(crate) fn get_unprefixed(&self, name: &str) -> Option<Value<'a>> {
         let local = |member: &str| member.rsplit([':', '/', '#']).next() == Some(name);
         let (_, raw) = self.0.iter().find(|(member, _)| local(member))?;
         Some(Value(raw)).filter(|value| !value.is_null())
     }
 
     /// The member as text, if it is there and is text.
-    pub(super) fn text(&self, name: &str) -> Option<Cow<'a, str>> {
+    pub(crate) fn text(&self, name: &str) -> Option<Cow<'a, str>> {
         self.get(name)?.string().filter(|text| !text.is_empty())
     }
 
     /// The member as an object, if it is there and is one.
-    pub(super) fn object(&self, name: &str) -> Option<Object<'a>> {
+    pub(crate) fn object(&self, name: &str) -> Option<Object<'a>> {
         self.get(name)?.object()
     }
 
     /// The member's elements; none if it is absent or no array.
-    pub(super) fn elements(&self, name: &str) -> Vec<Value<'a>> {
+    pub(crate) fn elements(&self, name: &str) -> Vec<Value<'a>> {
         self.get(name).and_then(Value::array).unwrap_or_default()
     }
 
+    /// All members; a JSON null counts as a value here.
+    pub(crate) fn into_members(self) -> impl Iterator<Item = (Cow<'a, str>, Value<'a>)> {
+        self.0.into_iter().map(|(name, raw)| (name, Value(raw)))
+    }
+
     /// Whether the member is there with anything in it.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.get(name)
             .is_some_and(|value| !matches!(value.text(), "[]" | "{}"))
     }

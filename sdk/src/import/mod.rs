@@ -22,13 +22,13 @@ mod epcis;
 mod fhir;
 mod found;
 mod item;
-mod json;
+pub(crate) mod json;
 mod medication;
 mod plan;
 mod reason;
 mod reference;
 mod resource_type;
-mod time;
+pub(crate) mod time;
 mod walk;
 
 pub use code::{Scheme, UnitCode};
@@ -37,6 +37,7 @@ pub use decimal::{Amount, AmountError};
 pub use item::*;
 pub use plan::{Action, Lot, Member, Plan, Planned, PlannedUnit, Role, Roster, plan};
 pub use reason::Reason;
+pub(crate) use resource_type::known as resource_type;
 pub use walk::{
     FileOutcome, Import, ImportError, Limits, import_bytes, import_tree, import_tree_watched,
 };

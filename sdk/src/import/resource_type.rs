@@ -1,7 +1,7 @@
 //! The resource types of FHIR R4 (4.0.1), so that a reason can name one without repeating the input.
 
 /// The type by its own name, if FHIR R4 has it.
-pub(super) fn known(name: &str) -> Option<&'static str> {
+pub(crate) fn known(name: &str) -> Option<&'static str> {
     let at = TYPES.binary_search(&name).ok()?;
     TYPES.get(at).copied()
 }

@@ -9,19 +9,19 @@ use medanchor_ledger::Time;
 const DAY: i64 = 86_400_000;
 
 /// The first millisecond that a FHIR date, dateTime or instant, or an EPCIS time, can mean.
-pub(super) fn start(text: &str) -> Option<Time> {
+pub(crate) fn start(text: &str) -> Option<Time> {
     let (first, _) = range(text)?;
     u64::try_from(first).ok().map(Time)
 }
 
 /// The last millisecond that the text can mean: 2026-01 ends with its 31st day.
-pub(super) fn end(text: &str) -> Option<Time> {
+pub(crate) fn end(text: &str) -> Option<Time> {
     let (_, after) = range(text)?;
     u64::try_from(after.checked_sub(1)?).ok().map(Time)
 }
 
-/// First millisecond and the one after the last, both since 1970.
-fn range(text: &str) -> Option<(i64, i64)> {
+/// First millisecond and the one after the last, both since 1970; negative before it.
+pub(crate) fn range(text: &str) -> Option<(i64, i64)> {
     let Some((date, time)) = text.split_once(['T', 't']) else {
         return date_range(text);
     };

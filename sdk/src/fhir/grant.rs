@@ -1,0 +1,378 @@
+//! From a consent to what is granted on the ledger.
+//!
+//! What always holds: the grant permits no more than the consent says. Whatever narrows the consent in
+//! a way that the ledger cannot compare is refused; purposes are expanded by HL7's hierarchy, which
+//! never reaches breaking the glass; and a separate consent that the law asks for (PIPL 23, 29, 39) is
+//! there or the refusal names the flag that is missing.
+
+use super::consent::{Actor, Consent, Decision, Level, Rule, Status, words};
+use super::element::{Coding, DateTime, Reference};
+use super::purpose;
+use crate::domain::{Grantee, NewConsent};
+use crate::import::ALL_CLASSES;
+use medanchor_ledger::{ParticipantName, Time};
+
+/// Grantees and words that one event may list.
+const MAX_GRANTEES: usize = 16;
+const MAX_WORDS: usize = 32;
+
+/// The word under which a record of a class and a level is sealed and granted, such as
+/// `Observation/L4`. A record whose level nobody set is sealed under the class alone.
+///
+/// ```
+/// use medanchor_sdk::fhir::{Level, class_word};
+/// assert_eq!(class_word("Observation", Some(Level::L4)), "Observation/L4");
+/// ```
+#[must_use]
+pub fn class_word(class: &str, level: Option<Level>) -> String {
+    level.map_or_else(
+        || class.to_owned(),
+        |level| format!("{class}/{}", level.code()),
+    )
+}
+
+/// A separate consent that PIPL asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Flag {
+    /// PIPL 29.
+    #[error("sensitive")]
+    Sensitive,
+    /// PIPL 23.
+    #[error("share")]
+    Share,
+    /// PIPL 39.
+    #[error("cross-border")]
+    CrossBorder,
+}
+
+/// Why nothing is granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotGranted {
+    /// The status is another one than active.
+    #[error("the consent is {status}; only an active one is granted", status = .0.code())]
+    Status(Status),
+    /// It forbids all but breaking the glass.
+    #[error(
+        "the consent allows nothing but breaking the glass, which no grant allows: the ledger keeps and reviews each such access without a consent"
+    )]
+    BreakGlassOnly,
+    /// It denies.
+    #[error("the consent denies; grants on the ledger only permit, so grant nothing")]
+    Denies,
+    /// It has exceptions.
+    #[error(
+        "the consent has exceptions, which the ledger cannot compare; write the permission without them"
+    )]
+    Exceptions,
+    /// It is about particular data or data of one period.
+    #[error(
+        "the consent is about {0}, which the ledger cannot compare; name kinds of data and levels instead"
+    )]
+    Narrowed(&'static str),
+    /// It permits everybody.
+    #[error("the consent names no recipient, so it would permit everybody; name them")]
+    NoGrantee,
+    /// A recipient that is no participant and is in none.
+    #[error(
+        "recipient {0} of the consent stands for no participant of the network; register it, or name another"
+    )]
+    UnknownGrantee(usize),
+    /// It permits any purpose.
+    #[error("the consent names no purpose, so it would permit any; name them")]
+    NoPurpose,
+    /// A purpose outside HL7's hierarchy.
+    #[error("purpose {0} of the consent is none of HL7's PurposeOfUse; use one of them")]
+    UnknownPurpose(usize),
+    /// BTG among the purposes.
+    #[error(
+        "the consent permits breaking the glass (BTG), which is no purpose to grant; take it out"
+    )]
+    BreakGlass,
+    /// A class that is no resource type.
+    #[error("kind of data {0} of the consent is no FHIR resource type; use one")]
+    UnknownClass(usize),
+    /// A label that is no level.
+    #[error(
+        "label {0} of the consent is no level of sensitivity L1 to L5, and the ledger compares no others"
+    )]
+    UnknownLabel(usize),
+    /// A separate consent is missing.
+    #[error("the separate consent `{0}` is missing; ask the patient for it and record it")]
+    Separate(Flag),
+    /// More than an event holds.
+    #[error("the consent names {found} {what}, and one event holds {limit}; split it")]
+    TooMany {
+        /// What there is too much of.
+        what: &'static str,
+        /// How many it names.
+        found: usize,
+        /// How many one event holds.
+        limit: usize,
+    },
+    /// It begins or ends before 1970, or ends before it begins.
+    #[error("the consent's period is over before it begins, or lies before 1970; correct it")]
+    Period,
+    /// It is over.
+    #[error("the consent's period is over")]
+    Over,
+}
+
+/// Whom a recipient of a consent stands for, as the institution's own directory says. The consent is
+/// never asked about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipient {
+    /// The participant, and the person or team in it.
+    pub grantee: Grantee,
+    /// Where the participant is, such as `CN` (ISO 3166-1).
+    pub jurisdiction: String,
+}
+
+/// What is known where a consent is granted.
+pub struct Setting<'a> {
+    /// Who keeps the records.
+    pub owner: &'a ParticipantName,
+    /// Where that is, such as `CN`.
+    pub jurisdiction: &'a str,
+    /// Now.
+    pub now: Time,
+    /// When a consent ends that names no end.
+    pub no_end: Time,
+    /// Whom a reference stands for.
+    pub directory: &'a dyn Fn(&Reference) -> Option<Recipient>,
+}
+
+/// What a consent grants, in the words of the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// Who may read.
+    pub grantees: Vec<Grantee>,
+    /// For what, with all that each purpose includes.
+    pub purposes: Vec<&'static str>,
+    /// Which kinds of data, as [`class_word`] gives them.
+    pub classes: Vec<String>,
+    /// The first moment at which it holds.
+    pub not_before: Time,
+    /// The first moment at which it no longer holds.
+    pub not_after: Time,
+}
+
+impl Terms {
+    /// Gives `then` the consent to be granted.
+    ///
+    /// `rest` says what the terms do not: names, the patient, the records, the document.
+    pub fn with<T>(&self, rest: &NewConsent<'_>, then: impl FnOnce(&NewConsent<'_>) -> T) -> T {
+        let classes: Vec<&str> = self.classes.iter().map(String::as_str).collect();
+        then(&NewConsent {
+            grantees: &self.grantees,
+            purposes: &self.purposes,
+            classes: &classes,
+            not_before: self.not_before,
+            not_after: self.not_after,
+            ..*rest
+        })
+    }
+}
+
+impl Consent {
+    /// What the ledger shall grant.
+    ///
+    /// # Errors
+    /// [`NotGranted`] says what the ledger cannot hold or which separate consent is missing.
+    pub fn terms(&self, setting: &Setting<'_>) -> Result<Terms, NotGranted> {
+        if self.status != Status::Active {
+            return Err(NotGranted::Status(self.status));
+        }
+        let rule = self.permission()?;
+        let recipients = recipients(&rule.actors, setting)?;
+        let levels = levels(&rule.labels)?;
+        self.check_separate(&recipients, &levels, setting)?;
+        let (not_before, not_after) = self.validity(rule, setting)?;
+        Ok(Terms {
+            grantees: recipients
+                .into_iter()
+                .map(|recipient| recipient.grantee)
+                .collect(),
+            purposes: purposes(&rule.purposes)?,
+            classes: classes(&rule.classes, &levels)?,
+            not_before,
+            not_after,
+        })
+    }
+
+    /// The one rule that permits: the base rule, or the one exception to a denial.
+    fn permission(&self) -> Result<&Rule, NotGranted> {
+        let base = &self.base;
+        if self.is_break_glass_only() {
+            return Err(NotGranted::BreakGlassOnly);
+        }
+        let rule = match (base.decision, base.exceptions.as_slice()) {
+            (Decision::Permit, []) => &base.rule,
+            (Decision::Deny, [one])
+                if one.decision == Decision::Permit && base.rule.names_nothing() =>
+            {
+                &one.rule
+            }
+            (Decision::Deny, []) => return Err(NotGranted::Denies),
+            _ => return Err(NotGranted::Exceptions),
+        };
+        match () {
+            () if rule.data_period.is_some() => Err(NotGranted::Narrowed("data of one period")),
+            () if !rule.data.is_empty() => Err(NotGranted::Narrowed("particular resources")),
+            () => Ok(rule),
+        }
+    }
+
+    fn check_separate(
+        &self,
+        recipients: &[Recipient],
+        levels: &[Level],
+        setting: &Setting<'_>,
+    ) -> Result<(), NotGranted> {
+        let given = self.separate;
+        let other = recipients
+            .iter()
+            .any(|one| one.grantee.participant != *setting.owner);
+        let abroad = recipients
+            .iter()
+            .any(|one| one.jurisdiction != setting.jurisdiction);
+        let sensitive = levels.iter().any(|level| level.is_sensitive());
+        for (needed, given, flag) in [
+            (sensitive, given.sensitive, Flag::Sensitive),
+            (other, given.share, Flag::Share),
+            (abroad, given.cross_border, Flag::CrossBorder),
+        ] {
+            if needed && !given {
+                return Err(NotGranted::Separate(flag));
+            }
+        }
+        Ok(())
+    }
+
+    /// When it holds: where both the base rule and the rule name a time, the shorter.
+    fn validity(&self, rule: &Rule, setting: &Setting<'_>) -> Result<(Time, Time), NotGranted> {
+        let periods = || [&self.base.rule.period, &rule.period].into_iter().flatten();
+        let starts = periods().filter_map(|period| period.start.as_ref());
+        let ends = periods().filter_map(|period| period.end.as_ref());
+        let starts: Option<Vec<Time>> = starts.map(DateTime::start).collect();
+        // Both ends of FHIR's periods are inclusive.
+        let ends: Option<Vec<Time>> = ends.map(|end| Some(end.end()?.plus_millis(1))).collect();
+        let (starts, ends) = starts.zip(ends).ok_or(NotGranted::Period)?;
+        let not_before = starts.into_iter().max().unwrap_or(setting.now);
+        let not_after = ends.into_iter().min().unwrap_or(setting.no_end);
+        match () {
+            () if not_after <= not_before => Err(NotGranted::Period),
+            () if not_after <= setting.now => Err(NotGranted::Over),
+            () => Ok((not_before, not_after)),
+        }
+    }
+}
+
+impl Rule {
+    fn names_nothing(&self) -> bool {
+        *self
+            == Self {
+                period: self.period.clone(),
+                ..Self::default()
+            }
+    }
+}
+
+fn bounded<T>(what: &'static str, limit: usize, all: Vec<T>) -> Result<Vec<T>, NotGranted> {
+    let found = all.len();
+    if found > limit {
+        Err(NotGranted::TooMany { what, found, limit })
+    } else {
+        Ok(all)
+    }
+}
+
+fn recipients(actors: &[Actor], setting: &Setting<'_>) -> Result<Vec<Recipient>, NotGranted> {
+    if actors.is_empty() {
+        return Err(NotGranted::NoGrantee);
+    }
+    let known = |(index, actor): (usize, &Actor)| {
+        (setting.directory)(&actor.who).ok_or(NotGranted::UnknownGrantee(index))
+    };
+    let mut all: Vec<Recipient> = actors
+        .iter()
+        .enumerate()
+        .map(known)
+        .collect::<Result<_, _>>()?;
+    // Two recipients may stand for one participant.
+    let mut seen: Vec<Grantee> = Vec::new();
+    all.retain(|one| {
+        let first = !seen.contains(&one.grantee);
+        seen.push(one.grantee.clone());
+        first
+    });
+    bounded("recipients", MAX_GRANTEES, all)
+}
+
+fn purposes(codings: &[Coding]) -> Result<Vec<&'static str>, NotGranted> {
+    if codings.is_empty() {
+        return Err(NotGranted::NoPurpose);
+    }
+    let mut all = Vec::new();
+    for (index, coding) in codings.iter().enumerate() {
+        let code = coding
+            .code
+            .as_deref()
+            .filter(|_| coding.system.as_deref() == Some(purpose::SYSTEM));
+        if code == Some(purpose::BREAK_GLASS) {
+            return Err(NotGranted::BreakGlass);
+        }
+        let included = code
+            .and_then(purpose::included)
+            .ok_or(NotGranted::UnknownPurpose(index))?;
+        all.extend_from_slice(included);
+    }
+    all.sort_unstable();
+    all.dedup();
+    bounded("purposes", MAX_WORDS, all)
+}
+
+fn levels(labels: &[Coding]) -> Result<Vec<Level>, NotGranted> {
+    let level = |(index, label)| Level::of(label).ok_or(NotGranted::UnknownLabel(index));
+    let mut all: Vec<Level> = labels
+        .iter()
+        .enumerate()
+        .map(level)
+        .collect::<Result<_, _>>()?;
+    all.sort_unstable();
+    all.dedup();
+    Ok(all)
+}
+
+/// Every class with every level; the classes alone where no level is named.
+fn classes(codings: &[Coding], levels: &[Level]) -> Result<Vec<String>, NotGranted> {
+    let class = |(index, coding): (usize, &Coding)| {
+        let code = coding
+            .code
+            .as_deref()
+            .filter(|_| coding.system.as_deref() == Some(words::RESOURCE_TYPES));
+        code.and_then(crate::import::resource_type)
+            .ok_or(NotGranted::UnknownClass(index))
+    };
+    let named: Vec<&str> = codings
+        .iter()
+        .enumerate()
+        .map(class)
+        .collect::<Result<_, _>>()?;
+    let classes = if named.is_empty() {
+        ALL_CLASSES.to_vec()
+    } else {
+        named
+    };
+    let of_levels = |class: &str| match levels {
+        [] => vec![class_word(class, None)],
+        levels => levels
+            .iter()
+            .map(|level| class_word(class, Some(*level)))
+            .collect(),
+    };
+    let mut all: Vec<String> = classes.into_iter().flat_map(of_levels).collect();
+    all.sort_unstable();
+    all.dedup();
+    bounded("kinds of data with their levels", MAX_WORDS, all)
+}

@@ -1,0 +1,31 @@
+//! FHIR resources that go in and out: consents (R4 under IHE PCF, and R5), and the list of accesses.
+//!
+//! What always holds: a consent that is read and written again is equal, because every element is
+//! carried or refused by name; nothing is dropped. A grant on the ledger never permits more than the
+//! consent says. `docs/consent.md` says what maps to what.
+//!
+//! ```
+//! use medanchor_sdk::fhir::Consent;
+//!
+//! let refused = Consent::from_r4(r#"{"resourceType":"Consent","status":"active"}"#).unwrap_err();
+//! assert_eq!(refused.at, "Consent.scope");
+//! ```
+
+mod consent;
+mod element;
+mod error;
+mod fields;
+mod grant;
+mod out;
+pub mod purpose;
+
+pub use consent::{
+    Actor, Base, Consent, DataReference, Decision, Exception, Grantor, Level, Meaning, PcfOption,
+    Policy, Rule, SENSITIVITY, SeparateConsent, Source, Status, Verification, words,
+};
+pub use element::{
+    Attachment, Coding, Concept, DateTime, Identifier, Meta, Narrative, Period, Reference,
+};
+pub use error::{Fault, FhirError};
+pub use fields::{MAX_LIST, MAX_RESOURCE};
+pub use grant::{Flag, NotGranted, Recipient, Setting, Terms, class_word};
