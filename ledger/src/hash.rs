@@ -108,3 +108,11 @@ hash_type! {
     /// What decides a random draw.
     DrawSeed
 }
+hash_type! {
+    /// SHA-256 of a proposed change's encoding.
+    ChangeHash
+}
+hash_type! {
+    /// SHA-256 of the DER SubjectPublicKeyInfo (RFC 5280) of the key that a service uses for TLS.
+    TlsKeyHash
+}

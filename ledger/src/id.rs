@@ -107,6 +107,10 @@ handle_type! {
     /// An inspection of one regulator.
     InspectionHandle
 }
+handle_type! {
+    /// A change that one authority proposes.
+    ProposalHandle
+}
 
 macro_rules! counter_type {
     ($(#[$doc:meta])* $name:ident, $inner:ty) => {

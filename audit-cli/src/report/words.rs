@@ -123,15 +123,24 @@ pub(crate) const fn words(language: Language) -> &'static Words {
 }
 
 /// Codes and their Chinese names.
-const CHINESE_NAMES: [(&str, &str); 50] = [
+const CHINESE_NAMES: [(&str, &str); 61] = [
+    ("governance", "网络治理"),
     ("record", "病历记录"),
+    ("custody", "密钥托管"),
     ("consent", "同意"),
     ("access", "访问"),
     ("emergency", "应急"),
     ("prescription", "处方"),
     ("unit", "追溯单元"),
     ("inspection", "抽查"),
+    ("governance.propose", "变更提议"),
+    ("governance.approve", "变更批准"),
     ("record.seal", "记录封存"),
+    ("record.custody", "记录托管封存"),
+    ("record.supersede", "记录更新"),
+    ("record.erase", "记录销毁"),
+    ("record.reshare", "密钥份额重分"),
+    ("custody.log", "释放日志状态"),
     ("consent.grant", "授予同意"),
     ("consent.revoke", "撤回同意"),
     ("access.request", "访问请求"),
@@ -157,6 +166,7 @@ const CHINESE_NAMES: [(&str, &str); 50] = [
     ("manufacturer", "生产企业"),
     ("distributor", "流通企业"),
     ("regulator", "监管机构"),
+    ("custodian", "托管机构"),
     ("access.unknown-record", "记录不存在"),
     ("access.unknown-consent", "同意不存在"),
     ("access.consent-revoked", "同意已撤回"),
@@ -166,6 +176,7 @@ const CHINESE_NAMES: [(&str, &str); 50] = [
     ("access.class-not-covered", "同意不含该数据类别"),
     ("access.purpose-not-covered", "同意不含该用途"),
     ("access.not-a-grantee", "请求方非被授权方"),
+    ("access.record-erased", "记录已销毁"),
     ("second", "秒"),
     ("seconds", "秒"),
     ("minute", "分钟"),

@@ -4,8 +4,10 @@
 //! The state that a seal commits to is that after its block, and a consent may be granted or revoked
 //! in the same block as the request. What stood at the request's own place in the log still follows
 //! from it: record and consents hold the log index of the event that made them and of the one that
-//! revoked them, and nothing else of them ever changes (rules version 1). So one that was made at a
-//! later index did not stand yet, and one that was revoked at a later index was not yet revoked.
+//! ended them, and nothing else of them that decides ever changes but a record's class, of which the one
+//! before is kept, and which changes once a block (rules version 1). So one that was made at a later
+//! index did not stand yet, one that was ended at a later index stood, and a record that was superseded
+//! at a later index had the class before.
 
 use super::{DocumentError, NotProved, Part, SealProof, StateClaim, VerifiedSeal};
 use crate::cbor::{CborFault, Reader, Writer};
@@ -159,7 +161,7 @@ impl AccessReceipt {
             self.consent
                 .read_verified(root, &keys.consent, Part::Consent)?;
         let first = self.verified_first(root, body, consent.as_ref())?;
-        let record = record.filter(|record| record.sealed.index < at);
+        let record = record.and_then(|record| record.before(at));
         let consent = consent.and_then(|consent| consent.before(at));
         let grounds = Grounds {
             record: record.as_ref(),

@@ -82,6 +82,20 @@ pub enum BuildError {
     /// All fractions are zero.
     #[error("nothing is handed out; give at least one fraction above zero")]
     Nothing,
+    /// A custodian stands in a set twice.
+    #[error("a custodian stands in the set twice; name each once")]
+    CustodianTwice,
+    /// An epoch of custodians of 0.
+    #[error("there are no custodians of epoch 0; epochs count from 1")]
+    Epoch,
+    /// A point of a sharing that is none.
+    #[error("a point is zero or no Ristretto point in its one encoding; deal the shares again")]
+    Points,
+    /// An erasure that leaves the record readable, or an unknown part of a record.
+    #[error(
+        "an erasure destroys the vault part or the custodians' shares, and nothing beyond those, emergency wrap and payload; destroy one of the two"
+    )]
+    NotErased,
     /// The event is longer than 4 KiB.
     #[error("the event has {found} bytes without its signature; shorten its lists to fit {max}")]
     Oversize {

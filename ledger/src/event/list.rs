@@ -7,8 +7,8 @@ use super::{BuildError, DecodeError};
 use crate::cbor::{CborFault, Reader, Writer};
 use crate::{
     ClassHandle, Commitment, ConsentHandle, GranteeHandle, InspectionHandle, KeyId, LotHandle,
-    PopulationHandle, PrescriptionHandle, PurposeHandle, RecordHandle, RequestHandle, Tag,
-    TreeHash, UnitHandle,
+    PopulationHandle, PrescriptionHandle, ProposalHandle, PurposeHandle, RecordHandle,
+    RequestHandle, Tag, TreeHash, UnitHandle,
 };
 
 /// A 16-byte handle that can stand in a [`HandleSet`].
@@ -46,6 +46,7 @@ handles!(
     UnitHandle,
     PopulationHandle,
     InspectionHandle,
+    ProposalHandle,
     KeyId
 );
 

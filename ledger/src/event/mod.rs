@@ -9,8 +9,10 @@ pub mod access;
 pub mod break_glass;
 pub mod consent;
 mod cose;
+pub mod custody;
 pub mod emergency;
 mod error;
+pub mod governance;
 pub mod inspection;
 mod list;
 pub mod prescription;
@@ -22,8 +24,10 @@ pub use access::{AccessRequest, GranteeOpening};
 pub use break_glass::{AccessBreakGlass, AccessReview, Verdict};
 pub use consent::{ConsentGrant, ConsentRevoke};
 pub use cose::{Event, MAX_EVENT_BYTES, MAX_UNSIGNED_BYTES, UnsignedEvent};
+pub use custody::{Custodian, Custodians, Custody, CustodyLog, SharePoint};
 pub use emergency::{AccessEmergency, EmergencyJournal, JournalKeyKind};
 pub use error::{BuildError, DecodeError};
+pub use governance::{Change, GovernanceApprove, GovernancePropose};
 pub use inspection::{
     InspectionAnswer, InspectionKey, InspectionOpen, InspectionOutput, InspectionPopulation,
     ItemProof,
@@ -32,7 +36,10 @@ pub use list::{Fraction, Fractions, Handle, HandleSet, KemSuite, ReaderKey};
 pub use prescription::{
     Claim, PrescriptionIssue, PrescriptionRedeem, PrescriptionVoid, VoidReason,
 };
-pub use record::RecordSeal;
+pub use record::{
+    Destroyed, ErasureReason, RecordCustody, RecordErase, RecordReshare, RecordSeal,
+    RecordSupersede,
+};
 pub use unit::{LotOpen, UnitCommission, UnitDispense, UnitReceive, UnitShip, Units};
 pub use verify::{Verified, VerifyError, verify_events};
 
@@ -190,8 +197,22 @@ macro_rules! event_types {
 }
 
 event_types! {
+    /// A proposed change.
+    GovernancePropose = 0x0101, "governance.propose";
+    /// An authority's approval of a proposed change.
+    GovernanceApprove = 0x0102, "governance.approve";
     /// A sealed record.
     RecordSeal = 0x0201, "record.seal";
+    /// A sealed record whose key custodians hold shares of.
+    RecordCustody = 0x0202, "record.custody";
+    /// A later version of a record.
+    RecordSupersede = 0x0203, "record.supersede";
+    /// The end of a record.
+    RecordErase = 0x0204, "record.erase";
+    /// A record's key, shared over later custodians.
+    RecordReshare = 0x0205, "record.reshare";
+    /// How far a custodian's log of releases has come.
+    CustodyLog = 0x0206, "custody.log";
     /// A consent.
     ConsentGrant = 0x0301, "consent.grant";
     /// The end of a consent.
@@ -232,6 +253,19 @@ event_types! {
     InspectionOutput = 0x0804, "inspection.output";
     /// The answer for one drawn item.
     InspectionAnswer = 0x0805, "inspection.answer";
+}
+
+impl EventBody {
+    /// How a record's key is shared, where the event says so.
+    #[must_use]
+    pub const fn custody(&self) -> Option<&Custody> {
+        match self {
+            Self::RecordCustody(body) => Some(&body.custody),
+            Self::RecordSupersede(body) => body.custody.as_ref(),
+            Self::RecordReshare(body) => Some(&body.custody),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for EventKind {

@@ -1,8 +1,8 @@
 //! Stateless checks of an event's signatures, one by one or in batches.
 //!
 //! What always holds: a [`Verified`] event's own signature holds under the key that its header
-//! names; a claim that it carries holds under the token key that it carries; and a token key that
-//! it introduces is one under which signatures can be trusted. Whether the keys are the right ones
+//! names; a claim that it carries holds under the token key that it carries; a token key that
+//! it introduces is one under which signatures can be trusted; and points that it carries are such. Whether the keys are the right ones
 //! is for the rules to say, which read the state.
 
 use super::{Event, EventBody};
@@ -41,6 +41,11 @@ pub enum VerifyError {
     /// A key that a validator registers is not acceptable.
     #[error("a key for random draws cannot be used: {0}")]
     DrawKey(#[source] KeyError),
+    /// A point by which a record's key is shared is none.
+    #[error(
+        "a point of the sharing is zero or no Ristretto point in its one encoding; deal the shares again"
+    )]
+    Points,
 }
 
 /// One signature that an event depends on.
@@ -70,6 +75,13 @@ impl Event {
         key: &PublicKey,
         checks: &mut Vec<Check>,
     ) -> Result<(), VerifyError> {
+        if self
+            .body()
+            .custody()
+            .is_some_and(|custody| !custody.check())
+        {
+            return Err(VerifyError::Points);
+        }
         match self.body() {
             EventBody::PrescriptionIssue(issue) => {
                 PublicKey::decode(&issue.token_key.encode()).map_err(VerifyError::TokenKey)?;

@@ -1,7 +1,7 @@
 //! Executing height 0: the state that genesis lays down and the log's first entry.
 
 use super::{Executed, Halt, Head};
-use crate::genesis::Genesis;
+use crate::genesis::{Authorities, Genesis};
 use crate::merkle::{Frontier, empty_root, leaf_hash};
 use crate::rules::{Participant, RulesVersion, StateValue};
 use crate::schedule::Schedule;
@@ -59,7 +59,11 @@ pub fn execute_genesis(genesis: &Genesis) -> Result<Executed, Halt> {
 
 fn first_state(genesis: &Genesis) -> Changes {
     let version = RulesVersion(genesis.rules_version());
-    let mut changes = Changes::from([(RulesVersion::key().path(), Some(version.encode()))]);
+    let authorities = &genesis.spec().authorities;
+    let mut changes = Changes::from([
+        (RulesVersion::key().path(), Some(version.encode())),
+        (Authorities::key().path(), Some(authorities.encode())),
+    ]);
     for (name, participant) in &genesis.spec().participants {
         changes.insert(Participant::key(name).path(), Some(participant.encode()));
     }

@@ -1,8 +1,8 @@
 //! Access: a request is decided at its place in the log, and the decision is kept, permitted or
 //! denied.
 //!
-//! What always holds: a request is permitted if and only if the record is known, the consent stands
-//! in the record owner's name and holds at the block's time, and it covers the record's tag and
+//! What always holds: a request is permitted if and only if the record is known and not erased, the
+//! consent stands in the record owner's name and holds at the block's time, and it covers the record's tag and
 //! class, the purpose and the requester. Otherwise it is denied for the first reason that applies,
 //! in the order of [`DenialReason`]'s codes. Every decision on a known record moves its tag.
 
@@ -40,11 +40,13 @@ pub enum DenialReason {
     Purpose = 8,
     /// The requester has not shown to be one of the consent's grantees.
     Grantee = 9,
+    /// The record was erased.
+    Erased = 10,
 }
 
 impl DenialReason {
     /// Every reason, in the order of the checks.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::UnknownRecord,
         Self::UnknownConsent,
         Self::Revoked,
@@ -54,6 +56,7 @@ impl DenialReason {
         Self::Class,
         Self::Purpose,
         Self::Grantee,
+        Self::Erased,
     ];
 
     /// The code on the wire, above 0.
@@ -69,6 +72,7 @@ impl DenialReason {
             Self::Class => 7,
             Self::Purpose => 8,
             Self::Grantee => 9,
+            Self::Erased => 10,
         }
     }
 
@@ -85,6 +89,7 @@ impl DenialReason {
             Self::Class => "access.class-not-covered",
             Self::Purpose => "access.purpose-not-covered",
             Self::Grantee => "access.not-a-grantee",
+            Self::Erased => "access.record-erased",
         }
     }
 }
@@ -276,6 +281,7 @@ impl Grounds<'_> {
                 DenialReason::Purpose,
             ),
             (consent.grantees.contains(&grantee), DenialReason::Grantee),
+            (record.erased.is_none(), DenialReason::Erased),
         ];
         let failed = checks.into_iter().find(|(holds, _)| !holds);
         failed.map(|(_, reason)| reason)

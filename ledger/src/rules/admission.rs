@@ -12,7 +12,14 @@ pub const MAX_AHEAD_MILLIS: u64 = 15 * 60 * 1000;
 #[must_use]
 pub const fn first_rules_version(kind: EventKind) -> u32 {
     match kind {
-        EventKind::RecordSeal
+        EventKind::GovernancePropose
+        | EventKind::GovernanceApprove
+        | EventKind::RecordSeal
+        | EventKind::RecordCustody
+        | EventKind::RecordSupersede
+        | EventKind::RecordErase
+        | EventKind::RecordReshare
+        | EventKind::CustodyLog
         | EventKind::ConsentGrant
         | EventKind::ConsentRevoke
         | EventKind::AccessRequest

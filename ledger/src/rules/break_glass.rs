@@ -268,6 +268,7 @@ pub(super) fn break_glass(turn: &mut Turn<'_, '_>, body: &AccessBreakGlass) -> R
 fn decide(record: Option<&Record>) -> Decision {
     match record {
         None => Decision::Denied(DenialReason::UnknownRecord),
+        Some(record) if record.erased.is_some() => Decision::Denied(DenialReason::Erased),
         Some(_) => Decision::Permitted,
     }
 }

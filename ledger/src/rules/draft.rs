@@ -200,6 +200,11 @@ impl<'d> Turn<'d, '_> {
         self.draft.view.head().network
     }
 
+    /// Where the block's first entry stands.
+    pub(super) fn block_start(&self) -> Index {
+        Index(self.draft.view.head().frontier.size().0)
+    }
+
     /// The rules of this block.
     pub(super) fn rules_version(&self) -> u32 {
         self.draft.view.head().rules_version

@@ -9,6 +9,7 @@ pub mod access;
 mod admission;
 pub mod break_glass;
 pub mod consent;
+pub mod custody;
 mod draft;
 pub mod emergency;
 pub mod governance;
@@ -24,12 +25,13 @@ pub use access::{Decision, DenialReason, Request};
 pub use admission::{MAX_AHEAD_MILLIS, first_rules_version};
 pub use break_glass::{BreakGlass, OpenReviews, Review};
 pub use consent::Consent;
+pub use custody::{CustodianEpoch, CustodianSet, ReleaseLog};
 pub(crate) use draft::{Draft, Refusal, Turn};
 pub use emergency::EmergencyHead;
-pub use governance::{Participant, RULES_VERSION, Role, RulesVersion};
+pub use governance::{Participant, Proposal, RULES_VERSION, Role, RulesVersion};
 pub use inspection::{DrawKey, DrawState, Inspection, Population, RunningDraws};
 pub use prescription::{Prescription, Standing};
-pub use record::Record;
+pub use record::{Erased, Record, Superseded};
 pub use rejection::{Fault, Rejection, Rule};
 pub use tag::TagIndex;
 pub use unit::{Lot, Place, Unit};
@@ -42,7 +44,14 @@ fn apply(turn: &mut Turn<'_, '_>) -> Result<(), Refusal> {
     admission::admit(turn)?;
     let event = turn.event();
     match event.body() {
+        EventBody::GovernancePropose(body) => governance::propose(turn, body),
+        EventBody::GovernanceApprove(body) => governance::approve(turn, body),
         EventBody::RecordSeal(body) => record::seal(turn, body),
+        EventBody::RecordCustody(body) => record::seal_in_custody(turn, body),
+        EventBody::RecordSupersede(body) => record::supersede(turn, body),
+        EventBody::RecordErase(body) => record::erase(turn, body),
+        EventBody::RecordReshare(body) => record::reshare(turn, body),
+        EventBody::CustodyLog(body) => custody::log(turn, body),
         EventBody::ConsentGrant(body) => consent::grant(turn, body),
         EventBody::ConsentRevoke(body) => consent::revoke(turn, body),
         EventBody::AccessRequest(body) => access::request(turn, body),

@@ -137,6 +137,58 @@ rules! {
         "the signer sealed a record under this handle before" "use a new handle";
     RecordVersion "record.first-version" Signer
         "a new record starts with version 1" "seal version 1 first";
+    RecordUnknown "record.unknown" Early
+        "the signer has sealed no record under this handle" "seal it first";
+    RecordErased "record.erased" Rival
+        "the record was erased" "seal a new one under a new handle";
+    RecordVersionPast "record.version-past" Rival
+        "the record has a later version" "sign it for the newest version";
+    RecordVersionAhead "record.version-ahead" Early
+        "the record has no such version yet" "wait for the versions before, or check the number";
+    RecordVersionSoon "record.version-of-this-block" Early
+        "the record's newest version is of this very block" "wait for the next one";
+    RecordCustodyLost "record.custody-lost" Signer
+        "the record's key is shared over custodians, and the new version's would not be" "deal it to the custodians";
+    RecordNoCustody "record.not-in-custody" Signer
+        "the record's key is not shared over custodians" "name no shares, or supersede the record with a version that is shared";
+    RecordReshared "record.already-reshared" Rival
+        "the record's key is shared over the custodians of this epoch or a later one" "nothing is left to do";
+    RecordOtherSecret "record.other-secret" Signer
+        "the first point is not that of the secret that is shared" "share the same secret anew; a new one takes a new version";
+    CustodyEpochPast "custody.epoch-past" Rival
+        "other custodians have taken over" "take the set of the current epoch";
+    CustodyEpochAhead "custody.epoch-ahead" Early
+        "the epoch is not the next one, or its custodians have not taken over yet" "wait until they have, or check the epoch";
+    CustodyPoints "custody.point-count" Signer
+        "the number of points is not that of the custodians that it takes" "give one point for each";
+    CustodyOwn "custody.own-custodian" Signer
+        "the signer is one of the custodians" "no institution keeps shares of its own records; have another set approved";
+    CustodyThreshold "custody.threshold" Signer
+        "fewer than two of the custodians do, or more are needed than there are" "ask for two or more of them";
+    CustodyRole "custody.not-a-custodian" Signer
+        "a member of the set is no participant in the role of custodian" "name custodians only";
+    CustodyValidator "custody.validator" Signer
+        "a member of the set is a validator" "name participants that do not validate";
+    CustodySharedKey "custody.shared-key" Signer
+        "two members of the set have one key" "have each make keys of its own";
+    CustodyLogShorter "custody.log-shorter" Rival
+        "a longer log of the signer's was anchored before" "anchor the newest size";
+    CustodyLogTwoRoots "custody.log-two-roots" Signer
+        "another root of the same size was anchored before" "keep both events: they show that the log was changed";
+    GovernanceNotAuthority "governance.not-an-authority" Signer
+        "the signer is none of the network's authorities" "have an authority sign";
+    GovernanceExists "governance.already-proposed" Rival
+        "the signer made a proposal under this handle before" "use a new handle";
+    GovernanceProposerUnknown "governance.proposer-unknown" Signer
+        "the proposer that the event names is none of the network's authorities" "check the proposer's name";
+    GovernanceUnknown "governance.unknown" Early
+        "the proposer has made no such proposal" "wait until it is anchored, or check the handle";
+    GovernanceApplied "governance.already-applied" Rival
+        "enough authorities have approved the proposal before" "nothing is left to do";
+    GovernanceOtherChange "governance.other-change" Signer
+        "the proposal is of another change" "read what is proposed, and approve that";
+    GovernanceApproved "governance.already-approved" Rival
+        "the signer has approved the proposal before" "have another authority approve";
     ConsentExists "consent.already-granted" Rival
         "the signer granted a consent under this handle before" "use a new handle";
     ConsentPeriod "consent.empty-period" Signer

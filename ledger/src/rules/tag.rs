@@ -122,6 +122,10 @@ pub fn moved(
     };
     Ok(match event.body() {
         EventBody::RecordSeal(body) => vec![(TagIndex::key(issuer, &body.tag), 0)],
+        EventBody::RecordCustody(body) => vec![(TagIndex::key(issuer, &body.seal.tag), 0)],
+        EventBody::RecordSupersede(body) => of_record(map, issuer, &body.record, index, Some(0))?,
+        EventBody::RecordErase(body) => of_record(map, issuer, &body.record, index, Some(0))?,
+        EventBody::RecordReshare(body) => of_record(map, issuer, &body.record, index, Some(0))?,
         EventBody::ConsentGrant(body) => keys(&body.tags),
         EventBody::ConsentRevoke(body) => {
             let consent = read::<Consent>(map, &Consent::key(issuer, &body.consent))?;

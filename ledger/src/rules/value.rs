@@ -53,8 +53,13 @@ impl Anchored {
 pub(super) mod kind {
     pub(crate) const RULES_VERSION: u8 = 0x01;
     pub(crate) const PARTICIPANT: u8 = 0x02;
+    pub(crate) const PROPOSAL: u8 = 0x03;
+    pub(crate) const CUSTODIAN_SET: u8 = 0x04;
+    pub(crate) const CUSTODIAN_EPOCH: u8 = 0x05;
+    pub(crate) const AUTHORITIES: u8 = 0x06;
     pub(crate) const RECORD: u8 = 0x20;
     pub(crate) const TAG: u8 = 0x21;
+    pub(crate) const RELEASE_LOG: u8 = 0x22;
     pub(crate) const CONSENT: u8 = 0x30;
     pub(crate) const ACCESS: u8 = 0x40;
     pub(crate) const BREAK_GLASS: u8 = 0x41;

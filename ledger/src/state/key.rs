@@ -55,6 +55,13 @@ impl StateKey {
         Self::of([&[domain, length], name, handle].concat().into())
     }
 
+    /// The key of what is kept under a number: domain byte ‖ number, big-endian.
+    #[must_use]
+    pub fn numbered(domain: u8, number: u32) -> Self {
+        let [a, b, c, d] = number.to_be_bytes();
+        Self::of([domain, a, b, c, d].into())
+    }
+
     fn of(bytes: Box<[u8]>) -> Self {
         let path = Path::new(sha256(&[&bytes]));
         Self { bytes, path }

@@ -7,7 +7,8 @@ use medanchor_ledger::event::*;
 use medanchor_ledger::{
     CiphertextHash, ClassHandle, ConsentHandle, InspectionHandle, ItemCommitment, JournalHead,
     KeyCheck, LotHandle, MemberCommitment, NetworkId, Nonce, PopulationHandle, PrescriptionHandle,
-    PurposeHandle, RecordHandle, RequestHandle, Tag, Time, TreeHash, UnitHandle, VaultPartHash,
+    ProposalHandle, PurposeHandle, RecordHandle, RequestHandle, Size, Tag, Time, TlsKeyHash,
+    TreeHash, UnitHandle, VaultPartHash,
 };
 
 pub const NETWORK: NetworkId = NetworkId::new([0xaa; 16]);
@@ -39,6 +40,91 @@ pub fn record_seal() -> RecordSeal {
         ciphertext: CiphertextHash::new([5; 32]),
         vault_part: VaultPartHash::new([6; 32]),
         key_check: KeyCheck::new([7; 16]),
+    }
+}
+
+/// Three custodians of which two do.
+pub fn custodians() -> Custodians {
+    let member = |(who, byte): (&str, u8)| Custodian {
+        name: name(who),
+        share_key: ReaderKey {
+            suite: KemSuite::XWing,
+            hash: [byte; 32],
+        },
+        tls: TlsKeyHash::new([byte + 0x10; 32]),
+    };
+    let members = [("bar-custody", 1), ("city-custody", 2), ("notary", 3)].map(member);
+    Custodians::new(1, 2, members.into()).unwrap()
+}
+
+pub fn governance_propose() -> GovernancePropose {
+    GovernancePropose {
+        proposal: ProposalHandle::new([1; 16]),
+        change: Change::Custodians(custodians()),
+    }
+}
+
+pub fn governance_approve() -> GovernanceApprove {
+    GovernanceApprove {
+        proposer: name("regulator"),
+        proposal: ProposalHandle::new([1; 16]),
+        change: governance_propose().change.hash(),
+    }
+}
+
+/// Twice the base point of the group, as RFC 9496 A.1 gives it, and then three times.
+pub fn custody() -> Custody {
+    let points = [
+        "6a493210f7499cd17fecb510ae0cea23a110e8d5b901f8acadd3095c73a3b919",
+        "94741f5d5d52755ece4f23f044ee27d5d1ea1e2bd196b462166b16152a9d0259",
+    ]
+    .map(|point| SharePoint::new(hex::decode(point).unwrap().try_into().unwrap()));
+    Custody::new(1, points.into()).unwrap()
+}
+
+pub fn record_custody() -> RecordCustody {
+    RecordCustody {
+        seal: record_seal(),
+        custody: custody(),
+    }
+}
+
+pub fn record_supersede() -> RecordSupersede {
+    let seal = record_seal();
+    RecordSupersede {
+        record: seal.record,
+        version: 2,
+        class: seal.class,
+        commitment: seal.commitment,
+        ciphertext: seal.ciphertext,
+        vault_part: seal.vault_part,
+        key_check: seal.key_check,
+        custody: Some(custody()),
+    }
+}
+
+pub fn record_erase() -> RecordErase {
+    RecordErase {
+        record: RecordHandle::new([1; 16]),
+        version: 2,
+        reason: ErasureReason::RetentionOver,
+        destroyed: Destroyed::new(Destroyed::VAULT_PART | Destroyed::PAYLOAD).unwrap(),
+        certificate: commitment(2),
+    }
+}
+
+pub fn record_reshare() -> RecordReshare {
+    RecordReshare {
+        record: RecordHandle::new([1; 16]),
+        version: 2,
+        custody: custody(),
+    }
+}
+
+pub fn custody_log() -> CustodyLog {
+    CustodyLog {
+        size: Size(1000),
+        root: TreeHash::new([1; 32]),
     }
 }
 
@@ -240,7 +326,14 @@ pub fn all() -> Vec<Event> {
     let lot = LotHandle::new([9; 16]);
     let maker = name("maker");
     vec![
+        signed("regulator", governance_propose()),
+        signed("regulator", governance_approve()),
         signed("north-hospital", record_seal()),
+        signed("north-hospital", record_custody()),
+        signed("north-hospital", record_supersede()),
+        signed("north-hospital", record_erase()),
+        signed("north-hospital", record_reshare()),
+        signed("notary", custody_log()),
         signed("north-hospital", consent_grant()),
         signed("north-hospital", consent_revoke()),
         signed("old-pharmacy", access_request()),

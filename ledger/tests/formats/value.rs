@@ -1,22 +1,24 @@
 //! `vectors/value/`: what stands in the state.
 
+use crate::samples::{custodians, custody};
 use crate::vectors::Vectors;
 use crate::world::{draw_keys, key_of, name, token};
 use medanchor_ledger::cbor::Writer;
 use medanchor_ledger::event::consent::{Classes, Grantees, Purposes, Tags};
-use medanchor_ledger::event::{EventKind, KemSuite, ReaderKey};
+use medanchor_ledger::event::{Change, Destroyed, EventKind, KemSuite, ReaderKey};
+use medanchor_ledger::genesis::Authorities;
 use medanchor_ledger::rules::inspection::{Answered, RunningDraw};
 use medanchor_ledger::rules::tag::TagLink;
 use medanchor_ledger::rules::{
-    Anchored, Consent, Decision, DenialReason, DrawKey, Inspection, Lot, Participant, Place,
-    Population, Prescription, Record, Request, Role, RulesVersion, RunningDraws, Standing,
-    StateValue, TagIndex, Unit,
+    Anchored, Consent, CustodianEpoch, CustodianSet, Decision, DenialReason, DrawKey, Erased,
+    Inspection, Lot, Participant, Place, Population, Prescription, Proposal, Record, ReleaseLog,
+    Request, Role, RulesVersion, RunningDraws, Standing, StateValue, Superseded, TagIndex, Unit,
 };
 use medanchor_ledger::state::StateKey;
 use medanchor_ledger::{
     ClassHandle, ConsentHandle, EventId, GranteeHandle, Height, Index, InspectionHandle, LotHandle,
-    OutputHash, PopulationHandle, PrescriptionHandle, PurposeHandle, RecordHandle, RequestHandle,
-    Tag, Time, TreeHash, UnitHandle,
+    OutputHash, PopulationHandle, PrescriptionHandle, ProposalHandle, PurposeHandle, RecordHandle,
+    RequestHandle, Size, Tag, Time, TreeHash, UnitHandle,
 };
 use std::collections::BTreeMap;
 
@@ -112,14 +114,7 @@ fn state_values_have_golden_bytes() {
     let participant = Participant::new(vec![Role::Pharmacy, Role::Hospital], keys).unwrap();
     check(v, "participant", &Participant::key(&hospital), &participant);
 
-    let record = Record {
-        sealed: anchored(1),
-        version: 1,
-        tag: Tag::new([2; 16]),
-        class: ClassHandle::new([3; 16]),
-    };
-    let key = Record::key(&hospital, &RecordHandle::new([1; 16]));
-    check(v, "record", &key, &record);
+    records(v);
     let link = TagLink {
         anchored: anchored(1),
         time: TIME,
@@ -163,7 +158,72 @@ fn state_values_have_golden_bytes() {
     let by = name("old-pharmacy");
     check(v, "unit-dispensed", &key, &unit(Place::Dispensed { by }));
     inspections(v);
+    custodians_and_proposals(v);
     vectors.finish();
+}
+
+fn records(v: &mut Vectors) {
+    let key = Record::key(&name("north-hospital"), &RecordHandle::new([1; 16]));
+    let plain = Record {
+        sealed: anchored(1),
+        superseded: None,
+        version: 1,
+        tag: Tag::new([2; 16]),
+        class: ClassHandle::new([3; 16]),
+        custody: None,
+        erased: None,
+    };
+    check(v, "record", &key, &plain);
+    let mut custodied = plain;
+    custodied.custody = Some(custody());
+    check(v, "record-custodied", &key, &custodied);
+    let mut superseded = custodied;
+    (superseded.version, superseded.class) = (2, ClassHandle::new([4; 16]));
+    superseded.superseded = Some(Superseded {
+        by: anchored(2),
+        class_before: ClassHandle::new([3; 16]),
+    });
+    check(v, "record-superseded", &key, &superseded);
+    let mut erased = superseded;
+    erased.erased = Some(Erased {
+        by: anchored(3),
+        destroyed: Destroyed::new(Destroyed::VAULT_PART | Destroyed::SHARES).unwrap(),
+    });
+    check(v, "record-erased", &key, &erased);
+}
+
+fn custodians_and_proposals(v: &mut Vectors) {
+    let regulator = name("regulator");
+    let names = |names: &[&str]| names.iter().map(|text| name(text)).collect();
+    let authorities = Authorities {
+        threshold: 2,
+        names: names(&["maker", "north-hospital", "regulator"]),
+    };
+    check(v, "authorities", &Authorities::key(), &authorities);
+    let key = Proposal::key(&regulator, &ProposalHandle::new([1; 16]));
+    let mut proposal = Proposal {
+        proposed: anchored(1),
+        change: Change::Custodians(custodians()),
+        approvals: names(&[]),
+        applied: None,
+    };
+    check(v, "proposal-open", &key, &proposal);
+    proposal.approvals = names(&["maker", "regulator"]);
+    proposal.applied = Some(anchored(2));
+    check(v, "proposal-applied", &key, &proposal);
+    let set = CustodianSet {
+        adopted: anchored(2),
+        custodians: custodians(),
+    };
+    check(v, "custodian-set", &CustodianSet::key(1), &set);
+    let epoch = CustodianEpoch(1);
+    check(v, "custodian-epoch", &CustodianEpoch::key(), &epoch);
+    let log = ReleaseLog {
+        anchored: anchored(1),
+        size: Size(1000),
+        root: TreeHash::new([1; 32]),
+    };
+    check(v, "release-log", &ReleaseLog::key(&name("notary")), &log);
 }
 
 fn inspections(v: &mut Vectors) {
@@ -260,6 +320,6 @@ fn what_no_rule_writes_into_an_inspection_is_refused() {
 #[test]
 fn denial_reasons_are_frozen_in_their_order() {
     let codes = DenialReason::ALL.map(DenialReason::code);
-    assert_eq!(codes, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    assert_eq!(codes, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     assert!(DenialReason::ALL.is_sorted());
 }

@@ -1,8 +1,13 @@
 //! Governance: who takes part, in which roles, with which keys, under which rules.
 //!
 //! What always holds: participants, roles and keys are those of genesis (later releases change them
-//! by proposals that authorities approve); an event applies only if its signer is a participant and
+//! by proposals that authorities approve, as custodians change now); an event applies only if its signer is a participant and
 //! its key is registered for the signer; a validator's operational key signs `inspection.output` alone.
+
+mod proposal;
+
+pub use proposal::Proposal;
+pub(super) use proposal::{approve, propose};
 
 use super::value::{StateValue, kind};
 use super::{Refusal, Rule, Turn, inspection};
@@ -29,16 +34,19 @@ pub enum Role {
     Distributor,
     /// Inspects.
     Regulator,
+    /// Holds shares of records' keys.
+    Custodian,
 }
 
 impl Role {
     /// Every role, in the order of their codes.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Hospital,
         Self::Pharmacy,
         Self::Manufacturer,
         Self::Distributor,
         Self::Regulator,
+        Self::Custodian,
     ];
 
     /// The code on the wire.
@@ -50,6 +58,7 @@ impl Role {
             Self::Manufacturer => 3,
             Self::Distributor => 4,
             Self::Regulator => 5,
+            Self::Custodian => 6,
         }
     }
 
@@ -62,6 +71,7 @@ impl Role {
             Self::Manufacturer => "manufacturer",
             Self::Distributor => "distributor",
             Self::Regulator => "regulator",
+            Self::Custodian => "custodian",
         }
     }
 
