@@ -48,11 +48,13 @@
 //! | fetch statements, proofs of growth and the policy chain, each verified | `Client::statement`, `Client::consistency`, `Client::policies` | `client/transparent.rs` |
 //! | check offline what the state holds, a tag's whole history, a decision on access | [`verify_state`], [`verify_history`], [`verify_access`] | `proof.rs` |
 //! | read and write consents as FHIR, and grant them | [`fhir::Consent`], [`fhir::Consent::terms`] | `fhir/` |
+//! | export who opened a patient's records as BALP AuditEvents, Provenance, EHDS fields | [`access_list::AccessList`] | `access_list.rs`, `fhir/audit.rs`, `fhir/ehds.rs` |
 //! | read FHIR and EPCIS files | [`import`] | `import/` |
 //!
 //! Without the feature `client` there is no network code in the crate; no feature needs an async
 //! runtime. `examples/` has one program for each role.
 
+pub mod access_list;
 #[cfg(feature = "client")]
 mod anchor;
 mod armor;

@@ -11,7 +11,9 @@
 //! assert_eq!(refused.at, "Consent.scope");
 //! ```
 
+mod audit;
 mod consent;
+mod ehds;
 mod element;
 mod error;
 mod fields;
@@ -19,10 +21,12 @@ mod grant;
 mod out;
 pub mod purpose;
 
+pub use audit::PATIENT_READ;
 pub use consent::{
     Actor, Base, Consent, DataReference, Decision, Exception, Grantor, Level, Meaning, PcfOption,
     Policy, Rule, SENSITIVITY, SeparateConsent, Source, Status, Verification, words,
 };
+pub use ehds::{EhdsAccess, EhdsGap, EhdsList};
 pub use element::{
     Attachment, Coding, Concept, DateTime, Identifier, Meta, Narrative, Period, Reference,
 };

@@ -20,6 +20,34 @@ pub(crate) fn end(text: &str) -> Option<Time> {
     u64::try_from(after.checked_sub(1)?).ok().map(Time)
 }
 
+/// A moment as a FHIR instant in UTC: `2026-02-20T01:00:00.000Z`. Beyond the year 9999, which FHIR
+/// cannot write, its last millisecond.
+pub(crate) fn instant(time: Time) -> String {
+    const LAST: i64 = 253_402_300_799_999;
+    let millis = i64::try_from(time.0).unwrap_or(LAST).min(LAST);
+    let (year, month, day) = date_of(millis / DAY);
+    let clock = millis % DAY;
+    let (hours, minutes) = (clock / 3_600_000, clock / 60_000 % 60);
+    let (seconds, millis) = (clock / 1_000 % 60, clock % 1_000);
+    format!("{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}.{millis:03}Z")
+}
+
+/// Year, month and day of a day since 1970-01-01 that is not before it: the inverse of `days`.
+fn date_of(day: i64) -> (i64, i64, i64) {
+    let day = day + 719_468; // from 0000-03-01
+    let (cycle, day) = (day / 146_097, day % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day_of_year = day - (365 * year + year / 4 - year / 100);
+    let from_march = (5 * day_of_year + 2) / 153;
+    let month = if from_march < 10 {
+        from_march + 3
+    } else {
+        from_march - 9
+    };
+    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
+    (cycle * 400 + year + i64::from(month <= 2), month, day)
+}
+
 /// First millisecond and the one after the last, both since 1970; negative before it.
 pub(crate) fn range(text: &str) -> Option<(i64, i64)> {
     let Some((date, time)) = text.split_once(['T', 't']) else {
@@ -198,6 +226,11 @@ mod tests {
         #[test]
         fn any_text_gives_an_answer(text in "[0-9TZ:.+-]{0,32}|.{0,32}") {
             let _ = (start(&text), end(&text));
+        }
+
+        #[test]
+        fn an_instant_is_read_as_the_moment_it_was_written_for(millis in 0u64..=253_402_300_799_999) {
+            prop_assert_eq!(start(&instant(Time(millis))), Some(Time(millis)));
         }
 
         #[test]

@@ -1,5 +1,7 @@
 //! Consents and lists of accesses as FHIR, from outside.
 
+mod accesses;
 mod grants;
 mod round;
+mod validator;
 mod vectors;

@@ -1,0 +1,196 @@
+//! The list of who opened a subject's records, as data: what is shown to the patient and exported.
+//!
+//! What always holds: the list says up to which checkpoint it is complete and names each gap; a person
+//! stands in it only if their institution disclosed them to the patient, since the ledger knows none.
+//! Nothing here proves anything: the entries come from histories that were proved.
+
+use medanchor_ledger::rules::{Decision, DenialReason};
+use medanchor_ledger::{
+    ConsentHandle, EventId, Index, NetworkId, ParticipantName, RecordHandle, RequestHandle, Size,
+    Time,
+};
+
+/// Who holds the key that a subject's consents are given with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyHolder {
+    /// The subject: on a phone, or on a printed card.
+    Subject,
+    /// The institution, for a subject who has neither. It could have signed alone, and the list says
+    /// so wherever that key was used.
+    Institution,
+}
+
+/// A person, as their institution disclosed them to the patient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// The institution's own id of them.
+    pub id: String,
+    /// What they are called.
+    pub name: Option<String>,
+}
+
+/// What became of the review that follows breaking the glass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Review {
+    /// Not made yet; due at this time.
+    Due(Time),
+    /// The access was justified.
+    Justified,
+    /// It was not.
+    NotJustified,
+}
+
+/// On what an access rests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// A consent.
+    Consent {
+        /// What the ledger calls it.
+        consent: ConsentHandle,
+        /// Who holds the key it was given with.
+        key: KeyHolder,
+    },
+    /// The glass was broken.
+    BreakGlass(Review),
+    /// The owner opened its own record while the network could not be reached. When and whether it
+    /// also opened others in that window is not proved.
+    Emergency,
+}
+
+/// Where a request came from and where the data came from, as far as was disclosed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The network address of who asked.
+    pub client: Option<String>,
+    /// The network address of who gave.
+    pub server: Option<String>,
+}
+
+/// The place of an entry in the log, and the checkpoint it was proved under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProvedAt {
+    /// The entry.
+    pub index: Index,
+    /// The size of the log at the checkpoint.
+    pub size: Size,
+}
+
+/// One access, or one that was denied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessEntry {
+    /// The event that asked.
+    pub event: EventId,
+    /// What the ledger calls the request; none on the emergency path.
+    pub request: Option<RequestHandle>,
+    /// When: the time of the block that decided, or on the emergency path the time that the owner
+    /// claims.
+    pub time: Time,
+    /// Which institution.
+    pub by: ParticipantName,
+    /// Which person in it, where disclosed.
+    pub person: Option<Person>,
+    /// Who keeps the record.
+    pub owner: ParticipantName,
+    /// The record.
+    pub record: RecordHandle,
+    /// Its FHIR address at the owner, such as `Observation/7`, where known.
+    pub document: Option<String>,
+    /// Which kind of data, in the word it was sealed under, where known.
+    pub category: Option<String>,
+    /// For what, in HL7's PurposeOfUse, where known. Breaking the glass is BTG whatever stands here.
+    pub purpose: Option<String>,
+    /// On what it rests.
+    pub basis: Basis,
+    /// What was decided.
+    pub decision: Decision,
+    /// From where.
+    pub origin: Origin,
+    /// Where the proof is.
+    pub proved: ProvedAt,
+}
+
+impl AccessEntry {
+    /// Whether it was an emergency: the glass was broken, or the network could not be reached.
+    #[must_use]
+    pub const fn is_emergency(&self) -> bool {
+        matches!(self.basis, Basis::BreakGlass(_) | Basis::Emergency)
+    }
+
+    /// For what: BTG where the glass was broken.
+    #[must_use]
+    pub fn purpose(&self) -> Option<&str> {
+        match self.basis {
+            Basis::BreakGlass(_) => Some(crate::fhir::purpose::BREAK_GLASS),
+            _ => self.purpose.as_deref(),
+        }
+    }
+
+    /// Whether the key behind the consent is held by the institution.
+    #[must_use]
+    pub const fn is_by_held_key(&self) -> bool {
+        matches!(
+            self.basis,
+            Basis::Consent {
+                key: KeyHolder::Institution,
+                ..
+            }
+        )
+    }
+
+    /// Whether a denial points at somebody who tried what they had no right to, rather than at a
+    /// consent that does not reach so far.
+    #[must_use]
+    pub const fn is_serious_denial(&self) -> bool {
+        use DenialReason::{Grantee, Revoked, UnknownConsent};
+        matches!(
+            self.decision,
+            Decision::Denied(Grantee | Revoked | UnknownConsent)
+        )
+    }
+}
+
+/// Why the list says nothing of a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GapReason {
+    /// The owner's emergency path was in use.
+    #[error(
+        "the network could not be reached and the institution opened its own records; what it reports of this time is not proved"
+    )]
+    Unproven,
+    /// The owner keeps its emergency key in a file.
+    #[error(
+        "the institution keeps its emergency key in a file, so it could open its own records unseen"
+    )]
+    KeyFile,
+    /// No proof could be had.
+    #[error("no proof for this time could be had; ask again")]
+    NoProof,
+}
+
+/// A time of which the list is not proved to be complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// From when.
+    pub from: Time,
+    /// Until when; none while it lasts.
+    pub until: Option<Time>,
+    /// Why.
+    pub why: GapReason,
+}
+
+/// Who opened a subject's records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessList {
+    /// The network.
+    pub network: NetworkId,
+    /// The patient's FHIR address, such as `Patient/7`.
+    pub patient: String,
+    /// The accesses, the first first.
+    pub entries: Vec<AccessEntry>,
+    /// The size of the log up to which the list is complete.
+    pub size: Size,
+    /// The time of the newest block in it.
+    pub until: Time,
+    /// Where it is not complete.
+    pub gaps: Vec<Gap>,
+}

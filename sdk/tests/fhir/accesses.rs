@@ -1,0 +1,300 @@
+//! The list of accesses as FHIR and as EHDS asks, against what the profiles require.
+
+use medanchor_ledger::rules::{Decision, DenialReason};
+use medanchor_ledger::{
+    ConsentHandle, EventId, Index, NetworkId, RecordHandle, RequestHandle, Size, Time,
+};
+use medanchor_sdk::access_list::*;
+use medanchor_sdk::fhir::PATIENT_READ;
+use serde_json::Value;
+
+const NOW: u64 = 1_790_000_000_000;
+const HOUR: u64 = 3_600_000;
+
+fn entry(n: u8, basis: Basis, decision: Decision) -> AccessEntry {
+    AccessEntry {
+        event: EventId::new([n; 32]),
+        request: (basis != Basis::Emergency).then(|| RequestHandle::new([n; 16])),
+        time: Time(NOW + u64::from(n) * HOUR),
+        by: "south-hospital".parse().unwrap(),
+        person: None,
+        owner: "north-hospital".parse().unwrap(),
+        record: RecordHandle::new([0xc0 | n; 16]),
+        document: None,
+        category: None,
+        purpose: Some("TREAT".into()),
+        basis,
+        decision,
+        origin: Origin::default(),
+        proved: ProvedAt {
+            index: Index(40 + u64::from(n)),
+            size: Size(99),
+        },
+    }
+}
+
+fn consent(key: KeyHolder) -> Basis {
+    Basis::Consent {
+        consent: ConsentHandle::new([0xee; 16]),
+        key,
+    }
+}
+
+/// One of each kind.
+pub fn list() -> AccessList {
+    let denied = |reason| Decision::Denied(reason);
+    let mut entries = vec![
+        entry(1, consent(KeyHolder::Subject), Decision::Permitted),
+        entry(2, consent(KeyHolder::Institution), Decision::Permitted),
+        entry(
+            3,
+            consent(KeyHolder::Subject),
+            denied(DenialReason::Expired),
+        ),
+        entry(
+            4,
+            consent(KeyHolder::Subject),
+            denied(DenialReason::Revoked),
+        ),
+        entry(
+            5,
+            Basis::BreakGlass(Review::Due(Time(NOW + 77 * HOUR))),
+            Decision::Permitted,
+        ),
+        entry(
+            6,
+            Basis::BreakGlass(Review::NotJustified),
+            Decision::Permitted,
+        ),
+        entry(7, Basis::Emergency, Decision::Permitted),
+    ];
+    entries[0].person = Some(Person {
+        id: "dr-7".into(),
+        name: Some("示例医生".into()),
+    });
+    entries[0].document = Some("Observation/o7".into());
+    entries[0].category = Some("Observation/L4".into());
+    entries[0].origin.client = Some("https://south-hospital.example".into());
+    entries[4].person = Some(Person {
+        id: "nurse-3".into(),
+        name: None,
+    });
+    entries[6].by = entries[6].owner.clone();
+    AccessList {
+        network: NetworkId::new([9; 16]),
+        patient: "Patient/sample-101".into(),
+        entries,
+        size: Size(99),
+        until: Time(NOW + 8 * HOUR),
+        gaps: vec![
+            Gap {
+                from: Time(NOW + 6 * HOUR),
+                until: Some(Time(NOW + 7 * HOUR)),
+                why: GapReason::Unproven,
+            },
+            Gap {
+                from: Time(NOW),
+                until: None,
+                why: GapReason::KeyFile,
+            },
+        ],
+    }
+}
+
+/// The elements of `name` whose `type` has this code, in a Coding or in a CodeableConcept.
+fn of_type<'a>(event: &'a Value, name: &str, code: &str) -> Vec<&'a Value> {
+    let has = |element: &&Value| {
+        let kind = &element["type"];
+        kind["code"] == code
+            || kind["coding"]
+                .as_array()
+                .is_some_and(|all| all.iter().any(|one| one["code"] == code))
+    };
+    event[name].as_array().unwrap().iter().filter(has).collect()
+}
+
+/// What FHIR R4 requires of an AuditEvent, and BALP of its agents and entities.
+fn check_common(event: &Value) {
+    assert_eq!(event["resourceType"], "AuditEvent");
+    let id = event["id"].as_str().unwrap();
+    assert!(id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    assert_eq!(event["type"]["code"], "rest");
+    assert_eq!(event["subtype"][0]["code"], "read");
+    assert_eq!(event["action"], "R");
+    assert!(event["recorded"].as_str().unwrap().ends_with('Z'));
+    assert!(event["source"]["observer"].is_object());
+    for code in ["110152", "110153"] {
+        let [agent] = of_type(event, "agent", code)[..] else {
+            panic!("one agent {code}")
+        };
+        assert!(agent["who"].is_object() && agent["network"]["address"].is_string());
+        assert!(agent["media"].is_null() && agent["requestor"].is_boolean());
+    }
+    let requestors = event["agent"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|agent| agent["requestor"] == true);
+    assert_eq!(requestors.count(), 1, "one party started it");
+    for user in of_type(event, "agent", "IRCP") {
+        assert!(user["who"].is_object() && user["requestor"] == true);
+        assert!(user["network"].is_null() && user["media"].is_null());
+    }
+    let [patient] = of_type(event, "entity", "1")[..] else {
+        panic!("one patient")
+    };
+    assert_eq!(patient["role"]["code"], "1");
+    assert_eq!(patient["what"]["reference"], "Patient/sample-101");
+    let [data] = of_type(event, "entity", "2")[..] else {
+        panic!("one record")
+    };
+    assert!(data["what"].is_object() && data["role"]["code"] == "4");
+    assert!(of_type(event, "entity", "XrequestId").len() <= 1);
+}
+
+fn events() -> Vec<Value> {
+    let list = list();
+    list.entries
+        .iter()
+        .map(|entry| entry.to_audit_event(&list.patient))
+        .collect()
+}
+
+#[test]
+fn every_access_follows_the_profile_and_a_denial_says_that_it_failed() {
+    let events = events();
+    events.iter().for_each(check_common);
+    let outcomes: Vec<_> = events
+        .iter()
+        .map(|event| event["outcome"].as_str().unwrap())
+        .collect();
+    assert_eq!(outcomes, ["0", "0", "4", "8", "0", "0", "0"]);
+    for event in &events {
+        let success = event["outcome"] == "0";
+        assert_eq!(
+            event["meta"]["profile"][0] == PATIENT_READ,
+            success,
+            "PatientRead is of successes"
+        );
+        assert_eq!(event["outcomeDesc"].is_null(), success);
+    }
+    assert_eq!(events[3]["outcomeDesc"], "access.consent-revoked");
+}
+
+#[test]
+fn emergencies_are_marked_and_breaking_the_glass_has_its_purpose() {
+    let events = events();
+    let marked = |event: &Value| {
+        event["subtype"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|one| one["code"] == "110127")
+    };
+    assert_eq!(
+        events.iter().map(marked).collect::<Vec<_>>(),
+        [false, false, false, false, true, true, true]
+    );
+    for event in &events[4..6] {
+        assert_eq!(event["purposeOfEvent"][0]["coding"][0]["code"], "BTG");
+    }
+    let detail = |n: usize| {
+        of_type(&events[n], "entity", "2")[0]["detail"][0]["valueString"]
+            .as_str()
+            .unwrap()
+    };
+    assert_eq!(
+        detail(4),
+        "break-glass, not reviewed, due 2026-09-24T19:13:20.000Z"
+    );
+    assert!(detail(5).contains("not justified"));
+    assert!(detail(6).contains("not proved"));
+}
+
+#[test]
+fn people_stand_there_only_where_disclosed_and_held_keys_are_shown() {
+    let events = events();
+    let user = of_type(&events[0], "agent", "IRCP")[0];
+    assert_eq!(
+        (&user["name"], &user["who"]["identifier"]["value"]),
+        (&"示例医生".into(), &"dr-7".into())
+    );
+    assert!(of_type(&events[1], "agent", "IRCP").is_empty());
+    let held =
+        |event: &Value| of_type(event, "entity", "Consent")[0]["detail"][0]["valueString"].clone();
+    assert!(held(&events[0]).is_null());
+    assert_eq!(held(&events[1]), "held by the institution");
+}
+
+#[test]
+fn each_access_has_a_provenance_and_the_bundle_names_each_gap() {
+    let bundle = list().to_bundle();
+    let entries = bundle["entry"].as_array().unwrap();
+    assert_eq!(entries.len(), 1 + 2 * 7);
+    let mut urls: Vec<_> = entries
+        .iter()
+        .map(|entry| entry["fullUrl"].as_str().unwrap())
+        .collect();
+    for pair in entries[1..].chunks(2) {
+        let proof = &pair[1]["resource"];
+        assert_eq!(
+            proof["target"][0]["reference"], pair[0]["fullUrl"],
+            "it is about the access before it"
+        );
+        assert!(proof["recorded"].is_string() && proof["agent"][0]["who"].is_object());
+        assert_eq!(proof["entity"][0]["role"], "source");
+    }
+    urls.sort_unstable();
+    urls.dedup();
+    assert_eq!(urls.len(), entries.len(), "Bundle: bdl-7");
+    let issues = entries[0]["resource"]["issue"].as_array().unwrap();
+    let codes: Vec<_> = issues
+        .iter()
+        .map(|issue| issue["code"].as_str().unwrap())
+        .collect();
+    assert_eq!(codes, ["informational", "incomplete", "incomplete"]);
+    assert!(
+        issues[1]["diagnostics"]
+            .as_str()
+            .unwrap()
+            .starts_with("2026-09-21T20:13:20.000Z to 2026")
+    );
+}
+
+/// Article 9: who, when, which data; annex II 3.2: provider, individual, categories, time, origin;
+/// article 11(5): emergencies.
+#[test]
+fn the_fields_of_ehds_are_there() {
+    let ehds = serde_json::to_value(list().to_ehds()).unwrap();
+    for access in ehds["accesses"].as_array().unwrap() {
+        for field in ["provider", "time", "origin", "basis", "decision", "event"] {
+            assert!(
+                access[field].as_str().is_some_and(|text| !text.is_empty()),
+                "{field}"
+            );
+        }
+        assert_eq!(access["emergency"] == true, access["basis"] != "consent");
+    }
+    let first = &ehds["accesses"][0];
+    assert_eq!(
+        (&first["individual"], &first["category"]),
+        (&"示例医生".into(), &"Observation/L4".into())
+    );
+    assert!(ehds["accesses"][1].get("individual").is_none());
+    assert_eq!(ehds["accesses"][1]["held_key"], true);
+    assert_eq!(ehds["gaps"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn the_forms_are_frozen() {
+    let pretty = |value: &Value| format!("{value:#}\n");
+    let ehds = serde_json::to_value(list().to_ehds()).unwrap();
+    assert_eq!(
+        pretty(&list().to_bundle()),
+        include_str!("../../../vectors/fhir/access-list-bundle.json")
+    );
+    assert_eq!(
+        pretty(&ehds),
+        include_str!("../../../vectors/fhir/access-list-ehds.json")
+    );
+}
