@@ -342,6 +342,15 @@ Examples:
 Exit codes: 0 proved; 1 it proves nothing, or the log is not sound; 2 wrong command line;
 3 something could not be read, so there is no verdict.";
 
+const ACCESS_EXAMPLES: &str = "\
+Examples:
+  medanchor-audit access request.receipt --policy known.policy   checks a receipt, without a network
+  medanchor-audit access --log net/north-hospital/log --event ID decides again, from a copy of the log
+  medanchor-audit access --log DIR --event ID --out F            and writes the receipt
+
+Exit codes: 0 proved, also that it was denied; 1 it proves nothing, the log does not have the event, or is
+not sound; 2 wrong command line; 3 something could not be read, so there is no verdict.";
+
 /// Prove one value of the state, or that there is none, at one height: check a state document offline,
 /// or make one from a published log, which is replayed by the rules up to that height.
 #[derive(Debug, Args)]
@@ -361,6 +370,9 @@ pub(crate) struct StateArgs {
     /// Where to write the document.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// With --log: the height to speak of; the last one of the checkpoint if none is given.
+    #[arg(long)]
+    pub(crate) height: Option<u64>,
     #[command(flatten)]
     pub(crate) making: MakingArgs,
 }
@@ -387,24 +399,35 @@ pub(crate) struct HistoryArgs {
     /// Where to write the history.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// With --log: the height to speak of; the last one of the checkpoint if none is given.
+    #[arg(long)]
+    pub(crate) height: Option<u64>,
     #[command(flatten)]
     pub(crate) making: MakingArgs,
 }
 
-/// Check an access receipt offline: what was decided on a request, and that it follows by the rules from
-/// record and consent as they stood.
+/// Prove what was decided on a request for access, and that it follows by the rules from record and consent
+/// as they stood: check an access receipt offline, or decide again from a published log, which is replayed
+/// by the rules up to the request's block.
 #[derive(Debug, Args)]
+#[command(after_help = ACCESS_EXAMPLES)]
 pub(crate) struct AccessArgs {
-    /// The access receipt.
-    pub(crate) file: PathBuf,
-    /// The policy file of the network: whose signatures count.
-    #[arg(long)]
-    pub(crate) policy: PathBuf,
+    /// The access receipt to check.
+    #[arg(conflicts_with = "log")]
+    pub(crate) file: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) sizes: SizeArgs,
-    /// Print JSON instead of text.
-    #[arg(long)]
-    pub(crate) json: bool,
+    pub(crate) policy: PolicyArgs,
+    /// A published log to decide from again: a folder, a home, or an address.
+    #[arg(long, requires = "event")]
+    pub(crate) log: Option<String>,
+    /// The request, by the id of its event.
+    #[arg(long, value_name = "ID", requires = "log")]
+    pub(crate) event: Option<EventId>,
+    /// Where to write the access receipt.
+    #[arg(long, value_name = "FILE", requires = "log")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) making: MakingArgs,
 }
 
 /// Whose signatures count.
@@ -432,9 +455,6 @@ pub(crate) struct SizeArgs {
 /// How a log is replayed.
 #[derive(Debug, Args)]
 pub(crate) struct MakingArgs {
-    /// With --log: the height to speak of; the last one of the checkpoint if none is given.
-    #[arg(long)]
-    pub(crate) height: Option<u64>,
     /// With --log: a folder for the state that is computed on the way; a temporary one if none is given.
     #[arg(long)]
     pub(crate) work: Option<PathBuf>,
@@ -448,4 +468,16 @@ pub(crate) struct MakingArgs {
     /// Print JSON instead of text.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+impl MakingArgs {
+    /// How to replay, up to a height or to the end.
+    pub(crate) fn options(&self, until: Option<Height>) -> Options {
+        Options {
+            work: self.work.clone(),
+            memory: self.memory,
+            threads: self.threads,
+            until,
+        }
+    }
 }

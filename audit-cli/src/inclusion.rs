@@ -5,21 +5,20 @@
 //! the signed root.
 
 use crate::cli::InclusionArgs;
-use crate::entries::{Entries, FULL, fetch};
+use crate::entries::{FULL, fetch};
 use crate::fault::{Failure, Fault, Trouble};
 use crate::opened::Log;
-use crate::output;
-use crate::progress::Progress;
 use crate::receipt::{Proved, print_json, print_proved, told};
 use crate::tiles::{CheckedTiles, unreadable};
 use crate::{EXIT_FAILED, EXIT_GOOD, EXIT_UNREADABLE};
+use crate::{find, output};
 use medanchor_ledger::event::Event;
 use medanchor_ledger::merkle::bundle::{BundleId, read_entries};
 use medanchor_ledger::merkle::tile::TileNodes;
 use medanchor_ledger::merkle::{NoProof, inclusion_proof};
 use medanchor_ledger::policy::PolicyRange;
 use medanchor_ledger::receipt::Receipt;
-use medanchor_ledger::{EventId, Height, Index, Size};
+use medanchor_ledger::{Index, Size};
 use medanchor_store::files::{make_folder, write_aside};
 use std::io::{StdoutLock, Write};
 use std::path::{Path, PathBuf};
@@ -60,7 +59,7 @@ fn prove(args: &InclusionArgs) -> Result<(Proved, Vec<PathBuf>), Failure> {
     let size = log.head().size;
     let index = match (args.index, &args.event) {
         (Some(index), _) => Index(index),
-        (None, Some(id)) => find(&log, id, args.json)?,
+        (None, Some(id)) => find::event(&log, id, args.json)?.index,
         (None, None) => return Err(Fault::EmptyLog.into()),
     };
     let entry = entry(&log, index, size)?;
@@ -83,26 +82,6 @@ fn prove(args: &InclusionArgs) -> Result<(Proved, Vec<PathBuf>), Failure> {
         None => Vec::new(),
     };
     Ok((told(&verified, &entry, &range), files))
-}
-
-/// Looks through all entries; each is held against the tiles, and all of them against the root.
-fn find(log: &Log, id: &EventId, quiet: bool) -> Result<Index, Failure> {
-    let mut entries = Entries::new(&*log.source, log.head().clone());
-    let progress = Progress::new(quiet, log.head().size);
-    let (mut index, mut found) = (0, None);
-    while entries.each_of_next(Height(0), |entry| {
-        let same = Event::decode(entry).is_ok_and(|event| event.id() == *id);
-        found = found.or_else(|| same.then_some(Index(index)));
-        index += 1;
-    })? {
-        progress.entries(index);
-        if let Some(found) = found {
-            // Its proof is checked against the root, so the rest need not be read.
-            return Ok(found);
-        }
-    }
-    let size = log.head().size;
-    Err(Fault::NoEvent { id: *id, size }.into())
 }
 
 fn entry(log: &Log, index: Index, size: Size) -> Result<Vec<u8>, Failure> {

@@ -20,6 +20,7 @@ mod entries;
 mod evidence;
 mod fault;
 mod file;
+mod find;
 mod inclusion;
 mod judge;
 mod language;

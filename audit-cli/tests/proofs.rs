@@ -5,8 +5,8 @@ mod support;
 use medanchor_ledger::document::{HistoryPage, StateDocument};
 use medanchor_ledger::event::consent::{Classes, Grantees, Purposes, Tags};
 use medanchor_ledger::event::{
-    AccessRequest, ConsentGrant, ConsentRevoke, EventBody, GranteeOpening, KemSuite, ReaderKey,
-    RecordSeal,
+    AccessRequest, ConsentGrant, ConsentRevoke, Event, EventBody, GranteeOpening, KemSuite,
+    ReaderKey, RecordSeal,
 };
 use medanchor_ledger::rules::{Record, TagIndex};
 use medanchor_ledger::*;
@@ -98,6 +98,7 @@ fn built() -> Built {
 
 struct Bench {
     folder: tempfile::TempDir,
+    blocks: Vec<Vec<Vec<u8>>>,
 }
 
 impl Bench {
@@ -108,7 +109,10 @@ impl Bench {
         write(folder.path(), "policy", built.genesis.policy().as_bytes());
         let other = genesis("other.medanchor.example");
         write(folder.path(), "other", other.policy().as_bytes());
-        Self { folder }
+        Self {
+            folder,
+            blocks: built.blocks,
+        }
     }
 
     fn path(&self, name: &str) -> String {
@@ -147,6 +151,19 @@ impl Bench {
             "--out",
             &out,
         ])
+    }
+
+    /// The id of an event of the log, by its place in a block.
+    fn event(&self, height: usize, place: usize) -> String {
+        let block = self.blocks.get(height).expect("a block");
+        let event = Event::decode(block.get(place).expect("an entry")).expect("an event");
+        event.id().to_string()
+    }
+
+    fn decide(&self, event: &str, more: &[&str]) -> (i32, Value) {
+        let log = self.path("log");
+        let args = ["access", "--log", &log, "--event", event];
+        self.run(&[&args[..], more].concat())
     }
 
     fn check(&self, command: &str, policy: &str) -> (i32, Value) {
@@ -319,6 +336,77 @@ fn an_access_receipt_says_what_was_decided_and_on_what() {
 }
 
 #[test]
+fn what_was_decided_long_ago_is_decided_again_from_the_log() {
+    let bench = Bench::new();
+    let made = bench.path("made");
+    for (place, decision, revoked) in [(0, "permitted", false), (2, "access.consent-revoked", true)]
+    {
+        let id = bench.event(2, place);
+        let (code, decided) = bench.decide(&id, &[]);
+        assert_eq!((code, &decided["verdict"]), (0, &"good".into()));
+        assert_eq!(decided["decision"], decision, "{decided:#}");
+        assert_eq!(decided["event"], id.as_str());
+        assert_eq!(decided["height"], 2);
+        // The revocation stands between the two, in their own block.
+        assert_eq!(decided["consent_stood"], true);
+        assert_eq!(decided["consent_revoked"], revoked);
+        assert!(!Path::new(&made).exists(), "nobody asked for a file");
+
+        let (code, written) = bench.decide(&id, &["--out", &made]);
+        assert_eq!((code, &written), (0, &decided));
+        let (code, found) = bench.check("access", "policy");
+        assert_eq!((code, &found), (0, &decided), "checked without the log");
+        assert_eq!(bench.check("access", "other").0, 1);
+        fs::remove_file(&made).expect("a file");
+    }
+}
+
+#[test]
+fn nothing_is_decided_on_an_event_that_the_log_lacks_or_that_is_no_request() {
+    let bench = Bench::new();
+    let made = bench.path("made");
+    let sealed = bench.event(1, 0);
+    let unknown = format!("{}{}", "0".repeat(sealed.len() - 1), "1");
+    for (event, reason) in [(unknown, "is not among the"), (sealed, "nothing is proved")] {
+        let (code, said) = bench.decide(&event, &["--out", &made]);
+        assert_eq!((code, &said["verdict"]), (1, &"failed".into()));
+        let text = said["reason"].as_str().expect("a reason");
+        assert!(text.contains(reason), "{text}");
+        assert!(!Path::new(&made).exists());
+    }
+}
+
+#[test]
+fn nothing_is_decided_from_a_log_that_is_not_sound() {
+    let bench = Bench::new();
+    let (made, id) = (bench.path("made"), bench.event(2, 0));
+    let log = Path::new(&bench.path("log")).to_owned();
+    // In the bundle of the request, in the tile that proves it, and in the decisions of its height.
+    for file in [
+        "tile/entries/000",
+        "tile/0/000",
+        "certificates",
+        "checkpoint",
+    ] {
+        let good = fs::read(log.join(file)).expect("a file");
+        let mut bad = good.clone();
+        bad[good.len().min(600) / 2] ^= 1;
+        fs::write(log.join(file), &bad).expect("a file");
+        let (code, said) = bench.decide(&id, &["--out", &made]);
+        assert_ne!(code, 0, "{file}: {said:#}");
+        assert_ne!(said["verdict"], "good", "{file}");
+        assert!(said.get("decision").is_none(), "{file}: {said:#}");
+        assert!(!Path::new(&made).exists(), "{file}");
+        fs::write(log.join(file), &good).expect("a file");
+    }
+    assert_eq!(bench.decide(&id, &[]).0, 0, "as it was");
+    // Where there is no log there is no verdict.
+    fs::rename(&log, bench.path("elsewhere")).expect("a folder");
+    let (code, said) = bench.decide(&id, &[]);
+    assert_eq!((code, &said["verdict"]), (3, &"unreadable".into()));
+}
+
+#[test]
 fn half_a_command_line_is_refused() {
     let bench = Bench::new();
     let (log, made) = (bench.path("log"), bench.path("made"));
@@ -328,6 +416,10 @@ fn half_a_command_line_is_refused() {
         &["state", "--log", &log, "--out", &made],
         &["state", "--log", &log, "--key", "zz", "--out", &made],
         &["history", "--log", &log],
+        &["access"],
+        &["access", &made],
+        &["access", "--log", &log],
+        &["access", &made, "--event", &made],
         &[
             "history",
             "--log",

@@ -1,13 +1,18 @@
 //! `access`: what was decided on a request for access, and on what.
 
 use super::failure::{Failure, print_json};
+use super::make::{Replayed, open, write_whole};
 use super::rests::{Rests, policy};
 use crate::cli::AccessArgs;
-use crate::{EXIT_GOOD, file, output};
-use medanchor_ledger::document::{AccessReceipt, VerifiedAccess};
+use crate::{EXIT_GOOD, EXIT_USAGE, file, find, output};
+use medanchor_ledger::EventId;
+use medanchor_ledger::document::{AccessReceipt, NotProved, VerifiedAccess};
+use medanchor_ledger::event::EventBody;
+use medanchor_ledger::execute::View;
 use medanchor_ledger::rules::Decision;
 use serde::Serialize;
 use std::io::Write;
+use std::path::Path;
 
 #[derive(Debug, Serialize)]
 struct Proved {
@@ -27,18 +32,45 @@ struct Proved {
     rests: Rests,
 }
 
-/// Checks an access receipt, prints what it proves, and gives the exit code.
+/// Checks or makes an access receipt, prints what it proves, and gives the exit code.
 pub(crate) fn run(args: &AccessArgs) -> u8 {
-    match check(args) {
-        Ok(verified) => print(&verified, args.json),
-        Err(failure) => failure.print(args.json),
+    let done = match (&args.file, &args.policy.policy, &args.log, &args.event) {
+        (Some(file), Some(policy), None, None) => check(file, policy, args),
+        (None, _, Some(log), Some(event)) => make(log, event, args),
+        _ => {
+            eprintln!("give a FILE with --policy, or --log with --event; see --help");
+            return EXIT_USAGE;
+        }
+    };
+    match done {
+        Ok(verified) => print(&verified, args.making.json),
+        Err(failure) => failure.print(args.making.json),
     }
 }
 
-fn check(args: &AccessArgs) -> Result<VerifiedAccess, Failure> {
-    let policy = policy(&args.policy, &args.sizes)?;
-    let bytes = file::read(&args.file, AccessReceipt::MAX_BYTES as u64)?;
+fn check(file: &Path, given: &Path, args: &AccessArgs) -> Result<VerifiedAccess, Failure> {
+    let policy = policy(given, &args.policy.sizes)?;
+    let bytes = file::read(file, AccessReceipt::MAX_BYTES as u64)?;
     Ok(AccessReceipt::decode(&bytes)?.verify(&policy)?)
+}
+
+/// Replays the log up to the request's block, and has the receipt decide once more.
+fn make(log: &str, id: &EventId, args: &AccessArgs) -> Result<VerifiedAccess, Failure> {
+    let log = open(log, &args.policy)?;
+    let found = find::event(&log, id, args.making.json)?;
+    if !matches!(found.event.body(), EventBody::AccessRequest(_)) {
+        return Err(NotProved::NotARequest.into());
+    }
+    let replayed = Replayed::of(log, &args.making, Some(found.height), &mut |_| Ok(()))?;
+    let (inclusion, seal) = (replayed.inclusion(found.index)?, replayed.seal_proof()?);
+    let receipt = AccessReceipt::new(found.event, inclusion, replayed.view().map(), seal);
+    let receipt = receipt.map_err(Replayed::unreadable)?;
+    let receipt = receipt.ok_or(NotProved::NotARequest)?;
+    let verified = receipt.verify(&replayed.policy())?;
+    if let Some(out) = &args.out {
+        write_whole(out, |file| file.write_all(&receipt.encode()))?;
+    }
+    Ok(verified)
 }
 
 fn print(verified: &VerifiedAccess, json: bool) -> u8 {

@@ -1,7 +1,7 @@
 //! `history`: exactly these events bear a tag, up to a height, or none does.
 
 use super::failure::{Failure, print_json};
-use super::make::{Replayed, write_whole};
+use super::make::{Replayed, open, write_whole};
 use super::pages::Pages;
 use super::rests::{Rests, policy};
 use crate::cli::HistoryArgs;
@@ -14,7 +14,7 @@ use medanchor_ledger::execute::{Executed, View};
 use medanchor_ledger::policy::PolicyRange;
 use medanchor_ledger::rules::tag::{TagLink, moved};
 use medanchor_ledger::rules::{Anchored, DenialReason, TagIndex};
-use medanchor_ledger::{Index, ParticipantName, Tag};
+use medanchor_ledger::{Height, Index, ParticipantName, Tag};
 use serde::Serialize;
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -184,7 +184,9 @@ fn replay_into(
         }
         Ok(())
     };
-    let replayed = Replayed::of(log, &args.policy, &args.making, &mut visit)?;
+    let log = open(log, &args.policy)?;
+    let until = args.height.map(Height);
+    let replayed = Replayed::of(log, &args.making, until, &mut visit)?;
     let claim = StateClaim::of(replayed.view().map(), &key);
     page.state = Some(StateDocument {
         key,

@@ -5,7 +5,7 @@ use crate::cli::{MakingArgs, PolicyArgs};
 use crate::fault::{self, Fault, Trouble};
 use crate::opened::Log;
 use crate::progress::Progress;
-use crate::replay::{Options, Replay};
+use crate::replay::Replay;
 use crate::state::AuditState;
 use crate::tiles::CheckedTiles;
 use medanchor_ledger::document::SealProof;
@@ -15,7 +15,7 @@ use medanchor_ledger::merkle::{NoProof, inclusion_proof};
 use medanchor_ledger::policy::PolicyRange;
 use medanchor_ledger::receipt::Receipt;
 use medanchor_ledger::seal::Seal;
-use medanchor_ledger::{Height, Index, ReadFailed, Size};
+use medanchor_ledger::{Height, Index, ReadFailed, Size, TreeHash};
 use medanchor_store::ScratchView;
 use std::fs::File;
 use std::io::Write;
@@ -29,24 +29,18 @@ pub(super) struct Replayed {
 }
 
 impl Replayed {
-    /// Replays a log up to the height that was asked for, or up to its checkpoint, and gives every
-    /// block to `visit`, height 0 first.
+    /// Replays a log up to a height, or up to its checkpoint, and gives every block to `visit`, height 0
+    /// first.
     pub(super) fn of(
-        target: &str,
-        policy: &PolicyArgs,
+        log: Log,
         making: &MakingArgs,
+        until: Option<Height>,
         visit: &mut dyn FnMut(&Executed) -> Result<(), fault::Failure>,
     ) -> Result<Self, Failure> {
         // If the system refuses, only a large ledger needs more, and it says so then.
         let _ = medanchor_store::raise_open_files();
-        let log = Log::open(target, policy.policy.as_deref())?;
         let progress = Progress::new(making.json, log.head().size);
-        let options = Options {
-            work: making.work.clone(),
-            memory: making.memory,
-            threads: making.threads,
-            until: making.height.map(Height),
-        };
+        let options = making.options(until);
         let mut replay = Replay::new(&log, options)?;
         let mut last = None;
         let mut seen = |executed: &Executed| {
@@ -71,22 +65,26 @@ impl Replayed {
     /// That height's seal with its receipt under the log's checkpoint.
     pub(super) fn seal_proof(&self) -> Result<SealProof, Failure> {
         let index = Index(self.seal.first.0.saturating_add(self.seal.count));
-        let size = self.log.head().size;
-        let tiles = TileNodes::new(CheckedTiles::new(&*self.log.source), size);
-        let proof = match inclusion_proof(&tiles, index, size) {
-            Ok(proof) => proof,
-            Err(NoProof::Read(error)) => return Err(crate::tiles::unreadable(&error).into()),
-            Err(_) => return Err(fault::Failure::from(Fault::Root { size }).into()),
-        };
         Ok(SealProof {
             seal: self.seal.clone(),
             receipt: Receipt {
                 index,
-                proof,
+                proof: self.inclusion(index)?,
                 checkpoint: self.log.note.clone(),
                 extra: None,
             },
         })
+    }
+
+    /// The inclusion proof of an entry under the log's checkpoint.
+    pub(super) fn inclusion(&self, index: Index) -> Result<Vec<TreeHash>, Failure> {
+        let size = self.log.head().size;
+        let tiles = TileNodes::new(CheckedTiles::new(&*self.log.source), size);
+        match inclusion_proof(&tiles, index, size) {
+            Ok(proof) => Ok(proof),
+            Err(NoProof::Read(error)) => Err(crate::tiles::unreadable(&error).into()),
+            Err(_) => Err(fault::Failure::from(Fault::Root { size }).into()),
+        }
     }
 
     /// The policy that follows from the log's genesis, by which a document is checked before it is
@@ -99,6 +97,11 @@ impl Replayed {
     pub(super) fn unreadable(error: ReadFailed) -> Failure {
         Trouble::Work(error.to_string()).into()
     }
+}
+
+/// Opens a published log.
+pub(super) fn open(target: &str, policy: &PolicyArgs) -> Result<Log, Failure> {
+    Ok(Log::open(target, policy.policy.as_deref())?)
 }
 
 /// Writes a file aside and renames it, so that one under its final name is whole.

@@ -1,10 +1,11 @@
 //! `state`: one key's value, or its absence, at one height.
 
 use super::failure::{Failure, print_json};
-use super::make::{Replayed, write_whole};
+use super::make::{Replayed, open, write_whole};
 use super::rests::{Rests, policy};
 use crate::cli::StateArgs;
 use crate::{EXIT_GOOD, EXIT_USAGE, file, output};
+use medanchor_ledger::Height;
 use medanchor_ledger::document::{StateClaim, StateDocument, VerifiedState};
 use medanchor_ledger::execute::View;
 use medanchor_ledger::state::StateKey;
@@ -66,7 +67,9 @@ fn check(
 }
 
 fn make(log: &str, key: &StateKey, out: &Path, args: &StateArgs) -> Result<VerifiedState, Failure> {
-    let replayed = Replayed::of(log, &args.policy, &args.making, &mut |_| Ok(()))?;
+    let log = open(log, &args.policy)?;
+    let until = args.height.map(Height);
+    let replayed = Replayed::of(log, &args.making, until, &mut |_| Ok(()))?;
     let claim = StateClaim::of(replayed.view().map(), key);
     let document = StateDocument {
         key: key.clone(),
