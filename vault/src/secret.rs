@@ -92,6 +92,23 @@ secret_type! {
     LotKey
 }
 
+impl CustodyPart {
+    /// Draws a fresh part that can be shared out among custodians: a canonical scalar of
+    /// ristretto255, below 2^252 + 27742317777372353535851937790883648493, little-endian.
+    ///
+    /// # Errors
+    /// [`RandomFailed`].
+    pub fn shareable() -> Result<Self, RandomFailed> {
+        let wide = zeroize::Zeroizing::new(random::<64>()?);
+        Ok(Self::from_wide(&wide))
+    }
+
+    /// The part that 64 uniform bytes stand for.
+    pub(crate) fn from_wide(wide: &[u8; 64]) -> Self {
+        Self(curve25519_dalek::Scalar::from_bytes_mod_order_wide(wide).to_bytes())
+    }
+}
+
 /// HMAC-SHA256 over the concatenation of `parts`.
 #[must_use]
 pub(crate) fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {

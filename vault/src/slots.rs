@@ -12,14 +12,14 @@
 //! | bytes | header | slot |
 //! |---|---|---|
 //! | 0 | magic `medanchor/keys/1` (16 bytes) | state: 1 = held, 2 = erased |
-//! | 1 | | kind: 1 = derivation root, 2 = V, 3 = S |
+//! | 1 | | kind: 1 = derivation root, 2 = V, 3 = S, 4 and 5 = the two halves of a custodian's share |
 //! | 2..4 | | zero |
 //! | 4..8 | | version, big-endian |
 //! | 8..24 | | name (a handle) |
 //! | 16..32 | network id | |
 //! | 24..36 | | nonce |
 //! | 36..84 | | AES-256-GCM of the secret, with tag |
-//! | 84..124 | | zero: room for share index, epoch and custodian set |
+//! | 84..124 | | note: of a share its epoch, place and points; zero for every other kind |
 //! | 124..128 | | first bytes of SHA-256 of what stands before |
 
 use crate::secret::{InstitutionKey, RandomFailed, expand, extract, random};
@@ -43,7 +43,14 @@ pub(crate) enum Kind {
     Root = 1,
     Vault = 2,
     Custody = 3,
+    Share = 4,
+    Blinding = 5,
 }
+
+/// What stands beside a custodian's share in the clear, authenticated with it.
+pub(crate) type Note = [u8; 40];
+
+const NO_NOTE: Note = [0; 40];
 
 /// The name of a slot.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -194,7 +201,7 @@ impl Slots {
         }
         let mut bytes = Vec::with_capacity(SLOT * secrets.len());
         for (name, secret) in secrets {
-            bytes.extend_from_slice(&self.wrap(name, secret)?);
+            bytes.extend_from_slice(&self.wrap(name, secret, &NO_NOTE)?);
         }
         self.write(self.end, &bytes)?;
         for (name, _) in secrets {
@@ -204,9 +211,44 @@ impl Slots {
         Ok(())
     }
 
+    /// Keeps both halves of a share with one write, over what a power cut may have left of an earlier
+    /// try: only for a share that is not whole yet, since nobody was ever told that it is held.
+    pub(crate) fn put_share(
+        &mut self,
+        halves: [(Name, &[u8; 32]); 2],
+        note: &Note,
+    ) -> Result<(), SlotsError> {
+        let mut appended = Vec::new();
+        for (name, secret) in &halves {
+            let slot = self.wrap(name, secret, note)?;
+            match self.places.get(name).copied() {
+                Some(at) => self.write(at, &slot)?,
+                None => appended.push((*name, slot)),
+            }
+        }
+        self.write(
+            self.end,
+            &appended
+                .iter()
+                .map(|(_, slot)| *slot)
+                .collect::<Vec<_>>()
+                .concat(),
+        )?;
+        for (name, _) in appended {
+            self.places.insert(name, self.end);
+            self.end += SLOT_BYTES;
+        }
+        Ok(())
+    }
+
     pub(crate) fn get(&mut self, name: &Name) -> Result<Held, SlotsError> {
+        Ok(self.get_noted(name)?.0)
+    }
+
+    /// What is held under a name, and the note beside it.
+    pub(crate) fn get_noted(&mut self, name: &Name) -> Result<(Held, Note), SlotsError> {
         let Some(at) = self.places.get(name).copied() else {
-            return Ok(Held::Nothing);
+            return Ok((Held::Nothing, NO_NOTE));
         };
         let mut slot = Zeroizing::new([0; SLOT]);
         self.file.seek(SeekFrom::Start(at))?;
@@ -215,11 +257,11 @@ impl Slots {
             return Err(SlotsError::Damaged { at });
         }
         if slot[0] == ERASED {
-            return Ok(Held::Erased);
+            return Ok((Held::Erased, NO_NOTE));
         }
-        self.unwrap_slot(name, &slot)
-            .map(Held::Secret)
-            .ok_or(SlotsError::WrongKey { at })
+        let secret = self.unwrap_slot(name, &slot);
+        let secret = secret.ok_or(SlotsError::WrongKey { at })?;
+        Ok((Held::Secret(secret), note_of(&slot)))
     }
 
     /// Overwrites a secret in place, for ever; erasing twice is erasing once.
@@ -249,8 +291,9 @@ impl Slots {
         Ok(self.file.sync_data()?)
     }
 
-    fn wrap(&self, name: &Name, secret: &[u8; 32]) -> Result<[u8; SLOT], SlotsError> {
+    fn wrap(&self, name: &Name, secret: &[u8; 32], note: &Note) -> Result<[u8; SLOT], SlotsError> {
         let mut slot = name.head(HELD);
+        slot[84..124].copy_from_slice(note);
         let nonce: [u8; 12] = random()?;
         let mut sealed = Zeroizing::new(*secret);
         let tag = self
@@ -270,19 +313,25 @@ impl Slots {
     fn unwrap_slot(&self, name: &Name, slot: &[u8; SLOT]) -> Option<Zeroizing<[u8; 32]>> {
         let nonce = Nonce::try_assume_unique_for_key(&slot[24..36]).ok()?;
         let mut sealed = Zeroizing::new(<[u8; 48]>::try_from(&slot[36..84]).ok()?);
+        let mut bound = name.head(HELD);
+        bound[84..124].copy_from_slice(&slot[84..124]);
         let opened = self
             .key
-            .open_in_place(nonce, self.context(&name.head(HELD)), sealed.as_mut_slice())
+            .open_in_place(nonce, self.context(&bound), sealed.as_mut_slice())
             .ok()?;
         <[u8; 32]>::try_from(&*opened).ok().map(Zeroizing::new)
     }
 
-    /// What a slot is bound to: magic, network, kind, version and name.
-    fn context(&self, slot: &[u8; SLOT]) -> Aad<[u8; 56]> {
-        let mut context = [0; 56];
-        context[..16].copy_from_slice(MAGIC);
-        context[16..32].copy_from_slice(self.network.as_bytes());
-        context[32..].copy_from_slice(&slot[..24]);
+    /// What a slot is bound to: magic, network, kind, version and name, and a note if there is one.
+    fn context(&self, slot: &[u8; SLOT]) -> Aad<Vec<u8>> {
+        let mut context = Vec::with_capacity(96);
+        context.extend_from_slice(MAGIC);
+        context.extend_from_slice(self.network.as_bytes());
+        context.extend_from_slice(&slot[..24]);
+        let note = note_of(slot);
+        if note != NO_NOTE {
+            context.extend_from_slice(&note);
+        }
         Aad::from(context)
     }
 }
@@ -292,6 +341,12 @@ fn wrapping_key(key: &InstitutionKey) -> LessSafeKey {
     LessSafeKey::new(
         UnboundKey::new(&AES_256_GCM, bytes.as_slice()).expect("an AES-256 key is 32 bytes"),
     )
+}
+
+fn note_of(slot: &[u8; SLOT]) -> Note {
+    let mut note = NO_NOTE;
+    note.copy_from_slice(&slot[84..124]);
+    note
 }
 
 fn header_network(header: &[u8; SLOT]) -> Option<NetworkId> {
@@ -321,16 +376,25 @@ impl Name {
 
     /// The name of a whole slot.
     fn of_slot(slot: &[u8; SLOT]) -> Option<Self> {
-        let kind = [Kind::Root, Kind::Vault, Kind::Custody]
-            .into_iter()
-            .find(|kind| *kind as u8 == slot[1])?;
+        let kind = [
+            Kind::Root,
+            Kind::Vault,
+            Kind::Custody,
+            Kind::Share,
+            Kind::Blinding,
+        ]
+        .into_iter()
+        .find(|kind| *kind as u8 == slot[1])?;
         let version = u32::from_be_bytes(slot[4..8].try_into().ok()?);
         let name = Self {
             kind,
             version,
             handle: slot[8..24].try_into().ok()?,
         };
-        let whole = checked(*slot) == *slot && name.head(slot[0])[..24] == slot[..24];
+        let noted = matches!(kind, Kind::Share | Kind::Blinding) && slot[0] == HELD;
+        let whole = checked(*slot) == *slot
+            && name.head(slot[0])[..24] == slot[..24]
+            && (noted || note_of(slot) == NO_NOTE);
         (whole && matches!(slot[0], HELD | ERASED)).then_some(name)
     }
 }

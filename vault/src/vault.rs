@@ -389,7 +389,7 @@ impl Vault {
             parts.push((
                 match custody {
                     Held::Secret(secret) => CustodyPart::new(*secret),
-                    _ => CustodyPart::generate()?,
+                    _ => CustodyPart::shareable()?,
                 },
                 match vault {
                     Held::Secret(secret) => VaultPart::new(*secret),

@@ -163,3 +163,70 @@ fn a_slot_moved_under_another_name_does_not_open() {
         Err(SlotsError::WrongKey { .. })
     ));
 }
+
+fn halves() -> [Name; 2] {
+    [Kind::Share, Kind::Blinding].map(|kind| Name { kind, ..name(4, 1) })
+}
+
+#[test]
+fn a_share_comes_back_with_its_note_and_not_under_another() {
+    let (_folder, path) = file();
+    let [share, blinding] = halves();
+    let mut slots = open(&path).unwrap();
+    let both = [(share, &[41; 32]), (blinding, &[42; 32])];
+    slots.put_share(both, &[7; 40]).unwrap();
+    let mut slots = open(&path).unwrap();
+    let (held, note) = slots.get_noted(&blinding).unwrap();
+    assert!(matches!(held, Held::Secret(secret) if *secret == [42; 32]) && note == [7; 40]);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let mut slot: [u8; SLOT] = bytes[4 * SLOT..5 * SLOT].try_into().unwrap();
+    slot[84] ^= 1;
+    bytes[4 * SLOT..5 * SLOT].copy_from_slice(&checked(slot));
+    std::fs::write(&path, &bytes).unwrap();
+    let moved = open(&path).unwrap().get(&share);
+    assert!(matches!(moved, Err(SlotsError::WrongKey { .. })));
+    let mut slots = open(&path).unwrap();
+    slots.erase(&blinding).unwrap();
+    let erased = std::fs::read(&path).unwrap();
+    assert_eq!(erased[5 * SLOT + 24..6 * SLOT - 4], [0; 100]);
+    assert!(open(&path).is_ok());
+}
+
+/// Nobody was told of a half, so the next try may bring other shares.
+#[test]
+fn the_half_of_a_share_that_a_power_cut_left_is_replaced() {
+    let [share, blinding] = halves();
+    for kept in [share, blinding] {
+        let (_folder, path) = file();
+        let mut slots = open(&path).unwrap();
+        let first = [(share, &[41; 32]), (blinding, &[42; 32])];
+        slots.put_share(first, &[7; 40]).unwrap();
+        let mut bytes = std::fs::read(&path).unwrap();
+        match kept == share {
+            true => bytes.truncate(5 * SLOT + 60),
+            false => bytes[4 * SLOT..5 * SLOT].fill(0),
+        }
+        std::fs::write(&path, &bytes).unwrap();
+        let mut slots = open(&path).unwrap();
+        let second = [(share, &[51; 32]), (blinding, &[52; 32])];
+        slots.put_share(second, &[8; 40]).unwrap();
+        let mut slots = open(&path).unwrap();
+        assert_eq!(secret(&mut slots, &share), Some([51; 32]));
+        assert_eq!(secret(&mut slots, &blinding), Some([52; 32]));
+    }
+}
+
+#[test]
+fn a_secret_that_has_no_note_may_not_carry_one() {
+    let (_folder, path) = file();
+    let mut bytes = std::fs::read(&path).unwrap();
+    let mut slot: [u8; SLOT] = bytes[SLOT..2 * SLOT].try_into().unwrap();
+    slot[100] = 1;
+    bytes[SLOT..2 * SLOT].copy_from_slice(&checked(slot));
+    std::fs::write(&path, &bytes).unwrap();
+    let refused = open(&path).err();
+    assert!(matches!(
+        refused,
+        Some(SlotsError::Damaged { at: SLOT_BYTES })
+    ));
+}
