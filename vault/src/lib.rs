@@ -22,6 +22,7 @@
 //! ```
 
 pub mod commitment;
+pub mod custody;
 pub mod disclosure;
 pub mod folder;
 pub mod json;

@@ -91,6 +91,19 @@ secret_type! {
     /// The key of a production lot's unit handles.
     LotKey
 }
+secret_type! {
+    /// What an institution's answers to readers draw their randomness from, so that one request gets
+    /// the same bytes however often it is answered.
+    AnswerKey
+}
+
+impl DerivationRoot {
+    /// The key of this institution's answers to readers.
+    #[must_use]
+    pub fn answer_key(&self) -> AnswerKey {
+        AnswerKey::new(hmac_sha256(self.expose(), &[b"medanchor/answer-key/v1"]))
+    }
+}
 
 impl CustodyPart {
     /// Draws a fresh part that can be shared out among custodians: a canonical scalar of

@@ -7,6 +7,7 @@
 //! from the length of the bytes.
 
 mod cose;
+mod custody;
 mod documents;
 mod facts;
 mod growth;
@@ -94,6 +95,7 @@ pub const TARGETS: &[&[Target]] = &[
     documents::TARGETS,
     inspection::TARGETS,
     vault::TARGETS,
+    custody::TARGETS,
     sdk::TARGETS,
     store::TARGETS,
     #[cfg(feature = "node")]

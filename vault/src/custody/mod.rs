@@ -1,0 +1,52 @@
+//! Custody: a record's key is shared out among custodians, released to whom the ledger permits, moved
+//! to new custodians and destroyed, and whoever cheats leaves evidence.
+//!
+//! What always holds: any k of a record's n custodians can give back S, fewer learn nothing of it, and
+//! S without the vault's V opens nothing; a share is judged by points that stand on the ledger, so a
+//! bad one is seen at once and convicts whoever signed it; what is sealed opens only as what it says;
+//! every release is logged before it leaves, and the log's roots are anchored. Everything here is
+//! bytes in and bytes out: no network, no clock. `docs/custody.md` tells the protocol as one story.
+//!
+//! | module | |
+//! |---|---|
+//! | [`points`], [`sharing`] | the sharing itself |
+//! | [`seal`] | sealing to a key, so that what was inside can be shown |
+//! | [`place`], [`signed`], [`deal`], [`release`], [`reshare`] | the messages |
+//! | [`custodian`], [`log`] | a custodian's store and its release log |
+//! | [`reader`] | putting the key together |
+//! | [`evidence`], [`convict`], [`reconcile`](mod@reconcile) | what convinces a third party |
+
+pub mod convict;
+pub mod custodian;
+pub mod deal;
+pub mod evidence;
+pub mod log;
+pub mod place;
+pub mod points;
+pub mod reader;
+pub mod reconcile;
+pub mod release;
+pub mod reshare;
+pub mod seal;
+mod shares;
+pub mod sharing;
+pub mod signed;
+
+pub use convict::{Breach, Convicted, Known, Unconvincing};
+pub use custodian::{Custodian, CustodianError, Permitted, Seat};
+pub use deal::{Acknowledgement, Deal, DealError, Member, deal_out};
+pub use evidence::{Evidence, Opening};
+pub use log::{LogError, ReleaseLog, Released};
+pub use place::{Custodied, Place};
+pub use points::{MAX_MEMBERS, MIN_THRESHOLD, Points, PointsError, PointsHash, ShareIndex};
+pub use reader::{Fault, Faults, Gathered, ReadError, Wanted, Wrong, gather};
+pub use reconcile::{Access, Finding, Outside, reconcile};
+pub use release::{Release, VaultRelease};
+pub use reshare::{Completed, ReshareError, Resharing, SubDeal, SubTerms, new_points};
+pub use seal::{KeyError, OpeningKey, Sealed, SealingKey};
+pub use shares::ShareError;
+pub use sharing::{Share, SharingError, combine, split};
+pub use signed::{Body, MessageError, Signed};
+
+#[cfg(test)]
+mod tests;

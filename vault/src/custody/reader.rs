@@ -1,0 +1,267 @@
+//! The reader's side: custodians' answers and the owner's part become the record's key.
+//!
+//! What always holds: a share counts only if its custodian signed it, for this request and place, and
+//! the ledger's points bear it out; the owner's part only if its hash is the anchored one; the key only
+//! if its check value is. So whatever is wrong names whoever is at fault, and bad answers among enough
+//! good ones do not keep the record shut.
+
+use super::place::{Custodied, Place};
+use super::points::{Points, ShareIndex};
+use super::release::{Release, VaultRelease};
+use super::seal::OpeningKey;
+use super::sharing::{Share, combine};
+use super::signed::Signed;
+use crate::seal::{self, OpenError};
+use crate::secret::{DataKey, VaultPart};
+use medanchor_ledger::signature::PublicKey;
+use medanchor_ledger::{CiphertextHash, EventId, KeyCheck, ParticipantName, VaultPartHash};
+use std::fmt;
+use zeroize::Zeroizing;
+
+/// What the ledger says of the record that is to be opened, and the request that asks for it.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The record and its version.
+    pub record: Custodied,
+    /// The reader's own request.
+    pub request: EventId,
+    /// The epoch of the record's shares.
+    pub epoch: u32,
+    /// The record's points.
+    pub points: Points,
+    /// The custodians of that epoch in the order of their places, with their signing keys.
+    pub custodians: Vec<(ParticipantName, PublicKey)>,
+    /// The owner's signing key.
+    pub owner: PublicKey,
+    /// The hash of the vault's part.
+    pub vault_part: VaultPartHash,
+    /// The key's check value.
+    pub key_check: KeyCheck,
+    /// The hash of the sealed payload.
+    pub ciphertext: CiphertextHash,
+}
+
+/// What is wrong with an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Wrong {
+    /// It is for another record, request, epoch or place.
+    OtherPlace,
+    /// The custodian that it names did not sign it.
+    Signature,
+    /// It does not open with the reader's key.
+    Closed,
+    /// Its share does not fit the ledger's points.
+    Unfit,
+    /// The place answered already.
+    Repeated,
+}
+
+/// A custodian whose answer was of no use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Which answer, in the order in which they were given.
+    pub answer: usize,
+    /// Whom it names.
+    pub custodian: ParticipantName,
+    /// What is wrong with it.
+    pub wrong: Wrong,
+}
+
+/// Faults as people read them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Faults(pub Vec<Fault>);
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Fault {
+            custodian, wrong, ..
+        } in &self.0
+        {
+            let wrong = match wrong {
+                Wrong::OtherPlace => "answered for something else",
+                Wrong::Signature => "did not sign its answer",
+                Wrong::Closed => "sealed its answer to another key or context",
+                Wrong::Unfit => "released a share that does not fit the ledger's points",
+                Wrong::Repeated => "answered more than once",
+            };
+            write!(f, "; {custodian} {wrong}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a record was not opened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// Fewer good answers than are needed.
+    #[error(
+        "{found} of the {needed} shares that are needed came; ask the other custodians, or try again later{faults}"
+    )]
+    TooFew {
+        /// Good answers.
+        found: usize,
+        /// How many are needed.
+        needed: usize,
+        /// Whose answers were of no use.
+        faults: Faults,
+    },
+    /// The owner's answer is not for this request, or not signed by it.
+    #[error("the answer of {owner} is not for this request or not signed by it; ask it again")]
+    OtherVaultRelease {
+        /// The owner.
+        owner: ParticipantName,
+    },
+    /// The owner's answer does not open, or is not the part that it anchored.
+    #[error(
+        "{owner} released another part of the key than it anchored; keep its answer as evidence"
+    )]
+    VaultPart {
+        /// The owner.
+        owner: ParticipantName,
+    },
+    /// All parts are right and the key is not.
+    #[error(
+        "the parts are those that {owner} anchored, and the key they give is not; {owner} sealed the record wrongly"
+    )]
+    KeyCheck {
+        /// The owner.
+        owner: ParticipantName,
+    },
+    /// Another payload than the anchored one.
+    #[error("the sealed payload is not the one that {owner} anchored; fetch it again")]
+    Ciphertext {
+        /// The owner.
+        owner: ParticipantName,
+    },
+    /// The payload does not open with the right key.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+}
+
+/// The key of a record, and whose answers were of no use.
+pub struct Gathered {
+    /// The key.
+    pub key: DataKey,
+    /// Answers that were left out.
+    pub faults: Faults,
+}
+
+/// Puts a record's key together from the answers to one request.
+///
+/// # Errors
+/// [`ReadError`], which names whoever is at fault.
+pub fn gather(
+    wanted: &Wanted,
+    key: &OpeningKey,
+    answers: &[Signed<Release>],
+    vault: &Signed<VaultRelease>,
+) -> Result<Gathered, ReadError> {
+    let (shares, faults) = good_shares(wanted, key, answers);
+    let needed = wanted.points.threshold();
+    let held: Vec<_> = shares
+        .iter()
+        .map(|(index, share)| (*index, share))
+        .collect();
+    let custody = match combine(&wanted.points, &held) {
+        Ok(custody) => custody,
+        Err(_) => {
+            // each share was checked, and each place once: too few are left
+            let found = shares.len();
+            return Err(ReadError::TooFew {
+                found,
+                needed,
+                faults,
+            });
+        }
+    };
+    let part = vault_part(wanted, key, vault)?;
+    let key = DataKey::derive(&custody, &part, &wanted.record.record);
+    if key.check_value() != wanted.key_check {
+        let owner = wanted.record.owner.clone();
+        return Err(ReadError::KeyCheck { owner });
+    }
+    Ok(Gathered { key, faults })
+}
+
+fn good_shares(
+    wanted: &Wanted,
+    key: &OpeningKey,
+    answers: &[Signed<Release>],
+) -> (Vec<(ShareIndex, Share)>, Faults) {
+    let mut shares: Vec<(ShareIndex, Share)> = Vec::new();
+    let mut faults = Faults::default();
+    for (answer, signed) in answers.iter().enumerate() {
+        let Place {
+            custodian, index, ..
+        } = &signed.says().place;
+        let repeated = shares.iter().any(|(place, _)| place == index);
+        let share = match repeated {
+            true => Err(Wrong::Repeated),
+            false => good_share(wanted, key, signed),
+        };
+        match share {
+            Ok(share) => shares.push((*index, share)),
+            Err(wrong) => faults.0.push(Fault {
+                answer,
+                custodian: custodian.clone(),
+                wrong,
+            }),
+        }
+    }
+    (shares, faults)
+}
+
+fn good_share(wanted: &Wanted, key: &OpeningKey, signed: &Signed<Release>) -> Result<Share, Wrong> {
+    let says = signed.says();
+    let seat = usize::from(says.place.index.get()).checked_sub(1);
+    let seat = seat.and_then(|seat| wanted.custodians.get(seat));
+    let (name, signer) = seat.ok_or(Wrong::OtherPlace)?;
+    let asked = says.record == wanted.record
+        && says.request == wanted.request
+        && says.place.epoch == wanted.epoch
+        && says.place.custodian == *name;
+    if !asked {
+        return Err(Wrong::OtherPlace);
+    }
+    signed.verify(signer).map_err(|_| Wrong::Signature)?;
+    let opened = says.open(key).map_err(|_| Wrong::Closed)?;
+    Share::decode(&opened.contents)
+        .filter(|share| share.fits(says.place.index, &wanted.points))
+        .ok_or(Wrong::Unfit)
+}
+
+fn vault_part(
+    wanted: &Wanted,
+    key: &OpeningKey,
+    signed: &Signed<VaultRelease>,
+) -> Result<VaultPart, ReadError> {
+    let owner = || wanted.record.owner.clone();
+    let says = signed.says();
+    let asked = says.record == wanted.record && says.request == wanted.request;
+    if !asked || signed.verify(&wanted.owner).is_err() {
+        return Err(ReadError::OtherVaultRelease { owner: owner() });
+    }
+    let wrong = || ReadError::VaultPart { owner: owner() };
+    let opened = says.open(key).map_err(|_| wrong())?;
+    let part = VaultPart::new(*opened.contents);
+    match part.hash() == wanted.vault_part {
+        true => Ok(part),
+        false => Err(wrong()),
+    }
+}
+
+impl Gathered {
+    /// Opens the sealed payload.
+    ///
+    /// # Errors
+    /// [`ReadError::Ciphertext`], [`ReadError::Open`].
+    pub fn open(&self, wanted: &Wanted, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, ReadError> {
+        if seal::ciphertext_hash(sealed) != wanted.ciphertext {
+            let owner = wanted.record.owner.clone();
+            return Err(ReadError::Ciphertext { owner });
+        }
+        Ok(seal::open(&wanted.record.record, &self.key, sealed)?)
+    }
+}

@@ -1,0 +1,126 @@
+//! A custodian's shares on disk: in the file of wrapped secrets, two slots each, erasable in place.
+//!
+//! What always holds: a share is on disk, wrapped under the custodian's institution key, before it is
+//! acknowledged; it comes back only for the record, version, epoch and points it was kept under; one
+//! record, version and epoch has one share, ever; an erased share stays known as erased.
+//!
+//! | bytes of the note | |
+//! |---|---|
+//! | 0..4 | epoch of the set, big-endian |
+//! | 4 | place in the set |
+//! | 5 | threshold of the set |
+//! | 6..8 | zero |
+//! | 8..40 | hash of the points |
+//!
+//! The slots' name is SHA-256("medanchor/custody-slot/v1" || CBOR [owner, record, epoch])[..16], with
+//! the record's version; kind 4 holds the share's first scalar and kind 5 its second.
+
+use super::place::Custodied;
+use super::points::{Points, PointsHash, ShareIndex};
+use super::sharing::Share;
+use crate::slots::{Held, Kind, Name, Note, Slots, SlotsError};
+use medanchor_ledger::cbor::Writer;
+use medanchor_ledger::sha256;
+use zeroize::Zeroizing;
+
+/// Why a share was not kept or not found.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ShareError {
+    /// None was ever kept.
+    #[error("no share of this record, version and epoch is held here; ask its owner to deal again")]
+    NotHeld,
+    /// It was erased.
+    #[error("the share of this record, version and epoch was erased; nothing brings it back")]
+    Erased,
+    /// One was kept under other points or at another place.
+    #[error(
+        "another share of this record, version and epoch is held here; compare the points with the ledger's, and seal a further version if a new deal is meant"
+    )]
+    Other,
+    /// The file of wrapped secrets.
+    #[error(transparent)]
+    Slots(#[from] SlotsError),
+}
+
+fn names(record: &Custodied, epoch: u32) -> [Name; 2] {
+    let mut writer = Writer::new();
+    writer
+        .array(3)
+        .text(record.owner.as_str())
+        .bytes(record.record.record.as_bytes())
+        .uint(u64::from(epoch));
+    let digest = sha256(&[b"medanchor/custody-slot/v1", writer.as_bytes()]);
+    [Kind::Share, Kind::Blinding].map(|kind| Name {
+        kind,
+        handle: std::array::from_fn(|at| digest[at]), // 16 of 32
+        version: record.record.version,
+    })
+}
+
+fn note(epoch: u32, index: ShareIndex, threshold: usize, points: &PointsHash) -> Note {
+    let mut note = [0; 40];
+    note[..4].copy_from_slice(&epoch.to_be_bytes());
+    note[4] = index.get();
+    note[5] = u8::try_from(threshold).unwrap_or(u8::MAX); // at most 16
+    note[8..].copy_from_slice(&points.0);
+    note
+}
+
+/// Keeps a share; keeping the same one again is keeping it once.
+pub(super) fn keep(
+    slots: &mut Slots,
+    record: &Custodied,
+    epoch: u32,
+    (index, points): (ShareIndex, &Points),
+    share: &Share,
+) -> Result<(), ShareError> {
+    match get(slots, record, epoch, (index, points)) {
+        Err(ShareError::NotHeld) => {}
+        // The points bind both scalars, so a share that fits them is the share.
+        held => return held.map(drop),
+    }
+    let bytes = share.expose();
+    let (value, blinding) = bytes.split_at(32);
+    let half = |half: &[u8]| <[u8; 32]>::try_from(half).map(Zeroizing::new);
+    // A share is 64 bytes.
+    let (Ok(value), Ok(blinding)) = (half(value), half(blinding)) else {
+        return Err(ShareError::NotHeld);
+    };
+    let [first, second] = names(record, epoch);
+    let note = note(epoch, index, points.threshold(), &points.hash());
+    Ok(slots.put_share([(first, &value), (second, &blinding)], &note)?)
+}
+
+/// The share that is held under these points at this place.
+pub(super) fn get(
+    slots: &mut Slots,
+    record: &Custodied,
+    epoch: u32,
+    (index, points): (ShareIndex, &Points),
+) -> Result<Share, ShareError> {
+    let [first, second] = names(record, epoch);
+    let wanted = note(epoch, index, points.threshold(), &points.hash());
+    match (slots.get_noted(&first)?, slots.get_noted(&second)?) {
+        ((Held::Erased, _), _) | (_, (Held::Erased, _)) => Err(ShareError::Erased),
+        ((Held::Secret(value), one), (Held::Secret(blinding), other)) => {
+            let mut bytes = Zeroizing::new([0; Share::LENGTH]);
+            let (low, high) = bytes.split_at_mut(32);
+            low.copy_from_slice(value.as_slice());
+            high.copy_from_slice(blinding.as_slice());
+            // Only whole shares are kept, so one that does not read was kept under another name.
+            let share = Share::decode(&bytes).filter(|_| one == wanted && other == wanted);
+            share.ok_or(ShareError::Other)
+        }
+        // Half a share is what a power cut left; nobody was told that it is held.
+        _ => Err(ShareError::NotHeld),
+    }
+}
+
+/// Overwrites a share in place, for ever; one that was never held needs no erasing.
+pub(super) fn erase(slots: &mut Slots, record: &Custodied, epoch: u32) -> Result<(), SlotsError> {
+    for name in names(record, epoch) {
+        slots.erase(&name)?;
+    }
+    Ok(())
+}
