@@ -19,7 +19,7 @@
 //! version, epoch, place, SHA-256 of the answer (32), time in milliseconds. The tree's leaves are these
 //! bytes.
 
-use super::place::{Custodied, name};
+use super::place::{Custodied, epoch, name};
 use super::points::ShareIndex;
 use crate::seal::RecordVersion;
 use medanchor_ledger::cbor::{CborError, CborFault, Reader, Writer};
@@ -150,7 +150,7 @@ impl Released {
                     version,
                 },
             },
-            epoch: reader.narrow()?,
+            epoch: epoch(&mut reader)?,
             index: ShareIndex::read(&mut reader)?,
             answer: reader.fixed()?,
             time: Time(reader.uint()?),

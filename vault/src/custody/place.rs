@@ -64,9 +64,18 @@ impl Place {
     pub(super) fn read(first: i64, reader: &mut Reader<'_>) -> Result<Self, CborError> {
         Ok(Self {
             custodian: name(reader.key(first)?)?,
-            epoch: reader.key(first + 1)?.narrow()?,
+            epoch: epoch(reader.key(first + 1)?)?,
             index: ShareIndex::read(reader.key(first + 2)?)?,
         })
+    }
+}
+
+/// Epochs count from 1, as the ledger's do.
+pub(super) fn epoch(reader: &mut Reader<'_>) -> Result<u32, CborError> {
+    let range = reader.fault(CborFault::Range);
+    match reader.narrow()? {
+        0 => Err(range),
+        epoch => Ok(epoch),
     }
 }
 

@@ -15,6 +15,7 @@
 use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoBasepointTable, RistrettoPoint};
 use curve25519_dalek::traits::Identity;
 use medanchor_ledger::cbor::{CborError, CborFault, Reader, Writer};
+use medanchor_ledger::event::{BuildError, Custody, SharePoint};
 use medanchor_ledger::sha256;
 use sha2::{Digest, Sha512};
 use std::fmt;
@@ -138,6 +139,24 @@ impl Points {
             .all(|point| *point != RistrettoPoint::identity());
         let counted = (MIN_THRESHOLD..=MAX_MEMBERS).contains(&points.len());
         (some && counted).then_some(Self { points, encoded })
+    }
+
+    /// The points that stand in a record's custody on the ledger.
+    ///
+    /// # Errors
+    /// [`PointsError`].
+    pub fn of_custody(custody: &Custody) -> Result<Self, PointsError> {
+        let points = custody.points().iter();
+        Self::decode(&points.map(|point| *point.as_bytes()).collect::<Vec<_>>())
+    }
+
+    /// What the ledger is given of the points: they are of the set of that epoch.
+    ///
+    /// # Errors
+    /// [`BuildError::Epoch`] for epoch 0.
+    pub fn custody(&self, epoch: u32) -> Result<Custody, BuildError> {
+        let points = self.encoded.iter();
+        Custody::new(epoch, points.map(|bytes| SharePoint::new(*bytes)).collect())
     }
 
     /// The points as the ledger holds them.

@@ -197,6 +197,9 @@ fn what_is_no_threshold_scalar_place_or_point_is_refused() {
     let (points, _) = shared();
     let good = points.encoded();
     assert_eq!(Points::decode(good).as_ref(), Ok(&points));
+    let anchored = points.custody(EPOCH).unwrap();
+    assert_eq!(Points::of_custody(&anchored).as_ref(), Ok(&points));
+    assert!(points.custody(0).is_err());
     let count = |found| Err(PointsError::Count { found });
     assert_eq!(Points::decode(&good[..1]), count(1));
     assert_eq!(Points::decode(&[good[0]; 17]), count(17));
@@ -224,5 +227,8 @@ fn points_and_shares_are_frozen() {
         "4f347acaf1002c3fe5a8706040dd7d1956ce69a6453e06124e042f650ccdf40600bdc8fed1f79f48d3b422915c215cc4b0d278468fc488908591cc654266fd01"
     );
     let h = commit(&Scalar::ZERO, &Scalar::ONE).compress();
-    assert_eq!(hex::encode(h.to_bytes()), "GENERATOR");
+    assert_eq!(
+        hex::encode(h.to_bytes()),
+        "dca660572126cee4ac38a72504985c5a14e6387dc62867dc0df3c70c0aab5c1e"
+    );
 }

@@ -118,10 +118,15 @@ fn rejected() -> BTreeMap<String, (Vec<u8>, CborFault)> {
     long.splice(epoch + 1..epoch + 2, [0x18, 7]);
     let evidence = good["good-evidence-release.cbor"].clone();
     let entry = good["good-entry.cbor"].clone();
-    let files: [(&str, Vec<u8>, CborFault); 17] = [
+    let files: [(&str, Vec<u8>, CborFault); 18] = [
         (
             "ack-version-0",
             changed(&put(&body, version + 1, &[0])),
+            CborFault::Range,
+        ),
+        (
+            "ack-epoch-0",
+            changed(&put(&body, epoch + 1, &[0])),
             CborFault::Range,
         ),
         (
