@@ -21,6 +21,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod class;
 pub mod commitment;
 pub mod custody;
 pub mod disclosure;
@@ -32,12 +33,14 @@ pub mod lot;
 mod multiproof;
 mod pack;
 pub mod pointer;
+pub mod purpose;
 pub mod seal;
 pub mod secret;
 mod slots;
 pub mod subject;
 pub mod vault;
 
+pub use class::{Category, DataClass, Level};
 pub use commitment::{Commitment, Committed};
 pub use disclosure::{Disclosure, DisclosureError, Shown};
 pub use folder::{Folder, FolderError};
@@ -45,6 +48,7 @@ pub use json::{Document, JsonError, Leaf, Value};
 pub use key_file::KeyFileError;
 pub use lot::{CodeScheme, Lot};
 pub use pointer::{Pointer, Token};
+pub use purpose::Purpose;
 pub use seal::{OpenError, RecordVersion, SealError};
 pub use slots::SlotsError;
 pub use subject::Epoch;

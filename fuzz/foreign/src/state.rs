@@ -2,8 +2,9 @@
 
 use crate::{Choices, Seeds, Target, rewritten};
 use medanchor_ledger::rules::{
-    Consent, DrawKey, Inspection, Lot, Participant, Population, Prescription, Record, Request,
-    RulesVersion, RunningDraws, StateValue, TagIndex, Unit,
+    BreakGlass, Consent, DrawKey, EmergencyHead, Inspection, Lot, OpenReviews, Participant,
+    Population, Prescription, Record, Request, RulesVersion, RunningDraws, StateValue, TagIndex,
+    Unit,
 };
 use medanchor_ledger::state::{Bucket, Changes, Path, Prefix, StateKey, StateMap, StateProof};
 use std::sync::LazyLock;
@@ -80,10 +81,13 @@ fn value(bytes: &[u8]) -> bool {
         rewritten(bytes, T::decode(bytes).ok(), T::encode).is_some()
     }
     let read = [
+        one::<BreakGlass>(bytes),
         one::<Consent>(bytes),
         one::<DrawKey>(bytes),
+        one::<EmergencyHead>(bytes),
         one::<Inspection>(bytes),
         one::<Lot>(bytes),
+        one::<OpenReviews>(bytes),
         one::<Participant>(bytes),
         one::<Population>(bytes),
         one::<Prescription>(bytes),

@@ -4,11 +4,14 @@ use crate::chain::{Chain, policy};
 use crate::vectors::Vectors;
 use crate::world::*;
 use medanchor_ledger::document::{HistoryPage, HistoryVerifier, VerifiedHistory};
-use medanchor_ledger::event::EventKind;
 use medanchor_ledger::event::consent::Tags;
+use medanchor_ledger::event::{
+    AccessBreakGlass, AccessEmergency, AccessReview, EmergencyJournal, EventKind, JournalKeyKind,
+    Verdict,
+};
 use medanchor_ledger::rules::tag::{TagLink, moved};
 use medanchor_ledger::rules::{Anchored, TagIndex};
-use medanchor_ledger::{EventId, Index, Tag};
+use medanchor_ledger::{EventId, Index, JournalHead, RecordHandle, Tag, Time};
 use proptest::prelude::*;
 
 use crate::access::{grant, request, revoke};
@@ -150,6 +153,64 @@ fn exactly_these_or_none() {
     wrong(&noting, &mut vectors);
     rejected(&noting, &mut vectors);
     vectors.finish();
+}
+
+#[test]
+fn openings_without_a_consent_and_their_reviews_are_in_the_history() {
+    let mut noting = Noting::new();
+    let world = &mut noting.chain.world;
+    let sealed = [world.event(HOSPITAL, seal(1, 1))];
+    noting.block(&sealed);
+    let opening = |number, record| AccessBreakGlass {
+        request: request(number).request,
+        owner: name(HOSPITAL),
+        record: RecordHandle::new([record; 16]),
+        reader_key: request(number).reader_key,
+        commitment: commitment(1),
+    };
+    let judged = AccessReview {
+        requester: name(OTHER_HOSPITAL),
+        request: request(1).request,
+        verdict: Verdict::NotJustified,
+        commitment: commitment(2),
+    };
+    let journal = EmergencyJournal {
+        counter: 0,
+        head: JournalHead::EMPTY,
+        key_kind: JournalKeyKind::File,
+    };
+    let entry = AccessEmergency {
+        counter: 1,
+        record: RecordHandle::new([1; 16]),
+        version: 1,
+        claimed: Time(START),
+        previous: JournalHead::EMPTY,
+        commitment: commitment(3),
+    };
+    let world = &mut noting.chain.world;
+    let events = [
+        world.event(OTHER_HOSPITAL, opening(1, 1)),
+        world.event(OTHER_HOSPITAL, opening(2, 7)),
+        world.event(HOSPITAL, judged),
+        world.event(HOSPITAL, journal),
+        world.event(HOSPITAL, entry),
+    ];
+    noting.block(&events);
+    let kinds: Vec<_> = noting
+        .links
+        .iter()
+        .map(|link| (link.kind, link.outcome))
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            (EventKind::RecordSeal, 0),
+            (EventKind::AccessBreakGlass, 0),
+            (EventKind::AccessReview, 2),
+            (EventKind::AccessEmergency, 0),
+        ]
+    );
+    assert_eq!(judge(&[noting.whole()]).unwrap().unwrap().count, 4);
 }
 
 fn wrong(noting: &Noting, vectors: &mut Vectors) {

@@ -5,20 +5,24 @@ use crate::vectors::Vectors;
 use crate::world::{draw_keys, key_of, name, token};
 use medanchor_ledger::cbor::Writer;
 use medanchor_ledger::event::consent::{Classes, Grantees, Purposes, Tags};
-use medanchor_ledger::event::{Change, Destroyed, EventKind, KemSuite, ReaderKey};
+use medanchor_ledger::event::{
+    Change, Destroyed, EventKind, JournalKeyKind, KemSuite, ReaderKey, Verdict,
+};
 use medanchor_ledger::genesis::Authorities;
+use medanchor_ledger::rules::break_glass::REVIEW_MILLIS;
 use medanchor_ledger::rules::inspection::{Answered, RunningDraw};
 use medanchor_ledger::rules::tag::TagLink;
 use medanchor_ledger::rules::{
-    Anchored, Consent, CustodianEpoch, CustodianSet, Decision, DenialReason, DrawKey, Erased,
-    Inspection, Lot, Participant, Place, Population, Prescription, Proposal, Record, ReleaseLog,
-    Request, Role, RulesVersion, RunningDraws, Standing, StateValue, Superseded, TagIndex, Unit,
+    Anchored, BreakGlass, Consent, CustodianEpoch, CustodianSet, Decision, DenialReason, DrawKey,
+    EmergencyHead, Erased, Inspection, Lot, OpenReviews, Participant, Place, Population,
+    Prescription, Proposal, Record, ReleaseLog, Request, Review, Role, RulesVersion, RunningDraws,
+    Standing, StateValue, Superseded, TagIndex, Unit,
 };
 use medanchor_ledger::state::StateKey;
 use medanchor_ledger::{
-    ClassHandle, ConsentHandle, EventId, GranteeHandle, Height, Index, InspectionHandle, LotHandle,
-    OutputHash, PopulationHandle, PrescriptionHandle, ProposalHandle, PurposeHandle, RecordHandle,
-    RequestHandle, Size, Tag, Time, TreeHash, UnitHandle,
+    ClassHandle, ConsentHandle, EventId, GranteeHandle, Height, Index, InspectionHandle,
+    JournalHead, LotHandle, OutputHash, PopulationHandle, PrescriptionHandle, ProposalHandle,
+    PurposeHandle, RecordHandle, RequestHandle, Size, Tag, Time, TreeHash, UnitHandle,
 };
 use std::collections::BTreeMap;
 
@@ -159,6 +163,7 @@ fn state_values_have_golden_bytes() {
     check(v, "unit-dispensed", &key, &unit(Place::Dispensed { by }));
     inspections(v);
     custodians_and_proposals(v);
+    openings(v);
     vectors.finish();
 }
 
@@ -265,6 +270,100 @@ fn inspections(v: &mut Vectors) {
         outputs_by: TIME,
     }]);
     check(v, "running-draws", &RunningDraws::key(), &running);
+}
+
+fn break_glass(decision: Decision) -> BreakGlass {
+    let permitted = decision == Decision::Permitted;
+    BreakGlass {
+        requested: anchored(1),
+        decision,
+        time: TIME,
+        owner: name("north-hospital"),
+        record: RecordHandle::new([2; 16]),
+        reader_key: ReaderKey {
+            suite: KemSuite::XWing,
+            hash: [3; 32],
+        },
+        review_by: permitted.then_some(TIME.plus_millis(REVIEW_MILLIS)),
+        review: None,
+    }
+}
+
+fn reviewed() -> BreakGlass {
+    let review = Review {
+        reviewed: anchored(2),
+        reviewer: name("regulator"),
+        verdict: Verdict::NotJustified,
+        time: TIME.plus_millis(REVIEW_MILLIS + 1),
+    };
+    BreakGlass {
+        review: Some(review),
+        ..break_glass(Decision::Permitted)
+    }
+}
+
+fn open_reviews() -> OpenReviews {
+    OpenReviews {
+        hour: 472_222,
+        overdue: 3,
+        ahead: BTreeMap::from([(472_222, 1), (472_294, 2)]),
+    }
+}
+
+fn openings(v: &mut Vectors) {
+    let requester = name("south-hospital");
+    let key = BreakGlass::key(&requester, &RequestHandle::new([1; 16]));
+    let open = break_glass(Decision::Permitted);
+    check(v, "break-glass-open", &key, &open);
+    check(v, "break-glass-reviewed-late", &key, &reviewed());
+    assert!(reviewed().was_reviewed_late());
+    let denied = break_glass(Decision::Denied(DenialReason::UnknownRecord));
+    check(v, "break-glass-denied", &key, &denied);
+    let key = OpenReviews::key(&requester);
+    check(v, "open-reviews", &key, &open_reviews());
+    let journal = EmergencyHead {
+        newest: anchored(1),
+        counter: 2,
+        head: JournalHead::new([3; 32]),
+        key_kind: JournalKeyKind::Hardware,
+        since: TIME,
+        stated: Time(TIME.0 + 1),
+    };
+    let key = EmergencyHead::key(&name("north-hospital"));
+    check(v, "emergency-head", &key, &journal);
+}
+
+#[test]
+fn what_no_rule_writes_of_an_opening_is_refused() {
+    let refused = |value: BreakGlass, what: &str| {
+        assert!(BreakGlass::decode(&value.encode()).is_err(), "{what}");
+    };
+    let denied = Decision::Denied(DenialReason::UnknownRecord);
+    let mut bent = break_glass(Decision::Permitted);
+    bent.review_by = None;
+    refused(bent, "an opening that needs no review");
+    let mut bent = break_glass(denied);
+    bent.review_by = Some(TIME);
+    refused(bent, "a denial that needs a review");
+    let mut bent = break_glass(denied);
+    bent.review = reviewed().review;
+    refused(bent, "a denial with a review");
+
+    let refused = |ahead: &[(u64, u64)], what: &str| {
+        let mut writer = Writer::new();
+        writer.raw(&[1]).array(3).uint(10).uint(0);
+        writer.array(ahead.len());
+        for (hour, count) in ahead {
+            writer.array(2).uint(*hour).uint(*count);
+        }
+        assert!(OpenReviews::decode(writer.as_bytes()).is_err(), "{what}");
+    };
+    refused(&[(9, 1)], "an hour that has passed");
+    refused(&[(10, 0)], "an hour with none");
+    refused(&[(11, 1), (10, 1)], "hours out of order");
+    refused(&[(11, 1), (11, 1)], "an hour twice");
+    let many: Vec<_> = (10..84).map(|hour| (hour, 1)).collect();
+    refused(&many, "more hours than lie ahead");
 }
 
 fn inspection() -> Inspection {

@@ -3,9 +3,12 @@
 mod access;
 mod admission;
 mod blocks;
+mod break_glass;
 mod consent;
+mod emergency;
 mod inspection;
 mod model;
+mod openings;
 mod prescription;
 mod record;
 mod unit;
