@@ -5,7 +5,7 @@ use super::tool::installed;
 use anyhow::{Result, ensure};
 
 /// What a wrong copy of the log has wrong.
-const FLIPPED: [&str; 3] = ["tile/0/000", "tile/0/001", "tile/entries/001"];
+pub(crate) const FLIPPED: [&str; 3] = ["tile/0/000", "tile/0/001", "tile/entries/001"];
 
 #[test]
 fn the_checkpoint_every_entry_and_the_growth_hold_by_gos_sumdb() -> Result<()> {
@@ -90,7 +90,7 @@ fn receipts_hold_under_the_policy_by_transparency_devs_formats() -> Result<()> {
 }
 
 /// The receipt with at most `left` lines of cosigners, whose names are the log's with one part more.
-fn without_cosignatures(receipt: &str, left: usize) -> String {
+pub(crate) fn without_cosignatures(receipt: &str, left: usize) -> String {
     let (mut kept, mut lines) = (0, String::new());
     for line in receipt.lines() {
         let name = line

@@ -5,8 +5,10 @@
 //! a line that begins with "skipped:".
 
 mod go;
+mod litewitness;
 mod live;
 mod object_store;
 mod python;
 mod tool;
+mod torchwood;
 mod witness;

@@ -1,5 +1,5 @@
 //! A witness that we did not write (aics-witness): fed by the publisher's node, killed, and asked to sign
-//! what it must not.
+//! what it must not; and what the tests of two witnesses share.
 
 use super::tool::{Running, Tool, installed};
 use anyhow::{Context, Result, bail, ensure};
@@ -29,7 +29,9 @@ fn a_witness_of_others_cosigns_what_the_node_feeds_it_and_nothing_else() -> Resu
     let log = layout.genesis.publisher_key().context("a publisher")?;
     let witness = Witness::new(program, dir.path(), &log)?;
     let node = layout.nodes.first().context("a node")?;
-    change_config(node, &|config| config.witness = vec![witness.configured()])?;
+    change_config(node, &|config| {
+        config.witness = vec![configured(witness.url(), &witness.key)]
+    })?;
     let mut running = witness.start()?;
     let network = Network::run(&binary("medanchor")?, layout)?;
     let author = network.authors()?.pop().context("an author")?;
@@ -67,22 +69,21 @@ fn a_witness_of_others_cosigns_what_the_node_feeds_it_and_nothing_else() -> Resu
     )?;
     client.refuses("\"ok\": false", &check(&stranger.key.to_string()))?;
 
-    // Without the publisher's signature it is nothing that the witness knows.
-    let note = String::from_utf8(node.get("/checkpoint")?)?;
-    let publisher = note
-        .split_inclusive('\n')
-        .next()
-        .context("an origin")?
-        .trim_end();
-    ensure!(publisher == log.name().as_str());
-    let unsigned: String = note
-        .split_inclusive('\n')
-        .filter(|line| !signed_by(line, &log))
-        .collect();
-    ensure!(witness.offer(&format!("old 0\n\n{unsigned}"))? == 403);
-    ensure!(witness.offer("old 0\n\nnonsense\n")? == 400);
+    let unsigned = without_signatures_by(&log, &node.get("/checkpoint")?)?;
+    let url = witness.url();
+    ensure!(offer(&url, &format!("old 0\n\n{unsigned}"))? == 403);
+    ensure!(offer(&url, "old 0\n\nnonsense\n")? == 400);
     drop(running);
     Ok(())
+}
+
+/// A checkpoint that is nothing to a witness of `log`: it lacks that key's signature.
+pub(crate) fn without_signatures_by(log: &VerifierKey, checkpoint: &[u8]) -> Result<String> {
+    let note = std::str::from_utf8(checkpoint)?;
+    let origin = note.lines().next().context("an origin")?;
+    ensure!(origin == log.name().as_str());
+    let lines = note.split_inclusive('\n');
+    Ok(lines.filter(|line| !signed_by(line, log)).collect())
 }
 
 /// Whether a line is a signature by `key`.
@@ -128,15 +129,6 @@ impl Witness {
         format!("http://{}", self.listen)
     }
 
-    fn configured(&self) -> Configured {
-        Configured {
-            name: "stranger".parse().expect("a name"),
-            url: self.url(),
-            keys: vec![self.key.to_string()],
-            interval_ms: 20,
-        }
-    }
-
     /// Starts it and waits until it answers.
     fn start(&self) -> Result<Running> {
         let arguments = ["serve", "--config", &self.config, "--listen", &self.listen];
@@ -158,33 +150,42 @@ impl Witness {
             let Ok(note) = node.get("/witnessed") else {
                 return Ok(false);
             };
-            size = self.cosigned(&note)?;
+            size = cosigned(&note, &self.key)?;
             let theirs = own.get(&format!("/{hash}/checkpoint"));
-            Ok(size.0 == status.published && theirs.is_ok_and(|note| self.cosigned(&note).is_ok()))
+            Ok(size.0 == status.published
+                && theirs.is_ok_and(|note| cosigned(&note, &self.key).is_ok()))
         })?;
         Ok(size)
     }
+}
 
-    /// The size of a note, which the witness must have cosigned.
-    fn cosigned(&self, note: &[u8]) -> Result<Size> {
-        let note = Note::parse(note)?;
-        if note.signed_by(&self.key)?.is_none() {
-            bail!("it lacks the witness's cosignature");
-        }
-        let checkpoint: Checkpoint = note.text().parse()?;
-        Ok(checkpoint.size)
+/// What a node's configuration says of the witness at `url`.
+pub(crate) fn configured(url: String, key: &VerifierKey) -> Configured {
+    Configured {
+        name: "stranger".parse().expect("a name"),
+        url,
+        keys: vec![key.to_string()],
+        interval_ms: 20,
     }
+}
 
-    /// The status with which it answers `body`.
-    fn offer(&self, body: &str) -> Result<u16> {
-        let settings = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(PATIENCE))
-            .proxy(None);
-        let agent = settings.build().new_agent();
-        let answer = agent
-            .post(format!("{}/add-checkpoint", self.url()))
-            .send(body)?;
-        Ok(answer.status().as_u16())
+/// The size of a note, which the witness with `key` must have cosigned.
+pub(crate) fn cosigned(note: &[u8], key: &VerifierKey) -> Result<Size> {
+    let note = Note::parse(note)?;
+    if note.signed_by(key)?.is_none() {
+        bail!("it lacks the witness's cosignature");
     }
+    let checkpoint: Checkpoint = note.text().parse()?;
+    Ok(checkpoint.size)
+}
+
+/// The status with which the witness at `url` answers `body`.
+pub(crate) fn offer(url: &str, body: &str) -> Result<u16> {
+    let settings = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(PATIENCE))
+        .proxy(None);
+    let agent = settings.build().new_agent();
+    let answer = agent.post(format!("{url}/add-checkpoint")).send(body)?;
+    Ok(answer.status().as_u16())
 }
