@@ -1,5 +1,6 @@
 //! The custody protocol from dealing to opening, and everything that must be refused on the way.
 
+mod bound;
 mod evidence;
 mod flow;
 mod log;

@@ -15,7 +15,7 @@ fn folder() -> PathBuf {
 /// What decoding must say of a file.
 type Refusal = Option<CborFault>;
 
-fn sub_deal() -> Signed<SubDeal> {
+pub(super) fn sub_deal() -> Signed<SubDeal> {
     let (points, shares) = shared();
     let terms = SubTerms {
         record: record(),
