@@ -39,7 +39,7 @@ fn consenting(grant: ConsentGrant) -> World {
     world
 }
 
-fn decided(world: &mut World, who: &str, body: AccessRequest) -> Decision {
+pub fn decided(world: &mut World, who: &str, body: AccessRequest) -> Decision {
     let key = Request::key(&name(who), &body.request);
     let event = world.apply(who, body);
     let request: Request = world.value(&key).unwrap();

@@ -1,10 +1,12 @@
 //! A small network in memory. Every block it makes is built by one execution and confirmed by a
 //! second one from its bytes.
 
+use curve25519_dalek::{RistrettoPoint, Scalar};
 use medanchor_ledger::block::Block;
 use medanchor_ledger::event::{
-    Claim, EventBody, Fraction, Fractions, InspectionKey, PrescriptionIssue, PrescriptionRedeem,
-    RecordSeal, UnsignedEvent, Verified,
+    Claim, Custodian, Custodians, Custody, EventBody, Fraction, Fractions, InspectionKey, KemSuite,
+    PrescriptionIssue, PrescriptionRedeem, ReaderKey, RecordSeal, SharePoint, UnsignedEvent,
+    Verified,
 };
 use medanchor_ledger::execute::{
     BlockBuilder, CheckedBlock, Executed, MemoryState, View, execute_block,
@@ -17,8 +19,9 @@ use medanchor_ledger::validator::{Validator, ValidatorSet};
 use medanchor_ledger::vrf::VrfSecretKey;
 use medanchor_ledger::{
     CiphertextHash, ClassHandle, Commitment, KeyCheck, Nonce, ParticipantName, PrescriptionHandle,
-    RecordHandle, Round, StateRoot, Tag, Time, TreeHash, VaultPartHash,
+    RecordHandle, Round, StateRoot, Tag, Time, TlsKeyHash, TreeHash, VaultPartHash,
 };
+use std::collections::BTreeMap;
 
 pub const START: u64 = 1_700_000_000_000;
 pub const MINUTE: u64 = 60_000;
@@ -89,19 +92,32 @@ pub fn commitment(number: u8) -> Commitment {
     Commitment::new(TreeHash::new([number; 32]))
 }
 
+/// Participants that hold shares. No test uses the last one but as a stranger to a set.
+pub const CUSTODIANS: [&str; 4] = ["bar-custody", "city-custody", "notary", "port-custody"];
+
+/// Who decides on changes in a network with custodians: two of them do.
+pub const AUTHORITIES: [&str; 3] = [REGULATOR, HOSPITAL, MAKER];
+
 pub fn genesis() -> Genesis {
-    genesis_with(&[])
+    genesis_with(&[], 1, &[REGULATOR])
 }
 
-/// The same network with regulators more, whose names differ in their first letter.
-fn genesis_with(regulators: &[&str]) -> Genesis {
-    let participants = PARTICIPANTS.map(|(text, role)| {
+/// A network with custodians, of whom one is a validator with another role beside.
+pub fn genesis_with_custodians() -> Genesis {
+    let mut more = CUSTODIANS.map(|text| (text, Role::Custodian)).to_vec();
+    more.push((MAKER, Role::Custodian));
+    genesis_with(&more, 2, &AUTHORITIES)
+}
+
+/// The same network with participants more, whose names differ in their first letter, or with another
+/// role of one.
+fn genesis_with(more: &[(&str, Role)], threshold: u16, authorities: &[&str]) -> Genesis {
+    let mut roles: BTreeMap<&str, Vec<Role>> = BTreeMap::new();
+    for (text, role) in PARTICIPANTS.iter().chain(more) {
+        roles.entry(text).or_default().push(*role);
+    }
+    let participants = roles.into_iter().map(|(text, roles)| {
         let keys = vec![key_of(text).public_key()];
-        (name(text), Participant::new(vec![role], keys).unwrap())
-    });
-    let more = regulators.iter().map(|text| {
-        let keys = vec![key_of(text).public_key()];
-        let roles = vec![Role::Regulator];
         (name(text), Participant::new(roles, keys).unwrap())
     });
     let validator = |number: u8| Validator {
@@ -115,10 +131,10 @@ fn genesis_with(regulators: &[&str]) -> Genesis {
         name: "test.medanchor.example".parse().unwrap(),
         time: Time(START),
         validators: ValidatorSet::new((0..4).map(validator).collect()).unwrap(),
-        participants: participants.into_iter().chain(more).collect(),
+        participants: participants.collect(),
         authorities: Authorities {
-            threshold: 1,
-            names: [name(REGULATOR)].into(),
+            threshold,
+            names: authorities.iter().map(|text| name(text)).collect(),
         },
         publisher: None,
     })
@@ -139,8 +155,18 @@ impl World {
 
     /// A network with regulators more, whose names differ in their first letter.
     pub fn with_regulators(names: &[&str]) -> Self {
+        let more: Vec<_> = names.iter().map(|text| (*text, Role::Regulator)).collect();
+        Self::of(&genesis_with(&more, 1, &[REGULATOR]))
+    }
+
+    /// The network of [`genesis_with_custodians`].
+    pub fn with_custodians() -> Self {
+        Self::of(&genesis_with_custodians())
+    }
+
+    fn of(genesis: &Genesis) -> Self {
         Self {
-            state: MemoryState::genesis(&genesis_with(names)).unwrap(),
+            state: MemoryState::genesis(genesis).unwrap(),
             now: START + MINUTE,
             nonces: 0,
         }
@@ -253,6 +279,32 @@ pub fn seal(record: u8, tag: u8) -> RecordSeal {
         vault_part: VaultPartHash::new([record; 32]),
         key_check: KeyCheck::new([record; 16]),
     }
+}
+
+/// The set of `epoch`: of these custodians, `threshold` do. Their keys say which place of
+/// [`CUSTODIANS`] is theirs.
+pub fn custodians(epoch: u32, threshold: u16, names: &[&str]) -> Custodians {
+    let member = |text: &&str| {
+        let byte = number_of(text);
+        Custodian {
+            name: name(text),
+            share_key: ReaderKey {
+                suite: KemSuite::X25519,
+                hash: [byte; 32],
+            },
+            tls: TlsKeyHash::new([byte; 32]),
+        }
+    };
+    Custodians::new(epoch, threshold, names.iter().map(member).collect()).unwrap()
+}
+
+/// These multiples of the group's base point, for custodians of `epoch`.
+pub fn custody(epoch: u32, multiples: &[u64]) -> Custody {
+    let point = |number: &u64| {
+        let point = RistrettoPoint::mul_base(&Scalar::from(*number));
+        SharePoint::new(point.compress().to_bytes())
+    };
+    Custody::new(epoch, multiples.iter().map(point).collect()).unwrap()
 }
 
 pub fn prescription(number: u8) -> PrescriptionHandle {
