@@ -1,10 +1,11 @@
 //! The state map: stored buckets, prefixes and values, and proofs against a map whose pairs are known.
 
 use crate::{Choices, Seeds, Target, rewritten};
+use medanchor_ledger::genesis::Authorities;
 use medanchor_ledger::rules::{
-    BreakGlass, Consent, DrawKey, EmergencyHead, Inspection, Lot, OpenReviews, Participant,
-    Population, Prescription, Record, Request, RulesVersion, RunningDraws, StateValue, TagIndex,
-    Unit,
+    BreakGlass, Consent, CustodianEpoch, CustodianSet, DrawKey, EmergencyHead, Inspection, Lot,
+    OpenReviews, Participant, Population, Prescription, Proposal, Record, ReleaseLog, Request,
+    RulesVersion, RunningDraws, StateValue, TagIndex, Unit,
 };
 use medanchor_ledger::state::{Bucket, Changes, Path, Prefix, StateKey, StateMap, StateProof};
 use std::sync::LazyLock;
@@ -81,8 +82,11 @@ fn value(bytes: &[u8]) -> bool {
         rewritten(bytes, T::decode(bytes).ok(), T::encode).is_some()
     }
     let read = [
+        one::<Authorities>(bytes),
         one::<BreakGlass>(bytes),
         one::<Consent>(bytes),
+        one::<CustodianEpoch>(bytes),
+        one::<CustodianSet>(bytes),
         one::<DrawKey>(bytes),
         one::<EmergencyHead>(bytes),
         one::<Inspection>(bytes),
@@ -91,7 +95,9 @@ fn value(bytes: &[u8]) -> bool {
         one::<Participant>(bytes),
         one::<Population>(bytes),
         one::<Prescription>(bytes),
+        one::<Proposal>(bytes),
         one::<Record>(bytes),
+        one::<ReleaseLog>(bytes),
         one::<Request>(bytes),
         one::<RulesVersion>(bytes),
         one::<RunningDraws>(bytes),

@@ -7,7 +7,8 @@ use crate::world::*;
 use medanchor_ledger::document::{AccessReceipt, NotProved, SealProof, VerifiedAccess};
 use medanchor_ledger::event::consent::{Classes, Grantees, Purposes, Tags};
 use medanchor_ledger::event::{
-    AccessRequest, ConsentGrant, ConsentRevoke, EventBody, GranteeOpening, KemSuite, ReaderKey,
+    AccessRequest, ConsentGrant, ConsentRevoke, Destroyed, ErasureReason, EventBody,
+    GranteeOpening, KemSuite, ReaderKey, RecordErase, RecordSupersede,
 };
 use medanchor_ledger::merkle::inclusion_proof;
 use medanchor_ledger::policy::{Policy, PolicyRange};
@@ -57,6 +58,31 @@ pub fn request(number: u8) -> AccessRequest {
             hash: [5; 32],
         },
         commitment: commitment(9),
+    }
+}
+
+/// The hospital's record 1 becomes one of class 2, which no consent here covers.
+pub fn supersede() -> RecordSupersede {
+    let seal = seal(1, 1);
+    RecordSupersede {
+        record: seal.record,
+        version: 2,
+        class: ClassHandle::new([2; 16]),
+        commitment: seal.commitment,
+        ciphertext: seal.ciphertext,
+        vault_part: seal.vault_part,
+        key_check: seal.key_check,
+        custody: None,
+    }
+}
+
+pub fn erase() -> RecordErase {
+    RecordErase {
+        record: RecordHandle::new([1; 16]),
+        version: 1,
+        reason: ErasureReason::SubjectRequest,
+        destroyed: Destroyed::new(Destroyed::VAULT_PART).unwrap(),
+        certificate: commitment(1),
     }
 }
 
@@ -121,7 +147,29 @@ fn the_decision_follows_from_what_stood_at_the_requests_own_place() {
     let first_revoked: (&str, EventBody) = (HOSPITAL, revoke(2).into());
     let stranger: (&str, EventBody) = (OTHER_PHARMACY, request(1).into());
     let both: &[(&str, EventBody)] = &[sealed(), granted()];
-    let good: [(&str, AccessReceipt, Decision); 10] = [
+    let erased = (HOSPITAL, erase().into());
+    let superseded = (HOSPITAL, supersede().into());
+    let good: [(&str, AccessReceipt, Decision); 14] = [
+        (
+            "denied-erased-earlier-in-the-block",
+            receipt(&[both, &[erased.clone(), asked(1)]], 2, 1),
+            denied(DenialReason::Erased),
+        ),
+        (
+            "permitted-and-erased-later-in-the-block",
+            receipt(&[both, &[asked(1), erased]], 2, 0),
+            Decision::Permitted,
+        ),
+        (
+            "denied-superseded-earlier-in-the-block",
+            receipt(&[both, &[superseded.clone(), asked(1)]], 2, 1),
+            denied(DenialReason::Class),
+        ),
+        (
+            "permitted-and-superseded-later-in-the-block",
+            receipt(&[both, &[asked(1), superseded]], 2, 0),
+            Decision::Permitted,
+        ),
         ("permitted", permitted_receipt(), Decision::Permitted),
         (
             "denied-grantee",

@@ -14,7 +14,7 @@ use medanchor_ledger::rules::{Anchored, TagIndex};
 use medanchor_ledger::{EventId, Index, JournalHead, RecordHandle, Tag, Time};
 use proptest::prelude::*;
 
-use crate::access::{grant, request, revoke};
+use crate::access::{erase, grant, request, revoke, supersede};
 
 fn tag(number: u8) -> Tag {
     Tag::new([number; 16])
@@ -95,6 +95,48 @@ fn noting() -> Noting {
     noting.block(&asked);
     noting.block(&[]);
     noting
+}
+
+/// Everything that can happen to a record moves its tag.
+#[test]
+fn a_records_whole_life_is_in_its_tags_history() {
+    let mut noting = Noting::new();
+    let world = &mut noting.chain.world;
+    let sealed = [
+        world.event(HOSPITAL, seal(1, 1)),
+        world.event(HOSPITAL, seal(2, 2)),
+    ];
+    noting.block(&sealed);
+    let world = &mut noting.chain.world;
+    let mut end = erase();
+    end.version = 2;
+    let rest = [
+        world.event(HOSPITAL, supersede()),
+        world.event(HOSPITAL, grant(1)),
+        world.event(PHARMACY, request(1)),
+        world.event(HOSPITAL, end),
+        world.event(PHARMACY, request(2)),
+    ];
+    noting.block(&rest);
+    noting.block(&[]);
+    let kinds: Vec<_> = noting
+        .links
+        .iter()
+        .map(|link| (link.kind, link.outcome))
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            (EventKind::RecordSeal, 0),
+            (EventKind::RecordSupersede, 0),
+            (EventKind::ConsentGrant, 0),
+            (EventKind::AccessRequest, 7),
+            (EventKind::RecordErase, 0),
+            (EventKind::AccessRequest, 7),
+        ]
+    );
+    let verified = judge(&[noting.whole()]).unwrap().unwrap();
+    assert_eq!((verified.count, verified.height.0), (6, 3));
 }
 
 fn judge(pages: &[HistoryPage]) -> Result<Option<VerifiedHistory>, String> {

@@ -150,6 +150,8 @@ fn each_type_of_event_has_golden_bytes() {
     rejected_payloads(&mut vectors);
     rejected_bodies(&mut vectors);
     rejected_inspections(&mut vectors);
+    rejected_custodians(&mut vectors);
+    rejected_record_changes(&mut vectors);
     rejected_openings(&mut vectors);
     vectors.finish();
 }
@@ -525,6 +527,160 @@ fn rejected_bodies(vectors: &mut Vectors) {
     reject("tags-65", grant, &tags, &many, "size out of bounds");
     let backwards = [&[0x82][..], &handle(2), &handle(1)].concat();
     reject("tags-unsorted", grant, &tags, &backwards, sorted);
+}
+
+fn rejected_custodians(vectors: &mut Vectors) {
+    let all = all();
+    let of = |kind| all.iter().find(|event| event.kind() == kind).unwrap();
+    let mut reject = |name: &str, kind, from: &[u8], to: &[u8], why: &str| {
+        vectors.rejected(name, &bent_sample(of(kind), from, to), read, why);
+    };
+    let (range, size) = ("out of range", "size out of bounds");
+    let propose = EventKind::GovernancePropose;
+    // Change 1: a set of epoch 1, threshold 2, three members, the first of them bar-custody.
+    let start = [0x02, 0x82, 0x01, 0x83, 0x01, 0x02, 0x83];
+    let with = |at: usize, byte: u8| {
+        let mut bent = start;
+        bent[at] = byte;
+        bent
+    };
+    let change = "not the constant";
+    reject("change-2", propose, &start, &with(2, 2), change);
+    reject("custodians-epoch-0", propose, &start, &with(4, 0), range);
+    let above = [0x02, 0x82, 0x01, 0x83, 0x01, 0x1a, 0, 1, 0, 0, 0x83];
+    reject("custodians-threshold-65536", propose, &start, &above, range);
+    reject("custodians-none", propose, &start, &with(6, 0x80), size);
+    reject("custodians-17", propose, &start, &with(6, 0x91), size);
+    let order = "not sorted";
+    reject(
+        "custodians-unsorted",
+        propose,
+        b"bar-custody",
+        b"zar-custody",
+        order,
+    );
+    let second = [&[0x6c][..], b"city-custody"].concat();
+    let first = [&[0x6b][..], b"bar-custody"].concat();
+    reject("custodian-twice", propose, &second, &first, order);
+    let key = [&[0x58, 0x21, 0x02][..], &[1; 32]].concat();
+    let other = [&[0x58, 0x21, 0x03][..], &[1; 32]].concat();
+    reject(
+        "custodian-share-key-suite",
+        propose,
+        &key,
+        &other,
+        "unknown suite 3",
+    );
+    let tls = [&[0x58, 0x20][..], &[0x11; 32]].concat();
+    let short = [&[0x58, 0x1f][..], &[0x11; 31]].concat();
+    reject("custodian-tls-key-short", propose, &tls, &short, size);
+
+    let log = EventKind::CustodyLog;
+    let some = [0x01, 0x19, 0x03, 0xe8, 0x02];
+    reject(
+        "log-of-nothing-with-a-root",
+        log,
+        &some,
+        &[0x01, 0x00, 0x02],
+        change,
+    );
+}
+
+fn rejected_record_changes(vectors: &mut Vectors) {
+    let all = all();
+    let of = |kind| all.iter().find(|event| event.kind() == kind).unwrap();
+    let mut reject = |name: &str, kind, from: &[u8], to: &[u8], why: &str| {
+        vectors.rejected(name, &bent_sample(of(kind), from, to), read, why);
+    };
+    let (range, size) = ("out of range", "size out of bounds");
+    let custody = EventKind::RecordCustody;
+    // Epoch 1, two points.
+    let start = [0x09, 0x82, 0x01, 0x82, 0x58, 0x20];
+    reject(
+        "custody-null",
+        custody,
+        &start,
+        &[0x09, 0xf6, 0x01, 0x82, 0x58, 0x20],
+        "wanted Array",
+    );
+    reject(
+        "custody-epoch-0",
+        custody,
+        &start,
+        &[0x09, 0x82, 0x00, 0x82, 0x58, 0x20],
+        range,
+    );
+    reject(
+        "points-none",
+        custody,
+        &start,
+        &[0x09, 0x82, 0x01, 0x80, 0x58, 0x20],
+        size,
+    );
+    reject(
+        "points-17",
+        custody,
+        &start,
+        &[0x09, 0x82, 0x01, 0x91, 0x58, 0x20],
+        size,
+    );
+    reject(
+        "point-short",
+        custody,
+        &start,
+        &[0x09, 0x82, 0x01, 0x82, 0x58, 0x1f],
+        size,
+    );
+
+    let supersede = EventKind::RecordSupersede;
+    let version = [0x02, 0x02, 0x03];
+    reject(
+        "supersede-version-0",
+        supersede,
+        &version,
+        &[0x02, 0x00, 0x03],
+        range,
+    );
+    let start = [0x08, 0x82, 0x01, 0x82];
+    reject(
+        "custody-undefined",
+        supersede,
+        &start,
+        &[0x08, 0xf7, 0x01, 0x82],
+        "wanted Array",
+    );
+
+    let erase = EventKind::RecordErase;
+    // Version 2, reason 2, destroyed 1 and 8.
+    let good = [0x02, 0x02, 0x03, 0x02, 0x04, 0x09, 0x05];
+    let with = |at: usize, byte: u8| {
+        let mut bent = good;
+        bent[at] = byte;
+        bent
+    };
+    reject("erase-version-0", erase, &good, &with(1, 0), range);
+    let reason = "not the constant";
+    reject("erase-reason-0", erase, &good, &with(3, 0), reason);
+    reject("erase-reason-5", erase, &good, &with(3, 5), reason);
+    reject("destroyed-nothing", erase, &good, &with(5, 0), range);
+    reject(
+        "destroyed-the-payload-alone",
+        erase,
+        &good,
+        &with(5, 8),
+        range,
+    );
+    reject("destroyed-16", erase, &good, &with(5, 0x11), range);
+
+    let reshare = EventKind::RecordReshare;
+    let version = [0x02, 0x02, 0x03, 0x82];
+    reject(
+        "reshare-version-0",
+        reshare,
+        &version,
+        &[0x02, 0x00, 0x03, 0x82],
+        range,
+    );
 }
 
 fn rejected_inspections(vectors: &mut Vectors) {

@@ -1,11 +1,12 @@
 //! The rules against a naive model: random statements about few things, so that they collide.
 
+use crate::record::{erase, supersede};
 use crate::unit::{commission, dispense, lot, receive, ship};
 use crate::world::*;
-use medanchor_ledger::event::{EventBody, PrescriptionVoid, VoidReason};
+use medanchor_ledger::event::{Destroyed, EventBody, PrescriptionVoid, VoidReason};
 use medanchor_ledger::execute::View;
 use proptest::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 const WHO: [&str; 4] = [MAKER, HOSPITAL, PHARMACY, OTHER_PHARMACY];
 
@@ -17,6 +18,8 @@ enum Step {
     Receive(u8, usize),
     Dispense(u8),
     Seal(u8),
+    Supersede(u8, u32),
+    Erase(u8, u32),
     Issue(u8),
     Redeem(u8),
     Void(u8),
@@ -32,6 +35,8 @@ fn steps() -> impl Strategy<Value = Vec<(usize, Step)>> {
         (unit.clone(), who.clone()).prop_map(|(unit, from)| Step::Receive(unit, from)),
         unit.clone().prop_map(Step::Dispense),
         unit.clone().prop_map(Step::Seal),
+        (unit.clone(), 1..5u32).prop_map(|(unit, version)| Step::Supersede(unit, version)),
+        (unit.clone(), 1..5u32).prop_map(|(unit, version)| Step::Erase(unit, version)),
         unit.clone().prop_map(Step::Issue),
         unit.clone().prop_map(Step::Redeem),
         unit.prop_map(Step::Void),
@@ -52,13 +57,23 @@ enum Paper {
     Done,
 }
 
+#[derive(Clone, Copy)]
+struct Sealed {
+    version: u32,
+    /// The block of the newest version.
+    block: usize,
+    erased: bool,
+}
+
 /// What the rules should remember, said as simply as can be.
 #[derive(Default)]
 struct Model {
     lot: bool,
     units: BTreeMap<u8, Where>,
     /// By owner and number.
-    records: BTreeSet<(usize, u8)>,
+    records: BTreeMap<(usize, u8), Sealed>,
+    /// How many blocks there were before.
+    block: usize,
     papers: BTreeMap<u8, Paper>,
 }
 
@@ -88,9 +103,11 @@ impl Model {
             {
                 (Some((n, Where::Gone)), None)
             }
-            Step::Seal(n) => return self.records.insert((who, n)),
+            Step::Seal(n) => return self.seal(who, n),
+            Step::Supersede(n, version) => return self.supersede(who, n, version),
+            Step::Erase(n, version) => return self.erase(who, n, version),
             Step::Issue(n)
-                if is(HOSPITAL) && paper(n).is_none() && self.records.contains(&(who, n)) =>
+                if is(HOSPITAL) && paper(n).is_none() && self.records.contains_key(&(who, n)) =>
             {
                 (None, Some((n, Paper::Open)))
             }
@@ -106,6 +123,39 @@ impl Model {
         self.papers.extend(paper);
         true
     }
+
+    fn seal(&mut self, who: usize, number: u8) -> bool {
+        let (version, block, erased) = (1, self.block, false);
+        let sealed = Sealed {
+            version,
+            block,
+            erased,
+        };
+        let free = !self.records.contains_key(&(who, number));
+        self.records.entry((who, number)).or_insert(sealed);
+        free
+    }
+
+    fn supersede(&mut self, who: usize, number: u8, version: u32) -> bool {
+        let block = self.block;
+        let known = self.records.get_mut(&(who, number));
+        let next =
+            |one: &&mut Sealed| !one.erased && one.version + 1 == version && one.block < block;
+        let found = known.filter(next);
+        found.is_some_and(|one| {
+            (one.version, one.block) = (version, block);
+            true
+        })
+    }
+
+    fn erase(&mut self, who: usize, number: u8, version: u32) -> bool {
+        let known = self.records.get_mut(&(who, number));
+        let found = known.filter(|one| !one.erased && one.version == version);
+        found.is_some_and(|one| {
+            one.erased = true;
+            true
+        })
+    }
 }
 
 fn body(world: &World, who: usize, step: Step) -> EventBody {
@@ -116,6 +166,8 @@ fn body(world: &World, who: usize, step: Step) -> EventBody {
         Step::Receive(n, from) => receive(n..=n, WHO[from]).into(),
         Step::Dispense(n) => dispense(n..=n).into(),
         Step::Seal(n) => seal(n, n).into(),
+        Step::Supersede(n, version) => supersede(n, version, None).into(),
+        Step::Erase(n, version) => erase(n, version, Destroyed::VAULT_PART).into(),
         Step::Issue(n) => issue(n).into(),
         Step::Redeem(n) => world.redemption(WHO[who], n).into(),
         Step::Void(n) => PrescriptionVoid {
@@ -143,6 +195,7 @@ proptest! {
                 .collect();
             let allowed: Vec<_> = chunk.iter().map(|(who, step)| model.step(*who, *step)).collect();
             let (verdicts, _) = world.block(&events);
+            model.block += 1;
             let verdicts: Vec<_> = verdicts.iter().map(Result::is_ok).collect();
             prop_assert_eq!(verdicts, allowed, "{:?}", chunk);
         }
