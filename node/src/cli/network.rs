@@ -23,13 +23,14 @@ pub enum Command {
 /// Makes a network.
 #[derive(clap::Args)]
 #[command(after_help = "\
-Roles: hospital, pharmacy, manufacturer, distributor, regulator; several with commas.
+Roles: hospital, pharmacy, manufacturer, distributor, regulator, custodian; several with commas.
+A custodian holds shares of records' keys; one that runs a voting node is never in a set of them.
 
 Example:
   medanchor network new --dir net --name city \\
       --validator north-hospital:hospital --validator east-pharmacy:pharmacy \\
       --validator red-pharma:manufacturer --validator health-office:regulator \\
-      --participant south-hospital:hospital
+      --participant south-hospital:hospital --participant notary:custodian
 
 The same as a file for --spec:
   name = \"city\"
