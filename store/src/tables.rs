@@ -270,7 +270,7 @@ fn save_bucket(
         BucketNow::Removed => return Ok(None),
     };
     let bucket = cell.bucket().map_err(|_| MAP_DAMAGED)?;
-    let row = rows.append(&change.prefix, bucket)?;
+    let row = rows.append(&change.prefix, &bucket)?;
     let place = Place::of(&row);
     written.push((Arc::clone(cell), row));
     Ok(Some((root, Some(place))))

@@ -46,7 +46,9 @@ impl StoredBucket {
     /// Whether both are one place.
     #[must_use]
     pub fn is_at(&self, other: &Self) -> bool {
-        (self.offset, self.source.number()) == (other.offset, other.source.number())
+        self.offset == other.offset
+            && (Arc::ptr_eq(&self.source, &other.source)
+                || self.source.number() == other.source.number())
     }
 }
 

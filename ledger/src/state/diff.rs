@@ -207,20 +207,22 @@ fn moved(tree: &Tree, depth: u16, moves: &[(Prefix, StoredBucket)]) -> Tree {
     }
     match tree {
         Tree::Page(page) => {
-            let mut places: Vec<Place> = page.iter().map(Place::settled).collect();
+            let mut page: Page = page.iter().map(Place::settled).collect();
+            // Just made, so that nobody else holds it.
+            let places = Arc::get_mut(&mut page).unwrap_or_default();
             for (prefix, stored) in moves {
-                let at = find_prefix(&places, depth, prefix);
+                let at = find_prefix(places, depth, prefix);
                 if let Some(place) = at.and_then(|at| places.get_mut(at)) {
                     place.move_to(stored);
                 }
             }
-            Tree::Page(places.into())
+            Tree::Page(page)
         }
         Tree::Inner(inner) => {
             let middle = moves.partition_point(|(prefix, _)| !prefix.bit(depth));
             let (to_left, to_right) = moves.split_at(middle);
             Tree::inner(
-                tree.root(depth),
+                tree.root(),
                 moved(&inner.left, depth + 1, to_left),
                 moved(&inner.right, depth + 1, to_right),
             )

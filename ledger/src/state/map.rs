@@ -2,7 +2,7 @@
 
 use super::cell::StoredBucket;
 use super::hash::{EMPTY_ROOT, node_root};
-use super::page::{Body, Page, Place, find, halves, pack, root_of};
+use super::page::{Body, Page, Place, find, halves, pack, root_of, whole_root};
 use super::proof::{End, StateProof};
 use super::update::{MapUpdate, Updater};
 use super::{Changes, Path, Prefix};
@@ -46,10 +46,9 @@ impl Tree {
         Self::Inner(Arc::new(Inner { root, left, right }))
     }
 
-    /// The root, under a prefix of `depth` bits.
-    pub(super) fn root(&self, depth: u16) -> StateRoot {
+    pub(super) fn root(&self) -> StateRoot {
         match self {
-            Self::Page(page) => root_of(page, depth),
+            Self::Page(page) => whole_root(page),
             Self::Inner(inner) => inner.root,
         }
     }
@@ -101,7 +100,7 @@ impl StateMap {
     /// The root: a function of the (key, value) pairs alone.
     #[must_use]
     pub fn root(&self) -> StateRoot {
-        self.top.root(0)
+        self.top.root()
     }
 
     /// The value at `path`.
@@ -159,7 +158,7 @@ impl StateMap {
             };
             let (way, other) = inner.ways(path.bit(depth));
             depth += 1;
-            beside(other.root(depth));
+            beside(other.root());
             tree = way;
         }
     }
@@ -218,7 +217,7 @@ fn load_tree(places: &[StoredPlace], depth: u8) -> Result<Tree, LoadFault> {
     let (left, right) = split(places, depth.into())?;
     let below = depth.checked_add(1).ok_or(LoadFault)?;
     let (left, right) = (load_tree(left, below)?, load_tree(right, below)?);
-    let root = node_root(&left.root(below.into()), &right.root(below.into()));
+    let root = node_root(&left.root(), &right.root());
     Ok(Tree::inner(root, left, right))
 }
 

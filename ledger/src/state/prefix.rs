@@ -203,7 +203,10 @@ impl Prefix {
             .ok_or(PrefixError)?
             .copy_from_slice(head);
         let prefix = Self { bits, length };
-        let clear = (u16::from(length)..256).all(|depth| !bit(&bits, depth));
+        let unused = (8 - u32::from(length) % 8) % 8;
+        let clear = head
+            .last()
+            .is_none_or(|last| last.trailing_zeros() >= unused);
         if clear && head.len() == prefix.bit_bytes() {
             Ok(prefix)
         } else {

@@ -113,7 +113,7 @@ impl Updater {
         let joint = Joint {
             depth: depth.into(),
             path: &first.path,
-            roots: (left.root(below.into()), right.root(below.into())),
+            roots: (left.root(), right.root()),
         };
         let (Tree::Page(in_left), Tree::Page(in_right)) = (&left, &right) else {
             return Ok(joint.inner(left, right));

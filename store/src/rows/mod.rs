@@ -14,6 +14,7 @@
 //! figures.
 
 mod cache;
+mod counting;
 pub(crate) mod row;
 #[cfg(test)]
 mod tests;
@@ -21,8 +22,10 @@ mod tests;
 use crate::StoreError;
 use crate::files::{remove, sync_folder};
 use cache::RowCache;
+use counting::Counting;
 use medanchor_ledger::ReadFailed;
 use medanchor_ledger::state::{Bucket, BucketSource, Prefix, StoredBucket};
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use row::{HEAD, MAX_ROW};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -33,8 +36,9 @@ use std::sync::Arc;
 
 /// The most bytes after which a segment gets a successor.
 const SEGMENT_BYTES: u64 = 16 << 20;
-/// Written at once.
-const CHUNK: usize = 1 << 20;
+/// Written and read at once: little enough to be still in the processor's cache when the system copies
+/// it.
+const CHUNK: usize = 256 << 10;
 /// Old rows may take as much room as those that count, and this many segments more.
 const SLACK: u64 = 2;
 /// Each start begins a segment, full or not: this many files are left alone, and
@@ -142,11 +146,13 @@ pub(crate) struct RowLog {
     segment_bytes: u64,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 struct Segment {
     length: u64,
     /// Bytes of rows that count.
     live: u64,
+    /// Which ones they are.
+    counts: Counting,
 }
 
 #[derive(Debug)]
@@ -163,7 +169,7 @@ impl RowLog {
         folder: &Path,
         segment_bytes: u64,
         cache: usize,
-        places: impl Iterator<Item = Place>,
+        places: impl Iterator<Item = Place> + Clone,
     ) -> Result<Self, StoreError> {
         let mut log = Self {
             folder: folder.to_owned(),
@@ -175,9 +181,8 @@ impl RowLog {
             segment_bytes: segment_bytes.min(SEGMENT_BYTES),
         };
         let mut ends = BTreeMap::<u32, u64>::new();
-        for place in places {
-            let segment = log.segments.entry(place.segment).or_default();
-            segment.live += u64::from(place.length);
+        for place in places.clone() {
+            log.segments.entry(place.segment).or_default().live += u64::from(place.length);
             let end = ends.entry(place.segment).or_default();
             *end = place.end().max(*end);
         }
@@ -200,6 +205,12 @@ impl RowLog {
             segment.length = length;
             log.files.insert(*number, Arc::new(file));
         }
+        // Every row lies in its file, so that what is noted of it is bounded by the length of that.
+        for place in places {
+            if let Some(segment) = log.segments.get_mut(&place.segment) {
+                segment.counts.insert(place.offset);
+            }
+        }
         Ok(log)
     }
 
@@ -212,16 +223,14 @@ impl RowLog {
         })
     }
 
-    /// Appends the row of a bucket, and keeps the bucket in memory for a while. It counts once its
-    /// place is committed; [`Self::sync`] comes before that.
+    /// Appends the row of a bucket. It counts once its place is committed; [`Self::sync`] comes
+    /// before that.
     pub(crate) fn append(
         &mut self,
         prefix: &Prefix,
-        bucket: Arc<Bucket>,
+        bucket: &Bucket,
     ) -> Result<StoredBucket, StoreError> {
-        let row = self.append_with(|bytes| row::encode(prefix, &bucket, bytes))?;
-        self.cache.put(Place::of(&row), bucket);
-        Ok(row)
+        self.append_with(|bytes| row::encode(prefix, bucket, bytes))
     }
 
     /// Appends a row that was read at `old`, if it is still what was written there.
@@ -260,6 +269,7 @@ impl RowLog {
         let segment = self.segments.entry(row.source.number()).or_default();
         segment.length += u64::from(row.length);
         segment.live += u64::from(row.length);
+        segment.counts.insert(row.offset);
         Ok(row)
     }
 
@@ -267,6 +277,7 @@ impl RowLog {
     pub(crate) fn release(&mut self, place: Place) {
         if let Some(segment) = self.segments.get_mut(&place.segment) {
             segment.live = segment.live.saturating_sub(place.length.into());
+            segment.counts.remove(place.offset);
         }
     }
 
@@ -318,42 +329,43 @@ impl RowLog {
             .map(|(number, _)| *number)
     }
 
-    /// Hands every row of a segment to `each`, with its place and its bytes.
+    /// Hands every row of a segment that counts to `each`, with its place and its bytes.
     pub(crate) fn scan(
         &self,
         number: u32,
         mut each: impl FnMut(Place, &[u8]) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
+        let Some(segment) = self.segments.get(&number) else {
+            return Ok(());
+        };
         let path = path(&self.folder, number);
-        let file = File::open(&path).map_err(|error| StoreError::io("read", &path, error))?;
-        let mut reader = BufReader::with_capacity(CHUNK, file);
+        let failed = |error| StoreError::io("read", &path, error);
+        let mut reader = BufReader::with_capacity(CHUNK, File::open(&path).map_err(failed)?);
         let (mut offset, mut bytes) = (0u32, Vec::new());
-        loop {
+        while segment.counts.any_from(offset) {
             bytes.resize(HEAD, 0);
-            if reader.read_exact(&mut bytes).is_err() {
-                return Ok(());
-            }
-            let Some(head) = bytes.first_chunk::<HEAD>() else {
-                return Ok(());
-            };
-            let (_, length) = row::head(head);
+            reader.read_exact(&mut bytes).map_err(failed)?;
+            let (_, length) = bytes.first_chunk().map(row::head).unwrap_or_default();
             let end = HEAD.saturating_add(length);
-            bytes.resize(end.min(MAX_ROW), 0);
-            let rest = bytes.get_mut(HEAD..).unwrap_or_default();
-            if end > MAX_ROW || reader.read_exact(rest).is_err() {
-                return Ok(());
-            }
-            let length = u32::try_from(end).unwrap_or(u32::MAX);
-            each(
-                Place {
+            let long = u32::try_from(end).ok().filter(|_| end <= MAX_ROW);
+            let long = long.ok_or_else(|| damaged(&path, offset.into()))?;
+            if segment.counts.contains(offset) {
+                bytes.resize(end, 0);
+                let rest = bytes.get_mut(HEAD..).unwrap_or_default();
+                reader.read_exact(rest).map_err(failed)?;
+                let place = Place {
                     segment: number,
                     offset,
-                    length,
-                },
-                &bytes,
-            )?;
-            offset = offset.saturating_add(length);
+                    length: long,
+                };
+                each(place, &bytes)?;
+            } else {
+                let over = i64::try_from(length).unwrap_or(i64::MAX);
+                reader.seek_relative(over).map_err(failed)?;
+            }
+            offset = offset.saturating_add(long);
         }
+        Ok(())
     }
 
     /// Whether no row of a segment counts.
@@ -396,6 +408,7 @@ impl RowLog {
         let mut options = File::options();
         let made = options.create_new(true).read(true).write(true).open(&path);
         let file = made.map_err(|error| StoreError::io("make", &path, error))?;
+        expect_no_order(&file);
         let segment = Arc::new(SegmentFile {
             number,
             path,
@@ -447,6 +460,12 @@ impl Current {
     }
 }
 
+/// Rows are read in no order: reading ahead would fetch what nobody asks for. Only advice, so that a
+/// system that refuses it loses nothing.
+fn expect_no_order(file: &File) {
+    let _ = posix_fadvise(file, 0, 0, PosixFadviseAdvice::POSIX_FADV_RANDOM);
+}
+
 /// A segment that was written before this start, and its length.
 fn open_segment(
     folder: &Path,
@@ -463,6 +482,7 @@ fn open_segment(
     })?;
     let length = file.metadata();
     let length = length.map_err(|error| StoreError::io("read", &path, error))?;
+    expect_no_order(&file);
     let cache = Arc::clone(cache);
     let segment = SegmentFile {
         number,

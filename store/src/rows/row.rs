@@ -14,16 +14,19 @@ use medanchor_ledger::state::{Bucket, Prefix};
 
 /// Checksum and length.
 pub(crate) const HEAD: usize = 8;
+/// No row is shorter: a bucket has a count, four roots and a leaf.
+pub(crate) const MIN_ROW: usize = HEAD + 2 + 2 + 4 * 32 + 2 * 32 + 4;
 /// The longest row that is read: twenty values of 3 MiB.
 pub(crate) const MAX_ROW: usize = 64 << 20;
 
 /// Appends the row of a bucket to `bytes`; gives its length, or nothing if it is too long.
 pub(crate) fn encode(prefix: &Prefix, bucket: &Bucket, bytes: &mut Vec<u8>) -> Option<u32> {
     let start = bytes.len();
-    let prefix = prefix.encode();
+    let bits = prefix.bytes();
     bytes.extend([0; HEAD]);
-    bytes.push(u8::try_from(prefix.len()).ok()?);
-    bytes.extend(prefix);
+    bytes.push(u8::try_from(bits.len() + 1).ok()?);
+    bytes.extend_from_slice(bits);
+    bytes.push(prefix.length());
     bytes.extend_from_slice(bucket.as_bytes());
     let (head, rest) = bytes.get_mut(start..)?.split_first_chunk_mut::<HEAD>()?;
     let length = u32::try_from(rest.len()).ok()?;
