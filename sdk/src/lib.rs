@@ -41,6 +41,7 @@
 //! | seal, open, show fields of a record | [`Identity::seal_record`], [`Identity::open_record`], [`Identity::disclose`] | `domain/record.rs` |
 //! | import thousands of documents without waiting for the disk each time | [`Identity::seal_ahead`] | `domain/ahead.rs` |
 //! | let others read, end it, ask to read | [`Identity::grant`], [`Identity::revoke`], [`Identity::request_access`] | `domain/consent.rs`, `domain/access.rs` |
+//! | let a guardian or proxy consent, sign up with a family-doctor team | [`Identity::delegate`], [`Identity::grant_as_delegate`], [`Identity::sign_up`] | `domain/delegation.rs` |
 //! | bring packs to life and pass them on | [`Identity::lot`], [`Identity::commission`], [`Identity::ship`], [`Identity::receive`], [`Identity::dispense`] | `domain/unit.rs` |
 //! | anchor, one or many; go on after a crash | `Sdk::anchor`, `Sdk::anchor_batch`, `Sdk::resume` | `anchor/` |
 //! | check a receipt offline | [`verify_receipt`] | `receipt.rs` |

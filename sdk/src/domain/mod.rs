@@ -8,6 +8,7 @@
 mod access;
 mod ahead;
 mod consent;
+mod delegation;
 mod inspection;
 mod prescription;
 mod record;
@@ -16,6 +17,9 @@ mod unit;
 pub use access::{AccessAsked, NewAccess};
 pub use ahead::Ahead;
 pub use consent::{Consented, Grantee, NewConsent};
+pub use delegation::{
+    Delegated, Delegation, Lapse, Majority, NewContract, NewDelegation, Relation,
+};
 pub use inspection::{Draw, FixedPopulation, NewInspection, OpenedInspection};
 pub use prescription::{NewPrescription, Prescribed, Redemption};
 pub use record::{NewRecord, SealedRecord};

@@ -1,5 +1,7 @@
 //! What the domains sign, before the ledger's own rules.
 
+mod delegation;
+
 use super::*;
 use crate::context::fixed::Fixed;
 use crate::identity::Identity;

@@ -1,0 +1,292 @@
+//! Delegation: guardians and proxies who consent for a patient, and family-doctor teams.
+//!
+//! What always holds: a delegation is the first consent of a chain. It lets nobody read: it is granted
+//! to the institution itself, for a class of which no record is sealed, and its document says who
+//! decides for whom, why, and until when. Every consent that the delegate gives names it as root, so
+//! that revoking the delegation ends them all, and ends no later than the delegation lapses. The ledger
+//! alone does not end a chain when its first consent runs out, which is why the end is cut here.
+
+use super::consent::{Consented, Grantee, NewConsent};
+use super::record::CONSENT;
+use crate::error::SdkError;
+use crate::fhir::purpose;
+use crate::identity::Identity;
+use crate::import::time;
+use medanchor_ledger::event::Event;
+use medanchor_ledger::{ConsentHandle, RecordHandle, Time};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+/// The word that stands for purpose and class of a delegation.
+const WORD: &str = "medanchor/delegation";
+const HOUR: u64 = 3_600_000;
+/// The longest contract with a team: a year.
+const YEAR: u64 = 366 * 24 * HOUR;
+
+/// What a delegate is to the patient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Relation {
+    /// A parent of a child.
+    Parent,
+    /// A guardian by law or court.
+    Guardian,
+    /// Somebody whom the patient appointed.
+    Proxy,
+}
+
+/// The ages from which patients decide for themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Majority {
+    /// 14: personal data (PIPL article 31).
+    Data,
+    /// 18: everything (Civil Code article 17).
+    Civil,
+}
+
+impl Majority {
+    /// The age in years.
+    #[must_use]
+    pub const fn years(self) -> u16 {
+        match self {
+            Self::Data => 14,
+            Self::Civil => 18,
+        }
+    }
+}
+
+/// When a delegation ends by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lapse<'a> {
+    /// At this time.
+    At(Time),
+    /// When the patient comes of age: when the birthday begins anywhere on earth, so that nobody
+    /// decides an hour too long for another.
+    Majority {
+        /// The day of birth, as `2015-03-31`.
+        born: &'a str,
+        /// Which age.
+        of: Majority,
+    },
+}
+
+impl Lapse<'_> {
+    /// The moment.
+    ///
+    /// # Errors
+    /// [`SdkError::Delegation`] when the day of birth is no day.
+    pub fn time(&self) -> Result<Time, SdkError> {
+        match self {
+            Self::At(time) => Ok(*time),
+            Self::Majority { born, of } => birthday(born, of.years()).ok_or(SdkError::Delegation(
+                "has no day of birth such as 2015-03-31",
+            )),
+        }
+    }
+}
+
+/// When the birthday after `years` begins in the first time zone, 14 hours before UTC. Who was born on
+/// the 29th of February has it on the 1st of March where that day is missing.
+fn birthday(born: &str, years: u16) -> Option<Time> {
+    let (year, day) = born.split_once('-').filter(|(_, day)| day.len() == 5)?;
+    // The day must exist.
+    time::range(born)?;
+    let year = year.parse::<u16>().ok()?.checked_add(years)?;
+    let first = time::start(&format!("{year:04}-{day}"))
+        .or_else(|| time::start(&format!("{year:04}-03-01")))?;
+    Some(Time(first.0.saturating_sub(14 * HOUR)))
+}
+
+/// A delegation to be given.
+#[derive(Clone, Copy)]
+pub struct NewDelegation<'a> {
+    /// The application's own id of the delegation; it stays at home.
+    pub name: &'a str,
+    /// The application's own id of the patient; it stays at home.
+    pub subject: &'a str,
+    /// The application's own id of the delegate, such as `RelatedPerson/3`; it stays at home.
+    pub delegate: &'a str,
+    /// What the delegate is to the patient.
+    pub relation: Relation,
+    /// What it rests on, such as the number of a court's order; it stays at home.
+    pub basis: &'a str,
+    /// The first moment at which it holds.
+    pub not_before: Time,
+    /// When it ends by itself.
+    pub lapse: Lapse<'a>,
+}
+
+/// What the sealed document of a delegation says.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Delegation {
+    /// Whom it is about.
+    pub subject: String,
+    /// Who decides.
+    pub delegate: String,
+    /// What the delegate is to the patient.
+    pub relation: Relation,
+    /// What it rests on.
+    pub basis: String,
+    /// The first moment at which it no longer holds, in milliseconds since 1970.
+    pub lapse: u64,
+}
+
+/// A delegation that was signed.
+#[derive(Clone, Debug)]
+pub struct Delegated {
+    /// What the ledger calls it.
+    pub consent: ConsentHandle,
+    /// `consent.grant`, to be anchored before the consents that rest on it.
+    pub event: Event,
+    /// When it ends by itself.
+    pub lapse: Time,
+}
+
+impl Identity {
+    /// Seals who decides for whom at home, and signs the first consent of the chain. To revoke it, by
+    /// [`Identity::revoke`] with its name, ends every consent that rests on it.
+    ///
+    /// # Errors
+    /// [`SdkError::Delegation`] when it has lapsed already, and what [`Identity::grant`] refuses.
+    pub fn delegate(&self, new: &NewDelegation<'_>) -> Result<Delegated, SdkError> {
+        let lapse = new.lapse.time()?;
+        if lapse <= self.context().now() {
+            return Err(SdkError::Delegation("has lapsed"));
+        }
+        let says = Delegation {
+            subject: new.subject.to_owned(),
+            delegate: new.delegate.to_owned(),
+            relation: new.relation,
+            basis: new.basis.to_owned(),
+            lapse: lapse.0,
+        };
+        let document =
+            serde_json::to_vec(&says).map_err(|_| SdkError::Delegation("cannot be written"))?;
+        let consented = self.grant(&NewConsent {
+            name: new.name,
+            root: None,
+            subject: new.subject,
+            grantees: &[self.participant().clone().into()],
+            purposes: &[WORD],
+            classes: &[WORD],
+            records_since: new.not_before.max(self.context().now()),
+            not_before: new.not_before,
+            not_after: lapse,
+            records: &[],
+            document: &Zeroizing::new(document),
+        })?;
+        Ok(Delegated {
+            consent: consented.consent,
+            event: consented.event,
+            lapse,
+        })
+    }
+
+    /// What a delegation says, from the vault.
+    ///
+    /// # Errors
+    /// [`SdkError`] when there is none of this name.
+    pub fn delegation(&self, name: &str) -> Result<Delegation, SdkError> {
+        let handle = RecordHandle::new(self.handle(CONSENT, name));
+        let document = self.vault().open_record(handle, 1)?;
+        serde_json::from_slice(&document)
+            .map_err(|_| SdkError::Delegation("of that name is another consent"))
+    }
+
+    /// Grants what the delegate decided: below the delegation, and no longer than it holds.
+    ///
+    /// # Errors
+    /// [`SdkError::Delegation`] when it has lapsed or is about another patient, and what
+    /// [`Identity::grant`] refuses.
+    pub fn grant_as_delegate(
+        &self,
+        delegation: &str,
+        new: &NewConsent<'_>,
+    ) -> Result<Consented, SdkError> {
+        let says = self.delegation(delegation)?;
+        let lapse = Time(says.lapse);
+        match () {
+            () if says.subject != new.subject => {
+                Err(SdkError::Delegation("is about another patient"))
+            }
+            () if new.root.is_some() => Err(SdkError::Delegation(
+                "is the first consent of the chain, so the consent cannot name another",
+            )),
+            () if lapse <= self.context().now() || lapse <= new.not_before => {
+                Err(SdkError::Delegation("has lapsed"))
+            }
+            () => {
+                let not_after = new.not_after.min(lapse);
+                self.grant(&NewConsent {
+                    root: Some(delegation),
+                    not_after,
+                    ..*new
+                })
+            }
+        }
+    }
+}
+
+/// A contract between a patient and a family-doctor team (家庭医生签约).
+#[derive(Clone, Copy)]
+pub struct NewContract<'a> {
+    /// The application's own id of the contract; it stays at home.
+    pub name: &'a str,
+    /// The delegation under which somebody signs for the patient, if somebody does.
+    pub delegation: Option<&'a str>,
+    /// The application's own id of the patient; it stays at home.
+    pub subject: &'a str,
+    /// The team: a member of its institution, by commitment.
+    pub team: &'a Grantee,
+    /// Which kinds of data, in the words under which records were sealed.
+    pub classes: &'a [&'a str],
+    /// Records sealed since then are covered.
+    pub records_since: Time,
+    /// The records that exist today, each with the word of its class.
+    pub records: &'a [(&'a str, &'a str)],
+    /// The first moment at which the contract holds.
+    pub signed: Time,
+    /// The first moment at which it no longer holds: a year later at most.
+    pub ends: Time,
+    /// The contract: JSON. It stays at home.
+    pub document: &'a [u8],
+}
+
+impl Identity {
+    /// Grants treatment, and all that it includes, to the team for as long as the contract runs. The
+    /// contract is ended early by [`Identity::revoke`] with its name, and renewed by a new one.
+    ///
+    /// # Errors
+    /// [`SdkError::Consent`] when it names no team or runs longer than a year, and what
+    /// [`Identity::grant`] refuses.
+    pub fn sign_up(&self, new: &NewContract<'_>) -> Result<Consented, SdkError> {
+        if new.team.member.is_none() {
+            return Err(SdkError::Consent(
+                "names a whole institution where a contract is with a team",
+            ));
+        }
+        if new.ends > new.signed.plus_millis(YEAR) {
+            return Err(SdkError::Consent(
+                "runs longer than a year; renew it instead",
+            ));
+        }
+        let consent = NewConsent {
+            name: new.name,
+            root: None,
+            subject: new.subject,
+            grantees: std::slice::from_ref(new.team),
+            purposes: purpose::included("TREAT").unwrap_or_default(),
+            classes: new.classes,
+            records_since: new.records_since,
+            not_before: new.signed,
+            not_after: new.ends,
+            records: new.records,
+            document: new.document,
+        };
+        match new.delegation {
+            Some(delegation) => self.grant_as_delegate(delegation, &consent),
+            None => self.grant(&consent),
+        }
+    }
+}
