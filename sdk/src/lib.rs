@@ -49,6 +49,7 @@
 //! | fetch statements, proofs of growth and the policy chain, each verified | `Client::statement`, `Client::consistency`, `Client::policies` | `client/transparent.rs` |
 //! | check offline what the state holds, a tag's whole history, a decision on access | [`verify_state`], [`verify_history`], [`verify_access`] | `proof.rs` |
 //! | read and write consents as FHIR, and grant them | [`fhir::Consent`], [`fhir::Consent::terms`] | `fhir/` |
+//! | print a card with a patient's key, and open it | [`card::Card`] | `card/` |
 //! | export who opened a patient's records as BALP AuditEvents, Provenance, EHDS fields | [`access_list::AccessList`] | `access_list.rs`, `fhir/audit.rs`, `fhir/ehds.rs` |
 //! | read FHIR and EPCIS files | [`import`] | `import/` |
 //!
@@ -59,6 +60,7 @@ pub mod access_list;
 #[cfg(feature = "client")]
 mod anchor;
 mod armor;
+pub mod card;
 #[cfg(feature = "client")]
 pub mod client;
 mod consignment;
