@@ -271,12 +271,13 @@ impl Identity {
                 "runs longer than a year; renew it instead",
             ));
         }
+        let purposes = purpose::included("TREAT").unwrap_or_default();
         let consent = NewConsent {
             name: new.name,
             root: None,
             subject: new.subject,
             grantees: std::slice::from_ref(new.team),
-            purposes: purpose::included("TREAT").unwrap_or_default(),
+            purposes: &purposes,
             classes: new.classes,
             records_since: new.records_since,
             not_before: new.signed,

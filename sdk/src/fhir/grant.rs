@@ -5,12 +5,15 @@
 //! never reaches breaking the glass; and a separate consent that the law asks for (PIPL 23, 29, 39) is
 //! there or the refusal names the flag that is missing.
 
-use super::consent::{Actor, Consent, Decision, Level, Rule, Status, words};
+use super::consent::{
+    Actor, CATEGORIES, Consent, Decision, Level, Rule, Status, is_sensitive, level_of, words,
+};
 use super::element::{Coding, DateTime, Reference};
 use super::purpose;
 use crate::domain::{Grantee, NewConsent};
 use crate::import::ALL_CLASSES;
 use medanchor_ledger::{ParticipantName, Time};
+use medanchor_vault::Category;
 
 /// Grantees and words that one event may list.
 const MAX_GRANTEES: usize = 16;
@@ -27,7 +30,7 @@ const MAX_WORDS: usize = 32;
 pub fn class_word(class: &str, level: Option<Level>) -> String {
     level.map_or_else(
         || class.to_owned(),
-        |level| format!("{class}/{}", level.code()),
+        |level| format!("{class}/{}", level.as_str()),
     )
 }
 
@@ -89,9 +92,16 @@ pub enum NotGranted {
         "the consent permits breaking the glass (BTG), which is no purpose to grant; take it out"
     )]
     BreakGlass,
-    /// A class that is no resource type.
-    #[error("kind of data {0} of the consent is no FHIR resource type; use one")]
+    /// A class that is neither a resource type nor a category.
+    #[error(
+        "kind of data {0} of the consent is neither a FHIR resource type nor a category of GB/T 39725; use one"
+    )]
     UnknownClass(usize),
+    /// A category of GB/T 39725 without a level.
+    #[error(
+        "kind of data {0} of the consent is a category, which goes with levels; label the consent L1 to L5"
+    )]
+    CategoryWithoutLevel(usize),
     /// A label that is no level.
     #[error(
         "label {0} of the consent is no level of sensitivity L1 to L5, and the ledger compares no others"
@@ -236,7 +246,7 @@ impl Consent {
         let abroad = recipients
             .iter()
             .any(|one| one.jurisdiction != setting.jurisdiction);
-        let sensitive = levels.iter().any(|level| level.is_sensitive());
+        let sensitive = levels.iter().any(|level| is_sensitive(*level));
         for (needed, given, flag) in [
             (sensitive, given.sensitive, Flag::Sensitive),
             (other, given.share, Flag::Share),
@@ -325,7 +335,7 @@ fn purposes(codings: &[Coding]) -> Result<Vec<&'static str>, NotGranted> {
         let included = code
             .and_then(purpose::included)
             .ok_or(NotGranted::UnknownPurpose(index))?;
-        all.extend_from_slice(included);
+        all.extend(included);
     }
     all.sort_unstable();
     all.dedup();
@@ -333,7 +343,7 @@ fn purposes(codings: &[Coding]) -> Result<Vec<&'static str>, NotGranted> {
 }
 
 fn levels(labels: &[Coding]) -> Result<Vec<Level>, NotGranted> {
-    let level = |(index, label)| Level::of(label).ok_or(NotGranted::UnknownLabel(index));
+    let level = |(index, label)| level_of(label).ok_or(NotGranted::UnknownLabel(index));
     let mut all: Vec<Level> = labels
         .iter()
         .enumerate()
@@ -347,11 +357,12 @@ fn levels(labels: &[Coding]) -> Result<Vec<Level>, NotGranted> {
 /// Every class with every level; the classes alone where no level is named.
 fn classes(codings: &[Coding], levels: &[Level]) -> Result<Vec<String>, NotGranted> {
     let class = |(index, coding): (usize, &Coding)| {
-        let code = coding
-            .code
-            .as_deref()
-            .filter(|_| coding.system.as_deref() == Some(words::RESOURCE_TYPES));
-        code.and_then(crate::import::resource_type)
+        let category = category(coding);
+        if category.is_some() && levels.is_empty() {
+            return Err(NotGranted::CategoryWithoutLevel(index));
+        }
+        category
+            .or_else(|| resource_type(coding))
             .ok_or(NotGranted::UnknownClass(index))
     };
     let named: Vec<&str> = codings
@@ -375,4 +386,18 @@ fn classes(codings: &[Coding], levels: &[Level]) -> Result<Vec<String>, NotGrant
     all.sort_unstable();
     all.dedup();
     bounded("kinds of data with their levels", MAX_WORDS, all)
+}
+
+fn resource_type(coding: &Coding) -> Option<&'static str> {
+    let code = coding
+        .code
+        .as_deref()
+        .filter(|_| coding.system.as_deref() == Some(words::RESOURCE_TYPES));
+    code.and_then(crate::import::resource_type)
+}
+
+/// The word of a category of GB/T 39725.
+fn category(coding: &Coding) -> Option<&'static str> {
+    let mut words = Category::ALL.into_iter().map(Category::as_str);
+    words.find(|word| coding.is(CATEGORIES, word))
 }

@@ -23,8 +23,9 @@ pub mod purpose;
 
 pub use audit::PATIENT_READ;
 pub use consent::{
-    Actor, Base, Consent, DataReference, Decision, Exception, Grantor, Level, Meaning, PcfOption,
-    Policy, Rule, SENSITIVITY, SeparateConsent, Source, Status, Verification, words,
+    Actor, Base, CATEGORIES, Consent, DataReference, Decision, Exception, Grantor, Level, Meaning,
+    PcfOption, Policy, Rule, SENSITIVITY, SeparateConsent, Source, Status, Verification,
+    is_sensitive, level_of, words,
 };
 pub use ehds::{EhdsAccess, EhdsGap, EhdsList};
 pub use element::{

@@ -1,48 +1,36 @@
-//! HL7 PurposeOfUse: the purposes that a consent may permit, and what each includes.
+//! HL7 PurposeOfUse as consents use it: the codes, and what permitting one permits.
 //!
-//! What always holds: permitting a purpose permits the narrower ones below it, except breaking the
-//! glass: BTG stands below ETREAT and is included by nothing, because it is an act of its own, which
-//! no consent on the ledger grants.
+//! What always holds: permitting a purpose permits the narrower ones below it (the hierarchy is
+//! [`medanchor_vault::purpose`]'s), except breaking the glass, which is an act of its own that no consent on the ledger
+//! grants.
+
+use medanchor_vault::Purpose;
+use medanchor_vault::purpose::expanded;
 
 /// HL7's code system of reasons.
 pub const SYSTEM: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
 /// Breaking the glass.
 pub const BREAK_GLASS: &str = "BTG";
 
-const PURPOSES: &[(&str, &[&str])] = &[
-    (
-        "TREAT",
-        &["TREAT", "COC", "CLINTRL", "POPHLTH", "ETREAT", "ERTREAT"],
-    ),
-    ("COC", &["COC"]),
-    ("CLINTRL", &["CLINTRL"]),
-    ("POPHLTH", &["POPHLTH"]),
-    ("ETREAT", &["ETREAT", "ERTREAT"]),
-    ("ERTREAT", &["ERTREAT"]),
-    ("HPAYMT", &["HPAYMT"]),
-    ("HOPERAT", &["HOPERAT"]),
-    ("HRESCH", &["HRESCH"]),
-    ("PATRQT", &["PATRQT", "FAMRQT", "PWATRNY", "SUPNWK"]),
-    ("FAMRQT", &["FAMRQT"]),
-    ("PWATRNY", &["PWATRNY"]),
-    ("SUPNWK", &["SUPNWK"]),
-    ("PUBHLTH", &["PUBHLTH", "DISASTER", "THREAT"]),
-    ("DISASTER", &["DISASTER"]),
-    ("THREAT", &["THREAT"]),
-    ("HMARKT", &["HMARKT"]),
-];
-
 /// The purpose and all that permitting it permits; none for BTG and for codes that HL7 does not have.
 ///
 /// ```
 /// use medanchor_sdk::fhir::purpose::included;
-/// assert_eq!(included("ETREAT"), Some(&["ETREAT", "ERTREAT"][..]));
+/// assert_eq!(included("ETREAT"), Some(vec!["ETREAT", "ERTREAT"]));
 /// assert_eq!(included("BTG"), None);
 /// ```
 #[must_use]
-pub fn included(code: &str) -> Option<&'static [&'static str]> {
-    let found = PURPOSES.iter().find(|(purpose, _)| *purpose == code);
-    found.map(|(_, included)| *included)
+pub fn included(code: &str) -> Option<Vec<&'static str>> {
+    let purpose = code
+        .parse()
+        .ok()
+        .filter(|purpose| *purpose != Purpose::BreakGlass)?;
+    Some(
+        expanded([purpose])
+            .into_iter()
+            .map(Purpose::as_str)
+            .collect(),
+    )
 }
 
 #[cfg(test)]
@@ -51,15 +39,16 @@ mod tests {
 
     #[test]
     fn no_purpose_includes_breaking_the_glass_and_what_is_included_includes_no_more() {
-        for (purpose, included_in) in PURPOSES {
-            assert_eq!(included_in.first(), Some(purpose));
-            for narrower in *included_in {
+        for purpose in Purpose::ALL.iter().map(|purpose| purpose.as_str()) {
+            let Some(all) = included(purpose) else {
+                assert_eq!(purpose, BREAK_GLASS);
+                continue;
+            };
+            assert_eq!(all.first(), Some(&purpose));
+            for narrower in &all {
                 assert_ne!(*narrower, BREAK_GLASS);
                 let below = included(narrower).unwrap_or_default();
-                assert!(
-                    below.iter().all(|one| included_in.contains(one)),
-                    "{narrower}"
-                );
+                assert!(below.iter().all(|one| all.contains(one)), "{narrower}");
             }
         }
     }

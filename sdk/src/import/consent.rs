@@ -233,7 +233,7 @@ fn purposes(provision: &Object<'_>) -> Result<Vec<&'static str>, Reason> {
             }
             _ => Reason::Consent("a purpose outside HL7 PurposeOfUse"),
         })?;
-        all.extend_from_slice(narrower);
+        all.extend(narrower);
     }
     all.sort_unstable();
     all.dedup();

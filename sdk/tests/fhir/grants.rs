@@ -102,6 +102,23 @@ fn levels_multiply_classes_and_a_sensitive_one_needs_its_own_consent() {
 }
 
 #[test]
+fn categories_of_the_standard_give_the_classes_of_the_vault() {
+    let mut consent = shared(consent("good-r4-basic"));
+    consent.base.rule.classes = vec![Coding::new(CATEGORIES, "health-status")];
+    assert_eq!(terms(&consent), Err(NotGranted::CategoryWithoutLevel(0)));
+    consent.base.rule.labels = ["L1", "L2"]
+        .map(|level| Coding::new(SENSITIVITY, level))
+        .to_vec();
+    let granted = terms(&consent).unwrap().classes;
+    let up_to =
+        medanchor_vault::DataClass::up_to(medanchor_vault::Category::HealthStatus, Level::L2);
+    assert_eq!(
+        granted,
+        up_to.map(|class| class.to_string()).collect::<Vec<_>>()
+    );
+}
+
+#[test]
 fn another_organisation_and_another_jurisdiction_need_their_own_consents() {
     let mut consent = consent("good-r4-basic");
     assert_eq!(terms(&consent), Err(NotGranted::Separate(Flag::Share)));

@@ -10,7 +10,9 @@ mod r5;
 mod rule;
 
 pub use pcf::PcfOption;
-pub use rule::{Actor, DataReference, Level, Meaning, Rule, SENSITIVITY};
+pub use rule::{
+    Actor, CATEGORIES, DataReference, Level, Meaning, Rule, SENSITIVITY, is_sensitive, level_of,
+};
 
 use super::element::{
     Attachment, Coding, Concept, DateTime, Identifier, Meta, Narrative, Reference,

@@ -9,55 +9,27 @@ use crate::fhir::error::{Fault, FhirError};
 use crate::fhir::fields::{Element, Fields};
 use crate::fhir::out::Out;
 use crate::fhir::purpose;
+pub use medanchor_vault::Level;
 use serde_json::Value as Json;
 
 /// The code system of the levels of GB/T 39725-2020 in `securityLabel`.
 pub const SENSITIVITY: &str = "urn:medanchor:fhir:sensitivity";
 
-/// A level of sensitivity (GB/T 39725-2020).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// For everybody.
-    L1,
-    /// For many.
-    L2,
-    /// For those with a reason.
-    L3,
-    /// Identified data, for treating staff.
-    L4,
-    /// Special diseases, for treating clinicians alone.
-    L5,
+/// The code system of the categories of GB/T 39725-2020, such as `health-status`.
+pub const CATEGORIES: &str = "urn:medanchor:fhir:category";
+
+/// The level of a security label, if it is one of ours.
+#[must_use]
+pub fn level_of(label: &Coding) -> Option<Level> {
+    Level::ALL
+        .into_iter()
+        .find(|level| label.is(SENSITIVITY, level.as_str()))
 }
 
-impl Level {
-    /// All levels, the most open first.
-    pub const ALL: [Self; 5] = [Self::L1, Self::L2, Self::L3, Self::L4, Self::L5];
-
-    /// The code, such as `L4`.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::L1 => "L1",
-            Self::L2 => "L2",
-            Self::L3 => "L3",
-            Self::L4 => "L4",
-            Self::L5 => "L5",
-        }
-    }
-
-    /// The level of a security label, if it is one of ours.
-    #[must_use]
-    pub fn of(label: &Coding) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|level| label.is(SENSITIVITY, level.code()))
-    }
-
-    /// Whether a consent to it must be a separate one (PIPL 29).
-    #[must_use]
-    pub const fn is_sensitive(self) -> bool {
-        matches!(self, Self::L4 | Self::L5)
-    }
+/// Whether a consent to this level must be a separate one (PIPL 29).
+#[must_use]
+pub const fn is_sensitive(level: Level) -> bool {
+    matches!(level, Level::L4 | Level::L5)
 }
 
 /// Who is permitted or denied.
