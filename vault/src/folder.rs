@@ -6,68 +6,21 @@
 //! `FOLDER/<first 2 hex digits>/<record in hex>-<version>.sealed`; `FOLDER/packs/` holds what was sealed
 //! together; `FOLDER/aside/` holds what is being written and is emptied when the folder is opened.
 
+use crate::disk::sync_parent;
 use crate::pack::{self, Packs};
+use crate::payloads::PayloadError;
 use crate::seal::{MAX_SEALED, RecordVersion};
-use crate::secret::{RandomFailed, random};
+use crate::secret::random;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Why a payload was not stored, found or removed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum FolderError {
-    /// Another payload stands under this record and version.
-    #[error("record {} version {} is stored with other content; seal the new content as the next version", record.record, record.version)]
-    Taken {
-        /// The record.
-        record: RecordVersion,
-    },
-    /// Nothing stands under this record and version.
-    #[error("no payload of record {} version {} is stored; restore the payload folder from a back-up", record.record, record.version)]
-    Missing {
-        /// The record.
-        record: RecordVersion,
-    },
-    /// Larger than any sealed payload.
-    #[error("the payload of record {} version {} is larger than any sealed payload; restore it from a back-up", record.record, record.version)]
-    TooLarge {
-        /// The record.
-        record: RecordVersion,
-    },
-    /// A pack is not what was written.
-    #[error("the pack of payloads {path} is damaged; restore it from a back-up")]
-    Pack {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The operating system refused.
-    #[error(
-        "the payload folder could not be used at {path}: {source}; check the disk and its permissions"
-    )]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// No random bytes.
-    #[error(transparent)]
-    Random(#[from] RandomFailed),
-}
-
-pub(crate) fn io_at(path: &Path) -> impl FnOnce(io::Error) -> FolderError {
-    |source| FolderError::Io {
+pub(crate) fn io_at(path: &Path) -> impl FnOnce(io::Error) -> PayloadError {
+    |source| PayloadError::Io {
         path: path.into(),
         source,
     }
-}
-
-/// Makes the entry of `path` in its folder durable.
-pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
-    path.parent()
-        .map_or(Ok(()), |parent| File::open(parent)?.sync_all())
 }
 
 /// A folder of sealed payloads.
@@ -80,8 +33,8 @@ impl Folder {
     /// Opens a folder, making it if it is not there. One process at a time: the vault holds a lock.
     ///
     /// # Errors
-    /// [`FolderError::Io`].
-    pub fn open(path: &Path) -> Result<Self, FolderError> {
+    /// [`PayloadError::Io`].
+    pub fn open(path: &Path) -> Result<Self, PayloadError> {
         let aside = path.join("aside");
         fs::create_dir_all(&aside).map_err(io_at(&aside))?;
         for entry in fs::read_dir(&aside).map_err(io_at(&aside))? {
@@ -116,15 +69,39 @@ impl Folder {
     /// Stores a sealed payload; it is on disk when this returns.
     ///
     /// # Errors
-    /// [`FolderError::Taken`] if other bytes are stored already, and [`FolderError::Io`].
-    pub fn put(&self, record: &RecordVersion, sealed: &[u8]) -> Result<(), FolderError> {
+    /// [`PayloadError::Taken`] if other bytes are stored already, and [`PayloadError::Io`].
+    pub fn put(&self, record: &RecordVersion, sealed: &[u8]) -> Result<(), PayloadError> {
         match self.get(record) {
             Ok(stored) if stored == sealed => return Ok(()),
-            Ok(_) => return Err(FolderError::Taken { record: *record }),
-            Err(FolderError::Missing { .. }) => {}
+            Ok(_) => return Err(PayloadError::Taken { record: *record }),
+            Err(PayloadError::Missing { .. }) => {}
             Err(other) => return Err(other),
         }
         let aside = self.write_aside(|file| file.write_all(sealed))?;
+        self.place(&aside, record)
+    }
+
+    /// Stores what `write` writes, if it succeeds, under a name where nothing is; it is on disk then.
+    pub(crate) fn put_stream<T, E: From<PayloadError>>(
+        &self,
+        record: &RecordVersion,
+        write: impl FnOnce(&mut dyn Write) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let (path, mut file) = self.new_aside()?;
+        let written = write(&mut file).and_then(|answer| {
+            file.sync_all().map_err(io_at(&path))?;
+            self.place(&path, record)?;
+            Ok(answer)
+        });
+        if written.is_err() {
+            // The next opening of the folder removes it if this fails.
+            let _ = fs::remove_file(&path);
+        }
+        written
+    }
+
+    /// Gives a file that was written aside its name.
+    fn place(&self, aside: &Path, record: &RecordVersion) -> Result<(), PayloadError> {
         let target = self.file(record);
         let shelf = target.parent().unwrap_or(&self.path);
         if !shelf.exists() {
@@ -132,7 +109,7 @@ impl Folder {
                 .and_then(|()| sync_parent(shelf))
                 .map_err(io_at(shelf))?;
         }
-        fs::rename(&aside, &target)
+        fs::rename(aside, &target)
             .and_then(|()| sync_parent(&target))
             .map_err(io_at(&target))
     }
@@ -141,8 +118,11 @@ impl Folder {
     /// are on disk when this returns, and none is there if it fails.
     ///
     /// # Errors
-    /// [`FolderError::Io`].
-    pub(crate) fn put_new(&self, payloads: &[(RecordVersion, Vec<u8>)]) -> Result<(), FolderError> {
+    /// [`PayloadError::Io`].
+    pub(crate) fn put_new(
+        &self,
+        payloads: &[(RecordVersion, Vec<u8>)],
+    ) -> Result<(), PayloadError> {
         if payloads.is_empty() {
             return Ok(());
         }
@@ -155,31 +135,55 @@ impl Folder {
     fn write_aside(
         &self,
         write: impl FnOnce(&mut File) -> io::Result<()>,
-    ) -> Result<PathBuf, FolderError> {
-        let path = self.path.join("aside").join(hex::encode(random::<16>()?));
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&path)
-            .map_err(io_at(&path))?;
+    ) -> Result<PathBuf, PayloadError> {
+        let (path, mut file) = self.new_aside()?;
         write(&mut file)
             .and_then(|()| file.sync_all())
             .map_err(io_at(&path))?;
         Ok(path)
     }
 
+    fn new_aside(&self) -> Result<(PathBuf, File), PayloadError> {
+        let path = self.path.join("aside").join(hex::encode(random::<16>()?));
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create_new(true).open(&path);
+        let file = file.map_err(io_at(&path))?;
+        Ok((path, file))
+    }
+
+    /// The file of a record's version; none if it stands in a pack, or nowhere.
+    fn opened(&self, record: &RecordVersion) -> Result<Option<(PathBuf, File)>, PayloadError> {
+        let path = self.file(record);
+        match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Ok(file) => Ok(Some((path, file))),
+            Err(error) => Err(io_at(&path)(error)),
+        }
+    }
+
+    fn packed(&self, record: &RecordVersion) -> Result<Vec<u8>, PayloadError> {
+        let packed = self.packs().get(record)?;
+        packed.ok_or(PayloadError::Missing { record: *record })
+    }
+
+    /// The sealed payload of a record's version, from its beginning.
+    pub(crate) fn reader(
+        &self,
+        record: &RecordVersion,
+    ) -> Result<Box<dyn Read + Send>, PayloadError> {
+        Ok(match self.opened(record)? {
+            Some((_, file)) => Box::new(file),
+            None => Box::new(io::Cursor::new(self.packed(record)?)),
+        })
+    }
+
     /// The sealed payload of a record's version.
     ///
     /// # Errors
-    /// [`FolderError::Missing`], [`FolderError::TooLarge`], [`FolderError::Io`].
-    pub fn get(&self, record: &RecordVersion) -> Result<Vec<u8>, FolderError> {
-        let path = self.file(record);
-        let file = match File::open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let packed = self.packs().get(record)?;
-                return packed.ok_or(FolderError::Missing { record: *record });
-            }
-            other => other.map_err(io_at(&path))?,
+    /// [`PayloadError::Missing`], [`PayloadError::TooLarge`], [`PayloadError::Io`].
+    pub fn get(&self, record: &RecordVersion) -> Result<Vec<u8>, PayloadError> {
+        let Some((path, file)) = self.opened(record)? else {
+            return self.packed(record);
         };
         let mut sealed = Vec::new();
         let most = u64::try_from(MAX_SEALED)
@@ -189,7 +193,7 @@ impl Folder {
             .read_to_end(&mut sealed)
             .map_err(io_at(&path))?;
         if sealed.len() > MAX_SEALED {
-            Err(FolderError::TooLarge { record: *record })
+            Err(PayloadError::TooLarge { record: *record })
         } else {
             Ok(sealed)
         }
@@ -198,8 +202,8 @@ impl Folder {
     /// Removes a payload; removing what is not there is no error.
     ///
     /// # Errors
-    /// [`FolderError::Io`].
-    pub fn remove(&self, record: &RecordVersion) -> Result<(), FolderError> {
+    /// [`PayloadError::Io`].
+    pub fn remove(&self, record: &RecordVersion) -> Result<(), PayloadError> {
         self.packs().remove(record)?;
         let path = self.file(record);
         match fs::remove_file(&path) {
@@ -232,18 +236,18 @@ mod tests {
         folder.put(&record(1), b"sealed").unwrap();
         assert!(matches!(
             folder.put(&record(1), b"other"),
-            Err(FolderError::Taken { .. })
+            Err(PayloadError::Taken { .. })
         ));
         assert_eq!(folder.get(&record(1)).unwrap(), b"sealed");
         assert!(matches!(
             folder.get(&record(2)),
-            Err(FolderError::Missing { .. })
+            Err(PayloadError::Missing { .. })
         ));
         folder.remove(&record(1)).unwrap();
         folder.remove(&record(1)).unwrap();
         assert!(matches!(
             folder.get(&record(1)),
-            Err(FolderError::Missing { .. })
+            Err(PayloadError::Missing { .. })
         ));
     }
 
@@ -288,7 +292,7 @@ mod tests {
                 assert_eq!(folder.get(&record).unwrap(), sealed);
                 assert!(matches!(
                     folder.put(&record, b"other"),
-                    Err(FolderError::Taken { .. })
+                    Err(PayloadError::Taken { .. })
                 ));
             }
             assert_eq!(folder.get(&record(1)).unwrap(), b"alone");
@@ -306,7 +310,10 @@ mod tests {
         folder.remove(gone).unwrap();
         folder.remove(gone).unwrap();
         for folder in [folder, Folder::open(temporary.path()).unwrap()] {
-            assert!(matches!(folder.get(gone), Err(FolderError::Missing { .. })));
+            assert!(matches!(
+                folder.get(gone),
+                Err(PayloadError::Missing { .. })
+            ));
             assert_eq!(folder.get(&many(5)[4].0).unwrap(), many(5)[4].1);
         }
         let mut packs = fs::read_dir(temporary.path().join("packs")).unwrap();
@@ -325,7 +332,7 @@ mod tests {
         let folder = Folder::open(temporary.path()).unwrap();
         assert!(matches!(
             folder.get(&many(3)[1].0),
-            Err(FolderError::Missing { .. })
+            Err(PayloadError::Missing { .. })
         ));
         folder.put_new(&many(3)).unwrap();
         let mut packs = fs::read_dir(temporary.path().join("packs")).unwrap();
@@ -339,7 +346,7 @@ mod tests {
         ] {
             fs::write(&path, damaged).unwrap();
             let refused = Folder::open(temporary.path()).err();
-            assert!(matches!(refused, Some(FolderError::Pack { .. })));
+            assert!(matches!(refused, Some(PayloadError::Pack { .. })));
         }
     }
 }

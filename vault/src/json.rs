@@ -171,6 +171,15 @@ impl Document {
         }
     }
 
+    /// A payload that is not JSON and whose SHA-256 is known already.
+    #[must_use]
+    pub const fn opaque_of(hash: [u8; 32]) -> Self {
+        Self {
+            leaves: Vec::new(),
+            hash,
+        }
+    }
+
     /// The leaves, sorted by pointer; leaf 0 of the commitment, the hash, is not among them.
     #[must_use]
     pub fn leaves(&self) -> &[Leaf] {

@@ -1,25 +1,56 @@
-//! The file that holds the institution key, apart from everything that the key protects.
+//! The file that holds the institution key, or says where it is, apart from all that the key protects.
 //!
-//! What always holds: the file is made once, readable by its owner only, and never replaced; a copy
-//! of the vault without it opens nothing.
+//! What always holds: the file is made once, readable by its owner only, and never replaced but by a
+//! rotation; a copy of the vault without it opens nothing, and neither does one with it where the
+//! passphrase, or the token, is missing. What a file asks of this machine is bounded before it is done.
 //!
-//! | bytes | field |
-//! |---|---|
-//! | 0..16 | magic `medanchor/inst/1` |
-//! | 16 | protection: 0 = none (a passphrase or a token will be others) |
-//! | 17..28 | zero |
-//! | 28..60 | key |
-//! | 60..64 | first bytes of SHA-256 of what stands before |
+//! | bytes | unprotected | under a passphrase | in a token |
+//! |---|---|---|---|
+//! | 0..16 | magic `medanchor/inst/1` | the same | the same |
+//! | 16 | protection: 0 | 1 | 2 |
+//! | 17..20 | zero | zero | zero |
+//! | 20..24 | zero | Argon2id memory in KiB, big-endian | zero |
+//! | 24..28 | zero | Argon2id passes, big-endian | zero |
+//! | 28..32 | key (28..60) | Argon2id lanes, big-endian | the token's serial number (28..44) |
+//! | 32..48 | | id of the key | the key's `CKA_ID` (44..60) |
+//! | 48..80 | | salt | |
+//! | 80..128 | | AES-256-GCM of the key, with tag | |
+//! | the last 4 | first bytes of SHA-256 of what stands before | the same | the same |
+//!
+//! The key that wraps under a passphrase is Argon2id (RFC 9106, version 0x13) of the passphrase's UTF-8
+//! bytes and the salt. It serves this one file, since the salt is fresh, so the nonce is zero; bytes
+//! 0..80 are authenticated with the key.
 
+use crate::disk::sync_parent;
+use crate::keeper::{KeeperError, KeyId, KeyKeeper};
 use crate::secret::{InstitutionKey, RandomFailed};
 use medanchor_ledger::sha256;
+use passphrase::UnderPassphrase;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
+mod passphrase;
+#[cfg(test)]
+mod tests;
+
+pub use passphrase::{Cost, Passphrase};
+
 const MAGIC: &[u8; 16] = b"medanchor/inst/1";
-const LENGTH: usize = 64;
+const LONGEST: usize = 132;
+
+/// How an institution key is protected.
+#[non_exhaustive]
+pub enum Protection {
+    /// Not at all: whoever reads the key file has the key.
+    Nothing,
+    /// By a passphrase.
+    Passphrase(Passphrase),
+    /// By a PKCS#11 token, which the key never leaves.
+    #[cfg(feature = "pkcs11")]
+    Token(crate::keeper::token::TokenLogin),
+}
 
 /// Why a key file was not made or read.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +80,47 @@ pub enum KeyFileError {
         /// The file.
         path: PathBuf,
     },
+    /// What was given to unlock the file is not what protects it.
+    #[error("the key file {path} is protected by {by}; give that")]
+    OtherProtection {
+        /// The file.
+        path: PathBuf,
+        /// What protects it.
+        by: &'static str,
+    },
+    /// The file asks for more than any vault writes.
+    #[error(
+        "the key file {path} asks for more memory or time than a vault ever does; restore it from its own back-up"
+    )]
+    Cost {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The cost given for a new file is out of bounds.
+    #[error(
+        "the cost for a passphrase is out of bounds; give 19 MiB to 1 GiB, 2 passes or more, 1 to 16 lanes"
+    )]
+    BadCost,
+    /// This machine has not the memory that the file asks for.
+    #[error("there is not enough memory to unlock the key file; free some, or use another machine")]
+    Memory,
+    /// The passphrase does not open the file.
+    #[error(
+        "the passphrase does not open the key file {path}; give the one it was made with, or, after a rotation, the new one"
+    )]
+    WrongPassphrase {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Too short a passphrase for a new file.
+    #[error(
+        "a passphrase needs at least {} characters; use several words",
+        Passphrase::LEAST
+    )]
+    Weak,
+    /// Whoever keeps the key refused.
+    #[error(transparent)]
+    Keeper(#[from] KeeperError),
     /// The operating system refused.
     #[error("the key file {path} could not be used: {source}; check the path and its permissions")]
     Io {
@@ -69,12 +141,54 @@ fn io_at(path: &Path) -> impl FnOnce(io::Error) -> KeyFileError {
     }
 }
 
-/// Draws an institution key and writes it to a new file.
+/// Where in a token the key is.
+struct InToken {
+    #[cfg_attr(not(feature = "pkcs11"), allow(dead_code))]
+    serial: [u8; 16],
+    id: KeyId,
+}
+
+/// What a key file says.
+enum KeyFile {
+    Bare(InstitutionKey),
+    UnderPassphrase(Box<UnderPassphrase>),
+    InToken(InToken),
+}
+
+/// Draws an institution key and writes a new file for it.
 ///
 /// # Errors
 /// [`KeyFileError`]; an existing file is left as it is.
-pub fn create(path: &Path) -> Result<InstitutionKey, KeyFileError> {
-    let key = InstitutionKey::generate()?;
+pub fn create(path: &Path, protection: &Protection) -> Result<KeyKeeper, KeyFileError> {
+    if path.exists() {
+        return Err(KeyFileError::Exists { path: path.into() });
+    }
+    let (keeper, file) = match protection {
+        Protection::Nothing => {
+            let key = InstitutionKey::generate()?;
+            (KeyKeeper::in_memory(&key), KeyFile::Bare(key))
+        }
+        Protection::Passphrase(passphrase) => {
+            let key = InstitutionKey::generate()?;
+            let file = UnderPassphrase::lock(&key, passphrase)?;
+            let file = KeyFile::UnderPassphrase(Box::new(file));
+            (KeyKeeper::in_memory(&key), file)
+        }
+        #[cfg(feature = "pkcs11")]
+        Protection::Token(login) => {
+            let (token, serial) = login.create()?;
+            let id = token.id();
+            (
+                KeyKeeper::in_token(token),
+                KeyFile::InToken(InToken { serial, id }),
+            )
+        }
+    };
+    write(path, &file.encode())?;
+    Ok(keeper)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), KeyFileError> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -83,26 +197,62 @@ pub fn create(path: &Path) -> Result<InstitutionKey, KeyFileError> {
         io::ErrorKind::AlreadyExists => KeyFileError::Exists { path: path.into() },
         _ => io_at(path)(error),
     })?;
-    file.write_all(encode(&key).as_slice())
+    file.write_all(bytes)
         .and_then(|()| file.sync_all())
-        .map_err(io_at(path))?;
-    crate::folder::sync_parent(path).map_err(io_at(path))?;
-    Ok(key)
+        .and_then(|()| sync_parent(path))
+        .map_err(io_at(path))
 }
 
-/// Reads an institution key.
+/// Gets at the key of a file.
 ///
 /// # Errors
 /// [`KeyFileError`].
-pub fn read(path: &Path) -> Result<InstitutionKey, KeyFileError> {
+pub fn unlock(path: &Path, protection: &Protection) -> Result<KeyKeeper, KeyFileError> {
+    match (read(path)?, protection) {
+        (KeyFile::Bare(key), Protection::Nothing) => Ok(KeyKeeper::in_memory(&key)),
+        (KeyFile::UnderPassphrase(file), Protection::Passphrase(passphrase)) => {
+            let key = file
+                .unlock(passphrase)?
+                .ok_or(KeyFileError::WrongPassphrase { path: path.into() })?;
+            Ok(KeyKeeper::in_memory(&key))
+        }
+        #[cfg(feature = "pkcs11")]
+        (KeyFile::InToken(place), Protection::Token(login)) => {
+            Ok(KeyKeeper::in_token(login.open(&place.serial, place.id)?))
+        }
+        (file, _) => Err(KeyFileError::OtherProtection {
+            path: path.into(),
+            by: file.protection(),
+        }),
+    }
+}
+
+/// Which key a file is of, without unlocking it.
+///
+/// # Errors
+/// [`KeyFileError`].
+pub(crate) fn key_id(path: &Path) -> Result<KeyId, KeyFileError> {
+    Ok(match read(path)? {
+        KeyFile::Bare(key) => KeyId::of(&key),
+        KeyFile::UnderPassphrase(file) => file.id,
+        KeyFile::InToken(place) => place.id,
+    })
+}
+
+fn read(path: &Path) -> Result<KeyFile, KeyFileError> {
     let file = File::open(path).map_err(io_at(path))?;
     private(&file, path)?;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(LENGTH + 1));
-    let most = u64::try_from(LENGTH + 1).unwrap_or(u64::MAX);
-    file.take(most)
+    let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST + 1));
+    file.take(LONGEST as u64 + 1)
         .read_to_end(&mut bytes)
         .map_err(io_at(path))?;
-    decode(&bytes).ok_or(KeyFileError::Format { path: path.into() })
+    let file = KeyFile::decode(&bytes).ok_or(KeyFileError::Format { path: path.into() })?;
+    match &file {
+        KeyFile::UnderPassphrase(file) if !file.cost.is_bearable() => {
+            Err(KeyFileError::Cost { path: path.into() })
+        }
+        _ => Ok(file),
+    }
 }
 
 #[cfg(unix)]
@@ -121,61 +271,61 @@ fn private(_: &File, _: &Path) -> Result<(), KeyFileError> {
     Ok(())
 }
 
-fn encode(key: &InstitutionKey) -> Zeroizing<[u8; LENGTH]> {
-    let mut bytes = Zeroizing::new([0; LENGTH]);
-    let (body, sum) = bytes.split_at_mut(LENGTH - 4);
-    let (head, secret) = body.split_at_mut(28);
-    head[..16].copy_from_slice(MAGIC);
-    secret.copy_from_slice(key.expose());
-    sum.copy_from_slice(&sha256(&[body])[..4]);
-    bytes
-}
-
-fn decode(bytes: &[u8]) -> Option<InstitutionKey> {
-    let (body, sum) = bytes.split_last_chunk::<4>()?;
-    let secret = body.strip_prefix(MAGIC)?.strip_prefix(&[0; 12])?;
-    let whole = sha256(&[body]).starts_with(sum);
-    whole.then_some(InstitutionKey::new(secret.try_into().ok()?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_file_is_made_once_and_reads_back() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("institution.key");
-        let key = create(&path).unwrap();
-        assert_eq!(read(&path).unwrap().expose(), key.expose());
-        assert!(matches!(create(&path), Err(KeyFileError::Exists { .. })));
-        assert_eq!(read(&path).unwrap().expose(), key.expose());
-    }
-
-    #[test]
-    fn every_flipped_bit_and_other_length_is_refused() {
-        let good = encode(&InstitutionKey::new([3; 32]));
-        assert!(decode(&*good).is_some());
-        for bit in 0..LENGTH * 8 {
-            let mut bad = *good;
-            bad[bit / 8] ^= 1 << (bit % 8);
-            assert!(decode(&bad).is_none(), "bit {bit}");
+impl KeyFile {
+    const fn protection(&self) -> &'static str {
+        match self {
+            Self::Bare(_) => "nothing",
+            Self::UnderPassphrase(_) => "a passphrase",
+            Self::InToken(_) => "a PKCS#11 token",
         }
-        assert!(
-            decode(&good[..63]).is_none() && decode(&[good.as_slice(), &[0]].concat()).is_none()
-        );
     }
 
-    #[cfg(unix)]
-    #[test]
-    fn a_key_file_is_its_owners_alone() {
-        use std::os::unix::fs::PermissionsExt;
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("institution.key");
-        create(&path).unwrap();
-        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
-        assert!(matches!(read(&path), Err(KeyFileError::Open { .. })));
+    fn encode(&self) -> Zeroizing<Vec<u8>> {
+        // Room for all of it, so that no copy of a key is left behind by growing.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST));
+        bytes.extend_from_slice(MAGIC);
+        match self {
+            Self::Bare(key) => {
+                bytes.extend_from_slice(&[0; 12]);
+                bytes.extend_from_slice(key.expose());
+            }
+            Self::UnderPassphrase(file) => {
+                bytes.extend_from_slice(&[1, 0, 0, 0]);
+                file.write(&mut bytes);
+            }
+            Self::InToken(place) => {
+                bytes.extend_from_slice(&[2, 0, 0, 0]);
+                bytes.extend_from_slice(&[0; 8]);
+                bytes.extend_from_slice(&place.serial);
+                bytes.extend_from_slice(place.id.as_bytes());
+            }
+        }
+        let sum = sha256(&[&bytes]);
+        bytes.extend_from_slice(&sum[..4]);
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (body, sum) = bytes.split_last_chunk::<4>()?;
+        if !sha256(&[body]).starts_with(sum) {
+            return None;
+        }
+        let (protection, rest) = body.strip_prefix(MAGIC)?.split_first()?;
+        let rest = rest.strip_prefix(&[0; 3])?;
+        match protection {
+            0 => {
+                let key = rest.strip_prefix(&[0; 8])?.try_into().ok()?;
+                Some(Self::Bare(InstitutionKey::new(key)))
+            }
+            1 => UnderPassphrase::read(rest).map(|file| Self::UnderPassphrase(Box::new(file))),
+            2 => {
+                let (serial, id) = rest.strip_prefix(&[0; 8])?.split_first_chunk()?;
+                Some(Self::InToken(InToken {
+                    serial: *serial,
+                    id: KeyId::new(id.try_into().ok()?),
+                }))
+            }
+            _ => None,
+        }
     }
 }

@@ -25,31 +25,55 @@ pub mod class;
 pub mod commitment;
 pub mod custody;
 pub mod disclosure;
+mod disk;
+#[cfg(feature = "keep")]
 pub mod folder;
 pub mod json;
+#[cfg(feature = "keep")]
+mod keeper;
+#[cfg(feature = "keep")]
 pub mod key_file;
 pub mod keys;
 pub mod lot;
 mod multiproof;
+#[cfg(feature = "objects")]
+pub mod objects;
+#[cfg(feature = "keep")]
 mod pack;
+#[cfg(feature = "keep")]
+pub mod payloads;
 pub mod pointer;
 pub mod purpose;
 pub mod seal;
 pub mod secret;
+#[cfg(feature = "keep")]
 mod slots;
 pub mod subject;
+#[cfg(feature = "keep")]
 pub mod vault;
 
 pub use class::{Category, DataClass, Level};
 pub use commitment::{Commitment, Committed};
 pub use disclosure::{Disclosure, DisclosureError, Shown};
-pub use folder::{Folder, FolderError};
+#[cfg(feature = "keep")]
+pub use folder::Folder;
 pub use json::{Document, JsonError, Leaf, Value};
-pub use key_file::KeyFileError;
+#[cfg(feature = "pkcs11")]
+pub use keeper::token::TokenLogin;
+#[cfg(feature = "keep")]
+pub use keeper::{KeeperError, KeyKeeper};
+#[cfg(feature = "keep")]
+pub use key_file::{Cost, KeyFileError, Passphrase, Protection};
 pub use lot::{CodeScheme, Lot};
+#[cfg(feature = "objects")]
+pub use objects::{Bucket, Credentials};
+#[cfg(feature = "keep")]
+pub use payloads::PayloadError;
 pub use pointer::{Pointer, Token};
 pub use purpose::Purpose;
-pub use seal::{OpenError, RecordVersion, SealError};
+pub use seal::{OpenError, RecordVersion, SealError, StreamError};
+#[cfg(feature = "keep")]
 pub use slots::SlotsError;
 pub use subject::Epoch;
-pub use vault::{Sealed, ToSeal, Vault, VaultError};
+#[cfg(feature = "keep")]
+pub use vault::{PayloadPlace, Sealed, Settings, ToSeal, Vault, VaultError};

@@ -15,7 +15,9 @@
 //! An entry lies within one disk sector, so a removal is whole or did not happen. Nothing here needs a
 //! checksum: a sealed payload says which record it is, and opens only if it is.
 
-use crate::folder::{FolderError, io_at, sync_parent};
+use crate::disk::sync_parent;
+use crate::folder::io_at;
+use crate::payloads::PayloadError;
 use crate::seal::{MAX_SEALED, RecordVersion};
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -47,7 +49,7 @@ pub(crate) struct Packs {
 
 impl Packs {
     /// Reads the entries of every pack in `folder`.
-    pub(crate) fn open(folder: &Path) -> Result<Self, FolderError> {
+    pub(crate) fn open(folder: &Path) -> Result<Self, PayloadError> {
         let mut files = Vec::new();
         for entry in fs::read_dir(folder).map_err(io_at(folder))? {
             files.push(entry.map_err(io_at(folder))?.path());
@@ -60,8 +62,8 @@ impl Packs {
         Ok(packs)
     }
 
-    fn load(&mut self, path: PathBuf) -> Result<(), FolderError> {
-        let damaged = || FolderError::Pack { path: path.clone() };
+    fn load(&mut self, path: PathBuf) -> Result<(), PayloadError> {
+        let damaged = || PayloadError::Pack { path: path.clone() };
         let file = File::open(&path).map_err(io_at(&path))?;
         let size = file.metadata().map_err(io_at(&path))?.len();
         let mut reader = BufReader::new(file);
@@ -91,7 +93,7 @@ impl Packs {
     }
 
     /// The payload of a record's version, if a pack has it.
-    pub(crate) fn get(&self, record: &RecordVersion) -> Result<Option<Vec<u8>>, FolderError> {
+    pub(crate) fn get(&self, record: &RecordVersion) -> Result<Option<Vec<u8>>, PayloadError> {
         let Some((path, place)) = self.find(record) else {
             return Ok(None);
         };
@@ -106,7 +108,7 @@ impl Packs {
     }
 
     /// Takes a pack that was written to `aside` into the folder: it is on disk when this returns.
-    pub(crate) fn take(&mut self, aside: &Path, target: PathBuf) -> Result<(), FolderError> {
+    pub(crate) fn take(&mut self, aside: &Path, target: PathBuf) -> Result<(), PayloadError> {
         fs::rename(aside, &target)
             .and_then(|()| sync_parent(&target))
             .map_err(io_at(&target))?;
@@ -114,7 +116,7 @@ impl Packs {
     }
 
     /// Overwrites the payload of a record's version, if a pack has it, and forgets it.
-    pub(crate) fn remove(&mut self, record: &RecordVersion) -> Result<(), FolderError> {
+    pub(crate) fn remove(&mut self, record: &RecordVersion) -> Result<(), PayloadError> {
         let Some((path, place)) = self.find(record) else {
             return Ok(());
         };

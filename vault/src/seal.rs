@@ -3,8 +3,8 @@
 //!
 //! What always holds: each chunk's nonce holds its number and whether it is the last; the header,
 //! which names network, record and version, is authenticated with every chunk; the key serves one
-//! sealing only, since the header's random salt goes into it. Nothing of a payload is handed out
-//! before its last chunk has been checked. Errors name the chunk.
+//! sealing only, since the header's random salt goes into it. [`open`] hands out nothing of a payload
+//! before its last chunk has been checked, [`Opening`] no chunk before it has been. Errors name the chunk.
 //!
 //! | bytes | header field |
 //! |---|---|
@@ -32,9 +32,9 @@ pub const CHUNK: usize = 1 << 16;
 pub const TAG: usize = 16;
 /// Bytes of the header.
 pub const HEADER: usize = 72;
-/// The largest payload, in bytes.
+/// The largest payload that is sealed or opened in memory, in bytes; larger ones are streams.
 pub const MAX_PAYLOAD: usize = 256 * 1024 * 1024;
-/// The largest sealed payload, in bytes.
+/// The largest sealed payload that is opened in memory, in bytes.
 pub const MAX_SEALED: usize = HEADER + MAX_PAYLOAD + TAG * (MAX_PAYLOAD / CHUNK);
 
 const MAGIC: &[u8; 16] = b"medanchor/seal/1";
@@ -59,7 +59,7 @@ pub struct RecordVersion {
 #[non_exhaustive]
 pub enum SealError {
     /// The payload is larger than [`MAX_PAYLOAD`].
-    #[error("the payload is larger than {MAX_PAYLOAD} bytes; split it")]
+    #[error("the payload is larger than {MAX_PAYLOAD} bytes; seal it as a stream")]
     TooLarge,
     /// No random bytes.
     #[error(transparent)]
@@ -73,8 +73,8 @@ pub enum OpenError {
     /// Shorter than a header and one chunk's tag.
     #[error("the sealed payload ends inside its header or first tag; restore it from a back-up")]
     HeaderTruncated,
-    /// Longer than any sealed payload.
-    #[error("the sealed payload is larger than {MAX_SEALED} bytes; it was not made by a vault")]
+    /// Longer than [`MAX_SEALED`].
+    #[error("the sealed payload is larger than {MAX_SEALED} bytes; open it as a stream")]
     TooLarge,
     /// Another format, or a newer one.
     #[error(
@@ -268,20 +268,31 @@ impl Stream {
         for number in 0u32.. {
             let Some(chunk) = chunks.next() else { break };
             let last = chunks.peek().is_none();
-            // An empty last chunk after a full one is a second encoding of the same payload.
-            if number > 0 && chunk.len() <= TAG {
-                return Err(OpenError::Altered { chunk: number });
-            }
-            if !self.open_onto(number, last, chunk, &mut payload) {
-                return Err(self.diagnose(
-                    number,
-                    last,
-                    chunk,
-                    sealed.len().div_ceil(SEALED_CHUNK),
-                ));
-            }
+            let count = sealed.len().div_ceil(SEALED_CHUNK);
+            self.open_next(number, last, chunk, count, &mut payload)?;
         }
         Ok(payload)
+    }
+
+    /// Opens the chunk in this place at the end of `payload`, or says what is wrong with it; a chunk
+    /// that belongs elsewhere is recognised if its place is among the first `count`.
+    fn open_next(
+        &self,
+        number: u32,
+        last: bool,
+        chunk: &[u8],
+        count: usize,
+        payload: &mut Vec<u8>,
+    ) -> Result<(), OpenError> {
+        // An empty last chunk after a full one is a second encoding of the same payload.
+        if number > 0 && chunk.len() <= TAG {
+            return Err(OpenError::Altered { chunk: number });
+        }
+        if self.open_onto(number, last, chunk, payload) {
+            Ok(())
+        } else {
+            Err(self.diagnose(number, last, chunk, count))
+        }
     }
 
     /// Opens a chunk at the end of `payload`, which is left as it was if that fails.
@@ -299,7 +310,7 @@ impl Stream {
     }
 
     /// Says what is wrong with a chunk, by trying where else it would have been right. The search is
-    /// bounded by the number of chunks there are.
+    /// bounded by the number of chunks that a payload in memory can have.
     fn diagnose(&self, number: u32, last: bool, chunk: &[u8], count: usize) -> OpenError {
         let fits =
             |number, last| self.open_onto(number, last, chunk, &mut Zeroizing::new(Vec::new()));
@@ -311,7 +322,7 @@ impl Stream {
             };
         }
         let others = (0u32..)
-            .take(count.saturating_add(1))
+            .take(count.saturating_add(1).min(MAX_PAYLOAD / CHUNK))
             .filter(|other| *other != number);
         let found = others
             .into_iter()
@@ -326,5 +337,8 @@ impl Stream {
     }
 }
 
+mod stream;
 #[cfg(test)]
 mod tests;
+
+pub use stream::{MAX_STREAM, Opening, SealedStream, StreamError, open_to_file, seal_stream};

@@ -5,7 +5,7 @@
 //! is bound to its network, kind, name and version, so no slot can stand in for another. What a power
 //! cut leaves of an append that was never acknowledged, half a slot or zeros, is cut or passed over;
 //! any other damage is refused with its position, for it may be the last copy of a key. A disk that
-//! remaps sectors may keep an old one: where that matters, the institution key belongs in an HSM.
+//! remaps sectors may keep an old one: where that matters, the institution key belongs in a token.
 //!
 //! The file is a header and slots, 128 bytes each:
 //!
@@ -17,17 +17,17 @@
 //! | 4..8 | | version, big-endian |
 //! | 8..24 | | name (a handle) |
 //! | 16..32 | network id | |
+//! | 32..48 | id of the institution key; zero in files of early releases | |
 //! | 24..36 | | nonce |
 //! | 36..84 | | AES-256-GCM of the secret, with tag |
 //! | 84..124 | | note: of a share its epoch, place and points; zero for every other kind |
 //! | 124..128 | | first bytes of SHA-256 of what stands before |
 
-use crate::secret::{InstitutionKey, RandomFailed, expand, extract, random};
+use crate::keeper::{KeeperError, KeyId, KeyKeeper, SEALED, Wrapped};
 use medanchor_ledger::{NetworkId, sha256};
-use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -97,21 +97,26 @@ pub enum SlotsError {
         /// Where the slot begins.
         at: u64,
     },
+    /// The file names another institution key.
+    #[error(
+        "the keys of this vault are wrapped under another institution key; unlock the vault with that one"
+    )]
+    OtherKey,
     /// The name is held already.
     #[error("a key of this name is held already; seal as the next version")]
     Taken,
     /// The operating system refused.
     #[error("the file of wrapped keys could not be used: {0}; check the disk and its permissions")]
     Io(#[from] io::Error),
-    /// No random bytes.
+    /// Whoever keeps the institution key refused.
     #[error(transparent)]
-    Random(#[from] RandomFailed),
+    Keeper(#[from] KeeperError),
 }
 
 /// The open file, with the place of every slot in memory.
 pub(crate) struct Slots {
     file: File,
-    key: LessSafeKey,
+    keeper: KeyKeeper,
     network: NetworkId,
     places: BTreeMap<Name, u64>,
     end: u64,
@@ -120,23 +125,16 @@ pub(crate) struct Slots {
 impl Slots {
     pub(crate) fn create(
         path: &Path,
-        key: &InstitutionKey,
+        keeper: KeyKeeper,
         network: NetworkId,
     ) -> Result<Self, SlotsError> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(path)?;
-        let mut header = [0; SLOT];
-        header[..16].copy_from_slice(MAGIC);
-        header[16..32].copy_from_slice(network.as_bytes());
-        file.write_all(&header)?;
+        let mut file = new_file(path)?;
+        file.write_all(&header(network, keeper.id()))?;
         file.sync_all()?;
-        crate::folder::sync_parent(path)?;
+        crate::disk::sync_parent(path)?;
         Ok(Self {
             file,
-            key: wrapping_key(key),
+            keeper,
             network,
             places: BTreeMap::new(),
             end: SLOT_BYTES,
@@ -145,21 +143,21 @@ impl Slots {
 
     pub(crate) fn open(
         path: &Path,
-        key: &InstitutionKey,
+        keeper: KeyKeeper,
         network: NetworkId,
     ) -> Result<Self, SlotsError> {
         let mut file = OpenOptions::new().read(true).write(true).open(path)?;
         let length = file.metadata()?.len();
-        let mut header = [0; SLOT];
-        let format = || SlotsError::Format { path: path.into() };
-        file.read_exact(&mut header).map_err(|_| format())?;
-        let found = header_network(&header).ok_or_else(format)?;
+        let (found, key) = read_header(&mut file, path)?;
         if found != network {
             return Err(SlotsError::OtherNetwork { found });
         }
+        if key.is_some_and(|key| key != keeper.id()) {
+            return Err(SlotsError::OtherKey);
+        }
         let mut slots = Self {
             file,
-            key: wrapping_key(key),
+            keeper,
             network,
             places: BTreeMap::new(),
             end: SLOT_BYTES,
@@ -259,7 +257,7 @@ impl Slots {
         if slot[0] == ERASED {
             return Ok((Held::Erased, NO_NOTE));
         }
-        let secret = self.unwrap_slot(name, &slot);
+        let secret = self.unwrap_slot(name, &slot)?;
         let secret = secret.ok_or(SlotsError::WrongKey { at })?;
         Ok((Held::Secret(secret), note_of(&slot)))
     }
@@ -285,6 +283,32 @@ impl Slots {
             .collect()
     }
 
+    /// Writes a new file with all that this one holds, wrapped by another keeper; it is on disk when
+    /// this returns. Gives back the keeper of this one.
+    pub(crate) fn rewrap(
+        mut self,
+        path: &Path,
+        keeper: KeyKeeper,
+    ) -> Result<(Self, KeyKeeper), SlotsError> {
+        let mut next = Self::create(path, keeper, self.network)?;
+        let mut order: Vec<_> = self.places.iter().map(|(name, at)| (*at, *name)).collect();
+        order.sort_unstable_by_key(|(at, _)| *at);
+        let mut writer = BufWriter::with_capacity(1 << 16, next.file.try_clone()?);
+        for (at, name) in order {
+            let slot = match self.get_noted(&name)? {
+                (Held::Secret(secret), note) => next.wrap(&name, &secret, &note)?,
+                (Held::Erased, _) => checked(name.head(ERASED)),
+                (Held::Nothing, _) => return Err(SlotsError::Damaged { at }),
+            };
+            writer.write_all(&slot)?;
+            next.places.insert(name, next.end);
+            next.end += SLOT_BYTES;
+        }
+        writer.flush()?;
+        next.file.sync_all()?;
+        Ok((next, self.keeper))
+    }
+
     fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), SlotsError> {
         self.file.seek(SeekFrom::Start(at))?;
         self.file.write_all(bytes)?;
@@ -294,53 +318,41 @@ impl Slots {
     fn wrap(&self, name: &Name, secret: &[u8; 32], note: &Note) -> Result<[u8; SLOT], SlotsError> {
         let mut slot = name.head(HELD);
         slot[84..124].copy_from_slice(note);
-        let nonce: [u8; 12] = random()?;
-        let mut sealed = Zeroizing::new(*secret);
-        let tag = self
-            .key
-            .seal_in_place_separate_tag(
-                Nonce::assume_unique_for_key(nonce),
-                self.context(&slot),
-                sealed.as_mut_slice(),
-            )
-            .expect("32 bytes are far below AES-GCM's limit");
-        slot[24..36].copy_from_slice(&nonce);
-        slot[36..68].copy_from_slice(sealed.as_slice());
-        slot[68..84].copy_from_slice(tag.as_ref());
+        let wrapped = self.keeper.wrap(&context(self.network, &slot), secret)?;
+        slot[24..36].copy_from_slice(&wrapped.nonce);
+        slot[36..84].copy_from_slice(&wrapped.sealed);
         Ok(checked(slot))
     }
 
-    fn unwrap_slot(&self, name: &Name, slot: &[u8; SLOT]) -> Option<Zeroizing<[u8; 32]>> {
-        let nonce = Nonce::try_assume_unique_for_key(&slot[24..36]).ok()?;
-        let mut sealed = Zeroizing::new(<[u8; 48]>::try_from(&slot[36..84]).ok()?);
+    fn unwrap_slot(
+        &self,
+        name: &Name,
+        slot: &[u8; SLOT],
+    ) -> Result<Option<Zeroizing<[u8; 32]>>, SlotsError> {
+        let mut wrapped = Wrapped {
+            nonce: [0; 12],
+            sealed: [0; SEALED],
+        };
+        wrapped.nonce.copy_from_slice(&slot[24..36]);
+        wrapped.sealed.copy_from_slice(&slot[36..84]);
         let mut bound = name.head(HELD);
         bound[84..124].copy_from_slice(&slot[84..124]);
-        let opened = self
-            .key
-            .open_in_place(nonce, self.context(&bound), sealed.as_mut_slice())
-            .ok()?;
-        <[u8; 32]>::try_from(&*opened).ok().map(Zeroizing::new)
-    }
-
-    /// What a slot is bound to: magic, network, kind, version and name, and a note if there is one.
-    fn context(&self, slot: &[u8; SLOT]) -> Aad<Vec<u8>> {
-        let mut context = Vec::with_capacity(96);
-        context.extend_from_slice(MAGIC);
-        context.extend_from_slice(self.network.as_bytes());
-        context.extend_from_slice(&slot[..24]);
-        let note = note_of(slot);
-        if note != NO_NOTE {
-            context.extend_from_slice(&note);
-        }
-        Aad::from(context)
+        let context = context(self.network, &bound);
+        Ok(self.keeper.unwrap(&context, &wrapped)?)
     }
 }
 
-fn wrapping_key(key: &InstitutionKey) -> LessSafeKey {
-    let bytes = Zeroizing::new(expand(&extract(b"medanchor/wrap/v1", key.expose()), &[]));
-    LessSafeKey::new(
-        UnboundKey::new(&AES_256_GCM, bytes.as_slice()).expect("an AES-256 key is 32 bytes"),
-    )
+/// What a slot is bound to: magic, network, kind, version and name, and a note if there is one.
+fn context(network: NetworkId, slot: &[u8; SLOT]) -> Vec<u8> {
+    let mut context = Vec::with_capacity(96);
+    context.extend_from_slice(MAGIC);
+    context.extend_from_slice(network.as_bytes());
+    context.extend_from_slice(&slot[..24]);
+    let note = note_of(slot);
+    if note != NO_NOTE {
+        context.extend_from_slice(&note);
+    }
+    context
 }
 
 fn note_of(slot: &[u8; SLOT]) -> Note {
@@ -349,12 +361,47 @@ fn note_of(slot: &[u8; SLOT]) -> Note {
     note
 }
 
-fn header_network(header: &[u8; SLOT]) -> Option<NetworkId> {
-    let (network, zeros) = header.strip_prefix(MAGIC)?.split_first_chunk::<16>()?;
-    zeros
-        .iter()
-        .all(|byte| *byte == 0)
-        .then_some(NetworkId::new(*network))
+/// What a held secret of this name is bound to.
+#[cfg(test)]
+pub(crate) fn context_of(network: NetworkId, name: &Name) -> Vec<u8> {
+    context(network, &name.head(HELD))
+}
+
+fn new_file(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+fn header(network: NetworkId, key: KeyId) -> [u8; SLOT] {
+    let mut header = [0; SLOT];
+    header[..16].copy_from_slice(MAGIC);
+    header[16..32].copy_from_slice(network.as_bytes());
+    header[32..48].copy_from_slice(key.as_bytes());
+    header
+}
+
+/// Network and institution key that a header names; no key if it is of an early release.
+fn read_header(file: &mut File, path: &Path) -> Result<(NetworkId, Option<KeyId>), SlotsError> {
+    let format = || SlotsError::Format { path: path.into() };
+    let mut header = [0; SLOT];
+    file.read_exact(&mut header).map_err(|_| format())?;
+    named(&header).ok_or_else(format)
+}
+
+fn named(header: &[u8; SLOT]) -> Option<(NetworkId, Option<KeyId>)> {
+    let (network, rest) = header.strip_prefix(MAGIC)?.split_first_chunk::<16>()?;
+    let (key, zeros) = rest.split_first_chunk::<16>()?;
+    let key = (*key != [0; 16]).then_some(KeyId::new(*key));
+    let sound = zeros.iter().all(|byte| *byte == 0);
+    sound.then_some((NetworkId::new(*network), key))
+}
+
+/// Under which institution key the secrets of a file are wrapped, as far as it says so.
+pub(crate) fn wrapped_under(path: &Path) -> Result<Option<KeyId>, SlotsError> {
+    Ok(read_header(&mut File::open(path)?, path)?.1)
 }
 
 /// The slot with its last four bytes set to the checksum of the others.

@@ -6,29 +6,32 @@
 //! erased nothing in the folder, and no copy of its payload, opens it. One process holds the vault.
 //!
 //! ```text
-//! VAULT/institution.key   back it up apart from the rest
+//! VAULT/institution.key   or elsewhere; back it up apart from the rest
 //! VAULT/keys              wrapped secrets, in slots; never copy it where erasure must reach
-//! VAULT/payloads/         sealed payloads
+//! VAULT/payloads/         sealed payloads, unless a bucket has them
 //! VAULT/lock
 //! ```
+//!
+//! A rotation of the institution key has files of its own besides, until it is over.
 
 use crate::commitment::{Commitment, Committed};
-use crate::disclosure::{Disclosure, DisclosureError};
-use crate::folder::{Folder, FolderError};
-use crate::json::{Document, JsonError};
-use crate::key_file::{self, KeyFileError};
+use crate::disclosure::Disclosure;
+use crate::folder::Folder;
+use crate::json::Document;
+use crate::key_file::{self, KeyFileError, Protection};
 use crate::lot::{CodeScheme, Lot};
+use crate::payloads::Payloads;
 use crate::pointer::Pointer;
-use crate::seal::{self, OpenError, RecordVersion, SealError};
+use crate::seal::{self, RecordVersion};
 use crate::secret::{
-    CustodyPart, DataKey, DerivationRoot, RandomFailed, SubjectKey, VaultPart, handle_bytes,
-    hmac_sha256,
+    CustodyPart, DataKey, DerivationRoot, SubjectKey, VaultPart, handle_bytes, hmac_sha256,
 };
-use crate::slots::{Held, Kind, Name, Slots, SlotsError};
+use crate::slots::{Held, Kind, Name, Slots};
+use error::io_at;
 use medanchor_ledger::{CiphertextHash, KeyCheck, NetworkId, RecordHandle, VaultPartHash};
+use rotation::Files;
 use std::fs::{self, File};
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use zeroize::Zeroizing;
 
@@ -37,85 +40,6 @@ const ROOT: Name = Name {
     handle: [0; 16],
     version: 0,
 };
-
-/// What went wrong in a vault.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum VaultError {
-    /// The payload was refused.
-    #[error(transparent)]
-    Json(#[from] JsonError),
-    /// The payload was not sealed.
-    #[error(transparent)]
-    Seal(#[from] SealError),
-    /// The sealed payload was not opened.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// Nothing was disclosed.
-    #[error(transparent)]
-    Disclosure(#[from] DisclosureError),
-    /// The payload folder.
-    #[error(transparent)]
-    Folder(#[from] FolderError),
-    /// The file of wrapped keys.
-    #[error(transparent)]
-    Slots(#[from] SlotsError),
-    /// The key file.
-    #[error(transparent)]
-    KeyFile(#[from] KeyFileError),
-    /// No random bytes.
-    #[error(transparent)]
-    Random(#[from] RandomFailed),
-    /// The record was erased.
-    #[error("record {} version {} was erased; nothing can open it", record.record, record.version)]
-    Erased {
-        /// The record.
-        record: RecordVersion,
-    },
-    /// The vault holds no key for the record.
-    #[error("the vault holds no key for record {} version {}; ask the vault that sealed it", record.record, record.version)]
-    NoKey {
-        /// The record.
-        record: RecordVersion,
-    },
-    /// Another payload is sealed under this record and version.
-    #[error("record {} version {} is sealed with other content; seal the new content as the next version", record.record, record.version)]
-    Taken {
-        /// The record.
-        record: RecordVersion,
-    },
-    /// A record stands twice in one batch.
-    #[error("record {} version {} stands twice in the batch; seal each once", record.record, record.version)]
-    Repeated {
-        /// The record.
-        record: RecordVersion,
-    },
-    /// Versions start at 1.
-    #[error("a record's versions start at 1; seal the first as version 1")]
-    VersionZero,
-    /// Another process holds the vault.
-    #[error("another process holds the vault at {path}; stop it first")]
-    Locked {
-        /// The vault's folder.
-        path: PathBuf,
-    },
-    /// The vault is incomplete.
-    #[error(
-        "the vault at {path} has no derivation root; it was not made to the end, so remove it and make it again"
-    )]
-    NoRoot {
-        /// The vault's folder.
-        path: PathBuf,
-    },
-    /// The operating system refused.
-    #[error("the vault at {path} could not be used: {source}; check the path and its permissions")]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-}
 
 /// What an event says of a sealed record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,57 +61,107 @@ pub struct Vault {
     network: NetworkId,
     root: DerivationRoot,
     slots: Mutex<Slots>,
-    folder: Folder,
+    payloads: Payloads,
     _lock: File,
 }
 
-fn io_at(path: &Path) -> impl FnOnce(io::Error) -> VaultError {
-    |source| VaultError::Io {
-        path: path.into(),
-        source,
-    }
-}
-
 impl Vault {
-    /// Makes a vault in a new or empty folder, with a fresh institution key.
+    /// Makes a vault in a new or empty folder, with a fresh institution key in an unprotected file.
     ///
     /// # Errors
     /// [`VaultError`]; an existing key or vault is left as it is.
     pub fn create(path: &Path, network: NetworkId) -> Result<Self, VaultError> {
-        fs::create_dir_all(path).map_err(io_at(path))?;
-        let lock = lock(path)?;
-        let key = key_file::create(&path.join("institution.key"))?;
-        let mut slots = Slots::create(&path.join("keys"), &key, network)?;
-        slots.put(&[(ROOT, DerivationRoot::generate()?.expose())])?;
-        Self::assemble(path, network, slots, lock)
+        Self::create_with(path, network, &Settings::default())
     }
 
-    /// Opens a vault of this network.
+    /// [`Vault::create`] with the key and the payloads kept as `settings` says.
+    ///
+    /// # Errors
+    /// [`VaultError`]; an existing key or vault is left as it is.
+    pub fn create_with(
+        path: &Path,
+        network: NetworkId,
+        settings: &Settings,
+    ) -> Result<Self, VaultError> {
+        fs::create_dir_all(path).map_err(io_at(path))?;
+        let lock = lock(path)?;
+        let files = Files::of(path, settings);
+        // A vault whose key file was lost must not get another.
+        if files.keys.exists() {
+            return Err(KeyFileError::Exists { path: files.keys }.into());
+        }
+        let keeper = key_file::create(&files.key_file, &settings.protection)?;
+        let mut slots = Slots::create(&files.keys, keeper, network)?;
+        slots.put(&[(ROOT, DerivationRoot::generate()?.expose())])?;
+        Self::assemble(path, network, settings, slots, lock)
+    }
+
+    /// Opens a vault of this network whose key file is unprotected.
     ///
     /// # Errors
     /// [`VaultError`], among others when another process holds it or it is of another network.
     pub fn open(path: &Path, network: NetworkId) -> Result<Self, VaultError> {
+        Self::open_with(path, network, &Settings::default())
+    }
+
+    /// Opens a vault of this network whose key and payloads are kept as `settings` says.
+    ///
+    /// # Errors
+    /// [`VaultError`], as [`Vault::open`].
+    pub fn open_with(
+        path: &Path,
+        network: NetworkId,
+        settings: &Settings,
+    ) -> Result<Self, VaultError> {
         let lock = lock(path)?;
-        let key = key_file::read(&path.join("institution.key"))?;
-        let slots = Slots::open(&path.join("keys"), &key, network)?;
-        Self::assemble(path, network, slots, lock)
+        let slots = Files::of(path, settings).open(network, &settings.protection)?;
+        Self::assemble(path, network, settings, slots, lock)
+    }
+
+    /// Gives a vault a fresh institution key, protected as `next` says, and opens it with that one. All
+    /// secrets are wrapped anew, no payload is touched, and what the old key wrapped is overwritten.
+    /// A power cut at any moment leaves a vault that opens with the old key or with the new one.
+    ///
+    /// Back-ups of the old key file must be destroyed by hand.
+    ///
+    /// # Errors
+    /// [`VaultError`]; opening the vault again finds it either before or after the change.
+    pub fn rotate(
+        path: &Path,
+        network: NetworkId,
+        settings: &Settings,
+        next: &Protection,
+    ) -> Result<Self, VaultError> {
+        let lock = lock(path)?;
+        let files = Files::of(path, settings);
+        let slots = files.open(network, &settings.protection)?;
+        let slots = files.rotate(slots, next, &mut || {})?;
+        Self::assemble(path, network, settings, slots, lock)
     }
 
     fn assemble(
         path: &Path,
         network: NetworkId,
+        settings: &Settings,
         mut slots: Slots,
         lock: File,
     ) -> Result<Self, VaultError> {
         let Held::Secret(root) = slots.get(&ROOT)? else {
             return Err(VaultError::NoRoot { path: path.into() });
         };
-        let folder = Folder::open(&path.join("payloads"))?;
+        let payloads = match &settings.payloads {
+            PayloadPlace::Folder => Payloads::Folder(Folder::open(&path.join("payloads"))?),
+            #[cfg(feature = "objects")]
+            PayloadPlace::Bucket(bucket) => {
+                let mark = hmac_sha256(&*root, &[b"medanchor/payloads-of/v1"]);
+                Payloads::Objects(crate::objects::Objects::open(bucket, hex::encode(mark))?)
+            }
+        };
         Ok(Self {
             network,
             root: DerivationRoot::new(*root),
             slots: Mutex::new(slots),
-            folder,
+            payloads,
             _lock: lock,
         })
     }
@@ -205,7 +179,8 @@ impl Vault {
         self.seal_document(record, version, payload, &Document::parse(payload)?)
     }
 
-    /// Seals a payload that is not JSON: it can be shown as a whole only.
+    /// Seals a payload that is not JSON: it can be shown as a whole only. One that is too large for
+    /// memory is sealed by [`Vault::seal_stream`].
     ///
     /// # Errors
     /// As [`Vault::seal`].
@@ -234,7 +209,7 @@ impl Vault {
             Some(stored) => stored,
             None => {
                 let sealed = seal::seal(&record, &key, payload)?;
-                self.folder.put(&record, &sealed)?;
+                self.payloads.put(&record, &sealed)?;
                 sealed
             }
         };
@@ -259,10 +234,10 @@ impl Vault {
         key: &DataKey,
         payload: &[u8],
     ) -> Result<Option<Vec<u8>>, VaultError> {
-        match self.folder.get(record) {
+        match self.payloads.get(record) {
             Ok(stored) if *seal::open(record, key, &stored)? == payload => Ok(Some(stored)),
             Ok(_) => Err(VaultError::Taken { record: *record }),
-            Err(FolderError::Missing { .. }) => Ok(None),
+            Err(error) if error.is_missing() => Ok(None),
             Err(other) => Err(other.into()),
         }
     }
@@ -278,7 +253,7 @@ impl Vault {
     ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         let record = self.version(record, version);
         let key = self.data_key(&record)?;
-        Ok(seal::open(&record, &key, &self.folder.get(&record)?)?)
+        Ok(seal::open(&record, &key, &self.payloads.get(&record)?)?)
     }
 
     /// Shows every value at or below each of `shown` and the absence of each of `absent`, and
@@ -298,8 +273,8 @@ impl Vault {
         Ok(Committed::new(&document, &key.record_secret()).disclose(shown, absent)?)
     }
 
-    /// Makes every version of a record unreadable for ever, here and in every copy of the payload
-    /// folder, and says which versions there were.
+    /// Makes every version of a record unreadable for ever, here and in every copy of the payloads,
+    /// and says which versions there were.
     ///
     /// # Errors
     /// [`VaultError`]; call it again until it succeeds.
@@ -321,7 +296,7 @@ impl Vault {
             versions
         };
         for version in &versions {
-            self.folder.remove(&self.version(record, *version))?;
+            self.payloads.remove(&self.version(record, *version))?;
         }
         Ok(versions)
     }
@@ -422,10 +397,20 @@ fn said(
     vault: &VaultPart,
     key: &DataKey,
 ) -> Sealed {
+    said_of(record, document, seal::ciphertext_hash(sealed), vault, key)
+}
+
+fn said_of(
+    record: RecordVersion,
+    document: &Document,
+    ciphertext: CiphertextHash,
+    vault: &VaultPart,
+    key: &DataKey,
+) -> Sealed {
     Sealed {
         record,
         commitment: Committed::new(document, &key.record_secret()).commitment(),
-        ciphertext: seal::ciphertext_hash(sealed),
+        ciphertext,
         vault_part: vault.hash(),
         key_check: key.check_value(),
     }
@@ -476,8 +461,16 @@ fn lock(path: &Path) -> Result<File, VaultError> {
     }
 }
 
+#[cfg(test)]
+mod erasure_tests;
+mod error;
 mod many;
+mod rotation;
+mod settings;
+mod stream;
 #[cfg(test)]
 mod tests;
 
+pub use error::VaultError;
 pub use many::ToSeal;
+pub use settings::{PayloadPlace, Settings};

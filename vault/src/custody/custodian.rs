@@ -22,6 +22,7 @@ use super::seal::{KeyError, OpeningKey, SealingKey};
 use super::shares::{self, ShareError};
 use super::sharing::Share;
 use super::signed::Signed;
+use crate::keeper::KeyKeeper;
 use crate::secret::{AnswerKey, DerivationRoot, InstitutionKey};
 use crate::slots::{Held, Kind, Name, Slots, SlotsError};
 use medanchor_ledger::event::ReaderKey;
@@ -149,7 +150,19 @@ impl Custodian {
         key: &InstitutionKey,
         network: NetworkId,
     ) -> Result<Self, CustodianError> {
-        let mut slots = Slots::create(&folder.join("keys"), key, network)?;
+        Self::create_kept(folder, KeyKeeper::in_memory(key), network)
+    }
+
+    /// [`Custodian::create`] with whoever keeps the institution key.
+    ///
+    /// # Errors
+    /// [`CustodianError`]; what exists is left as it is.
+    pub fn create_kept(
+        folder: &Path,
+        keeper: KeyKeeper,
+        network: NetworkId,
+    ) -> Result<Self, CustodianError> {
+        let mut slots = Slots::create(&folder.join("keys"), keeper, network)?;
         let root = DerivationRoot::generate().map_err(KeyError::Random)?;
         slots.put(&[(ROOT, root.expose())])?;
         let log = ReleaseLog::create(&folder.join("releases"), network)?;
@@ -171,7 +184,20 @@ impl Custodian {
         network: NetworkId,
         anchored: Option<(Size, TreeHash)>,
     ) -> Result<Self, CustodianError> {
-        let mut slots = Slots::open(&folder.join("keys"), key, network)?;
+        Self::open_kept(folder, KeyKeeper::in_memory(key), network, anchored)
+    }
+
+    /// [`Custodian::open`] with whoever keeps the institution key.
+    ///
+    /// # Errors
+    /// [`CustodianError`].
+    pub fn open_kept(
+        folder: &Path,
+        keeper: KeyKeeper,
+        network: NetworkId,
+        anchored: Option<(Size, TreeHash)>,
+    ) -> Result<Self, CustodianError> {
+        let mut slots = Slots::open(&folder.join("keys"), keeper, network)?;
         let Held::Secret(root) = slots.get(&ROOT)? else {
             return Err(CustodianError::NoRoot);
         };

@@ -241,7 +241,7 @@ impl ReleaseLog {
         let mut file = options.read(true).write(true).create_new(true).open(path)?;
         file.write_all(&[MAGIC.as_slice(), network.as_bytes()].concat())?;
         file.sync_all()?;
-        crate::folder::sync_parent(path)?;
+        crate::disk::sync_parent(path)?;
         Ok(Self::empty(file, network))
     }
 

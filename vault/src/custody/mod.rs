@@ -17,6 +17,7 @@
 //! | [`evidence`], [`convict`], [`reconcile`](mod@reconcile) | what convinces a third party |
 
 pub mod convict;
+#[cfg(feature = "keep")]
 pub mod custodian;
 pub mod deal;
 pub mod evidence;
@@ -28,11 +29,13 @@ pub mod reconcile;
 pub mod release;
 pub mod reshare;
 pub mod seal;
+#[cfg(feature = "keep")]
 mod shares;
 pub mod sharing;
 pub mod signed;
 
 pub use convict::{Breach, Convicted, Known, Unconvincing};
+#[cfg(feature = "keep")]
 pub use custodian::{Custodian, CustodianError, Permitted, Seat};
 pub use deal::{Acknowledgement, Deal, DealError, Member, deal_out};
 pub use evidence::{Evidence, Opening};
@@ -44,9 +47,10 @@ pub use reconcile::{Access, Finding, Outside, reconcile};
 pub use release::{Release, VaultRelease};
 pub use reshare::{Completed, ReshareError, Resharing, SubDeal, SubTerms, new_points};
 pub use seal::{KeyError, OpeningKey, Sealed, SealingKey};
+#[cfg(feature = "keep")]
 pub use shares::ShareError;
 pub use sharing::{Share, SharingError, combine, split};
 pub use signed::{Body, MessageError, Signed};
 
-#[cfg(test)]
+#[cfg(all(test, feature = "keep"))]
 mod tests;

@@ -1,11 +1,12 @@
 //! Wrapped secrets survive torn tails and are refused when damaged.
 
 use super::*;
+use crate::secret::InstitutionKey;
 
 const NETWORK: NetworkId = NetworkId::new([1; 16]);
 
-fn key() -> InstitutionKey {
-    InstitutionKey::new([2; 32])
+fn keeper(byte: u8) -> KeyKeeper {
+    KeyKeeper::in_memory(&InstitutionKey::new([byte; 32]))
 }
 
 fn name(handle: u8, version: u32) -> Name {
@@ -27,7 +28,7 @@ fn secret(slots: &mut Slots, name: &Name) -> Option<[u8; 32]> {
 fn file() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys");
-    let mut slots = Slots::create(&path, &key(), NETWORK).unwrap();
+    let mut slots = Slots::create(&path, keeper(2), NETWORK).unwrap();
     slots
         .put(&[(name(1, 1), &[11; 32]), (name(1, 2), &[12; 32])])
         .unwrap();
@@ -36,7 +37,7 @@ fn file() -> (tempfile::TempDir, PathBuf) {
 }
 
 fn open(path: &Path) -> Result<Slots, SlotsError> {
-    Slots::open(path, &key(), NETWORK)
+    Slots::open(path, keeper(2), NETWORK)
 }
 
 #[test]
@@ -126,7 +127,9 @@ fn every_flipped_bit_is_refused_with_its_position() {
         std::fs::write(&path, &bad).unwrap();
         let slot = bit / 8 / SLOT * SLOT;
         match open(&path).err() {
-            Some(SlotsError::Format { .. } | SlotsError::OtherNetwork { .. }) => {
+            Some(
+                SlotsError::Format { .. } | SlotsError::OtherNetwork { .. } | SlotsError::OtherKey,
+            ) => {
                 assert_eq!(slot, 0)
             }
             Some(SlotsError::Damaged { at }) => assert_eq!(at, slot as u64),
@@ -138,12 +141,23 @@ fn every_flipped_bit_is_refused_with_its_position() {
 #[test]
 fn another_key_or_network_opens_nothing() {
     let (_folder, path) = file();
-    let mut slots = Slots::open(&path, &InstitutionKey::new([9; 32]), NETWORK).unwrap();
+    let named = Slots::open(&path, keeper(9), NETWORK).err();
+    assert!(matches!(named, Some(SlotsError::OtherKey)));
+    // A file of an early release does not name its key.
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[32..48].fill(0);
+    std::fs::write(&path, &bytes).unwrap();
+    assert!(wrapped_under(&path).unwrap().is_none());
+    assert_eq!(
+        secret(&mut open(&path).unwrap(), &name(1, 1)),
+        Some([11; 32])
+    );
+    let mut slots = Slots::open(&path, keeper(9), NETWORK).unwrap();
     assert!(matches!(
         slots.get(&name(1, 1)),
         Err(SlotsError::WrongKey { at: SLOT_BYTES })
     ));
-    let other = Slots::open(&path, &key(), NetworkId::new([9; 16]));
+    let other = Slots::open(&path, keeper(2), NetworkId::new([9; 16]));
     assert!(matches!(
         other,
         Err(SlotsError::OtherNetwork { found: NETWORK })
@@ -229,4 +243,23 @@ fn a_secret_that_has_no_note_may_not_carry_one() {
         refused,
         Some(SlotsError::Damaged { at: SLOT_BYTES })
     ));
+}
+
+#[test]
+fn what_is_wrapped_anew_opens_with_the_new_key_only_and_what_was_erased_stays_so() {
+    let (folder, path) = file();
+    let mut slots = open(&path).unwrap();
+    slots.erase(&name(1, 1)).unwrap();
+    let next = folder.path().join("next");
+    let (mut slots, old) = slots.rewrap(&next, keeper(3)).unwrap();
+    assert!(old.id() == keeper(2).id());
+    slots.put(&[(name(3, 1), &[31; 32])]).unwrap();
+    let mut again = Slots::open(&next, keeper(3), NETWORK).unwrap();
+    for slots in [&mut slots, &mut again] {
+        assert!(matches!(slots.get(&name(1, 1)), Ok(Held::Erased)));
+        assert_eq!(secret(slots, &name(1, 2)), Some([12; 32]));
+        assert_eq!(secret(slots, &name(2, 1)), Some([21; 32]));
+        assert_eq!(secret(slots, &name(3, 1)), Some([31; 32]));
+    }
+    assert!(matches!(open(&next), Err(SlotsError::OtherKey)));
 }

@@ -70,7 +70,7 @@ impl Vault {
                 new.push((*record, sealed));
             }
         }
-        self.folder.put_new(&new)?;
+        self.payloads.put_new(&new)?;
         Ok(answers)
     }
 }

@@ -2,6 +2,9 @@
 
 use super::*;
 use crate::json::Value;
+use crate::seal::OpenError;
+use crate::slots::SlotsError;
+use std::path::PathBuf;
 
 const NETWORK: NetworkId = NetworkId::new([1; 16]);
 const RECORD: RecordHandle = RecordHandle::new([2; 16]);
@@ -258,7 +261,7 @@ fn a_batch_with_something_wrong_is_refused_and_can_be_sealed_when_it_is_right() 
     ));
     assert!(matches!(
         vault.open_record(RecordHandle::new([1; 16]), 1),
-        Err(VaultError::NoKey { .. } | VaultError::Folder(_))
+        Err(VaultError::NoKey { .. } | VaultError::Payload(_))
     ));
     seal_all(&vault, &batch(1)).unwrap();
 }

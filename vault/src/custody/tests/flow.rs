@@ -252,7 +252,7 @@ fn another_institution_key_opens_no_store() {
     drop(custodians);
     let key = InstitutionKey::new([5; 32]);
     let refused = Custodian::open(folders[0].path(), &key, NETWORK, None).err();
-    let wrong = CustodianError::Share(ShareError::Slots(SlotsError::WrongKey { at: 128 }));
+    let wrong = CustodianError::Share(ShareError::Slots(SlotsError::OtherKey));
     assert_eq!(refused.unwrap().to_string(), wrong.to_string());
 }
 

@@ -1,0 +1,154 @@
+//! A new institution key: every secret is wrapped anew, and no payload is touched.
+//!
+//! What always holds, at every instruction: the file of wrapped secrets under its own name, or the one
+//! that [`Files::recover`] gives that name, is whole and wrapped under one key; and the file of that key
+//! is there. Which key that is stands in the file of wrapped secrets, so nothing has to be guessed.
+//!
+//! ```text
+//! 1  institution.key.next   the new key, synced
+//! 2  keys.next              every secret under the new key, synced
+//! 3  keys -> keys.old       from here until 4 there is no `keys`: the old one is put back
+//! 4  keys.next -> keys      from here on the new key is the one that opens
+//! 5  keys.old               overwritten with zeros, synced, removed
+//! 6  institution.key        overwritten with zeros, synced; a token's key is destroyed in the token
+//! 7  institution.key.next -> institution.key
+//! ```
+//!
+//! What a rotation leaves that did not reach step 4 is overwritten and removed, as if it had not begun.
+
+use super::error::io_at;
+use super::{Settings, VaultError};
+use crate::disk::{overwrite, sync_parent, wipe};
+use crate::key_file::{self, KeyFileError, Protection};
+use crate::slots::{Slots, SlotsError, wrapped_under};
+use medanchor_ledger::NetworkId;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The files that an institution key concerns.
+pub(super) struct Files {
+    pub(super) keys: PathBuf,
+    pub(super) key_file: PathBuf,
+}
+
+fn named(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_os_string();
+    name.push(ending);
+    name.into()
+}
+
+fn rename(from: &Path, to: &Path) -> Result<(), VaultError> {
+    fs::rename(from, to)
+        .and_then(|()| sync_parent(to))
+        .map_err(io_at(from))
+}
+
+fn gone(path: &Path) -> Result<(), VaultError> {
+    wipe(path).map_err(io_at(path))
+}
+
+impl Files {
+    pub(super) fn of(path: &Path, settings: &Settings) -> Self {
+        let beside = || path.join("institution.key");
+        Self {
+            keys: path.join("keys"),
+            key_file: settings.key_file.clone().unwrap_or_else(beside),
+        }
+    }
+
+    fn next_keys(&self) -> PathBuf {
+        named(&self.keys, ".next")
+    }
+
+    fn old_keys(&self) -> PathBuf {
+        named(&self.keys, ".old")
+    }
+
+    fn next_key_file(&self) -> PathBuf {
+        named(&self.key_file, ".next")
+    }
+
+    /// Opens the file of wrapped secrets, once a rotation that was cut off is ended or undone.
+    pub(super) fn open(
+        &self,
+        network: NetworkId,
+        protection: &Protection,
+    ) -> Result<Slots, VaultError> {
+        self.recover()?;
+        let keeper = key_file::unlock(&self.key_file, protection)?;
+        Ok(Slots::open(&self.keys, keeper, network)?)
+    }
+
+    /// Ends or undoes a rotation that was cut off.
+    fn recover(&self) -> Result<(), VaultError> {
+        if !self.keys.exists() && self.old_keys().exists() {
+            rename(&self.old_keys(), &self.keys)?;
+        }
+        if self.has_switched()? {
+            self.finish()
+        } else {
+            gone(&self.next_keys())?;
+            gone(&self.next_key_file())
+        }
+    }
+
+    /// Whether the secrets are wrapped under the next key already. If they are under neither key,
+    /// nothing is touched: one of the files may be the last copy of a key.
+    fn has_switched(&self) -> Result<bool, VaultError> {
+        if !self.next_key_file().exists() || !self.keys.exists() {
+            return Ok(false);
+        }
+        let Some(used) = wrapped_under(&self.keys)? else {
+            return Ok(false); // a rotation notes the key
+        };
+        let next = match key_file::key_id(&self.next_key_file()) {
+            // It was cut off while it was written, long before anything was wrapped under it.
+            Err(KeyFileError::Format { .. }) => None,
+            other => Some(other?),
+        };
+        if next == Some(used) {
+            Ok(true)
+        } else if key_file::key_id(&self.key_file)? == used {
+            Ok(false)
+        } else {
+            Err(SlotsError::OtherKey.into())
+        }
+    }
+
+    /// Steps 5 to 7.
+    fn finish(&self) -> Result<(), VaultError> {
+        gone(&self.old_keys())?;
+        overwrite(&self.key_file).map_err(io_at(&self.key_file))?;
+        rename(&self.next_key_file(), &self.key_file)
+    }
+
+    /// Wraps all secrets under a new key. `between` is called after each step.
+    pub(super) fn rotate(
+        &self,
+        slots: Slots,
+        next: &Protection,
+        between: &mut dyn FnMut(),
+    ) -> Result<Slots, VaultError> {
+        let keeper = key_file::create(&self.next_key_file(), next)?;
+        between();
+        let (slots, old) = slots.rewrap(&self.next_keys(), keeper)?;
+        between();
+        rename(&self.keys, &self.old_keys())?;
+        between();
+        rename(&self.next_keys(), &self.keys)?;
+        between();
+        gone(&self.old_keys())?;
+        between();
+        // The old key's file still names it, should this fail: the vault opens with the new one.
+        old.destroy()?;
+        overwrite(&self.key_file).map_err(io_at(&self.key_file))?;
+        between();
+        self.finish()?;
+        between();
+        Ok(slots)
+    }
+}
+
+#[cfg(test)]
+#[path = "rotation_tests.rs"]
+mod tests;
