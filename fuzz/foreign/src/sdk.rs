@@ -2,6 +2,8 @@
 
 use crate::{Seeds, Target, rewritten};
 use medanchor_ledger::{EventId, Time, sha256};
+use medanchor_sdk::card::Card;
+use medanchor_sdk::fhir::Consent;
 use medanchor_sdk::import::{
     Amount, Import, Member, Role, Roster, Scheme, UnitCode, import_bytes, plan,
 };
@@ -38,6 +40,8 @@ const FHIR: [Seeds; 3] = [
     Seeds::of("seeds/fhir/north-hospital", "consents", ".json"),
     Seeds::of("seeds/fhir/east-pharmacy", "dispense-", ".json"),
 ];
+const CONSENTS: Seeds = Seeds::of("vectors/fhir", "", ".json");
+const CARDS: Seeds = Seeds::of("vectors/card", "", ".txt");
 const LINES: [Seeds; 2] = [
     Seeds::of("seeds/fhir/west-pharmacy", "", ".ndjson"),
     Seeds::of("seeds/fhir/south-hospital", "", ".ndjson"),
@@ -55,6 +59,9 @@ pub(crate) const TARGETS: &[Target] = &[
         imported("file.jsonld", bytes)
     })
     .holding(512),
+    Target::new("fhir-consent-r4", &[CONSENTS], consent_r4).holding(512),
+    Target::new("fhir-consent-r5", &[CONSENTS], consent_r5).holding(512),
+    Target::new("patient-card", &[CARDS], card).holding(64),
     Target::new("unit-code", &[CODES], code).holding(64),
     Target::new(
         "sdk-journal",
@@ -96,6 +103,52 @@ fn imported(name: &str, bytes: &[u8]) -> bool {
     let member = |name: &str| MEMBERS.iter().any(|(member, _)| *member == name);
     assert!(planned.steps.iter().all(|step| member(step.by.as_str())));
     !items.is_empty()
+}
+
+/// What was read can be written, and is read again as it was.
+fn consent_r4(bytes: &[u8]) -> bool {
+    let read = |text: &str| Consent::from_r4(text).ok();
+    let Some(consent) = std::str::from_utf8(bytes).ok().and_then(read) else {
+        return false;
+    };
+    let written = consent.to_r4().expect("what was read follows the profile");
+    assert_eq!(
+        read(&written.to_string()).as_ref(),
+        Some(&consent),
+        "one consent, two meanings"
+    );
+    // What R5 can say comes back as the same, or in the one form that R5 has of two.
+    if let Ok(other) = consent.to_r5() {
+        let back = Consent::from_r5(&other.to_string()).expect("what was written is read");
+        assert_eq!(back.to_r5().ok(), Some(other), "R5 changed it twice");
+    }
+    true
+}
+
+fn consent_r5(bytes: &[u8]) -> bool {
+    let read = |text: &str| Consent::from_r5(text).ok();
+    let Some(consent) = std::str::from_utf8(bytes).ok().and_then(read) else {
+        return false;
+    };
+    let written = consent.to_r5().expect("what was read can be said in R5");
+    assert_eq!(
+        read(&written.to_string()).as_ref(),
+        Some(&consent),
+        "one consent, two meanings"
+    );
+    true
+}
+
+/// Reading tries no PIN, so it costs nothing.
+fn card(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return false;
+    };
+    let card = Card::from_text(text).ok();
+    if let Some(card) = &card {
+        assert_eq!(card.to_text().as_str(), text.trim(), "one card, two texts");
+    }
+    card.is_some()
 }
 
 const MEMBERS: [(&str, Role); 7] = [
