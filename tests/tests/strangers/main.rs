@@ -11,4 +11,5 @@ mod object_store;
 mod python;
 mod tool;
 mod torchwood;
+mod vault_bucket;
 mod witness;

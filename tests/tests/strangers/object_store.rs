@@ -125,19 +125,19 @@ fn a_copy_in_an_s3_service_of_others_is_the_log_and_never_written_over() -> Resu
     Ok(())
 }
 
-fn agent() -> Agent {
+pub(super) fn agent() -> Agent {
     let settings = Agent::config_builder().timeout_global(Some(Duration::from_secs(30)));
     settings.proxy(None).build().new_agent()
 }
 
 /// The service, until it is dropped.
-struct Service {
-    url: String,
+pub(super) struct Service {
+    pub(super) url: String,
     _running: Running,
 }
 
 impl Service {
-    fn start(server: &Tool, dir: &Path) -> Result<Self> {
+    pub(super) fn start(server: &Tool, dir: &Path) -> Result<Self> {
         let said = dir.join("service");
         let running = server.start(&said, &["-H", "127.0.0.1", "-p", "0"])?;
         let mut url = None;

@@ -1,0 +1,154 @@
+//! A vault whose payloads are in an S3-compatible service that we did not write (moto's server).
+
+use super::object_store::{Service, agent};
+use super::tool::installed;
+use anyhow::{Context, Result, ensure};
+use medanchor_ledger::{NetworkId, RecordHandle};
+use medanchor_vault::{
+    Bucket, Credentials, PayloadError, PayloadPlace, Settings, ToSeal, Vault, VaultError,
+};
+use std::io::Read;
+use std::path::Path;
+
+const NETWORK: NetworkId = NetworkId::new([1; 16]);
+const PAYLOAD: &[u8] = br#"{"dose":1.50,"name":"Zhang San"}"#;
+/// Three parts, of which the last is not full.
+const STREAM: u64 = 17 * 1024 * 1024 + 5;
+
+fn settings(service: &Service) -> Result<Settings> {
+    let mut bucket = Bucket::parse("s3://bucket/hospital/vault")?;
+    bucket.endpoint.clone_from(&service.url);
+    bucket.credentials = Some(Credentials {
+        access_key_id: "test".into(),
+        secret_access_key: "a-secret-of-this-test".to_owned().into(),
+        session_token: None,
+    });
+    Ok(Settings {
+        payloads: PayloadPlace::Bucket(bucket),
+        ..Settings::default()
+    })
+}
+
+fn record(number: u8) -> RecordHandle {
+    RecordHandle::new([number; 16])
+}
+
+/// A payload that nobody has to keep.
+fn study() -> impl Read {
+    std::io::repeat(7).take(STREAM)
+}
+
+/// What the service has under this name.
+fn object(service: &Service, name: &str) -> Result<Option<Vec<u8>>> {
+    const READER: &str = "AWS4-HMAC-SHA256 Credential=another/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=00";
+    let url = format!("{}/bucket/hospital/vault/{name}", service.url);
+    let settings = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .proxy(None);
+    let mut answer = settings
+        .build()
+        .new_agent()
+        .get(url)
+        .header("authorization", READER)
+        .call()?;
+    match answer.status().as_u16() {
+        200 => Ok(Some(
+            answer
+                .body_mut()
+                .with_config()
+                .limit(1 << 26)
+                .read_to_vec()?,
+        )),
+        404 => Ok(None),
+        other => anyhow::bail!("{name}: {other}"),
+    }
+}
+
+fn name(number: u8) -> String {
+    format!("{number:02x}/{}-1.sealed", record(number))
+}
+
+#[test]
+fn a_vault_keeps_its_payloads_in_an_s3_service_of_others_and_erases_them_there() -> Result<()> {
+    let Some(server) = installed("venv/bin/moto_server") else {
+        return Ok(());
+    };
+    let dir = tempfile::tempdir()?;
+    let service = Service::start(&server, dir.path())?;
+    agent()
+        .put(format!("{}/bucket", service.url))
+        .send_empty()?;
+    let folder = dir.path().join("vault");
+    let vault = Vault::create_with(&folder, NETWORK, &settings(&service)?)?;
+
+    let sealed = vault.seal(record(1), 1, PAYLOAD)?;
+    let batch: Vec<ToSeal<'_>> = (2..=20)
+        .map(|number| ToSeal {
+            record: record(number),
+            version: 1,
+            payload: PAYLOAD,
+        })
+        .collect();
+    vault.seal_many(&batch)?;
+    let streamed = vault.seal_stream(record(30), 1, study())?;
+    drop(vault);
+    ensure!(
+        !folder.join("payloads").exists(),
+        "a payload is in the folder"
+    );
+
+    let vault = Vault::open_with(&folder, NETWORK, &settings(&service)?)?;
+    ensure!(vault.seal(record(1), 1, PAYLOAD)? == sealed, "sealed again");
+    ensure!(
+        vault.seal_stream(record(30), 1, study())? == streamed,
+        "sealed again"
+    );
+    ensure!(
+        **vault.open_record(record(20), 1)? == *PAYLOAD,
+        "another payload"
+    );
+    let file = dir.path().join("study.dcm");
+    ensure!(
+        vault.open_to_file(record(30), 1, &file)? == STREAM,
+        "another length"
+    );
+    let opened = std::fs::read(&file)?;
+    ensure!(opened.iter().all(|byte| *byte == 7), "another payload");
+
+    let other = vault.seal(record(1), 1, b"{}").err();
+    ensure!(matches!(other, Some(VaultError::Taken { .. })), "{other:?}");
+    let longer = vault
+        .seal_stream(record(30), 1, std::io::repeat(7).take(STREAM + 1))
+        .err();
+    ensure!(
+        matches!(longer, Some(VaultError::Taken { .. })),
+        "{longer:?}"
+    );
+    let stored = object(&service, &name(1))?.context("the payload is there")?;
+    ensure!(
+        !stored.windows(5).any(|window| window == b"Zhang"),
+        "it is in the clear"
+    );
+
+    vault.erase(record(1))?;
+    vault.erase(record(30))?;
+    ensure!(object(&service, &name(1))?.is_none(), "it was not removed");
+    ensure!(object(&service, &name(30))?.is_none(), "it was not removed");
+    let erased = vault.open_record(record(1), 1).err();
+    ensure!(
+        matches!(erased, Some(VaultError::Erased { .. })),
+        "{erased:?}"
+    );
+    another_vault_keeps_away(&service, &dir.path().join("other"))
+}
+
+fn another_vault_keeps_away(service: &Service, folder: &Path) -> Result<()> {
+    let vault = Vault::create_with(folder, NETWORK, &settings(service)?)?;
+    let refused = vault.seal(record(50), 1, PAYLOAD).err();
+    let other = Some(VaultError::Payload(PayloadError::OtherVault));
+    ensure!(
+        refused.as_ref().map(ToString::to_string) == other.map(|error| error.to_string()),
+        "{refused:?}"
+    );
+    Ok(())
+}
