@@ -8,7 +8,7 @@ use super::gaps::{Gap, Gaps};
 use super::spread::Spread;
 use super::timeline::{Tally, Timeline};
 use crate::outcome::{Outcome, judged};
-use medanchor_ledger::event::Event;
+use medanchor_ledger::event::{Event, EventKind};
 use medanchor_ledger::execute::Executed;
 use medanchor_ledger::genesis::Genesis;
 use medanchor_ledger::rules::{Decision, Role};
@@ -42,6 +42,17 @@ pub(crate) struct Validator {
     pub(crate) built: u64,
     /// Sizes of the log whose quorum, as the node kept it, it stands in.
     pub(crate) cosigned: u64,
+}
+
+/// How often something was opened without a consent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Openings {
+    /// Break-glass, permitted or denied.
+    pub(crate) break_glass: u64,
+    /// Reviews that were given of it.
+    pub(crate) reviews: u64,
+    /// Openings by an owner's emergency key.
+    pub(crate) emergencies: u64,
 }
 
 /// What a cell of time counts.
@@ -284,6 +295,17 @@ impl Gathered {
             denied += institution.denied;
         }
         (permitted, denied)
+    }
+
+    /// What was opened without a consent, or asked for without one.
+    pub(crate) fn openings(&self) -> Openings {
+        let by_kind = self.by_kind();
+        let count = |kind: EventKind| by_kind.get(kind.name()).copied().unwrap_or_default();
+        Openings {
+            break_glass: count(EventKind::AccessBreakGlass),
+            reviews: count(EventKind::AccessReview),
+            emergencies: count(EventKind::AccessEmergency),
+        }
     }
 
     /// Every type of event that came, with how many.

@@ -137,6 +137,7 @@ fn write(args: &ReportArgs, page: &Page<'_>) -> Result<Vec<PathBuf>, Trouble> {
 fn as_json(page: &Page<'_>) -> Value {
     let (log, gathered) = (page.log, page.gathered);
     let (permitted, denied) = gathered.accesses();
+    let openings = gathered.openings();
     let cosigners = log.checkpoint.cosigners().iter();
     let cosigners: Vec<String> = cosigners
         .map(|cosigner| cosigner.key.name().to_string())
@@ -164,7 +165,9 @@ fn as_json(page: &Page<'_>) -> Value {
         "blocks_of_later_rounds": gathered.blocks.later_round,
         "access_permitted": permitted,
         "access_denied": denied,
-        "break_glass": 0,
+        "break_glass": openings.break_glass,
+        "break_glass_reviews": openings.reviews,
+        "emergency_openings": openings.emergencies,
         "tables": tables,
     })
 }

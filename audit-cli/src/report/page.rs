@@ -1,7 +1,7 @@
 //! The report as one HTML page: no script, nothing fetched, made to be printed.
 
 use super::clock;
-use super::gather::{Gathered, Institution};
+use super::gather::{Gathered, Institution, Openings};
 use super::plot::{self, Column, escape, grouped};
 use super::spread::Spread;
 use super::tables::Tables;
@@ -113,6 +113,10 @@ impl Page<'_> {
         let active = gathered.institutions.iter().filter(|one| one.events() > 0);
         let longest = gathered.gaps.as_slice().first();
         let longest = longest.map_or(words.none.to_owned(), |gap| words.duration(gap.millis));
+        let break_glass = match gathered.openings().break_glass {
+            0 => words.none.to_owned(),
+            count => grouped(count),
+        };
         let quorum = gathered.latency.percentile(95);
         let quorum = quorum.map_or(words.none.to_owned(), |millis| words.duration(millis));
         let tiles = [
@@ -124,7 +128,7 @@ impl Page<'_> {
             ),
             (grouped(requests), words.requests),
             (share, words.denied_share),
-            (words.none.to_owned(), words.break_glass),
+            (break_glass, words.break_glass),
             (longest, words.longest_gap),
             (quorum, words.p95_to_quorum),
         ];
@@ -234,10 +238,20 @@ impl Page<'_> {
     }
 
     fn break_glass(&self) -> String {
-        section(
-            self.words.break_glass_title,
-            &format!("<p>{}</p>", self.words.break_glass_none),
-        )
+        let (words, openings) = (self.words, self.gathered.openings());
+        if openings == Openings::default() {
+            let none = format!("<p>{}</p>", words.break_glass_none);
+            return section(words.break_glass_title, &none);
+        }
+        let figures = [
+            (words.break_glass_asked, openings.break_glass),
+            (words.break_glass_reviews, openings.reviews),
+            (words.emergencies, openings.emergencies),
+        ];
+        let figures =
+            figures.map(|(what, count)| format!("<dt>{what}</dt><dd>{}</dd>", grouped(count)));
+        let list = format!("<dl>{}</dl>", figures.concat());
+        section(words.break_glass_title, &list)
     }
 
     fn latency(&self) -> String {

@@ -67,8 +67,11 @@ words! {
     reason: "Reason", "原因";
     by_requester: "Requests by institution", "各机构的请求";
     share: "Denied, %", "拒绝率 %";
-    break_glass_none: "The rules of this ledger's version know no break-glass: every access that was permitted had a consent that the rules found to stand.",
-        "本账本所用规则版本不含紧急访问：凡获许可的访问，均有经规则核实有效的同意。";
+    break_glass_none: "Nothing was opened without a consent, or asked for without one: every access that was permitted had a consent that the rules found to stand.",
+        "本期间无未经同意的启封或请求：凡获许可的访问，均有经规则核实有效的同意。";
+    break_glass_asked: "break-glass, permitted or denied", "紧急访问（许可或拒绝）";
+    break_glass_reviews: "reviews given", "已作出的复核";
+    emergencies: "opened by an owner's emergency key", "由所有方应急密钥启封";
     latency: "From block to quorum", "从出块到法定数签署";
     latency_note: "Time from a block's own time to the cosignature that completed its quorum, in whole seconds, as the signers' clocks say. The ledger does not say when an application posted an event.",
         "自区块时间至凑足法定数的共同签署之间的时间，以整秒计，依签署方时钟。账本不记录应用提交事件的时刻。";
