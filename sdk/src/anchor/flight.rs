@@ -240,20 +240,12 @@ impl Flight {
         self.event.id() == *id || self.earlier.contains(id)
     }
 
-    /// Whether `winner` is this statement: posted under an id it had before, or the same creation by
-    /// the same participant. Moving a unit twice is two statements even if they read the same.
+    /// Whether `winner` is this statement: posted under an id it had before, or of a kind that is said
+    /// once and the same from the same participant.
     fn is_mine(&self, winner: &Anchored) -> bool {
-        let creates = matches!(
-            self.event.kind(),
-            EventKind::RecordSeal
-                | EventKind::ConsentGrant
-                | EventKind::PrescriptionIssue
-                | EventKind::LotOpen
-                | EventKind::AccessRequest
-        );
         let same = winner.event().issuer() == self.event.issuer()
             && winner.event().body() == self.event.body();
-        self.has_id(&winner.id()) || creates && same
+        self.has_id(&winner.id()) || is_said_once(self.event.kind()) && same
     }
 
     /// The id to be struck from the journal, if this needs no further work.
@@ -285,6 +277,29 @@ fn is_stale(error: &ClientError) -> bool {
 
 fn is_refusal(problem: &Problem) -> bool {
     problem.code == "rule-broken"
+}
+
+/// Whether two events of this kind with one body are one statement: it makes something, or names a
+/// version, a request or a place in a journal of which there is one. Moving a unit twice is two
+/// statements even if they read the same.
+const fn is_said_once(kind: EventKind) -> bool {
+    matches!(
+        kind,
+        EventKind::GovernancePropose
+            | EventKind::GovernanceApprove
+            | EventKind::RecordSeal
+            | EventKind::RecordCustody
+            | EventKind::RecordSupersede
+            | EventKind::RecordErase
+            | EventKind::RecordReshare
+            | EventKind::ConsentGrant
+            | EventKind::AccessRequest
+            | EventKind::AccessBreakGlass
+            | EventKind::AccessReview
+            | EventKind::AccessEmergency
+            | EventKind::PrescriptionIssue
+            | EventKind::LotOpen
+    )
 }
 
 /// The event that won, with its receipt.

@@ -5,7 +5,17 @@ use crate::client::ClientConfig;
 use crate::context::fixed::Fixed;
 use crate::testing::node::{Reply, Seen, serve};
 use crate::testing::{Network, network_with};
+use curve25519_dalek::constants::RISTRETTO_BASEPOINT_COMPRESSED;
+use medanchor_ledger::event::{
+    AccessBreakGlass, AccessReview, Custody, Destroyed, ErasureReason, EventBody,
+    GovernanceApprove, KemSuite, ReaderKey, RecordErase, RecordReshare, RecordSupersede,
+    SharePoint, Verdict,
+};
 use medanchor_ledger::rules::Role;
+use medanchor_ledger::{
+    ChangeHash, CiphertextHash, ClassHandle, Commitment, KeyCheck, ParticipantName, ProposalHandle,
+    RecordHandle, RequestHandle, TreeHash, VaultPartHash,
+};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
@@ -296,6 +306,97 @@ fn sealing_and_issuing_again_after_a_crash_before_the_journal_is_success_too() {
     let again = sdk.anchor(sdk.seal_record(&new).unwrap().event).unwrap();
     assert_eq!(again.id(), first.id());
     assert!(again.stood_already() && !first.stood_already());
+}
+
+fn commitment(byte: u8) -> Commitment {
+    Commitment::new(TreeHash::new([byte; 32]))
+}
+
+/// One statement of each kind that is said once and about something of its own.
+fn said_once() -> Vec<EventBody> {
+    let requester: ParticipantName = "pharmacy".parse().unwrap();
+    let break_glass = AccessBreakGlass {
+        request: RequestHandle::new([1; 16]),
+        owner: requester.clone(),
+        record: RecordHandle::new([1; 16]),
+        reader_key: ReaderKey {
+            suite: KemSuite::X25519,
+            hash: [1; 32],
+        },
+        commitment: commitment(1),
+    };
+    let review = AccessReview {
+        requester: requester.clone(),
+        request: RequestHandle::new([2; 16]),
+        verdict: Verdict::Justified,
+        commitment: commitment(2),
+    };
+    let erase = RecordErase {
+        record: RecordHandle::new([3; 16]),
+        version: 1,
+        reason: ErasureReason::SubjectRequest,
+        destroyed: Destroyed::new(Destroyed::VAULT_PART).unwrap(),
+        certificate: commitment(3),
+    };
+    let supersede = RecordSupersede {
+        record: RecordHandle::new([4; 16]),
+        version: 2,
+        class: ClassHandle::new([4; 16]),
+        commitment: commitment(4),
+        ciphertext: CiphertextHash::new([4; 32]),
+        vault_part: VaultPartHash::new([4; 32]),
+        key_check: KeyCheck::new([4; 16]),
+        custody: None,
+    };
+    let point = SharePoint::new(RISTRETTO_BASEPOINT_COMPRESSED.to_bytes());
+    let reshare = RecordReshare {
+        record: RecordHandle::new([5; 16]),
+        version: 1,
+        custody: Custody::new(2, vec![point; 2]).unwrap(),
+    };
+    let approve = GovernanceApprove {
+        proposer: requester,
+        proposal: ProposalHandle::new([6; 16]),
+        change: ChangeHash::new([6; 32]),
+    };
+    vec![
+        break_glass.into(),
+        review.into(),
+        erase.into(),
+        supersede.into(),
+        reshare.into(),
+        approve.into(),
+    ]
+}
+
+#[test]
+fn what_is_said_once_and_signed_again_after_a_crash_is_success() {
+    let stage = Stage::new();
+    let sdk = stage.sdk("hospital");
+    for body in said_once() {
+        let kind = body.kind();
+        let first = sdk.anchor(sdk.sign(body.clone()).unwrap()).unwrap();
+        let again = sdk.sign(body).unwrap();
+        assert_ne!(first.id(), again.id(), "{kind}");
+        let anchored = sdk.anchor(again).unwrap();
+        assert_eq!(anchored.id(), first.id(), "{kind}");
+        assert!(anchored.stood_already(), "{kind}");
+    }
+}
+
+#[test]
+fn what_is_said_once_and_differs_loses() {
+    let stage = Stage::new();
+    let sdk = stage.sdk("hospital");
+    for body in said_once() {
+        let EventBody::AccessReview(mut review) = body else {
+            continue;
+        };
+        sdk.anchor(sdk.sign(review.clone()).unwrap()).unwrap();
+        review.verdict = Verdict::NotJustified;
+        let error = sdk.anchor(sdk.sign(review).unwrap()).unwrap_err();
+        assert!(matches!(error, AnchorError::Refused(_)), "{error}");
+    }
 }
 
 #[test]
