@@ -220,6 +220,8 @@ struct Truth {
     people: BTreeMap<Tag, Person>,
     /// Everything derived from a subject's key that could stand on the ledger, by person.
     handles: BTreeMap<Vec<u8>, Person>,
+    /// Whose each record of the input is, whichever hospital keeps it.
+    records: BTreeMap<(ParticipantName, RecordHandle), String>,
 }
 
 fn truth(dir: &Path) -> Result<Truth> {
@@ -233,9 +235,15 @@ fn truth(dir: &Path) -> Result<Truth> {
     let mut truth = Truth {
         people: BTreeMap::new(),
         handles: BTreeMap::new(),
+        records: BTreeMap::new(),
     };
     for hospital in HOSPITALS {
         let identity = Identity::open(&dir.join(hospital).join("identity"))?;
+        for item in &import.items.prescriptions {
+            let record = identity.record_handle(&item.source.to_string());
+            let key = (identity.participant().clone(), record);
+            truth.records.insert(key, item.subject.as_str().to_owned());
+        }
         for subject in &subjects {
             let key = identity.vault().held_subject_key(subject);
             for epoch in (now.0 - 3..=now.0 + 1).map(Epoch) {
@@ -292,11 +300,17 @@ fn one_tag_is_one_person_at_one_hospital_in_one_quarter(
     observer: &Observer,
     truth: &Truth,
 ) -> Result<()> {
-    for ((owner, record), tag) in &observer.records {
+    let mut of_input = 0;
+    for (key, tag) in &observer.records {
         let person = truth.people.get(tag);
-        let (hospital, ..) = person.with_context(|| format!("{record} is nobody's"))?;
-        ensure!(owner.as_str() == *hospital, "another hospital's tag");
+        let (hospital, name, _) = person.with_context(|| format!("{} is nobody's", key.1))?;
+        ensure!(key.0.as_str() == *hospital, "another hospital's tag");
+        if let Some(subject) = truth.records.get(key) {
+            ensure!(subject == name, "a record under another subject's tag");
+            of_input += 1;
+        }
     }
+    ensure!(of_input >= 80, "only {of_input} records of the input");
     let linked = observer.events.values().filter(|count| **count > 1).count();
     let most = observer.events.values().max().copied().unwrap_or_default();
     println!(
