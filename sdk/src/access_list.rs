@@ -38,6 +38,8 @@ pub enum Review {
     Justified,
     /// It was not.
     NotJustified,
+    /// Nothing was opened, so there is nothing to review.
+    NotNeeded,
 }
 
 /// On what an access rests.

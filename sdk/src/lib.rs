@@ -50,6 +50,7 @@
 //! | check offline what the state holds, a tag's whole history, a decision on access | [`verify_state`], [`verify_history`], [`verify_access`] | `proof.rs` |
 //! | read and write consents as FHIR, and grant them | [`fhir::Consent`], [`fhir::Consent::terms`] | `fhir/` |
 //! | print a card with a patient's key, and open it | [`card::Card`] | `card/` |
+//! | list who opened a patient's records, proved | `Client::patient_history`, `Sdk::patient_history`, [`patient`] | `patient/` |
 //! | export who opened a patient's records as BALP AuditEvents, Provenance, EHDS fields | [`access_list::AccessList`] | `access_list.rs`, `fhir/audit.rs`, `fhir/ehds.rs` |
 //! | read FHIR and EPCIS files | [`import`] | `import/` |
 //!
@@ -71,6 +72,7 @@ pub mod fhir;
 pub mod identity;
 pub mod import;
 pub mod journal;
+pub mod patient;
 pub mod policies;
 pub mod proof;
 pub mod receipt;

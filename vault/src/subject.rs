@@ -43,6 +43,29 @@ impl Epoch {
     }
 }
 
+impl Epoch {
+    /// The quarter's first moment.
+    ///
+    /// ```
+    /// # use medanchor_vault::Epoch;
+    /// # use medanchor_ledger::Time;
+    /// assert_eq!(Epoch(4 * 56).begin(), Time(1_767_225_600_000)); // 2026-01-01
+    /// ```
+    #[must_use]
+    pub fn begin(self) -> Time {
+        // Counted from March, as below: the quarters begin in the months 10, 1, 4 and 7 of that count,
+        // the first of them in the year before.
+        let (year, quarter) = (1970 + u64::from(self.0 / 4), self.0 % 4);
+        let (year, from_march) = match quarter {
+            0 => (year - 1, 10),
+            quarter => (year, 3 * u64::from(quarter) - 2),
+        };
+        let days = 365 * year + year / 4 - year / 100 + year / 400;
+        let day = days + (153 * from_march + 2) / 5;
+        Time((day - 719_468).saturating_mul(DAY))
+    }
+}
+
 /// Year and month (1 to 12) of a day counted from 1970-01-01, in the Gregorian calendar. Years are
 /// counted from March, so that the leap day comes last.
 fn year_and_month(day: u64) -> (u64, u64) {
@@ -120,6 +143,16 @@ impl ConsentKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_epoch_begins_where_the_one_before_ends() {
+        for epoch in (1..1_000).map(Epoch) {
+            let begin = epoch.begin();
+            assert_eq!(Epoch::of(begin), epoch);
+            assert_eq!(Epoch::of(Time(begin.0 - 1)), Epoch(epoch.0 - 1));
+        }
+        assert_eq!(Epoch(0).begin(), Time(0));
+    }
 
     fn name(text: &str) -> ParticipantName {
         text.parse().unwrap()

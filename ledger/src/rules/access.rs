@@ -113,7 +113,9 @@ impl Decision {
         }
     }
 
-    fn from_code(code: u8) -> Option<Self> {
+    /// The decision with this code, if there is one.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
         let reason = DenialReason::ALL
             .into_iter()
             .find(|reason| reason.code() == code);

@@ -11,6 +11,9 @@ use medanchor_ledger::event::{AccessRequest, Event, KemSuite, ReaderKey};
 use medanchor_ledger::{ParticipantName, RecordHandle, RequestHandle, sha256};
 use zeroize::Zeroizing;
 
+/// The domain of handles under which notes of accesses are kept.
+const NOTE: &str = "access-note";
+
 /// A request to be made.
 #[derive(Clone, Copy)]
 pub struct NewAccess<'a> {
@@ -54,6 +57,19 @@ impl Identity {
         self.seed("reader", name)
     }
 
+    /// Shows the patient who made the request that the application calls `name`, and nothing else of
+    /// its note: what [`crate::patient::Known::add_note`] takes.
+    ///
+    /// # Errors
+    /// [`SdkError::Vault`] when there is no such request.
+    pub fn disclose_note(&self, name: &str) -> Result<Vec<u8>, SdkError> {
+        let note = RecordHandle::new(self.handle(NOTE, name));
+        let shown = self
+            .vault()
+            .disclose(note, 1, &[crate::patient::ACTOR], &[])?;
+        Ok(shown.encode())
+    }
+
     /// Seals who asks and why at home, and signs the request.
     ///
     /// # Errors
@@ -76,7 +92,7 @@ impl Identity {
             .get(new.purpose)
             .ok_or(SdkError::NoSuchPurpose)?;
         let note = serde_json::json!({ "actor": new.actor, "reason": new.reason }).to_string();
-        let kept = self.keep("access-note", new.name, Zeroizing::new(note).as_bytes())?;
+        let kept = self.keep(NOTE, new.name, Zeroizing::new(note).as_bytes())?;
         let reader_key =
             MontgomeryPoint::mul_base_clamped(*self.reader_secret(new.name)).to_bytes();
         let event = self.sign(AccessRequest {

@@ -213,6 +213,7 @@ impl AccessEntry {
             Basis::BreakGlass(Review::NotJustified) => {
                 Some("break-glass, reviewed as not justified".into())
             }
+            Basis::BreakGlass(Review::NotNeeded) => Some("break-glass, nothing opened".into()),
             Basis::Emergency => {
                 Some("network cut, time claimed by the owner, window not proved".into())
             }

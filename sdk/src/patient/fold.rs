@@ -1,0 +1,332 @@
+//! From proved histories and the events they name to the list. Nothing is fetched here.
+
+use super::known::{FalseNote, Known};
+use super::{Erasure, PatientHistory, Quarter, QuarterProof};
+use crate::access_list::{
+    AccessEntry, AccessList, Basis, Gap, GapReason, KeyHolder, Origin, Person, ProvedAt, Review,
+};
+use medanchor_ledger::event::{
+    AccessBreakGlass, AccessEmergency, AccessRequest, AccessReview, Event, EventBody,
+    JournalKeyKind, Verdict,
+};
+use medanchor_ledger::rules::break_glass::REVIEW_MILLIS;
+use medanchor_ledger::rules::tag::TagLink;
+use medanchor_ledger::rules::{Decision, EmergencyHead};
+use medanchor_ledger::{
+    ClassHandle, Commitment, EventId, NetworkId, ParticipantName, RecordHandle, RequestHandle,
+    Size, Time,
+};
+use medanchor_vault::Epoch;
+use std::collections::BTreeMap;
+
+/// How long after an `emergency.journal` the next one is due, in milliseconds.
+const JOURNAL_MILLIS: u64 = 24 * 60 * 60 * 1000;
+
+/// A quarter as it was fetched: its proof and the links with their events, in the order of the log.
+pub(super) struct Fetched {
+    pub(super) epoch: Epoch,
+    pub(super) proof: QuarterProof,
+    /// None for an event that no node could show.
+    pub(super) events: Vec<(TagLink, Option<Event>)>,
+}
+
+/// What the list is about.
+pub(super) struct About<'a> {
+    pub(super) network: NetworkId,
+    pub(super) owner: &'a ParticipantName,
+    pub(super) patient: &'a str,
+    pub(super) key: KeyHolder,
+    pub(super) known: &'a Known,
+    /// The owner's emergency journal, where it has one, proved.
+    pub(super) journal: Option<EmergencyHead>,
+    pub(super) now: Time,
+}
+
+/// The list of these quarters; none if there is no proof of any.
+pub(super) fn fold(
+    about: &About<'_>,
+    fetched: Vec<Fetched>,
+    failed: Vec<(Epoch, String)>,
+) -> Option<PatientHistory> {
+    let oldest = fetched
+        .iter()
+        .map(|one| one.proof)
+        .min_by_key(|proof| proof.time)?;
+    let mut folding = Folding::new(about, oldest.time);
+    for quarter in &fetched {
+        for (link, event) in &quarter.events {
+            folding.take(link, event.as_ref(), quarter.proof.size);
+        }
+    }
+    Some(folding.finish(oldest, quarters(fetched, failed)))
+}
+
+fn quarters(fetched: Vec<Fetched>, failed: Vec<(Epoch, String)>) -> Vec<Quarter> {
+    let proved = fetched.into_iter().map(|one| (one.epoch, Ok(one.proof)));
+    let failed = failed.into_iter().map(|(epoch, why)| (epoch, Err(why)));
+    let mut all: Vec<Quarter> = proved
+        .chain(failed)
+        .map(|(epoch, proved)| Quarter { epoch, proved })
+        .collect();
+    all.sort_by_key(|quarter| quarter.epoch);
+    all
+}
+
+struct Folding<'a> {
+    about: &'a About<'a>,
+    until: Time,
+    classes: BTreeMap<RecordHandle, ClassHandle>,
+    reviews: BTreeMap<(ParticipantName, RequestHandle), Verdict>,
+    entries: Vec<AccessEntry>,
+    erasures: Vec<Erasure>,
+    gaps: Vec<Gap>,
+    unread: Vec<TagLink>,
+    false_notes: Vec<EventId>,
+}
+
+impl<'a> Folding<'a> {
+    const fn new(about: &'a About<'a>, until: Time) -> Self {
+        Self {
+            about,
+            until,
+            classes: BTreeMap::new(),
+            reviews: BTreeMap::new(),
+            entries: Vec::new(),
+            erasures: Vec::new(),
+            gaps: Vec::new(),
+            unread: Vec::new(),
+            false_notes: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, link: &TagLink, event: Option<&Event>, size: Size) {
+        if link.time > self.until {
+            return;
+        }
+        let proved = ProvedAt {
+            index: link.anchored.index,
+            size,
+        };
+        let known = event.filter(|event| event.kind() == link.kind);
+        let taken = known.and_then(|event| self.take_event(link, event, proved));
+        if taken.is_none() {
+            self.unread.push(*link);
+            self.gaps.push(Gap {
+                from: link.time,
+                until: Some(link.time),
+                why: GapReason::NoProof,
+            });
+        }
+    }
+
+    /// None if what the rules made of the event is not understood.
+    fn take_event(&mut self, link: &TagLink, event: &Event, proved: ProvedAt) -> Option<()> {
+        match event.body() {
+            EventBody::RecordSeal(body) => self.class(body.record, body.class),
+            EventBody::RecordCustody(body) => self.class(body.seal.record, body.seal.class),
+            EventBody::RecordSupersede(body) => self.class(body.record, body.class),
+            EventBody::RecordErase(body) => self.erasures.push(Erasure {
+                record: body.record,
+                document: self.about.known.document(&body.record).map(Into::into),
+                time: link.time,
+                reason: body.reason,
+                proved,
+            }),
+            EventBody::AccessRequest(body) => {
+                let decision = Decision::from_code(link.outcome)?;
+                let entry = self.asked(link, event, body, decision, proved);
+                self.entries.push(entry);
+            }
+            EventBody::AccessBreakGlass(body) => {
+                let decision = Decision::from_code(link.outcome)?;
+                let entry = self.broken(link, event, body, decision, proved);
+                self.entries.push(entry);
+            }
+            EventBody::AccessReview(body) => self.reviewed(body),
+            EventBody::AccessEmergency(body) => self.opened(link, event, body, proved),
+            // Consents and new shares open nothing.
+            _ => {}
+        }
+        Some(())
+    }
+
+    fn class(&mut self, record: RecordHandle, class: ClassHandle) {
+        self.classes.insert(record, class);
+    }
+
+    /// What is the same of every access.
+    fn entry(
+        &mut self,
+        event: &Event,
+        record: RecordHandle,
+        time: Time,
+        proved: ProvedAt,
+        commitment: &Commitment,
+    ) -> AccessEntry {
+        let known = self.about.known;
+        let category = self
+            .classes
+            .get(&record)
+            .and_then(|class| known.class(class));
+        AccessEntry {
+            event: event.id(),
+            request: None,
+            time,
+            by: event.issuer().clone(),
+            owner: self.about.owner.clone(),
+            record,
+            document: known.document(&record).map(Into::into),
+            category: category.map(Into::into),
+            person: self.person(event, commitment),
+            purpose: None,
+            basis: Basis::Emergency,
+            decision: Decision::Permitted,
+            origin: Origin::default(),
+            proved,
+        }
+    }
+
+    fn person(&mut self, event: &Event, commitment: &Commitment) -> Option<Person> {
+        let known = self.about.known;
+        match known.person(&event.id(), commitment) {
+            Ok(person) => person,
+            Err(FalseNote) => {
+                self.false_notes.push(event.id());
+                None
+            }
+        }
+    }
+
+    fn asked(
+        &mut self,
+        link: &TagLink,
+        event: &Event,
+        body: &AccessRequest,
+        decision: Decision,
+        proved: ProvedAt,
+    ) -> AccessEntry {
+        let entry = self.entry(event, body.record, link.time, proved, &body.commitment);
+        let (consent, key) = (body.consent, self.about.key);
+        AccessEntry {
+            request: Some(body.request),
+            purpose: self.about.known.purpose(&body.purpose).map(Into::into),
+            basis: Basis::Consent { consent, key },
+            decision,
+            ..entry
+        }
+    }
+
+    fn broken(
+        &mut self,
+        link: &TagLink,
+        event: &Event,
+        body: &AccessBreakGlass,
+        decision: Decision,
+        proved: ProvedAt,
+    ) -> AccessEntry {
+        let entry = self.entry(event, body.record, link.time, proved, &body.commitment);
+        let review = match decision {
+            Decision::Permitted => Review::Due(link.time.plus_millis(REVIEW_MILLIS)),
+            Decision::Denied(_) => Review::NotNeeded,
+        };
+        AccessEntry {
+            request: Some(body.request),
+            basis: Basis::BreakGlass(review),
+            decision,
+            ..entry
+        }
+    }
+
+    fn reviewed(&mut self, body: &AccessReview) {
+        let access = (body.requester.clone(), body.request);
+        self.reviews.insert(access, body.verdict);
+    }
+
+    /// An opening while the network was cut: its time is the owner's word, and nothing between it and
+    /// the block that brought it is proved.
+    fn opened(&mut self, link: &TagLink, event: &Event, body: &AccessEmergency, proved: ProvedAt) {
+        let entry = self.entry(event, body.record, body.claimed, proved, &body.commitment);
+        self.entries.push(entry);
+        self.gaps.push(Gap {
+            from: body.claimed.min(link.time),
+            until: Some(link.time),
+            why: GapReason::Unproven,
+        });
+    }
+
+    fn finish(mut self, oldest: QuarterProof, quarters: Vec<Quarter>) -> PatientHistory {
+        self.entries.sort_by_key(|entry| entry.proved.index);
+        self.erasures.sort_by_key(|erasure| erasure.proved.index);
+        self.unread.sort_by_key(|link| link.anchored.index);
+        self.take_reviews();
+        self.take_journal();
+        self.take_failures(&quarters);
+        self.gaps.sort_by_key(|gap| gap.from);
+        let about = self.about;
+        PatientHistory {
+            list: AccessList {
+                network: about.network,
+                patient: about.patient.to_owned(),
+                entries: self.entries,
+                size: oldest.size,
+                until: oldest.time,
+                gaps: self.gaps,
+            },
+            quarters,
+            erasures: self.erasures,
+            unread: self.unread,
+            false_notes: self.false_notes,
+            age: about.now.0.saturating_sub(oldest.time.0),
+        }
+    }
+
+    fn take_reviews(&mut self) {
+        for entry in &mut self.entries {
+            let Some(request) = entry.request else {
+                continue;
+            };
+            let verdict = self.reviews.get(&(entry.by.clone(), request));
+            if let (Basis::BreakGlass(review), Some(verdict)) = (&mut entry.basis, verdict) {
+                *review = match verdict {
+                    Verdict::Justified => Review::Justified,
+                    // A verdict of a later version counts as the worse one.
+                    _ => Review::NotJustified,
+                };
+            }
+        }
+    }
+
+    /// An owner with an emergency key in a file, or whose daily anchor is missing, may have opened
+    /// records that nobody sees.
+    fn take_journal(&mut self) {
+        let Some(journal) = &self.about.journal else {
+            return;
+        };
+        if journal.key_kind == JournalKeyKind::File {
+            self.gaps.push(Gap {
+                from: journal.since,
+                until: None,
+                why: GapReason::KeyFile,
+            });
+        }
+        if self.until > journal.stated.plus_millis(JOURNAL_MILLIS) {
+            self.gaps.push(Gap {
+                from: journal.stated,
+                until: None,
+                why: GapReason::Unproven,
+            });
+        }
+    }
+
+    fn take_failures(&mut self, quarters: &[Quarter]) {
+        let failed = quarters.iter().filter(|quarter| quarter.proved.is_err());
+        self.gaps.extend(failed.map(|quarter| {
+            let end = Epoch(quarter.epoch.0.saturating_add(1)).begin();
+            Gap {
+                from: quarter.epoch.begin(),
+                until: (end <= self.about.now).then_some(end),
+                why: GapReason::NoProof,
+            }
+        }));
+    }
+}

@@ -1,0 +1,105 @@
+//! What the caller knows and the ledger does not say: the words behind handles, and notes that
+//! institutions disclosed.
+
+use crate::access_list::Person;
+use medanchor_ledger::{ClassHandle, Commitment, EventId, PurposeHandle, RecordHandle};
+use medanchor_vault::class::{Category, DataClass, Level};
+use medanchor_vault::secret::SubjectKey;
+use medanchor_vault::{Disclosure, Epoch, Purpose, Shown};
+use std::collections::BTreeMap;
+
+/// Where a note of an access names who reads.
+pub(crate) const ACTOR: &str = "/actor";
+
+/// The words behind a subject's handles.
+///
+/// Handles are made with the subject's keys, so whoever holds these makes the table; nobody else can.
+#[derive(Clone, Default)]
+pub struct Known {
+    purposes: BTreeMap<PurposeHandle, String>,
+    classes: BTreeMap<ClassHandle, String>,
+    documents: BTreeMap<RecordHandle, String>,
+    /// As [`Disclosure::encode`] gives them.
+    notes: BTreeMap<EventId, Vec<u8>>,
+}
+
+impl Known {
+    /// The words of HL7's purposes, of the categories and levels of GB/T 39725-2020, and of `classes`,
+    /// as consents and records of these quarters hold them.
+    #[must_use]
+    pub fn of(
+        subject: &SubjectKey,
+        epochs: impl IntoIterator<Item = Epoch>,
+        classes: &[&str],
+    ) -> Self {
+        let mut known = Self::default();
+        let words = class_words(classes);
+        for epoch in epochs {
+            let key = subject.consent_key(epoch);
+            for purpose in Purpose::ALL.iter().map(|purpose| purpose.as_str()) {
+                known.purposes.insert(key.purpose(purpose), purpose.into());
+            }
+            for word in &words {
+                known.classes.insert(key.class(word), word.clone());
+            }
+        }
+        known
+    }
+
+    /// Adds a record's address at its owner, such as `Observation/7`.
+    pub fn add_document(&mut self, record: RecordHandle, address: impl Into<String>) {
+        self.documents.insert(record, address.into());
+    }
+
+    /// Adds a note that an institution disclosed of the request `event`, as
+    /// [`crate::Identity::disclose_note`] gives it. It counts only if it is the note that the request
+    /// committed to.
+    pub fn add_note(&mut self, event: EventId, disclosed: Vec<u8>) {
+        self.notes.insert(event, disclosed);
+    }
+
+    pub(super) fn purpose(&self, handle: &PurposeHandle) -> Option<&str> {
+        self.purposes.get(handle).map(String::as_str)
+    }
+
+    pub(super) fn class(&self, handle: &ClassHandle) -> Option<&str> {
+        self.classes.get(handle).map(String::as_str)
+    }
+
+    pub(super) fn document(&self, record: &RecordHandle) -> Option<&str> {
+        self.documents.get(record).map(String::as_str)
+    }
+
+    /// Who read, if the institution disclosed it; an error if it disclosed another note.
+    pub(super) fn person(
+        &self,
+        event: &EventId,
+        commitment: &Commitment,
+    ) -> Result<Option<Person>, FalseNote> {
+        let Some(note) = self.notes.get(event) else {
+            return Ok(None);
+        };
+        let note = Disclosure::decode(note).map_err(|_| FalseNote)?;
+        let shown = note.verify(commitment).map_err(|_| FalseNote)?;
+        Ok(actor(&shown).map(|id| Person { id, name: None }))
+    }
+}
+
+/// A disclosed note is not the one that its request committed to.
+pub(super) struct FalseNote;
+
+fn actor(shown: &Shown) -> Option<String> {
+    let value = shown.value(ACTOR)?;
+    String::from_utf8(value.bytes().to_vec()).ok()
+}
+
+fn class_words(own: &[&str]) -> Vec<String> {
+    let levels =
+        Category::ALL.map(|category| Level::ALL.map(|level| DataClass { category, level }));
+    let categories = Category::ALL
+        .iter()
+        .map(|category| category.as_str().into());
+    let own = own.iter().map(|word| (*word).to_owned());
+    let with_levels = levels.iter().flatten().map(ToString::to_string);
+    categories.chain(with_levels).chain(own).collect()
+}

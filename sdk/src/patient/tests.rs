@@ -1,0 +1,459 @@
+//! The list from histories and events made here, without a network.
+
+use super::fold::{About, Fetched, fold};
+use super::*;
+use crate::access_list::{Basis, GapReason, KeyHolder, Review};
+use medanchor_ledger::event::{
+    AccessBreakGlass, AccessEmergency, AccessRequest, AccessReview, Destroyed, Event, EventBody,
+    GranteeOpening, JournalKeyKind, KemSuite, ReaderKey, RecordErase, RecordSeal, UnsignedEvent,
+    Verdict,
+};
+use medanchor_ledger::rules::break_glass::REVIEW_MILLIS;
+use medanchor_ledger::rules::{Anchored, Decision, DenialReason, EmergencyHead};
+use medanchor_ledger::signature::SigningKey;
+use medanchor_ledger::{
+    CiphertextHash, Commitment, ConsentHandle, Index, JournalHead, KeyCheck, NetworkId, Nonce,
+    ParticipantName, PurposeHandle, RequestHandle, Tag, TreeHash, VaultPartHash,
+};
+use medanchor_vault::secret::SubjectKey;
+
+const QUARTER: Epoch = Epoch(4 * 56);
+const HOUR: u64 = 3_600_000;
+
+fn start() -> u64 {
+    QUARTER.begin().0
+}
+
+fn name(text: &str) -> ParticipantName {
+    text.parse().unwrap()
+}
+
+fn commitment(byte: u8) -> Commitment {
+    Commitment::new(TreeHash::new([byte; 32]))
+}
+
+fn record(byte: u8) -> RecordHandle {
+    RecordHandle::new([byte; 16])
+}
+
+fn request(byte: u8) -> RequestHandle {
+    RequestHandle::new([byte; 16])
+}
+
+fn subject() -> SubjectKey {
+    SubjectKey::new([7; 32])
+}
+
+const fn reader_key() -> ReaderKey {
+    ReaderKey {
+        suite: KemSuite::X25519,
+        hash: [9; 32],
+    }
+}
+
+/// A tag's history in the making: each event an hour after the one before, at every third index.
+struct Chain {
+    epoch: Epoch,
+    events: Vec<(TagLink, Option<Event>)>,
+}
+
+impl Chain {
+    const fn new(epoch: Epoch) -> Self {
+        Self {
+            epoch,
+            events: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, by: &str, outcome: u8, body: impl Into<EventBody>) -> &mut Self {
+        let place = self.events.len() as u64;
+        let time = Time(self.epoch.begin().0 + (place + 1) * HOUR);
+        let event = UnsignedEvent {
+            issuer: name(by),
+            network: NetworkId::new([1; 16]),
+            nonce: Nonce::new([u8::try_from(place).unwrap(); 16]),
+            not_after: time,
+            body: body.into(),
+        };
+        let event = event.sign(&SigningKey::from_seed(&[3; 32])).unwrap();
+        let link = TagLink {
+            anchored: Anchored {
+                event: event.id(),
+                index: Index(place * 3 + u64::from(self.epoch.0)),
+            },
+            time,
+            kind: event.kind(),
+            outcome,
+        };
+        self.events.push((link, Some(event)));
+        self
+    }
+
+    fn until(&mut self, time: Time) -> Fetched {
+        Fetched {
+            epoch: self.epoch,
+            proof: QuarterProof {
+                count: self.events.len() as u64,
+                height: Height(5),
+                time,
+                size: Size(1_000),
+            },
+            events: std::mem::take(&mut self.events),
+        }
+    }
+
+    fn sealed(&mut self) -> &mut Self {
+        let seal = RecordSeal {
+            record: record(1),
+            version: 1,
+            tag: Tag::new([1; 16]),
+            class: subject().consent_key(self.epoch).class("laboratory"),
+            commitment: commitment(1),
+            ciphertext: CiphertextHash::new([1; 32]),
+            vault_part: VaultPartHash::new([1; 32]),
+            key_check: KeyCheck::new([1; 16]),
+        };
+        self.add("hospital", 0, seal)
+    }
+
+    fn asked(&mut self, decision: Decision) -> &mut Self {
+        let asked = AccessRequest {
+            request: request(1),
+            owner: name("hospital"),
+            record: record(1),
+            consent: ConsentHandle::new([4; 16]),
+            purpose: subject().consent_key(self.epoch).purpose("TREAT"),
+            opening: GranteeOpening::new([5; 16]),
+            member: None,
+            reader_key: reader_key(),
+            commitment: commitment(2),
+        };
+        self.add("clinic", decision.code(), asked)
+    }
+
+    fn broken(&mut self, handle: u8, decision: Decision) -> &mut Self {
+        let broken = AccessBreakGlass {
+            request: request(handle),
+            owner: name("hospital"),
+            record: record(1),
+            reader_key: reader_key(),
+            commitment: commitment(3),
+        };
+        self.add("clinic", decision.code(), broken)
+    }
+
+    fn reviewed(&mut self, handle: u8, verdict: Verdict) -> &mut Self {
+        let review = AccessReview {
+            requester: name("clinic"),
+            request: request(handle),
+            verdict,
+            commitment: commitment(4),
+        };
+        self.add("hospital", verdict.code(), review)
+    }
+}
+
+fn about<'a>(known: &'a Known, owner: &'a ParticipantName, now: Time) -> About<'a> {
+    About {
+        network: NetworkId::new([1; 16]),
+        owner,
+        patient: "Patient/7",
+        key: KeyHolder::Institution,
+        known,
+        journal: None,
+        now,
+    }
+}
+
+fn known() -> Known {
+    let mut known = Known::of(&subject(), [QUARTER], &["laboratory"]);
+    known.add_document(record(1), "Observation/7");
+    known
+}
+
+/// The list of one quarter, made at its last block.
+fn list_of(chain: &mut Chain) -> PatientHistory {
+    let end = Time(start() + 40 * HOUR);
+    let (known, owner) = (known(), name("hospital"));
+    fold(
+        &about(&known, &owner, end),
+        vec![chain.until(end)],
+        Vec::new(),
+    )
+    .unwrap()
+}
+
+#[test]
+fn every_access_stands_in_the_list_with_its_words() {
+    let denied = Decision::Denied(DenialReason::Revoked);
+    let mut chain = Chain::new(QUARTER);
+    chain.sealed().asked(Decision::Permitted).asked(denied);
+    let history = list_of(&mut chain);
+    let [opened, refused] = history.list.entries.as_slice() else {
+        panic!("two accesses, not {}", history.list.entries.len());
+    };
+    assert_eq!(opened.by, name("clinic"));
+    assert_eq!(opened.time, Time(start() + 2 * HOUR));
+    assert_eq!(opened.purpose(), Some("TREAT"));
+    assert_eq!(opened.category.as_deref(), Some("laboratory"));
+    assert_eq!(opened.document.as_deref(), Some("Observation/7"));
+    assert!(opened.is_by_held_key() && opened.person.is_none());
+    assert_eq!(
+        (opened.decision, refused.decision),
+        (Decision::Permitted, denied)
+    );
+    assert!(history.is_whole() && !history.is_stale() && history.list.gaps.is_empty());
+    let text = history.to_text();
+    for words in [
+        "exactly 1 accesses, and 1 that were denied",
+        "clinic opened Observation/7 (laboratory)",
+        "DENIED (access.consent-revoked)",
+        "hospital holds: it could have signed alone",
+        "clinic has not disclosed",
+        "2026-Q1  exactly 3 events",
+    ] {
+        assert!(text.contains(words), "{words:?} is not in {text}");
+    }
+}
+
+#[test]
+fn a_broken_glass_shows_its_review_and_when_it_is_due() {
+    let denied = Decision::Denied(DenialReason::Erased);
+    let mut chain = Chain::new(QUARTER);
+    chain
+        .broken(1, Decision::Permitted)
+        .broken(2, Decision::Permitted);
+    chain.broken(3, Decision::Permitted).broken(4, denied);
+    chain
+        .reviewed(2, Verdict::Justified)
+        .reviewed(3, Verdict::NotJustified);
+    let history = list_of(&mut chain);
+    let due = Time(start() + HOUR + REVIEW_MILLIS);
+    let reviews = [
+        Review::Due(due),
+        Review::Justified,
+        Review::NotJustified,
+        Review::NotNeeded,
+    ];
+    let found = history.list.entries.iter().map(|entry| entry.basis.clone());
+    assert!(found.eq(reviews.map(Basis::BreakGlass)));
+    assert!(
+        history
+            .to_text()
+            .contains("NOT REVIEWED, due 2026-01-04T01:00:00.000Z")
+    );
+    assert_eq!(history.to_json()["accesses"][0]["review"]["state"], "due");
+}
+
+#[test]
+fn a_review_that_never_came_is_overdue() {
+    let mut chain = Chain::new(QUARTER);
+    chain.broken(1, Decision::Permitted);
+    let end = Time(start() + 2 * HOUR + REVIEW_MILLIS);
+    let (known, owner) = (known(), name("hospital"));
+    let history = fold(
+        &about(&known, &owner, end),
+        vec![chain.until(end)],
+        Vec::new(),
+    )
+    .unwrap();
+    assert!(
+        history
+            .to_text()
+            .contains("REVIEW OVERDUE since 2026-01-04")
+    );
+}
+
+/// A reviewer's verdict about somebody else's request of the same handle says nothing of this one.
+#[test]
+fn a_review_is_of_the_requester_that_it_names() {
+    let mut chain = Chain::new(QUARTER);
+    chain.broken(1, Decision::Permitted);
+    let review = AccessReview {
+        requester: name("other-clinic"),
+        request: request(1),
+        verdict: Verdict::Justified,
+        commitment: commitment(4),
+    };
+    chain.add("hospital", 1, review);
+    let history = list_of(&mut chain);
+    let basis = &history.list.entries.first().unwrap().basis;
+    assert!(matches!(basis, Basis::BreakGlass(Review::Due(_))));
+}
+
+#[test]
+fn an_emergency_is_an_unproven_window_up_to_its_block() {
+    let opened = AccessEmergency {
+        counter: 1,
+        record: record(1),
+        version: 1,
+        claimed: Time(start() + 5),
+        previous: JournalHead::EMPTY,
+        commitment: commitment(5),
+    };
+    let mut chain = Chain::new(QUARTER);
+    chain.sealed().add("hospital", 0, opened);
+    let history = list_of(&mut chain);
+    let entry = history.list.entries.first().unwrap();
+    assert_eq!(
+        (entry.basis.clone(), entry.time),
+        (Basis::Emergency, Time(start() + 5))
+    );
+    let gap = history.list.gaps.first().unwrap();
+    assert_eq!(gap.why, GapReason::Unproven);
+    assert_eq!(
+        (gap.from, gap.until),
+        (Time(start() + 5), Some(Time(start() + 2 * HOUR)))
+    );
+}
+
+#[test]
+fn a_key_file_and_a_missing_daily_anchor_are_gaps() {
+    let (known, owner) = (known(), name("hospital"));
+    let journal = EmergencyHead {
+        newest: Anchored {
+            event: EventId::new([1; 32]),
+            index: Index(1),
+        },
+        counter: 0,
+        head: JournalHead::EMPTY,
+        key_kind: JournalKeyKind::File,
+        since: Time(start()),
+        stated: Time(start() + HOUR),
+    };
+    let reasons = |kind, hours| {
+        let end = Time(start() + hours * HOUR);
+        let key_kind = kind;
+        let journal = Some(EmergencyHead {
+            key_kind,
+            ..journal.clone()
+        });
+        let about = About {
+            journal,
+            ..about(&known, &owner, end)
+        };
+        let chain = Chain::new(QUARTER).sealed().until(end);
+        let gaps = fold(&about, vec![chain], Vec::new()).unwrap().list.gaps;
+        gaps.iter().map(|gap| gap.why).collect::<Vec<_>>()
+    };
+    assert_eq!(reasons(JournalKeyKind::Hardware, 25), []);
+    assert_eq!(reasons(JournalKeyKind::Hardware, 26), [GapReason::Unproven]);
+    assert_eq!(reasons(JournalKeyKind::File, 20), [GapReason::KeyFile]);
+}
+
+#[test]
+fn an_erasure_stands_in_the_list() {
+    let erase = RecordErase {
+        record: record(1),
+        version: 1,
+        reason: ErasureReason::SubjectRequest,
+        destroyed: Destroyed::new(Destroyed::VAULT_PART).unwrap(),
+        certificate: commitment(6),
+    };
+    let mut chain = Chain::new(QUARTER);
+    chain.sealed().add("hospital", 0, erase);
+    let history = list_of(&mut chain);
+    assert_eq!(
+        history.erasures.first().unwrap().time,
+        Time(start() + 2 * HOUR)
+    );
+    assert!(history.to_text().contains("Erased: Observation/7"));
+}
+
+#[test]
+fn what_no_node_shows_is_named_and_never_dropped() {
+    let mut chain = Chain::new(QUARTER);
+    chain.sealed().asked(Decision::Permitted);
+    chain.events.last_mut().unwrap().1 = None;
+    let wanted = chain.events.last().unwrap().0;
+    let history = list_of(&mut chain);
+    assert!(!history.is_whole() && history.list.entries.is_empty());
+    assert_eq!(history.unread, [wanted]);
+    assert_eq!(history.list.gaps.first().unwrap().why, GapReason::NoProof);
+    assert!(history.to_text().contains("NOT COMPLETE"));
+}
+
+/// An event of another kind than the chain says, or with an outcome that no version knows, is not
+/// guessed at.
+#[test]
+fn what_is_not_understood_is_unread() {
+    let mut chain = Chain::new(QUARTER);
+    chain
+        .sealed()
+        .asked(Decision::Permitted)
+        .asked(Decision::Permitted);
+    chain.events[1].0.kind = medanchor_ledger::event::EventKind::AccessBreakGlass;
+    chain.events[2].0.outcome = 200;
+    let history = list_of(&mut chain);
+    assert_eq!((history.unread.len(), history.list.entries.len()), (2, 0));
+}
+
+#[test]
+fn a_quarter_without_a_proof_is_a_gap_of_its_length() {
+    let end = Time(start() + 40 * HOUR);
+    let (known, owner) = (known(), name("hospital"));
+    let before = Epoch(QUARTER.0 - 1);
+    let proved = Chain::new(QUARTER).sealed().until(end);
+    let failed = vec![(before, "cut off".to_owned())];
+    let history = fold(&about(&known, &owner, end), vec![proved], failed).unwrap();
+    let gap = history.list.gaps.first().unwrap();
+    assert_eq!(
+        (gap.from, gap.until),
+        (before.begin(), Some(QUARTER.begin()))
+    );
+    assert!(!history.is_whole());
+    assert!(history.to_text().contains("2025-Q4  NOT PROVED: cut off"));
+    let none = fold(
+        &about(&known, &owner, end),
+        Vec::new(),
+        vec![(QUARTER, String::new())],
+    );
+    assert!(none.is_none());
+}
+
+/// The newer proof has an access that the older one's moment does not reach: it is for the next list.
+#[test]
+fn the_list_ends_where_its_oldest_proof_does() {
+    let (known, owner) = (known(), name("hospital"));
+    let oldest = Time(start() + 90_000);
+    let older = Chain::new(Epoch(QUARTER.0 - 1)).until(oldest);
+    let newer = Chain::new(QUARTER)
+        .sealed()
+        .asked(Decision::Permitted)
+        .until(Time(start() + 3 * HOUR));
+    let now = Time(start() + 3 * HOUR);
+    let history = fold(&about(&known, &owner, now), vec![older, newer], Vec::new()).unwrap();
+    assert_eq!(
+        (history.list.until, history.list.entries.len()),
+        (oldest, 0)
+    );
+    assert!(history.is_stale() && history.to_text().contains("THIS LIST IS OLD"));
+}
+
+#[test]
+fn a_note_that_was_not_committed_to_names_nobody() {
+    let mut chain = Chain::new(QUARTER);
+    chain.asked(Decision::Permitted);
+    let id = chain.events[0].0.anchored.event;
+    let end = Time(start() + HOUR);
+    let (mut known, owner) = (known(), name("hospital"));
+    known.add_note(id, b"no disclosure".to_vec());
+    let history = fold(
+        &about(&known, &owner, end),
+        vec![chain.until(end)],
+        Vec::new(),
+    )
+    .unwrap();
+    assert_eq!(history.false_notes, [id]);
+    assert!(history.list.entries.first().unwrap().person.is_none());
+}
+
+#[test]
+fn purposes_of_other_subjects_stay_handles() {
+    let known = known();
+    assert_eq!(known.purpose(&PurposeHandle::new([0; 16])), None);
+    let other = SubjectKey::new([8; 32])
+        .consent_key(QUARTER)
+        .purpose("TREAT");
+    assert_eq!(known.purpose(&other), None);
+}

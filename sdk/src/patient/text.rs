@@ -1,0 +1,247 @@
+//! The list in words: a page that a patient can read, and JSON for programs.
+
+use super::{PatientHistory, Quarter};
+use crate::access_list::{AccessEntry, Basis, Review};
+use crate::import::time::instant;
+use medanchor_ledger::event::ErasureReason;
+use medanchor_ledger::rules::Decision;
+use serde_json::{Value as Json, json};
+use std::fmt::Write as _;
+
+const LIMITS: &str = "\
+What this list cannot say: who looked at a screen or a copy after an opening that is listed; anything of
+records that were never anchored, or were sealed under somebody else's tag.
+";
+
+impl PatientHistory {
+    /// The list as a page of text.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut page = self.head();
+        for (number, entry) in (1..).zip(&self.list.entries) {
+            page += &entry_words(number, entry, self);
+        }
+        page += &self.tail();
+        page
+    }
+
+    fn head(&self) -> String {
+        let list = &self.list;
+        let permitted = |entry: &&AccessEntry| entry.decision == Decision::Permitted;
+        let opened = list.entries.iter().filter(permitted).count();
+        let denied = list.entries.len() - opened;
+        let mut head = format!("Who opened the records of {}\n", list.patient);
+        let until = instant(list.until);
+        let _ = writeln!(
+            head,
+            "Up to {until} (checkpoint of {} entries): exactly {opened} accesses, and {denied} that were denied.",
+            list.size.0
+        );
+        if !self.is_whole() {
+            head += "THIS LIST IS NOT COMPLETE: see the gaps below.\n";
+        }
+        if self.is_stale() {
+            let seconds = self.age / 1000;
+            let _ = writeln!(
+                head,
+                "THIS LIST IS OLD: it rests on a block of {seconds} seconds ago. Ask another node."
+            );
+        }
+        head
+    }
+
+    fn tail(&self) -> String {
+        let mut tail = String::new();
+        for erasure in &self.erasures {
+            let what = erasure.document.clone();
+            let what = what.unwrap_or_else(|| format!("record {}", erasure.record));
+            let (when, why) = (instant(erasure.time), reason(erasure.reason));
+            let _ = writeln!(tail, "\nErased: {what}, {when}, {why}.");
+        }
+        for gap in &self.list.gaps {
+            let until = gap.until.map_or_else(|| "now".into(), instant);
+            let from = instant(gap.from);
+            let _ = writeln!(tail, "\nGap: {from} to {until}: {}.", gap.why);
+        }
+        for link in &self.unread {
+            let _ = writeln!(
+                tail,
+                "\nNot shown: an event of kind {} is proved, and no node gave it: {}.",
+                link.kind, link.anchored.event
+            );
+        }
+        for event in &self.false_notes {
+            let _ = writeln!(
+                tail,
+                "\nFALSE: what was disclosed about {event} is not what its request committed to. Keep it as evidence."
+            );
+        }
+        tail += "\nProved by quarters of a year:\n";
+        for quarter in &self.quarters {
+            let _ = writeln!(tail, "  {}", quarter_words(quarter));
+        }
+        tail.push('\n');
+        tail + LIMITS
+    }
+
+    /// The list as JSON: all that the text says.
+    #[must_use]
+    pub fn to_json(&self) -> Json {
+        let ehds = self.list.to_ehds();
+        let accesses = self.list.entries.iter().zip(&ehds.accesses);
+        let accesses = accesses.map(|(entry, fields)| {
+            let mut all = json!(fields);
+            all["record"] = json!(entry.record.to_string());
+            all["document"] = json!(entry.document);
+            all["request"] = json!(entry.request.map(|request| request.to_string()));
+            all["proof"] = json!({ "entry": entry.proved.index.0, "size": entry.proved.size.0 });
+            match &entry.basis {
+                Basis::Consent { consent, .. } => all["consent"] = json!(consent.to_string()),
+                Basis::BreakGlass(review) => all["review"] = review_json(review),
+                Basis::Emergency => {}
+            }
+            all
+        });
+        let erasures = self.erasures.iter().map(|erasure| {
+            json!({
+                "record": erasure.record.to_string(),
+                "document": erasure.document,
+                "time": instant(erasure.time),
+                "reason": reason(erasure.reason),
+                "proof": { "entry": erasure.proved.index.0, "size": erasure.proved.size.0 },
+            })
+        });
+        let unread = self
+            .unread
+            .iter()
+            .map(|link| link.anchored.event.to_string());
+        json!({
+            "patient": self.list.patient,
+            "network": self.list.network.to_string(),
+            "complete_until": instant(self.list.until),
+            "log_size": self.list.size.0,
+            "age_ms": self.age,
+            "stale": self.is_stale(),
+            "whole": self.is_whole(),
+            "accesses": accesses.collect::<Vec<_>>(),
+            "erasures": erasures.collect::<Vec<_>>(),
+            "gaps": ehds.gaps,
+            "quarters": self.quarters.iter().map(quarter_json).collect::<Vec<_>>(),
+            "not_shown": unread.collect::<Vec<_>>(),
+            "false_notes": self.false_notes.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn entry_words(number: usize, entry: &AccessEntry, history: &PatientHistory) -> String {
+    let (when, by) = (instant(entry.time), &entry.by);
+    let what = entry.document.clone();
+    let what = what.unwrap_or_else(|| format!("record {}", entry.record));
+    let class = entry
+        .category
+        .as_deref()
+        .unwrap_or("kind of data not known");
+    let did = match entry.decision {
+        Decision::Permitted => "opened".to_owned(),
+        Decision::Denied(reason) => format!("was DENIED ({}) to open", reason.as_str()),
+    };
+    let mut words = format!("\n{number}. {when}  {by} {did} {what} ({class})\n");
+    let who = entry.person.as_ref().map_or_else(
+        || format!("{by} has not disclosed"),
+        |person| person.id.clone(),
+    );
+    let why = entry.purpose().unwrap_or("not known here");
+    let _ = writeln!(words, "     who    {who}\n     why    {why}");
+    let _ = writeln!(words, "     basis  {}", basis_words(entry, history));
+    let _ = writeln!(
+        words,
+        "     proof  event {}, entry {} of {}",
+        entry.event, entry.proved.index.0, entry.proved.size.0
+    );
+    words
+}
+
+fn basis_words(entry: &AccessEntry, history: &PatientHistory) -> String {
+    match &entry.basis {
+        Basis::Consent { consent, .. } if entry.is_by_held_key() => {
+            let owner = &entry.owner;
+            format!(
+                "consent {consent}, given with a key that {owner} holds: it could have signed alone"
+            )
+        }
+        Basis::Consent { consent, .. } => format!("consent {consent}"),
+        Basis::BreakGlass(Review::Due(due)) if history.list.until > *due => {
+            format!(
+                "NO CONSENT: glass broken, REVIEW OVERDUE since {}",
+                instant(*due)
+            )
+        }
+        Basis::BreakGlass(Review::Due(due)) => {
+            format!(
+                "NO CONSENT: glass broken, NOT REVIEWED, due {}",
+                instant(*due)
+            )
+        }
+        Basis::BreakGlass(Review::Justified) => "NO CONSENT: glass broken, found justified".into(),
+        Basis::BreakGlass(Review::NotJustified) => {
+            "NO CONSENT: glass broken, found NOT JUSTIFIED".into()
+        }
+        Basis::BreakGlass(Review::NotNeeded) => {
+            "NO CONSENT: tried to break the glass, nothing was opened".into()
+        }
+        Basis::Emergency => {
+            "NO CONSENT: emergency key while the network was cut; the time is the owner's word"
+                .into()
+        }
+    }
+}
+
+const fn reason(reason: ErasureReason) -> &'static str {
+    match reason {
+        ErasureReason::SubjectRequest => "at the patient's request",
+        ErasureReason::RetentionOver => "its time of keeping was over",
+        ErasureReason::SealedInError => "it was sealed in error",
+        ErasureReason::Order => "by order of an authority",
+        _ => "for a reason that this version does not know",
+    }
+}
+
+fn review_json(review: &Review) -> Json {
+    match review {
+        Review::Due(due) => json!({ "state": "due", "due": instant(*due) }),
+        Review::Justified => json!({ "state": "justified" }),
+        Review::NotJustified => json!({ "state": "not-justified" }),
+        Review::NotNeeded => json!({ "state": "not-needed" }),
+    }
+}
+
+fn name(quarter: &Quarter) -> String {
+    let (year, number) = (1970 + quarter.epoch.0 / 4, quarter.epoch.0 % 4 + 1);
+    format!("{year}-Q{number}")
+}
+
+fn quarter_words(quarter: &Quarter) -> String {
+    let name = name(quarter);
+    match &quarter.proved {
+        Ok(proof) => format!(
+            "{name}  exactly {} events, up to height {} of {}",
+            proof.count,
+            proof.height,
+            instant(proof.time)
+        ),
+        Err(why) => format!("{name}  NOT PROVED: {why}"),
+    }
+}
+
+fn quarter_json(quarter: &Quarter) -> Json {
+    match &quarter.proved {
+        Ok(proof) => json!({
+            "quarter": name(quarter),
+            "events": proof.count,
+            "height": proof.height.0,
+            "time": instant(proof.time),
+            "log_size": proof.size.0,
+        }),
+        Err(why) => json!({ "quarter": name(quarter), "error": why }),
+    }
+}
