@@ -43,6 +43,7 @@ pub(crate) enum Command {
     History(HistoryArgs),
     Access(AccessArgs),
     Sample(crate::sample::SampleArgs),
+    Releases(crate::releases::ReleasesArgs),
 }
 
 /// Audit a whole ledger from its published files: every hash, signature, quorum, rule and seal.

@@ -36,6 +36,7 @@ mod progress;
 mod proof;
 mod receipt;
 mod records;
+mod releases;
 mod replay;
 mod report;
 mod sample;
@@ -92,5 +93,6 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         cli::Command::History(args) => proof::history(&args),
         cli::Command::Access(args) => proof::access(&args),
         cli::Command::Sample(args) => sample::run(&args),
+        cli::Command::Releases(args) => releases::run(&args),
     })
 }

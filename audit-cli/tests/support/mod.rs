@@ -61,9 +61,14 @@ pub fn genesis(network: &str) -> Genesis {
     };
     let participants = (0..).zip(PARTICIPANTS).map(|(number, (_, role))| {
         let keys = vec![key(number, 9).public_key()];
+        let roles = match role {
+            // A custodian must not be a validator.
+            Role::Distributor => vec![role, Role::Custodian],
+            _ => vec![role],
+        };
         (
             name(number),
-            Participant::new(vec![role], keys).expect("a participant"),
+            Participant::new(roles, keys).expect("a participant"),
         )
     });
     let spec = GenesisSpec {

@@ -1,0 +1,82 @@
+//! What the blocks of a log say of releases.
+//!
+//! What always holds: only blocks that were found to hold are gathered from; of the requests, only those
+//! that a log of releases names are kept, so that memory grows with these logs and not with the ledger.
+
+use super::source::Exported;
+use crate::outcome::{Outcome, judged};
+use medanchor_ledger::event::{AccessBreakGlass, EventBody};
+use medanchor_ledger::execute::Executed;
+use medanchor_ledger::rules::{BreakGlass, Decision, StateValue};
+use medanchor_ledger::{EventId, Index, ParticipantName, Size, TreeHash};
+use medanchor_vault::custody::Access;
+use std::collections::BTreeMap;
+
+/// All of it.
+pub(super) struct Gathered {
+    /// What the ledger says of each request that a log names; none if it has no such request.
+    accesses: BTreeMap<EventId, Option<Access>>,
+    /// What each custodian anchored, in the order of the log.
+    roots: BTreeMap<ParticipantName, Vec<(Index, Size, TreeHash)>>,
+}
+
+impl Gathered {
+    /// To be gathered for these logs.
+    pub(super) fn of(exported: &[Exported]) -> Self {
+        let entries = exported.iter().flat_map(|one| &one.entries);
+        let custodians = exported.iter().map(|one| one.custodian.clone());
+        Self {
+            accesses: entries.map(|entry| (entry.request, None)).collect(),
+            roots: custodians
+                .map(|custodian| (custodian, Vec::new()))
+                .collect(),
+        }
+    }
+
+    pub(super) fn visit(&mut self, block: &Executed) {
+        for one in judged(block) {
+            let (owner, record, decision) = match one.event.body() {
+                EventBody::CustodyLog(body) => {
+                    if let Some(roots) = self.roots.get_mut(one.event.issuer()) {
+                        roots.push((one.index, body.size, body.root));
+                    }
+                    continue;
+                }
+                EventBody::AccessRequest(body) => (&body.owner, body.record, one.outcome),
+                EventBody::AccessBreakGlass(body) => {
+                    let decision = broken(block, one.event.issuer(), body);
+                    (&body.owner, body.record, decision)
+                }
+                _ => continue,
+            };
+            if let Some(access) = self.accesses.get_mut(&one.event.id()) {
+                *access = Some(Access {
+                    owner: owner.clone(),
+                    record,
+                    permitted: decision == Outcome::Decided(Decision::Permitted),
+                    time: block.seal.time,
+                });
+            }
+        }
+    }
+
+    /// What the ledger says of a request.
+    pub(super) fn access(&self, request: &EventId) -> Option<Access> {
+        self.accesses.get(request).cloned().flatten()
+    }
+
+    /// What a custodian anchored.
+    pub(super) fn roots_of(&self, custodian: &ParticipantName) -> &[(Index, Size, TreeHash)] {
+        self.roots.get(custodian).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What the block's execution wrote down for a break-glass.
+fn broken(block: &Executed, by: &ParticipantName, body: &AccessBreakGlass) -> Outcome {
+    let written = block
+        .changes
+        .get(&BreakGlass::key(by, &body.request).path());
+    let written = written.and_then(|value| value.as_deref());
+    let opened = written.and_then(|bytes| BreakGlass::decode(bytes).ok());
+    opened.map_or(Outcome::Applied, |opened| Outcome::Decided(opened.decision))
+}

@@ -1,0 +1,135 @@
+//! `releases`: custodians' logs of releases, held against what they anchored and against the ledger.
+//!
+//! What always holds: the whole ledger is audited first, as `verify` does. Then every root that a custodian
+//! anchored must be that of its log's beginning, and every logged release must have a permitted access of
+//! this very record on the ledger, made before it and no more than five minutes before it. What a custodian
+//! never logged cannot be found here.
+
+mod args;
+mod gather;
+mod report;
+mod source;
+
+pub(crate) use args::ReleasesArgs;
+
+use crate::fault::{Failure, Trouble};
+use crate::opened::Log;
+use crate::output;
+use crate::progress::Progress;
+use crate::replay::Replay;
+use crate::{EXIT_FAILED, EXIT_GOOD, EXIT_UNREADABLE};
+use gather::Gathered;
+use medanchor_ledger::merkle::{Frontier, leaf_hash};
+use medanchor_ledger::{Index, ParticipantName, Size, TreeHash};
+use medanchor_vault::custody::{Finding, reconcile};
+use report::Report;
+use source::Exported;
+use std::convert::Infallible;
+use std::io::Write;
+
+/// A root that a custodian anchored and that is not its log's.
+pub(crate) struct OtherRoot {
+    pub(crate) at: Index,
+    pub(crate) size: Size,
+}
+
+/// What was found of one custodian's log.
+pub(crate) struct Found {
+    pub(crate) custodian: ParticipantName,
+    pub(crate) size: Size,
+    /// The largest size that it anchored and that holds.
+    pub(crate) anchored: Size,
+    pub(crate) other_roots: Vec<OtherRoot>,
+    pub(crate) outside: Vec<Finding>,
+}
+
+impl Found {
+    fn is_good(&self) -> bool {
+        self.other_roots.is_empty() && self.outside.is_empty()
+    }
+}
+
+/// Checks the logs, prints what was found, and gives the exit code.
+pub(crate) fn run(args: &ReleasesArgs) -> u8 {
+    // If the system refuses, only a large ledger needs more, and the audit says so then.
+    let _ = medanchor_store::raise_open_files();
+    match check(args) {
+        Ok(report) => {
+            let good = report.found.iter().all(Found::is_good);
+            let code = if good { EXIT_GOOD } else { EXIT_FAILED };
+            output::print(code, |out| report.print(args.json, out))
+        }
+        Err(failure) => {
+            let code = match &failure {
+                Failure::Fault(_) => EXIT_FAILED,
+                Failure::Trouble(_) => EXIT_UNREADABLE,
+            };
+            output::print(code, |out| match args.json {
+                true => writeln!(out, "{}", report::failed(code, &failure)),
+                false if code == EXIT_FAILED => {
+                    writeln!(out, "THE LEDGER DOES NOT HOLD: {failure}")
+                }
+                false => writeln!(out, "No verdict: {failure}"),
+            })
+        }
+    }
+}
+
+fn check(args: &ReleasesArgs) -> Result<Report, Failure> {
+    let log = Log::open(&args.log, args.replay.policy.as_deref())?;
+    let exported = args.releases.iter().map(|given| given.read(&log.genesis));
+    let exported: Vec<Exported> = exported.collect::<Result<_, _>>()?;
+    let mut gathered = Gathered::of(&exported);
+    let progress = Progress::new(args.json, log.head().size);
+    let mut replay = Replay::new(&log, args.replay.options(None))?;
+    let mut visit = |block: &_| {
+        gathered.visit(block);
+        Ok(())
+    };
+    replay.run(&mut visit, &|count| progress.entries(count))?;
+    progress.finish();
+    if replay.finish().state.is_none() {
+        return Err(Trouble::Panicked.into());
+    }
+    let found = exported.into_iter().map(|one| judge(one, &gathered));
+    Ok(Report {
+        origin: log.genesis.origin().to_string(),
+        size: log.head().size,
+        found: found.collect(),
+    })
+}
+
+fn judge(exported: Exported, gathered: &Gathered) -> Found {
+    let roots = roots(&exported);
+    let (mut anchored, mut other_roots) = (Size(0), Vec::new());
+    for (at, size, root) in gathered.roots_of(&exported.custodian) {
+        let place = usize::try_from(size.0).unwrap_or(usize::MAX);
+        if roots.get(place) == Some(root) {
+            anchored = anchored.max(*size);
+        } else {
+            let (at, size) = (*at, *size);
+            other_roots.push(OtherRoot { at, size });
+        }
+    }
+    let size = Size(exported.entries.len() as u64);
+    let entries = exported.entries.into_iter().map(Ok::<_, Infallible>);
+    let outside = reconcile(entries, |request| Ok(gathered.access(request)));
+    Found {
+        custodian: exported.custodian,
+        size,
+        anchored,
+        other_roots,
+        outside: outside.unwrap_or_else(|never| match never {}),
+    }
+}
+
+/// The root over no entries, over the first one, over the first two, and so on.
+fn roots(exported: &Exported) -> Vec<TreeHash> {
+    let mut frontier = Frontier::new();
+    let mut roots = vec![frontier.root()];
+    for entry in &exported.entries {
+        frontier.append(leaf_hash(&entry.encode()));
+        roots.push(frontier.root());
+    }
+    roots
+}
