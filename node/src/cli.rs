@@ -2,6 +2,7 @@
 
 mod key;
 mod network;
+mod patient;
 mod policy;
 mod status;
 
@@ -52,6 +53,9 @@ enum Command {
     /// Show a home's public keys
     #[command(subcommand)]
     Key(key::Command),
+    /// Who opened a patient's records
+    #[command(subcommand)]
+    Patient(patient::Command),
     /// Watch a network of four at work, on sample data or your own
     Demo(crate::demo::DemoArgs),
     /// Audit a published log (as `medanchor-audit`)
@@ -136,6 +140,7 @@ fn run(command: Command) -> Result<Exit, Fatal> {
         Command::Status(status) => status::run(&status),
         Command::Policy(wanted) => policy::run(&wanted),
         Command::Key(command) => key::run(&command),
+        Command::Patient(command) => patient::run(&command),
         Command::Demo(demo) => crate::demo::run(&demo).map_err(|error| {
             Fatal::new(Exit::Failure, format!("the demo cannot go on: {error:#}"))
         }),
