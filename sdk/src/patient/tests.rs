@@ -326,7 +326,7 @@ fn a_key_file_and_a_missing_daily_anchor_are_gaps() {
         let key_kind = kind;
         let journal = Some(EmergencyHead {
             key_kind,
-            ..journal.clone()
+            ..journal
         });
         let about = About {
             journal,
