@@ -1,9 +1,11 @@
 //! The command line of `medanchor`.
 
+mod governance;
 mod key;
 mod network;
 mod patient;
 mod policy;
+mod service;
 mod status;
 
 use crate::exit::{Exit, Fatal};
@@ -56,6 +58,15 @@ enum Command {
     /// Who opened a patient's records
     #[command(subcommand)]
     Patient(patient::Command),
+    /// Name the custodians of records' keys
+    #[command(subcommand)]
+    Governance(governance::Command),
+    /// Keep shares of records' keys for others
+    #[command(subcommand)]
+    Custodian(service::Custodian),
+    /// Serve the records of an institution to whom the ledger permits
+    #[command(subcommand)]
+    Vault(service::Vault),
     /// Watch a network of four at work, on sample data or your own
     Demo(crate::demo::DemoArgs),
     /// Audit a published log (as `medanchor-audit`)
@@ -139,6 +150,9 @@ fn run(command: Command) -> Result<Exit, Fatal> {
         }
         Command::Status(status) => status::run(&status),
         Command::Policy(wanted) => policy::run(&wanted),
+        Command::Governance(command) => governance::run(&command),
+        Command::Custodian(command) => service::custodian(&command),
+        Command::Vault(command) => service::vault(&command),
         Command::Key(command) => key::run(&command),
         Command::Patient(command) => patient::run(&command),
         Command::Demo(demo) => crate::demo::run(&demo).map_err(|error| {

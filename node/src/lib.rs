@@ -11,6 +11,7 @@ pub mod cli;
 pub mod config;
 pub mod cosign;
 pub mod demo;
+pub mod direct;
 pub mod exit;
 pub mod home;
 pub mod http;

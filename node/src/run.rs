@@ -24,7 +24,7 @@ use prepare::{
     connection_limits, feed_witnesses, key_fatal, limits, listen, network_config, newest_published,
     newest_witnessed, open_store, part_of, publisher_key, service, signing_keys, start_fatal,
 };
-use signals::Signals;
+pub(crate) use signals::Signals;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -220,6 +220,7 @@ impl Node {
             listener,
             http::router(Arc::new(service)),
             limits,
+            http::server::Transport::Plain,
             cancel.clone(),
         ));
         let addresses = Addresses {

@@ -66,6 +66,8 @@ pub mod card;
 pub mod client;
 mod consignment;
 pub mod context;
+pub mod custody;
+pub mod direct;
 pub mod domain;
 mod error;
 pub mod fhir;

@@ -63,6 +63,12 @@ impl Client {
         }
     }
 
+    /// The node's address.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Whether the node takes part.
     #[must_use]
     pub fn is_ready(&self) -> bool {

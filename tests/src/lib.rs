@@ -8,5 +8,6 @@ pub mod file_server;
 pub mod files;
 pub mod load;
 pub mod network;
+pub mod service;
 pub mod shared_data;
 pub mod workload;

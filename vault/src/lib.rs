@@ -76,4 +76,4 @@ pub use seal::{OpenError, RecordVersion, SealError, StreamError};
 pub use slots::SlotsError;
 pub use subject::Epoch;
 #[cfg(feature = "keep")]
-pub use vault::{PayloadPlace, Sealed, Settings, ToSeal, Vault, VaultError};
+pub use vault::{PartError, PayloadPlace, Sealed, Settings, ToSeal, Vault, VaultError};

@@ -356,8 +356,11 @@ impl Vault {
         for record in records {
             let custody = slots.get(&slot_name(Kind::Custody, record))?;
             let vault = slots.get(&slot_name(Kind::Vault, record))?;
-            if matches!(custody, Held::Erased) || matches!(vault, Held::Erased) {
+            if matches!(vault, Held::Erased) {
                 return Err(VaultError::Erased { record: *record });
+            }
+            if matches!(custody, Held::Erased) {
+                return Err(VaultError::Entrusted { record: *record });
             }
             // A power cut may have kept one of two slots: keep it, and add the other.
             drawn.push([&custody, &vault].map(|held| matches!(held, Held::Nothing)));
@@ -434,7 +437,9 @@ fn key_parts(
         (Held::Secret(custody), Held::Secret(vault)) => {
             Ok((CustodyPart::new(*custody), VaultPart::new(*vault)))
         }
-        (Held::Erased, _) | (_, Held::Erased) => Err(VaultError::Erased { record: *record }),
+        (_, Held::Erased) => Err(VaultError::Erased { record: *record }),
+        // An erasure begins with the vault's part, so this part alone was given away.
+        (Held::Erased, _) => Err(VaultError::Entrusted { record: *record }),
         _ => Err(VaultError::NoKey { record: *record }),
     }
 }
@@ -461,6 +466,7 @@ fn lock(path: &Path) -> Result<File, VaultError> {
     }
 }
 
+mod custody;
 #[cfg(test)]
 mod erasure_tests;
 mod error;
@@ -471,6 +477,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+pub use custody::PartError;
 pub use error::VaultError;
 pub use many::ToSeal;
 pub use settings::{PayloadPlace, Settings};

@@ -18,6 +18,7 @@ pub mod rate;
 pub mod receipts;
 pub mod server;
 pub mod service;
+pub mod tls;
 
 use axum::Router;
 use axum::http::header;

@@ -68,6 +68,24 @@ impl Problem {
         }
     }
 
+    /// A refusal of a service that keeps parts of keys; whether it may pass later decides the status.
+    #[must_use]
+    pub fn of_custody(code: &'static str, may_pass_later: bool, detail: String) -> Self {
+        let (status, title) = match may_pass_later {
+            true => (StatusCode::SERVICE_UNAVAILABLE, "Not now"),
+            false => (StatusCode::FORBIDDEN, "Not permitted"),
+        };
+        Self {
+            kind: "about:blank",
+            title,
+            status: status.as_u16(),
+            code,
+            detail,
+            about: Box::default(),
+            retry_after: may_pass_later.then_some(1),
+        }
+    }
+
     /// The stable code.
     #[must_use]
     pub const fn code(&self) -> &'static str {

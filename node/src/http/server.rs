@@ -5,13 +5,14 @@
 //! send its headers, or that takes nothing of its answer, is cut off after a bounded time.
 
 use super::rate::group;
+use super::tls::{self, ClientKey};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use std::collections::HashMap;
 use std::future::Future;
 use std::io;
@@ -49,11 +50,21 @@ pub struct ConnectionLimits {
 /// The largest head of a request.
 const MAX_HEAD: usize = 16 * 1024;
 
+/// What connections are made of.
+#[derive(Clone)]
+pub enum Transport {
+    /// TCP alone.
+    Plain,
+    /// Mutual TLS over TCP; requests carry the [`super::tls::ClientKey`] that was shown.
+    Tls(tokio_rustls::TlsAcceptor),
+}
+
 /// Serves `router` until `stop`, then lets open requests finish within the grace.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     limits: ConnectionLimits,
+    transport: Transport,
     stop: CancellationToken,
 ) {
     let permits = Arc::new(Semaphore::new(limits.connections));
@@ -64,23 +75,52 @@ pub async fn serve(
             metrics::counter!("medanchor_http_connections_refused_total").increment(1);
             continue;
         };
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.header_timeout)
-            .max_buf_size(MAX_HEAD)
-            .serve_connection(
-                TokioIo::new(Unblocked::new(stream, limits.write_timeout)),
-                service_fn(answer(router.clone(), address.ip())),
-            );
-        let watched = graceful.watch(connection);
+        let client = Client {
+            address: ClientAddress(address.ip()),
+            key: None,
+        };
+        let (transport, router, watcher) = (transport.clone(), router.clone(), graceful.watcher());
+        let stream = Unblocked::new(stream, limits.write_timeout);
         tokio::spawn(async move {
-            // A broken connection is the client's business.
-            let _ = watched.await;
+            match transport {
+                Transport::Plain => converse(stream, router, client, limits, watcher).await,
+                Transport::Tls(acceptor) => {
+                    if let Some((stream, key)) = tls::accept(&acceptor, stream, limits).await {
+                        let key = Some(key);
+                        let client = Client { key, ..client };
+                        converse(stream, router, client, limits, watcher).await;
+                    }
+                }
+            }
             drop((permit, place));
         });
     }
     drop(listener);
     let _ = tokio::time::timeout(limits.grace, graceful.shutdown()).await;
+}
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy)]
+struct Client {
+    address: ClientAddress,
+    key: Option<ClientKey>,
+}
+
+/// Serves one connection to its end.
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: Router,
+    client: Client,
+    limits: ConnectionLimits,
+    watcher: Watcher,
+) {
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        .max_buf_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(stream), service_fn(answer(router, client)));
+    // A broken connection is the client's business.
+    let _ = watcher.watch(connection).await;
 }
 
 /// How many connections each client address has. Every address in the table has at least one, so
@@ -140,11 +180,14 @@ type Answer = Pin<
 
 fn answer(
     router: Router,
-    client: IpAddr,
+    client: Client,
 ) -> impl Fn(hyper::Request<hyper::body::Incoming>) -> Answer {
     move |request| {
         let mut request: Request = request.map(Body::new);
-        request.extensions_mut().insert(ClientAddress(client));
+        request.extensions_mut().insert(client.address);
+        if let Some(key) = client.key {
+            request.extensions_mut().insert(key);
+        }
         Box::pin(router.clone().oneshot(request))
     }
 }

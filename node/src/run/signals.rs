@@ -4,13 +4,13 @@ use crate::exit::{Exit, Fatal};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What ends a process from outside.
-pub(super) struct Signals {
+pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
-    pub(super) fn new() -> Result<Self, Fatal> {
+    pub(crate) fn new() -> Result<Self, Fatal> {
         let make =
             |kind| signal(kind).map_err(|e| Fatal::new(Exit::Failure, format!("no signals: {e}")));
         Ok(Self {
@@ -19,7 +19,7 @@ impl Signals {
         })
     }
 
-    pub(super) async fn any(&mut self) {
+    pub(crate) async fn any(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

@@ -9,34 +9,35 @@ use std::io::Read;
 use std::time::Duration;
 use ureq::http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use ureq::http::{HeaderMap, Response};
+use ureq::tls::TlsConfig;
 use ureq::{Agent, Body};
 
 /// The largest header section of an answer.
 const MAX_HEADER: usize = 16 << 10;
 /// The largest problem document.
-pub(super) const MAX_PROBLEM: u64 = 128 << 10;
+pub(crate) const MAX_PROBLEM: u64 = 128 << 10;
 
 /// What is asked of a node.
-pub(super) struct Request<'a> {
+pub(crate) struct Request<'a> {
     /// The path and query, from the slash on.
-    pub(super) path: &'a str,
+    pub(crate) path: &'a str,
     /// What is posted, and its media type; a GET if there is none.
-    pub(super) body: Option<(&'a [u8], &'static str)>,
+    pub(crate) body: Option<(&'a [u8], &'static str)>,
     /// The media types that the answer may have.
-    pub(super) accept: &'static str,
+    pub(crate) accept: &'static str,
     /// The most bytes of a good answer.
-    pub(super) limit: u64,
+    pub(crate) limit: u64,
     /// How long the answer may take.
-    pub(super) patience: Duration,
+    pub(crate) patience: Duration,
 }
 
 /// A whole answer.
-pub(super) struct Answer {
-    pub(super) status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     /// The media type without parameters, in lower case.
-    pub(super) media_type: String,
-    pub(super) retry_after: Option<Duration>,
-    pub(super) body: Vec<u8>,
+    pub(crate) media_type: String,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) body: Vec<u8>,
 }
 
 /// Why there is no whole answer.
@@ -61,10 +62,15 @@ pub enum NoAnswer {
 }
 
 /// The connections to nodes.
-pub(super) struct Http(Agent);
+pub(crate) struct Http(Agent);
 
 impl Http {
-    pub(super) fn new(config: &ClientConfig) -> Self {
+    pub(crate) fn new(config: &ClientConfig) -> Self {
+        Self::over(config, TlsConfig::default())
+    }
+
+    /// Connections over this TLS.
+    pub(crate) fn over(config: &ClientConfig, tls: TlsConfig) -> Self {
         let settings = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -72,6 +78,7 @@ impl Http {
             .timeout_connect(Some(config.connect_timeout))
             .timeout_resolve(Some(config.connect_timeout))
             .max_idle_age(Duration::from_secs(5))
+            .tls_config(tls)
             .user_agent(concat!("medanchor-sdk/", env!("CARGO_PKG_VERSION")));
         let settings = if config.environment_proxy {
             settings
@@ -82,7 +89,7 @@ impl Http {
     }
 
     /// Sends `request` to the node at `address` and reads the whole answer.
-    pub(super) fn send(&self, address: &str, request: &Request<'_>) -> Result<Answer, NoAnswer> {
+    pub(crate) fn send(&self, address: &str, request: &Request<'_>) -> Result<Answer, NoAnswer> {
         let url = format!("{address}{}", request.path);
         let patience = Some(request.patience);
         let sent = match request.body {

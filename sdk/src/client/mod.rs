@@ -9,8 +9,8 @@
 mod answer;
 mod config;
 mod error;
-mod http;
-mod problem;
+pub(crate) mod http;
+pub(crate) mod problem;
 mod proved;
 mod retry;
 mod transparent;

@@ -59,7 +59,7 @@ struct Document {
 
 impl Problem {
     /// Reads a problem document; a body that is none gives a problem with the status alone.
-    pub(super) fn read(status: u16, body: &[u8], retry_after: Option<Duration>) -> Self {
+    pub(crate) fn read(status: u16, body: &[u8], retry_after: Option<Duration>) -> Self {
         let document: Document = serde_json::from_slice(body).unwrap_or_default();
         Self {
             retry_after,
@@ -100,7 +100,7 @@ impl Problem {
 }
 
 /// One line, without control characters, and bounded.
-pub(super) fn plain(text: String) -> String {
+pub(crate) fn plain(text: String) -> String {
     let shown = |c: char| if c.is_control() { ' ' } else { c };
     let printable = |c: &char| !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars()

@@ -9,6 +9,7 @@ mod access;
 mod ahead;
 mod consent;
 mod delegation;
+mod governance;
 mod inspection;
 mod prescription;
 mod record;

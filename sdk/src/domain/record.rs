@@ -49,13 +49,24 @@ impl Identity {
     /// # Errors
     /// [`SdkError`]; what the vault has kept by then, a later call finds again.
     pub fn seal_record(&self, new: &NewRecord<'_>) -> Result<SealedRecord, SdkError> {
-        let class = check_word("class", new.class)?;
         let record = self.record_handle(new.name);
+        check_word("class", new.class)?;
         let sealed = self.vault().seal(record, new.version, new.payload)?;
+        let event = self.sign(self.record_seal(new, &sealed)?)?;
+        Ok(SealedRecord { record, event })
+    }
+
+    /// What is said of a document that was sealed, under the subject's tag of this quarter.
+    pub(crate) fn record_seal(
+        &self,
+        new: &NewRecord<'_>,
+        sealed: &Sealed,
+    ) -> Result<RecordSeal, SdkError> {
+        let class = check_word("class", new.class)?;
         let subject = self.vault().held_subject_key(new.subject);
         let epoch = Epoch::of(self.context().now());
-        let event = self.sign(RecordSeal {
-            record,
+        Ok(RecordSeal {
+            record: sealed.record.record,
             version: new.version,
             tag: subject.tag(epoch),
             class: subject.consent_key(epoch).class(class),
@@ -63,8 +74,7 @@ impl Identity {
             ciphertext: sealed.ciphertext,
             vault_part: sealed.vault_part,
             key_check: sealed.key_check,
-        })?;
-        Ok(SealedRecord { record, event })
+        })
     }
 
     /// Opens a document of this institution's own.

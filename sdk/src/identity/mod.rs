@@ -23,7 +23,7 @@ use crate::journal::{Journal, JournalError, Pending};
 use medanchor_ledger::event::{Event, EventBody, UnsignedEvent};
 use medanchor_ledger::genesis::{Genesis, GenesisError};
 use medanchor_ledger::policy::{Policy, PolicyError};
-use medanchor_ledger::signature::{PublicKey, SigningKey};
+use medanchor_ledger::signature::{PublicKey, Signature, SigningKey};
 use medanchor_ledger::{EventId, NetworkId, Nonce, ParticipantName, Time};
 use medanchor_vault::{Vault, VaultError};
 use std::fs::File;
@@ -277,6 +277,36 @@ impl Identity {
             body: body.into(),
         };
         Ok(event.sign(&self.key)?)
+    }
+
+    /// Signs bytes that begin with a domain of their own, which no event and no statement has.
+    pub(crate) fn sign_bytes(&self, bytes: &[u8]) -> Signature {
+        self.key.sign(bytes)
+    }
+
+    /// Signs a statement for one counterpart over the TLS channel of `own`.
+    ///
+    /// # Errors
+    /// [`SdkError::Randomness`].
+    #[cfg(feature = "client")]
+    pub fn state_to(
+        &self,
+        to: &ParticipantName,
+        own: &crate::direct::Certificate,
+        ask: crate::direct::Ask,
+        body: Vec<u8>,
+    ) -> Result<Vec<u8>, SdkError> {
+        let statement = crate::direct::Statement {
+            network: self.network,
+            from: self.participant.clone(),
+            to: to.clone(),
+            channel: own.key_hash(),
+            time: self.context.now(),
+            nonce: Nonce::new(random(self.context.as_ref())?),
+            ask,
+            body,
+        };
+        Ok(statement.sign(&self.key))
     }
 
     /// 16 bytes that stand for `name` in this institution's `domain`: always the same, and nobody

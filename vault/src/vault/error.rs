@@ -51,6 +51,12 @@ pub enum VaultError {
         /// The record.
         record: RecordVersion,
     },
+    /// The custodians hold the other part of the record's key.
+    #[error("the key of record {} version {} is shared over custodians; ask for access, which the ledger records", record.record, record.version)]
+    Entrusted {
+        /// The record.
+        record: RecordVersion,
+    },
     /// The vault holds no key for the record.
     #[error("the vault holds no key for record {} version {}; ask the vault that sealed it", record.record, record.version)]
     NoKey {

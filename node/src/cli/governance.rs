@@ -1,0 +1,181 @@
+//! `medanchor governance`: authorities name the custodians of records' keys.
+
+use crate::exit::{Exit, Fatal};
+use crate::output::say;
+use medanchor_ledger::event::{Change, Custodian, Custodians, Event};
+use medanchor_ledger::rules::{CustodianEpoch, CustodianSet, Proposal, StateValue};
+use medanchor_ledger::state::StateKey;
+use medanchor_ledger::{ParticipantName, ProposalHandle};
+use medanchor_sdk::direct::{AddressBook, Counterpart};
+use medanchor_sdk::{Identity, Sdk};
+use std::path::PathBuf;
+
+/// Name the custodians of records' keys
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Propose the custodians of an address book as the next set; for an authority
+    ///
+    /// Prints what the others approve. It takes effect once as many authorities as the genesis asks for
+    /// have approved it; proposing does not approve.
+    ProposeCustodians {
+        #[command(flatten)]
+        who: Who,
+        /// The address book that lists the custodians, each with its share key
+        #[arg(long)]
+        book: PathBuf,
+        /// How many of them it takes to release a key
+        #[arg(long)]
+        threshold: u16,
+        /// Your own name for the proposal
+        #[arg(long, default_value = "custodians")]
+        name: String,
+    },
+    /// Approve a proposal, after showing what it changes; for an authority
+    Approve {
+        #[command(flatten)]
+        who: Who,
+        /// Who proposed
+        #[arg(long)]
+        proposer: String,
+        /// The proposal, 32 hex digits
+        #[arg(long)]
+        proposal: String,
+    },
+    /// Show the custodians of now
+    Custodians {
+        #[command(flatten)]
+        who: Who,
+    },
+}
+
+/// Who acts, and at which nodes.
+#[derive(clap::Args)]
+pub struct Who {
+    /// The participant's home, with identity/
+    #[arg(long, env = "MEDANCHOR_HOME")]
+    home: PathBuf,
+    /// A node; give several
+    #[arg(long = "node", value_name = "URL", required = true)]
+    nodes: Vec<String>,
+}
+
+/// Does it.
+///
+/// # Errors
+/// [`Fatal`] with the exit code and what to do.
+pub fn run(command: &Command) -> Result<Exit, Fatal> {
+    match command {
+        Command::ProposeCustodians {
+            who,
+            book,
+            threshold,
+            name,
+        } => propose(&who.sdk()?, book, *threshold, name),
+        Command::Approve {
+            who,
+            proposer,
+            proposal,
+        } => approve(&who.sdk()?, proposer, proposal),
+        Command::Custodians { who } => show_current(&who.sdk()?),
+    }
+}
+
+fn failed(what: impl std::fmt::Display) -> Fatal {
+    Fatal::new(Exit::Failure, what.to_string())
+}
+
+fn usage(what: impl std::fmt::Display) -> Fatal {
+    Fatal::new(Exit::Usage, what.to_string())
+}
+
+impl Who {
+    fn sdk(&self) -> Result<Sdk, Fatal> {
+        let folder = self.home.join("identity");
+        let identity =
+            Identity::open(&folder).map_err(|e| Fatal::new(Exit::Home, e.to_string()))?;
+        Sdk::new(identity, self.nodes.clone()).map_err(usage)
+    }
+}
+
+/// What the state holds, proved.
+fn value<V: StateValue>(sdk: &Sdk, key: &StateKey) -> Result<Option<V>, Fatal> {
+    let proved = sdk.client().state(key, None);
+    let proved = proved.map_err(|e| Fatal::new(Exit::Unreachable, e.to_string()))?;
+    let value = proved.proved().value.as_deref().map(V::decode);
+    value.transpose().map_err(failed)
+}
+
+fn anchor(sdk: &Sdk, event: Event) -> Result<(), Fatal> {
+    let anchored = sdk.anchor(event).map_err(failed)?;
+    Ok(say(format_args!("anchored as {}", anchored.id()))?)
+}
+
+fn propose(sdk: &Sdk, book: &std::path::Path, threshold: u16, name: &str) -> Result<Exit, Fatal> {
+    let book = AddressBook::read(book).map_err(usage)?;
+    let members: Vec<Custodian> = book.iter().filter_map(member).collect();
+    let current: Option<CustodianEpoch> = value(sdk, &CustodianEpoch::key())?;
+    let epoch = current.map_or(1, |epoch| epoch.0.saturating_add(1));
+    let set = Custodians::new(epoch, threshold, members).map_err(usage)?;
+    show(&set)?;
+    let event = sdk.propose_custodians(name, set).map_err(failed)?;
+    anchor(sdk, event)?;
+    say(format_args!(
+        "each authority approves it with: medanchor governance approve --home HOME --node URL \\\n    --proposer {} --proposal {}",
+        sdk.participant(),
+        sdk.proposal_handle(name)
+    ))?;
+    Ok(Exit::Success)
+}
+
+/// An entry with a share key is a custodian's.
+fn member(counterpart: &Counterpart) -> Option<Custodian> {
+    Some(Custodian {
+        name: counterpart.name.clone(),
+        share_key: counterpart.share_key.as_ref()?.reader_key(),
+        tls: counterpart.key_hash()?,
+    })
+}
+
+fn approve(sdk: &Sdk, proposer: &str, proposal: &str) -> Result<Exit, Fatal> {
+    let proposer: ParticipantName = proposer.parse().map_err(usage)?;
+    let mut handle = [0; 16];
+    hex::decode_to_slice(proposal, &mut handle)
+        .map_err(|_| usage("a proposal is 32 hex digits, as propose-custodians prints it"))?;
+    let handle = ProposalHandle::new(handle);
+    let found: Option<Proposal> = value(sdk, &Proposal::key(&proposer, &handle))?;
+    let found = found.ok_or_else(|| usage("the ledger has no such proposal"))?;
+    if let Change::Custodians(set) = &found.change {
+        show(set)?;
+    }
+    let event = sdk.approve(&proposer, handle, &found.change);
+    anchor(sdk, event.map_err(failed)?)?;
+    Ok(Exit::Success)
+}
+
+fn show_current(sdk: &Sdk) -> Result<Exit, Fatal> {
+    let Some(epoch) = value::<CustodianEpoch>(sdk, &CustodianEpoch::key())? else {
+        say(format_args!("the ledger names no custodians yet"))?;
+        return Ok(Exit::Success);
+    };
+    let set: Option<CustodianSet> = value(sdk, &CustodianSet::key(epoch.0))?;
+    show(&set.ok_or_else(|| failed("the set is missing"))?.custodians)?;
+    Ok(Exit::Success)
+}
+
+fn show(set: &Custodians) -> Result<(), Fatal> {
+    say(format_args!(
+        "epoch {}: {} of {} custodians",
+        set.epoch(),
+        set.threshold(),
+        set.members().len()
+    ))?;
+    for member in set.members() {
+        say(format_args!(
+            "  {:<24} share key {}  TLS key {}",
+            member.name.as_str(),
+            hex::encode(member.share_key.encode()),
+            member.tls
+        ))?;
+    }
+    Ok(())
+}

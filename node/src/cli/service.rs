@@ -1,0 +1,145 @@
+//! `medanchor custodian` and `medanchor vault`: the services that participants ask directly.
+
+use crate::direct::config::ServiceConfig;
+use crate::direct::home::{Part, ServiceHome};
+use crate::direct::{make_store, run_custodian, run_owner};
+use crate::exit::{Exit, Fatal};
+use crate::output::say_bytes;
+use crate::process::free_ports;
+use medanchor_sdk::Identity;
+use medanchor_sdk::direct::{Certificate, book_entry};
+use medanchor_vault::custody::SealingKey;
+use std::path::{Path, PathBuf};
+
+/// Keep shares of records' keys for others
+#[derive(clap::Subcommand)]
+pub enum Custodian {
+    /// Make what a custodian needs, and print its entry for others' address books
+    ///
+    /// Give the entry to every institution that seals or reads records, and to the authorities, who
+    /// propose it with `medanchor governance propose-custodians`. Run again, it prints the same.
+    Init(Init),
+    /// Run the custodian until it is stopped (SIGTERM, Ctrl-C)
+    Run(Run),
+}
+
+/// Serve the records of an institution to whom the ledger permits
+#[derive(clap::Subcommand)]
+pub enum Vault {
+    /// Make what the service needs, and print its entry for others' address books
+    Init(Init),
+    /// Run the service until it is stopped (SIGTERM, Ctrl-C)
+    ///
+    /// One process at a time holds an identity: an application that embeds the SDK and has it open
+    /// serves from within instead.
+    Serve(Run),
+}
+
+/// Makes a service's folder.
+#[derive(clap::Args)]
+pub struct Init {
+    /// The participant's home, with identity/ as `medanchor network new` makes it
+    #[arg(long, env = "MEDANCHOR_HOME")]
+    home: PathBuf,
+    /// Where to listen; port 0 takes one that is free now
+    #[arg(long, default_value = "127.0.0.1:7501")]
+    listen: std::net::SocketAddr,
+    /// The host by which others reach it; the listening address if left out
+    #[arg(long)]
+    host: Option<String>,
+    /// A node to ask what the ledger says; give several
+    #[arg(long = "node", value_name = "URL", required = true)]
+    nodes: Vec<String>,
+}
+
+/// Runs a service.
+#[derive(clap::Args)]
+pub struct Run {
+    /// The participant's home
+    #[arg(long, env = "MEDANCHOR_HOME")]
+    home: PathBuf,
+}
+
+/// Does what `medanchor custodian` says.
+///
+/// # Errors
+/// [`Fatal`] with the exit code and what to do.
+pub fn custodian(command: &Custodian) -> Result<Exit, Fatal> {
+    match command {
+        Custodian::Init(init) => make(init, Part::Custodian),
+        Custodian::Run(run) => run_custodian(&ServiceHome::new(&run.home, Part::Custodian)),
+    }
+}
+
+/// Does what `medanchor vault` says.
+///
+/// # Errors
+/// [`Fatal`] with the exit code and what to do.
+pub fn vault(command: &Vault) -> Result<Exit, Fatal> {
+    match command {
+        Vault::Init(init) => make(init, Part::Owner),
+        Vault::Serve(run) => run_owner(&ServiceHome::new(&run.home, Part::Owner)),
+    }
+}
+
+fn failed(what: impl std::fmt::Display) -> Fatal {
+    Fatal::new(Exit::Failure, what.to_string())
+}
+
+fn make(init: &Init, part: Part) -> Result<Exit, Fatal> {
+    let home = ServiceHome::new(&init.home, part);
+    let identity =
+        Identity::open(&home.identity()).map_err(|e| Fatal::new(Exit::Home, e.to_string()))?;
+    std::fs::create_dir_all(home.folder()).map_err(failed)?;
+    if !home.entry().exists() {
+        let share_key = match part {
+            Part::Custodian => Some(make_store(&home, identity.network())?),
+            Part::Owner => None,
+        };
+        let share_key = share_key.as_ref().map(|key| key.public());
+        write_entry(init, &home, &identity, share_key)?;
+    }
+    say_bytes(&std::fs::read(home.entry()).map_err(failed)?)?;
+    Ok(Exit::Success)
+}
+
+/// The entry comes last: where it is, all else is.
+fn write_entry(
+    init: &Init,
+    home: &ServiceHome,
+    identity: &Identity,
+    share_key: Option<&SealingKey>,
+) -> Result<(), Fatal> {
+    let mut listen = init.listen;
+    if listen.port() == 0 {
+        let port = free_ports(1).map_err(failed)?.first().copied();
+        listen.set_port(port.ok_or_else(|| failed("no port is free"))?);
+    }
+    let host = init.host.clone().unwrap_or_else(|| listen.ip().to_string());
+    let certificate = certificate(&home.folder(), &host)?;
+    let config = ServiceConfig::new(listen, init.nodes.clone());
+    std::fs::write(home.config(), config.to_text()).map_err(failed)?;
+    let address = match host.contains(':') {
+        true => format!("https://[{host}]:{}", listen.port()),
+        false => format!("https://{host}:{}", listen.port()),
+    };
+    let name = identity.participant();
+    let entry = book_entry(name, &address, &certificate.to_pem(), share_key);
+    let aside = home.folder().join("entry.new");
+    std::fs::write(&aside, entry).map_err(failed)?;
+    std::fs::rename(aside, home.entry()).map_err(failed)
+}
+
+/// The certificate of an earlier try that was cut off, or a fresh one.
+fn certificate(folder: &Path, host: &str) -> Result<Certificate, Fatal> {
+    let keys =
+        |error: medanchor_sdk::direct::CertificateError| Fatal::new(Exit::Keys, error.to_string());
+    if folder.join("tls.crt").exists() {
+        return Certificate::load(folder).map_err(keys);
+    }
+    // The certificate is written after the key; a key without one was never shown to anybody.
+    let _ = std::fs::remove_file(folder.join("tls.key"));
+    let certificate = Certificate::generate(&[host.to_owned()]).map_err(keys)?;
+    certificate.save(folder).map_err(keys)?;
+    Ok(certificate)
+}

@@ -1,0 +1,307 @@
+//! A custodian's answers: shares taken, released and destroyed.
+//!
+//! What always holds: a share is taken only at the place that the ledger's current set gives this
+//! custodian; it is released only after the ledger, proved and fresh, says that the access stands, and
+//! only once that release is logged; two requests for the store wait for each other.
+
+use super::router::Answers;
+use crate::http::problem::{Code, Problem};
+use medanchor_ledger::cbor::Writer;
+use medanchor_ledger::genesis::Genesis;
+use medanchor_ledger::rules::{CustodianEpoch, CustodianSet, Record, StateValue};
+use medanchor_ledger::signature::PublicKey;
+use medanchor_ledger::state::StateKey;
+use medanchor_ledger::{Index, RecordHandle, Size, TlsKeyHash};
+use medanchor_sdk::custody::{Refused, ReleaseAsk, Standing, StandingError, Terms};
+use medanchor_sdk::direct::{Ask, Expected, Statement};
+use medanchor_sdk::{Identity, Sdk};
+use medanchor_vault::RecordVersion;
+use medanchor_vault::custody::{
+    Custodian, CustodianError, Custodied, Deal, OpeningKey, Permitted, Place, Points, Seat,
+    ShareIndex, Signed,
+};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The most entries of the release log that one answer has.
+const LOG_ENTRIES: u64 = 1000;
+
+/// A custodian at work.
+pub struct Keeper {
+    sdk: Arc<Sdk>,
+    genesis: Genesis,
+    store: Mutex<Custodian>,
+    key: OpeningKey,
+    terms: Terms,
+}
+
+/// A refusal on what the ledger says.
+pub(super) fn refused(refused: Refused) -> Problem {
+    Problem::of_custody(
+        refused.code(),
+        refused.may_pass_later(),
+        refused.to_string(),
+    )
+}
+
+/// It is not known how an access stands.
+pub(super) fn unknown(error: &StandingError) -> Problem {
+    match error {
+        StandingError::Refused(reason) => refused(*reason),
+        other => Problem::of_custody("custody.ledger-unreachable", true, other.to_string()),
+    }
+}
+
+/// A statement that was made for this service, over this channel, by a registered key.
+pub(super) fn kept_statement(
+    identity: &Identity,
+    genesis: &Genesis,
+    ask: Ask,
+    bytes: &[u8],
+    channel: TlsKeyHash,
+) -> Result<(Statement, PublicKey), Problem> {
+    let expected = Expected {
+        network: identity.network(),
+        to: identity.participant(),
+        channel,
+        now: identity.now(),
+        ask,
+    };
+    let key_of = |name: &_, id: &_| {
+        let participant = genesis.spec().participants.get(name)?;
+        participant.registered(id).copied()
+    };
+    Statement::verify(bytes, &expected, key_of)
+        .map_err(|error| Problem::new(Code::BadSignature, error.to_string()))
+}
+
+fn custodian_problem(error: &CustodianError) -> Problem {
+    match error {
+        CustodianError::Log(_) | CustodianError::Key(_) | CustodianError::NoRoot => {
+            // What the system says may name paths.
+            tracing::error!(%error, "the custodian's store cannot be used");
+            Problem::new(
+                Code::Storage,
+                "the custodian's store cannot be used; tell its operator",
+            )
+        }
+        CustodianError::Share(_) => refused(Refused::NotHere),
+        other => Problem::new(Code::Malformed, other.to_string()),
+    }
+}
+
+impl Keeper {
+    /// A custodian with an open store.
+    #[must_use]
+    pub const fn new(
+        sdk: Arc<Sdk>,
+        genesis: Genesis,
+        store: Custodian,
+        key: OpeningKey,
+        terms: Terms,
+    ) -> Self {
+        Self {
+            sdk,
+            genesis,
+            store: Mutex::new(store),
+            key,
+            terms,
+        }
+    }
+
+    /// Size and root of the release log.
+    pub(super) fn log_head(&self) -> Option<(Size, medanchor_ledger::TreeHash)> {
+        let mut store = self.store();
+        let log = store.log();
+        let size = log.size();
+        log.root_at(size).map(|root| (size, root))
+    }
+
+    pub(super) const fn sdk(&self) -> &Arc<Sdk> {
+        &self.sdk
+    }
+
+    fn store(&self) -> MutexGuard<'_, Custodian> {
+        // The store writes before it says that it has; a panic elsewhere spoils nothing.
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn value<V: StateValue>(&self, key: &StateKey) -> Result<Option<V>, Problem> {
+        let lost = |why: String| Problem::of_custody("custody.ledger-unreachable", true, why);
+        let proved = self
+            .sdk
+            .client()
+            .state(key, None)
+            .map_err(|error| lost(format!("the ledger cannot be asked: {error}")))?;
+        let state = proved.proved();
+        if self.sdk.now().0.abs_diff(state.time.0) > self.terms.freshness {
+            return Err(refused(Refused::Stale));
+        }
+        let value = state.value.as_deref().map(V::decode).transpose();
+        value.map_err(|_| lost("the ledger holds what this release does not understand".into()))
+    }
+
+    /// This custodian's place in the set of an epoch.
+    fn place(&self, epoch: u32) -> Result<(Place, usize), Problem> {
+        let set: Option<CustodianSet> = self.value(&CustodianSet::key(epoch))?;
+        let set = set.ok_or_else(|| refused(Refused::NotHere))?.custodians;
+        let found = set.find(self.sdk.participant());
+        let place = found.and_then(|(place, _)| ShareIndex::new(u8::try_from(place).ok()?));
+        let place = Place {
+            custodian: self.sdk.participant().clone(),
+            epoch,
+            index: place.ok_or_else(|| refused(Refused::NotHere))?,
+        };
+        Ok((place, usize::from(set.threshold())))
+    }
+
+    fn seat(&self) -> Result<Seat, Problem> {
+        let epoch: Option<CustodianEpoch> = self.value(&CustodianEpoch::key())?;
+        let epoch = epoch.ok_or_else(|| refused(Refused::NotHere))?.0;
+        let (place, threshold) = self.place(epoch)?;
+        Ok(Seat { place, threshold })
+    }
+
+    fn deal(&self, statement: &Statement, dealer: &PublicKey) -> Result<Vec<u8>, Problem> {
+        let deal: Signed<Deal> = Signed::decode(&statement.body)
+            .map_err(|error| Problem::new(Code::Malformed, error.to_string()))?;
+        if deal.says().record.owner != statement.from {
+            let detail = "a deal is handed over by the owner that signed it";
+            return Err(Problem::new(Code::Malformed, detail));
+        }
+        let seat = self.seat()?;
+        let sign = |bytes: &[u8]| self.sdk.sign_for_custody(bytes);
+        let accepted = self.store().accept(&deal, dealer, &seat, &self.key, sign);
+        match accepted {
+            Ok(acknowledgement) => Ok(acknowledgement.encode()),
+            Err(error) => {
+                self.keep_evidence(&error);
+                Err(custodian_problem(&error))
+            }
+        }
+    }
+
+    /// A deal that convicts its dealer is kept, whatever becomes of the connection.
+    fn keep_evidence(&self, error: &CustodianError) {
+        if let CustodianError::BadDeal {
+            evidence: Some(evidence),
+        } = error
+        {
+            let folder = self.sdk.folder().join("evidence");
+            let bytes = evidence.encode();
+            let name = hex::encode(medanchor_ledger::sha256(&[&bytes]));
+            let kept = std::fs::create_dir_all(&folder)
+                .and_then(|()| std::fs::write(folder.join(name), bytes));
+            if let Err(error) = kept {
+                tracing::error!(%error, "evidence against a dealer could not be kept");
+            }
+        }
+    }
+
+    fn release(&self, statement: &Statement) -> Result<Vec<u8>, Problem> {
+        let ask = ReleaseAsk::decode(&statement.body)
+            .map_err(|error| Problem::new(Code::Malformed, error.to_string()))?;
+        let standing = Standing::fetch(self.sdk.client(), &ask.access(&statement.from));
+        let standing = standing.map_err(|error| unknown(&error))?;
+        let now = self.sdk.now();
+        standing
+            .judge(&ask.reader.reader_key(), now, &self.terms)
+            .map_err(refused)?;
+        let custody = standing.state.custody.as_ref();
+        let custody = custody.ok_or_else(|| refused(Refused::NoCustody))?;
+        let (place, _) = self.place(custody.epoch())?;
+        let points = Points::of_custody(custody)
+            .map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
+        let permitted = Permitted {
+            request: standing.event,
+            record: self.custodied(&standing),
+            place,
+            points,
+            reader: standing.reader,
+        };
+        let sign = |bytes: &[u8]| self.sdk.sign_for_custody(bytes);
+        let released = self.store().release(&permitted, &ask.reader, now, sign);
+        released
+            .map(|answer| answer.encode())
+            .map_err(|error| custodian_problem(&error))
+    }
+
+    fn custodied(&self, standing: &Standing) -> Custodied {
+        Custodied {
+            owner: standing.owner.clone(),
+            record: RecordVersion {
+                network: self.sdk.network(),
+                record: standing.record,
+                version: standing.state.version,
+            },
+        }
+    }
+
+    /// Destroys every share of a record that its owner erased on the ledger; the answer is signed.
+    fn erase(&self, statement: &Statement) -> Result<Vec<u8>, Problem> {
+        let handle: [u8; 16] = statement.body.as_slice().try_into().map_err(|_| {
+            Problem::new(Code::Malformed, "the body is the record's handle, 16 bytes")
+        })?;
+        let record = RecordHandle::new(handle);
+        let state: Option<Record> = self.value(&Record::key(&statement.from, &record))?;
+        let state = state.ok_or_else(|| refused(Refused::UnknownRequest))?;
+        if state.erased.is_none() {
+            let detail = "the ledger does not say that the record is erased; anchor that first";
+            return Err(Problem::of_custody(
+                "custody.not-erased",
+                true,
+                detail.into(),
+            ));
+        }
+        let epochs = state.custody.as_ref().map_or(0, |custody| custody.epoch());
+        let mut store = self.store();
+        for version in 1..=state.version {
+            let record = Custodied {
+                owner: statement.from.clone(),
+                record: RecordVersion {
+                    network: self.sdk.network(),
+                    record,
+                    version,
+                },
+            };
+            for epoch in 1..=epochs {
+                store
+                    .erase(&record, epoch)
+                    .map_err(|error| custodian_problem(&error))?;
+            }
+        }
+        Ok(self.sdk.confirm_erasure(&statement.from, &record))
+    }
+}
+
+impl Answers for Keeper {
+    const ASKS: &'static [Ask] = &[Ask::Deal, Ask::Release, Ask::Erase];
+
+    fn answer(&self, ask: Ask, statement: &[u8], channel: TlsKeyHash) -> Result<Vec<u8>, Problem> {
+        let (statement, key) = kept_statement(&self.sdk, &self.genesis, ask, statement, channel)?;
+        match ask {
+            Ask::Deal => self.deal(&statement, &key),
+            Ask::Erase => self.erase(&statement),
+            _ => self.release(&statement),
+        }
+    }
+
+    fn release_log(&self, first: u64) -> Result<Vec<u8>, Problem> {
+        let mut store = self.store();
+        let log = store.log();
+        let size = log.size().0;
+        let storage = || Problem::new(Code::Storage, "the release log cannot be read");
+        let root = log.root_at(Size(size)).ok_or_else(storage)?;
+        let until = size.min(first.saturating_add(LOG_ENTRIES));
+        let entries: Result<Vec<_>, _> = (first..until)
+            .map(|place| log.entry(Index(place)))
+            .collect();
+        let entries = entries.map_err(|_| storage())?;
+        let mut writer = Writer::new();
+        writer.array(3).uint(size).bytes(root.as_bytes());
+        writer.array(entries.len());
+        for entry in &entries {
+            writer.bytes(&entry.encode());
+        }
+        Ok(writer.into_bytes())
+    }
+}

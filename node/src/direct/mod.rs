@@ -1,0 +1,19 @@
+//! The services that participants ask directly, off the ledger: a custodian of shares, and an owner's
+//! vault. Both are processes of their own beside the nodes, and both answer only what a statement over
+//! mutual TLS asks and the ledger, proved and fresh, permits.
+//!
+//! What always holds: a service trusts no node (it proves what it acts on), no certificate (it knows
+//! keys by their hashes) and no client (every request is bounded, in size, rate and time); nothing of
+//! a payload, a key or a person is in its log.
+
+pub mod config;
+mod custodian;
+pub mod home;
+mod log;
+mod owner;
+mod router;
+mod start;
+
+pub use custodian::Keeper;
+pub use owner::Owner;
+pub use start::{Serving, make_store, run_custodian, run_owner, serve};

@@ -1,0 +1,70 @@
+//! The owner's side of a read: its part of a record's key, and the sealed payload, for whom the ledger
+//! permits.
+//!
+//! What always holds: neither goes out unless the access stands at this moment, judged by the same
+//! terms as a custodian judges by; the vault's part goes out sealed to the key that the request names.
+
+use super::custodian::{kept_statement, refused};
+use super::router::Answers;
+use crate::http::problem::{Code, Problem};
+use medanchor_ledger::TlsKeyHash;
+use medanchor_ledger::genesis::Genesis;
+use medanchor_sdk::Sdk;
+use medanchor_sdk::custody::{Refused, ReleaseAsk, Standing, Terms};
+use medanchor_sdk::direct::{Ask, Statement};
+use std::sync::Arc;
+
+/// An owner's vault as a service.
+pub struct Owner {
+    sdk: Arc<Sdk>,
+    genesis: Genesis,
+    terms: Terms,
+}
+
+impl Owner {
+    /// The service of an identity.
+    #[must_use]
+    pub const fn new(sdk: Arc<Sdk>, genesis: Genesis, terms: Terms) -> Self {
+        Self {
+            sdk,
+            genesis,
+            terms,
+        }
+    }
+
+    /// How the access stands that a statement asks on, if it stands for this owner's record.
+    fn standing(&self, statement: &Statement) -> Result<(ReleaseAsk, Standing), Problem> {
+        let ask = ReleaseAsk::decode(&statement.body)
+            .map_err(|error| Problem::new(Code::Malformed, error.to_string()))?;
+        let standing = Standing::fetch(self.sdk.client(), &ask.access(&statement.from));
+        let standing = standing.map_err(|error| super::custodian::unknown(&error))?;
+        if standing.owner != *self.sdk.participant() {
+            return Err(refused(Refused::NotHere));
+        }
+        standing
+            .judge(&ask.reader.reader_key(), self.sdk.now(), &self.terms)
+            .map_err(refused)?;
+        Ok((ask, standing))
+    }
+}
+
+impl Answers for Owner {
+    const ASKS: &'static [Ask] = &[Ask::VaultRelease, Ask::Payload];
+
+    fn answer(&self, ask: Ask, statement: &[u8], channel: TlsKeyHash) -> Result<Vec<u8>, Problem> {
+        let (statement, _) = kept_statement(&self.sdk, &self.genesis, ask, statement, channel)?;
+        let (asked, standing) = self.standing(&statement)?;
+        let answer = match ask {
+            Ask::VaultRelease => self.sdk.release_part(&standing, &asked.reader),
+            _ => self.sdk.release_payload(&standing),
+        };
+        answer.map_err(|error| Problem::new(Code::NotFound, error.to_string()))
+    }
+
+    fn release_log(&self, _: u64) -> Result<Vec<u8>, Problem> {
+        Err(Problem::new(
+            Code::NoSuchResource,
+            "an owner keeps no release log; its custodians do",
+        ))
+    }
+}

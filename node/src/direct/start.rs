@@ -1,0 +1,231 @@
+//! Starting a service, and stopping it cleanly.
+
+use super::config::ServiceConfig;
+use super::custodian::Keeper;
+use super::home::ServiceHome;
+use super::log::anchor_releases;
+use super::owner::Owner;
+use super::router::{Answers, router};
+use crate::config::Log;
+use crate::exit::{Exit, Fatal};
+use crate::http::server::{ConnectionLimits, Transport, serve as serve_http};
+use crate::http::tls::acceptor;
+use crate::run::Signals;
+use medanchor_ledger::genesis::Genesis;
+use medanchor_ledger::rules::{ReleaseLog, StateValue};
+use medanchor_ledger::{Size, TreeHash};
+use medanchor_sdk::direct::Certificate;
+use medanchor_sdk::{Identity, Sdk};
+use medanchor_vault::custody::{Custodian, OpeningKey};
+use medanchor_vault::key_file::{self, Protection};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+const LIMITS: ConnectionLimits = ConnectionLimits {
+    connections: 512,
+    per_address: 256,
+    header_timeout: Duration::from_secs(10),
+    write_timeout: Duration::from_secs(20),
+    grace: Duration::from_secs(5),
+};
+
+fn fatal(exit: Exit, error: impl std::fmt::Display) -> Fatal {
+    Fatal::new(exit, error.to_string())
+}
+
+fn log(config: &ServiceConfig) -> Log {
+    Log {
+        level: config.log_level.clone(),
+        ..Log::default()
+    }
+}
+
+/// What both services are made of.
+struct Ready {
+    config: ServiceConfig,
+    sdk: Arc<Sdk>,
+    genesis: Genesis,
+    certificate: Certificate,
+}
+
+impl Ready {
+    fn open(home: &ServiceHome) -> Result<Self, Fatal> {
+        let config = ServiceConfig::read(&home.config()).map_err(|e| fatal(Exit::Config, e))?;
+        crate::logging::start(&log(&config)).map_err(|e| fatal(Exit::Config, e))?;
+        let identity = Identity::open(&home.identity()).map_err(|e| fatal(Exit::Home, e))?;
+        let genesis = std::fs::read(home.identity().join("genesis"));
+        let genesis = genesis.map_err(|e| fatal(Exit::Home, e))?;
+        let genesis = Genesis::decode(&genesis).map_err(|e| fatal(Exit::Home, e))?;
+        let certificate = Certificate::load(&home.folder()).map_err(|e| fatal(Exit::Keys, e))?;
+        let sdk = Sdk::new(identity, config.nodes.clone()).map_err(|e| fatal(Exit::Config, e))?;
+        Ok(Self {
+            config,
+            sdk: Arc::new(sdk),
+            genesis,
+            certificate,
+        })
+    }
+}
+
+/// Runs a custodian until a signal stops it.
+///
+/// # Errors
+/// [`Fatal`] with the exit code and what to do.
+pub fn run_custodian(home: &ServiceHome) -> Result<Exit, Fatal> {
+    let ready = Ready::open(home)?;
+    let keeper = Arc::new(open_keeper(home, &ready)?);
+    let every = Duration::from_secs(ready.config.log_seconds);
+    run(home, &ready, Arc::clone(&keeper), |stop| {
+        std::thread::spawn(move || anchor_releases(&keeper, every, &stop));
+    })
+}
+
+/// Runs an owner's vault as a service until a signal stops it.
+///
+/// # Errors
+/// [`Fatal`] with the exit code and what to do.
+pub fn run_owner(home: &ServiceHome) -> Result<Exit, Fatal> {
+    let ready = Ready::open(home)?;
+    let sdk = Arc::clone(&ready.sdk);
+    let owner = Owner::new(sdk, ready.genesis.clone(), ready.config.terms());
+    run(home, &ready, Arc::new(owner), |_| {})
+}
+
+fn open_keeper(home: &ServiceHome, ready: &Ready) -> Result<Keeper, Fatal> {
+    let key = key_file::unlock(&home.institution_key(), &Protection::Nothing)
+        .map_err(|e| fatal(Exit::Keys, e))?;
+    let share_key = super::home::read_share_key(&home.share_key())?;
+    let anchored = anchored_log(&ready.sdk);
+    let network = ready.sdk.network();
+    let store = Custodian::open_kept(&home.store(), key, network, anchored)
+        .map_err(|e| fatal(Exit::Damaged, e))?;
+    let (sdk, genesis) = (Arc::clone(&ready.sdk), ready.genesis.clone());
+    Ok(Keeper::new(
+        sdk,
+        genesis,
+        store,
+        share_key,
+        ready.config.terms(),
+    ))
+}
+
+/// What the ledger has of this custodian's release log; nothing if no node can be asked now, and then
+/// the log is checked by itself alone.
+fn anchored_log(sdk: &Sdk) -> Option<(Size, TreeHash)> {
+    let key = ReleaseLog::key(sdk.participant());
+    let proved = sdk.client().state(&key, None).ok()?;
+    let log = ReleaseLog::decode(proved.proved().value.as_deref()?).ok()?;
+    Some((log.size, log.root))
+}
+
+fn run<S: Answers>(
+    home: &ServiceHome,
+    ready: &Ready,
+    service: Arc<S>,
+    beside: impl FnOnce(CancellationToken),
+) -> Result<Exit, Fatal> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|e| fatal(Exit::Failure, e))?;
+    runtime.block_on(async {
+        let mut signals = Signals::new()?;
+        let serving = serve(&ready.config, &ready.certificate, service).await?;
+        let address = serving.address;
+        write_address(home, address).map_err(|e| fatal(Exit::Failure, e))?;
+        beside(serving.stop.clone());
+        tracing::info!(%address, "listening");
+        signals.any().await;
+        tracing::info!("stopping");
+        serving.stop().await;
+        Ok(Exit::Success)
+    })
+}
+
+/// Written aside and renamed: whoever waits for the file finds it whole.
+fn write_address(home: &ServiceHome, address: SocketAddr) -> std::io::Result<()> {
+    let aside = home.folder().join("address.new");
+    std::fs::write(&aside, format!("{address} {}\n", std::process::id()))?;
+    std::fs::rename(aside, home.address())
+}
+
+/// A service that answers.
+pub struct Serving {
+    /// Where it listens.
+    pub address: SocketAddr,
+    stop: CancellationToken,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Serving {
+    /// Lets open requests finish, and ends.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        let _ = self.task.await;
+    }
+}
+
+/// Serves on the runtime it is called on, until it is stopped.
+///
+/// # Errors
+/// [`Fatal`] when it cannot listen, or the certificate cannot be used.
+pub async fn serve<S: Answers>(
+    config: &ServiceConfig,
+    certificate: &Certificate,
+    service: Arc<S>,
+) -> Result<Serving, Fatal> {
+    let listener = TcpListener::bind(config.listen).await.map_err(|error| {
+        let exit = match error.kind() {
+            std::io::ErrorKind::AddrInUse => Exit::PortInUse,
+            _ => Exit::Failure,
+        };
+        let listen = config.listen;
+        Fatal::new(
+            exit,
+            format!("cannot listen on {listen}: {error}; change listen"),
+        )
+    })?;
+    let address = listener.local_addr().map_err(|e| fatal(Exit::Failure, e))?;
+    let transport = Transport::Tls(acceptor(certificate).map_err(|e| fatal(Exit::Keys, e))?);
+    let router = router(service, config.requests, config.requests_per_second);
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(serve_http(
+        listener,
+        router,
+        LIMITS,
+        transport,
+        stop.clone(),
+    ));
+    Ok(Serving {
+        address,
+        stop,
+        task,
+    })
+}
+
+/// Makes what a custodian needs besides its identity; what is there is left as it is.
+///
+/// # Errors
+/// [`Fatal`] with the exit code and what to do.
+pub fn make_store(
+    home: &ServiceHome,
+    network: medanchor_ledger::NetworkId,
+) -> Result<OpeningKey, Fatal> {
+    if !home.institution_key().exists() {
+        key_file::create(&home.institution_key(), &Protection::Nothing)
+            .map_err(|e| fatal(Exit::Keys, e))?;
+    }
+    let key = key_file::unlock(&home.institution_key(), &Protection::Nothing)
+        .map_err(|e| fatal(Exit::Keys, e))?;
+    if !home.store().join("releases").exists() {
+        // A crash may have left half a store, in which nothing was ever kept.
+        let _ = std::fs::remove_dir_all(home.store());
+        std::fs::create_dir_all(home.store()).map_err(|e| fatal(Exit::Failure, e))?;
+        Custodian::create_kept(&home.store(), key, network).map_err(|e| fatal(Exit::Failure, e))?;
+    }
+    super::home::share_key(&home.share_key())
+}

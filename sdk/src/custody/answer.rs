@@ -1,0 +1,66 @@
+//! What an owner and a custodian answer with.
+//!
+//! What always holds: whoever calls these has judged the access first; the answers are signed under
+//! domains of their own, and the same for the same request.
+
+use super::Standing;
+use crate::identity::Identity;
+use medanchor_ledger::Time;
+use medanchor_ledger::signature::Signature;
+use medanchor_vault::custody::{Custodied, SealingKey};
+use medanchor_vault::{PartError, RecordVersion};
+use std::io::Read;
+
+/// The most bytes of a sealed payload that is handed over in one piece.
+const MAX_SEALED: u64 = 257 << 20;
+
+impl Identity {
+    /// The time by this identity's clock.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.context().now()
+    }
+
+    /// Signs a custody message, which begins with its own domain.
+    #[must_use]
+    pub fn sign_for_custody(&self, message: &[u8]) -> Signature {
+        self.sign_bytes(message)
+    }
+
+    /// The vault's part of the key of the record that an access is about, sealed to the reader.
+    ///
+    /// # Errors
+    /// [`PartError`].
+    pub fn release_part(
+        &self,
+        standing: &Standing,
+        reader: &SealingKey,
+    ) -> Result<Vec<u8>, PartError> {
+        let record = Custodied {
+            owner: standing.owner.clone(),
+            record: RecordVersion {
+                network: self.network(),
+                record: standing.record,
+                version: standing.state.version,
+            },
+        };
+        let sign = |bytes: &[u8]| self.sign_bytes(bytes);
+        let released = self
+            .vault()
+            .release(&record, standing.event, reader, sign)?;
+        Ok(released.encode())
+    }
+
+    /// The sealed payload of the record that an access is about.
+    ///
+    /// # Errors
+    /// [`PartError::Vault`] when it is not there.
+    pub fn release_payload(&self, standing: &Standing) -> Result<Vec<u8>, PartError> {
+        let version = standing.state.version;
+        let stored = self.vault().sealed_payload(standing.record, version)?;
+        let mut bytes = Vec::new();
+        let read = stored.take(MAX_SEALED).read_to_end(&mut bytes);
+        read.map_err(PartError::Payload)?;
+        Ok(bytes)
+    }
+}

@@ -1,0 +1,156 @@
+//! The custodians of an epoch, as the ledger names them, and how to reach them.
+//!
+//! What always holds: names, places, threshold and key hashes are proved from the ledger's state; the
+//! address book only says where, and an entry whose keys have other hashes is never used.
+
+use super::standing::{StandingError, proved::value};
+use crate::client::{Client, ClientConfig};
+use crate::direct::{AddressBook, Certificate, Counterpart, Link, LinkError};
+use medanchor_ledger::event::custody::{Custodian, Custodians};
+use medanchor_ledger::rules::{CustodianEpoch, CustodianSet, Participant};
+use medanchor_ledger::signature::PublicKey;
+use medanchor_ledger::{Height, ParticipantName};
+use medanchor_vault::custody::{Member, SealingKey};
+
+/// Why the custodians of an epoch are not known.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CircleError {
+    /// The ledger could not be asked.
+    #[error(transparent)]
+    Standing(#[from] StandingError),
+    /// There are none.
+    #[error("the ledger names no custodians; have the authorities approve a set first")]
+    None,
+    /// A custodian without keys.
+    #[error("the ledger has no keys of custodian {0}; tell the authorities")]
+    NoKeys(ParticipantName),
+    /// The address book lacks one.
+    #[error(
+        "the address book has no entry of custodian {0}, or one without its share key; add the entry that it printed when it was set up"
+    )]
+    NotInBook(ParticipantName),
+    /// The address book has another share key.
+    #[error(
+        "the address book's share key of {0} is not the one that the ledger names; get its entry anew"
+    )]
+    OtherShareKey(ParticipantName),
+}
+
+/// One custodian of the circle.
+pub(crate) struct Seat {
+    pub(crate) custodian: Custodian,
+    pub(crate) keys: Vec<PublicKey>,
+    pub(crate) counterpart: Option<Counterpart>,
+}
+
+/// The custodians of an epoch.
+pub struct Circle {
+    set: Custodians,
+    pub(crate) seats: Vec<Seat>,
+}
+
+impl Circle {
+    /// The custodians of now.
+    ///
+    /// # Errors
+    /// [`CircleError`].
+    pub fn current(client: &Client, book: &AddressBook) -> Result<Self, CircleError> {
+        let epoch = value::<CustodianEpoch>(client, &CustodianEpoch::key(), None)?;
+        let number = epoch.value.ok_or(CircleError::None)?.0;
+        Self::at(client, book, number, Some(epoch.at.0))
+    }
+
+    /// The custodians of an epoch, with the keys that they have now.
+    ///
+    /// # Errors
+    /// [`CircleError`].
+    pub fn of_epoch(client: &Client, book: &AddressBook, epoch: u32) -> Result<Self, CircleError> {
+        Self::at(client, book, epoch, None)
+    }
+
+    fn at(
+        client: &Client,
+        book: &AddressBook,
+        epoch: u32,
+        height: Option<Height>,
+    ) -> Result<Self, CircleError> {
+        let found = value::<CustodianSet>(client, &CustodianSet::key(epoch), height)?;
+        let set = found.value.ok_or(CircleError::None)?.custodians;
+        let mut seats = Vec::with_capacity(set.members().len());
+        for custodian in set.members() {
+            let key = Participant::key(&custodian.name);
+            let known = value::<Participant>(client, &key, Some(found.at.0))?.value;
+            let keys: Vec<_> = known.iter().flat_map(Participant::keys).copied().collect();
+            if keys.is_empty() {
+                return Err(CircleError::NoKeys(custodian.name.clone()));
+            }
+            seats.push(Seat {
+                custodian: custodian.clone(),
+                keys,
+                counterpart: book.get(&custodian.name).cloned(),
+            });
+        }
+        Ok(Self { set, seats })
+    }
+
+    /// Which set it is.
+    #[must_use]
+    pub const fn epoch(&self) -> u32 {
+        self.set.epoch()
+    }
+
+    /// How many of the custodians it takes.
+    #[must_use]
+    pub fn threshold(&self) -> usize {
+        usize::from(self.set.threshold())
+    }
+
+    /// The custodians' names, in the order of their places.
+    pub fn names(&self) -> impl Iterator<Item = &ParticipantName> {
+        self.seats.iter().map(|seat| &seat.custodian.name)
+    }
+
+    /// To whom shares are dealt, in the order of their places.
+    pub(crate) fn members(&self) -> Result<Vec<Member>, CircleError> {
+        self.seats.iter().map(Seat::member).collect()
+    }
+}
+
+impl Seat {
+    fn member(&self) -> Result<Member, CircleError> {
+        let name = &self.custodian.name;
+        let key: Option<&SealingKey> =
+            (self.counterpart.as_ref()).and_then(|one| one.share_key.as_ref());
+        let key = key.ok_or_else(|| CircleError::NotInBook(name.clone()))?;
+        if key.reader_key() != self.custodian.share_key {
+            return Err(CircleError::OtherShareKey(name.clone()));
+        }
+        Ok(Member {
+            name: name.clone(),
+            key: key.clone(),
+        })
+    }
+
+    /// A connection to the custodian, which must show the key that the ledger names.
+    pub(crate) fn link(&self, own: &Certificate, config: &ClientConfig) -> Result<Link, NotAsked> {
+        let name = &self.custodian.name;
+        let counterpart = self.counterpart.as_ref();
+        let counterpart = counterpart.ok_or_else(|| CircleError::NotInBook(name.clone()))?;
+        Ok(Link::new(
+            own,
+            counterpart,
+            Some(self.custodian.tls),
+            config,
+        )?)
+    }
+}
+
+/// Why a custodian was not asked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum NotAsked {
+    #[error(transparent)]
+    Circle(#[from] CircleError),
+    #[error(transparent)]
+    Link(#[from] LinkError),
+}

@@ -1,0 +1,29 @@
+//! Custody from an application's side: sealing a record under custodians' shares, asking for its key,
+//! and judging such a request where a part of a key is kept.
+//!
+//! What always holds: a record is anchored only after every custodian of the current set acknowledged
+//! its share; a part of a key is released only while the ledger, proved and fresh, says that the access
+//! is permitted, young, and still stands on its consent; whoever gives a wrong part is named.
+
+mod answer;
+mod ask;
+#[cfg(feature = "client")]
+mod circle;
+mod erasure;
+#[cfg(feature = "client")]
+mod read;
+#[cfg(feature = "client")]
+mod seal;
+mod standing;
+
+pub use ask::{Access, AccessKind, ReleaseAsk};
+#[cfg(feature = "client")]
+pub use circle::{Circle, CircleError};
+pub use erasure::SharesDestroyed;
+#[cfg(feature = "client")]
+pub use read::{Opened, OpenedError};
+#[cfg(feature = "client")]
+pub use seal::{CustodyError, SealedInCustody};
+#[cfg(feature = "client")]
+pub use standing::StandingError;
+pub use standing::{Refused, Standing, Terms};

@@ -1,0 +1,255 @@
+//! Sealing a record whose key is shared over custodians.
+//!
+//! What always holds: the deals are on disk before the first one is posted, and a retry posts the same
+//! ones, so that no custodian is ever dealt two shares of one record; the event is signed only once
+//! every custodian acknowledged; S leaves the vault for good once the event is anchored.
+
+use super::circle::{Circle, CircleError, NotAsked, Seat};
+use crate::anchor::{AnchorError, Sdk};
+use crate::client::ClientConfig;
+use crate::direct::{AddressBook, Ask, Certificate, LinkError};
+use crate::domain::NewRecord;
+use crate::error::SdkError;
+use crate::receipt::Anchored;
+use medanchor_ledger::event::{Event, RecordCustody, RecordSeal};
+use medanchor_ledger::{ParticipantName, RecordHandle};
+use medanchor_vault::custody::{
+    Acknowledgement, Custodied, Deal, DealError, MessageError, Points, Signed, deal_out,
+};
+use medanchor_vault::{Sealed, VaultError};
+use std::path::PathBuf;
+
+/// The most bytes of an acknowledgement.
+const MAX_ACKNOWLEDGEMENT: u64 = 8 << 10;
+
+/// Why a record was not sealed into custody.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CustodyError {
+    /// Sealing or signing.
+    #[error(transparent)]
+    Sdk(#[from] SdkError),
+    /// The custodians are not known.
+    #[error(transparent)]
+    Circle(#[from] CircleError),
+    /// A custodian did not acknowledge its share.
+    #[error("{name} has not acknowledged its share: {why}; run it again, nothing was anchored")]
+    NotAcknowledged {
+        /// Who.
+        name: ParticipantName,
+        /// Why.
+        why: String,
+    },
+    /// The shares could not be made.
+    #[error(transparent)]
+    Deal(#[from] DealError),
+    /// The deals of an earlier try cannot be used.
+    #[error("the deals in {path} cannot be used ({why}); they are of an earlier try: seal the document as another version, or restore the file", path = path.display())]
+    EarlierDeals {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// The file of deals.
+    #[error("the deals could not be kept in {path}: {source}", path = path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The event was not anchored.
+    #[error(transparent)]
+    Anchor(#[from] AnchorError),
+    /// What was signed says other than it should.
+    #[error("the points of the sharing make no event: {0}")]
+    Build(#[from] medanchor_ledger::event::BuildError),
+}
+
+impl From<VaultError> for CustodyError {
+    fn from(error: VaultError) -> Self {
+        Self::Sdk(error.into())
+    }
+}
+
+/// A record that was sealed into custody and anchored.
+#[derive(Clone, Debug)]
+pub struct SealedInCustody {
+    /// What the ledger calls the record.
+    pub record: RecordHandle,
+    /// The receipt of its `record.custody`.
+    pub anchored: Anchored,
+}
+
+impl Sdk {
+    /// Seals a document, shares its key over the ledger's current custodians, waits until each has
+    /// acknowledged, anchors the record, and forgets the custodians' part of the key. After a failure
+    /// or a crash, call it again with the same document.
+    ///
+    /// # Errors
+    /// [`CustodyError`] names whoever did not acknowledge; nothing is anchored then.
+    pub fn seal_in_custody(
+        &self,
+        new: &NewRecord<'_>,
+        circle: &Circle,
+        own: &Certificate,
+    ) -> Result<SealedInCustody, CustodyError> {
+        let event = self.deal(new, circle, own)?;
+        let record = self.record_handle(new.name);
+        let anchored = self.anchor(event)?;
+        self.vault().entrust(record, new.version)?;
+        remove(&self.deals_path(record, new.version))?;
+        Ok(SealedInCustody { record, anchored })
+    }
+
+    /// The circle of the custodians of now.
+    ///
+    /// # Errors
+    /// [`CircleError`].
+    pub fn custodians(&self, book: &AddressBook) -> Result<Circle, CircleError> {
+        Circle::current(self.client(), book)
+    }
+
+    fn deal(
+        &self,
+        new: &NewRecord<'_>,
+        circle: &Circle,
+        own: &Certificate,
+    ) -> Result<Event, CustodyError> {
+        let record = self.record_handle(new.name);
+        let (sealed, part) = self
+            .vault()
+            .seal_to_share(record, new.version, new.payload)?;
+        let custodied = Custodied {
+            owner: self.participant().clone(),
+            record: sealed.record,
+        };
+        let path = self.deals_path(record, new.version);
+        let deals = match read_deals(&path)? {
+            Some(deals) => deals,
+            None => {
+                let (threshold, members) = (circle.threshold(), circle.members()?);
+                let sign = |bytes: &[u8]| self.sign_bytes(bytes);
+                let (_, deals) =
+                    deal_out(&custodied, circle.epoch(), threshold, &members, &part, sign)?;
+                write_deals(&path, &deals)?;
+                deals
+            }
+        };
+        let points =
+            fits(&deals, circle, &custodied).map_err(|why| CustodyError::EarlierDeals {
+                path: path.clone(),
+                why,
+            })?;
+        self.hand_out(&deals, circle, own)?;
+        self.sign_custody(new, &sealed, &points, circle.epoch())
+    }
+
+    fn sign_custody(
+        &self,
+        new: &NewRecord<'_>,
+        sealed: &Sealed,
+        points: &Points,
+        epoch: u32,
+    ) -> Result<Event, CustodyError> {
+        let seal: RecordSeal = self.record_seal(new, sealed)?;
+        let custody = points.custody(epoch)?;
+        Ok(self.sign(RecordCustody { seal, custody })?)
+    }
+
+    /// Posts every deal, all at once, and checks each acknowledgement.
+    fn hand_out(
+        &self,
+        deals: &[Signed<Deal>],
+        circle: &Circle,
+        own: &Certificate,
+    ) -> Result<(), CustodyError> {
+        let config = self.client().config();
+        let handed: Vec<Result<(), CustodyError>> = std::thread::scope(|scope| {
+            let posts: Vec<_> = deals
+                .iter()
+                .zip(&circle.seats)
+                .map(|(deal, seat)| scope.spawn(|| self.hand(deal, seat, own, config)))
+                .collect();
+            posts
+                .into_iter()
+                .zip(&circle.seats)
+                .map(|(post, seat)| {
+                    let name = &seat.custodian.name;
+                    let ended = post
+                        .join()
+                        .unwrap_or_else(|_| Err("the thread broke off".into()));
+                    ended.map_err(|why| CustodyError::NotAcknowledged {
+                        name: name.clone(),
+                        why,
+                    })
+                })
+                .collect()
+        });
+        handed.into_iter().collect()
+    }
+
+    fn hand(
+        &self,
+        deal: &Signed<Deal>,
+        seat: &Seat,
+        own: &Certificate,
+        config: &ClientConfig,
+    ) -> Result<(), String> {
+        let text = |error: NotAsked| error.to_string();
+        let link = seat.link(own, config).map_err(text)?;
+        let name = &seat.custodian.name;
+        let statement = self
+            .state_to(name, own, Ask::Deal, deal.encode())
+            .map_err(|error| error.to_string())?;
+        let answer = link
+            .ask(Ask::Deal, &statement, MAX_ACKNOWLEDGEMENT)
+            .map_err(|error: LinkError| error.to_string())?;
+        let answer: Signed<Acknowledgement> =
+            Signed::decode(&answer).map_err(|error: MessageError| error.to_string())?;
+        let dealt = deal.says();
+        let says = answer.says();
+        let same = says.record == dealt.record
+            && says.place == dealt.place
+            && says.points == dealt.points.hash();
+        if !same {
+            return Err("it acknowledged something else".into());
+        }
+        match seat.keys.iter().any(|key| answer.verify(key).is_ok()) {
+            true => Ok(()),
+            false => Err("it did not sign its acknowledgement".into()),
+        }
+    }
+
+    fn deals_path(&self, record: RecordHandle, version: u32) -> PathBuf {
+        self.folder()
+            .join("deals")
+            .join(format!("{record}-{version}"))
+    }
+}
+
+/// The points of deals that are for this record and these custodians.
+fn fits(
+    deals: &[Signed<Deal>],
+    circle: &Circle,
+    record: &Custodied,
+) -> Result<Points, &'static str> {
+    let first = deals.first().ok_or("there are none")?.says();
+    if deals.len() != circle.seats.len() || first.place.epoch != circle.epoch() {
+        return Err("they are for custodians of another epoch");
+    }
+    let all = deals.iter().zip(&circle.seats).all(|(deal, seat)| {
+        let says = deal.says();
+        says.record == *record
+            && says.points == first.points
+            && says.place.custodian == seat.custodian.name
+    });
+    match all {
+        true => Ok(first.points.clone()),
+        false => Err("they are for another record or other custodians"),
+    }
+}
+
+use file::{read_deals, remove, write_deals};
+mod file;

@@ -1,0 +1,89 @@
+//! Fetching what the ledger says of an access, every part of it proved at one height.
+
+use super::{Access, AccessKind, Refused, Standing};
+use crate::client::{Client, ClientError};
+use medanchor_ledger::rules::{BreakGlass, Consent, Record, Request, StateValue};
+use medanchor_ledger::state::StateKey;
+use medanchor_ledger::{Height, Time};
+
+/// Why it is not known how an access stands.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StandingError {
+    /// The ledger says why nothing goes out.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// No node gave a proof.
+    #[error("the ledger cannot be asked: {0}")]
+    Client(#[from] ClientError),
+    /// What the ledger holds is of a newer release.
+    #[error("the ledger holds what this release does not understand; install a newer one")]
+    Unknown,
+}
+
+/// A value that was proved, and where.
+pub(crate) struct Value<V> {
+    pub(crate) at: (Height, Time),
+    pub(crate) value: Option<V>,
+}
+
+/// What the state holds under a key, proved; at the newest height or at a given one.
+pub(crate) fn value<V: StateValue>(
+    client: &Client,
+    key: &StateKey,
+    height: Option<Height>,
+) -> Result<Value<V>, StandingError> {
+    let proved = client.state(key, height)?;
+    let state = proved.proved();
+    let value = state.value.as_deref().map(V::decode).transpose();
+    Ok(Value {
+        at: (state.height, state.time),
+        value: value.map_err(|_| StandingError::Unknown)?,
+    })
+}
+
+impl Standing {
+    /// Asks the ledger how an access stands now, and checks every proof.
+    ///
+    /// # Errors
+    /// [`StandingError`].
+    pub fn fetch(client: &Client, access: &Access) -> Result<Self, StandingError> {
+        match access.kind {
+            AccessKind::Request => Self::fetch_request(client, access),
+            AccessKind::BreakGlass => Self::fetch_break_glass(client, access),
+        }
+    }
+
+    fn fetch_request(client: &Client, access: &Access) -> Result<Self, StandingError> {
+        let key = Request::key(&access.requester, &access.request);
+        let Value { at, value: found } = value::<Request>(client, &key, None)?;
+        let request = found.ok_or(Refused::UnknownRequest)?;
+        let height = Some(at.0);
+        let key = Record::key(&request.owner, &request.record);
+        // Only a denied request names no record.
+        let state = value(client, &key, height)?.value.ok_or(Refused::Denied)?;
+        let key = Consent::key(&request.owner, &request.consent);
+        let consent: Option<Consent> = value(client, &key, height)?.value;
+        let first = match consent.as_ref().and_then(|consent| consent.root) {
+            None => None,
+            Some(root) => value(client, &Consent::key(&request.owner, &root), height)?.value,
+        };
+        Ok(Self::of_request(
+            at,
+            request,
+            state,
+            consent.as_ref(),
+            first.as_ref(),
+        ))
+    }
+
+    fn fetch_break_glass(client: &Client, access: &Access) -> Result<Self, StandingError> {
+        let key = BreakGlass::key(&access.requester, &access.request);
+        let Value { at, value: found } = value::<BreakGlass>(client, &key, None)?;
+        let request = found.ok_or(Refused::UnknownRequest)?;
+        let key = Record::key(&request.owner, &request.record);
+        let state = value(client, &key, Some(at.0))?;
+        let state = state.value.ok_or(Refused::Denied)?;
+        Ok(Self::of_break_glass(at, request, state))
+    }
+}

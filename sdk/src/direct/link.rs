@@ -1,0 +1,151 @@
+//! A connection to one counterpart: mutual TLS, its certificate alone trusted, answers bounded.
+
+use super::book::Counterpart;
+use super::{Ask, Certificate};
+use crate::client::ClientConfig;
+use crate::client::http::{Answer, Http, NoAnswer, Request};
+use crate::client::problem::Problem;
+use medanchor_ledger::{ParticipantName, TlsKeyHash};
+use ureq::tls::{RootCerts, TlsConfig};
+
+/// The most bytes of an answer that is not a payload.
+pub const MAX_ANSWER: u64 = 1 << 20;
+const CBOR: &str = "application/cbor";
+const ANY: &str = "application/cbor, application/octet-stream, application/problem+json";
+
+/// Why a counterpart gave no answer.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LinkError {
+    /// It shows another TLS key than the ledger names.
+    #[error(
+        "the address book's certificate of {name} has another key than the ledger names; get its entry anew"
+    )]
+    OtherKey {
+        /// Whose certificate.
+        name: ParticipantName,
+    },
+    /// The certificate cannot be shown.
+    #[error("the own TLS certificate cannot be used; make a new one")]
+    OwnCertificate,
+    /// It could not be asked.
+    #[error("{name} could not be asked ({why}); check its address and that it runs, and try again")]
+    Unreachable {
+        /// Who.
+        name: ParticipantName,
+        /// What happened.
+        why: NoAnswer,
+    },
+    /// It refused.
+    #[error("{name} refused: {problem}")]
+    Refused {
+        /// Who.
+        name: ParticipantName,
+        /// What it said.
+        problem: Box<Problem>,
+    },
+}
+
+impl LinkError {
+    /// Whether the same request may succeed a little later.
+    #[must_use]
+    pub fn may_pass_later(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Refused { problem, .. } => problem.may_pass_later(),
+            _ => false,
+        }
+    }
+}
+
+/// A connection to one counterpart.
+pub struct Link {
+    name: ParticipantName,
+    address: String,
+    http: Http,
+    patience: std::time::Duration,
+}
+
+impl Link {
+    /// A connection to `to`, which must show a key of the hash that `ledger` names, where it names one.
+    ///
+    /// # Errors
+    /// [`LinkError::OtherKey`], [`LinkError::OwnCertificate`].
+    pub fn new(
+        own: &Certificate,
+        to: &Counterpart,
+        ledger: Option<TlsKeyHash>,
+        config: &ClientConfig,
+    ) -> Result<Self, LinkError> {
+        if ledger.is_some() && to.key_hash() != ledger {
+            let name = to.name.clone();
+            return Err(LinkError::OtherKey { name });
+        }
+        let shown = own.client().ok_or(LinkError::OwnCertificate)?;
+        let trusted = ureq::tls::Certificate::from_der(&to.certificate).to_owned();
+        let tls = TlsConfig::builder()
+            .client_cert(Some(shown))
+            .root_certs(RootCerts::new_with_certs(&[trusted]))
+            .build();
+        Ok(Self {
+            name: to.name.clone(),
+            address: to.address.clone(),
+            http: Http::over(config, tls),
+            patience: config.request_timeout,
+        })
+    }
+
+    /// Whom it leads to.
+    #[must_use]
+    pub const fn name(&self) -> &ParticipantName {
+        &self.name
+    }
+
+    /// Posts a signed statement; gives the body of the answer.
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    pub fn ask(&self, ask: Ask, statement: &[u8], limit: u64) -> Result<Vec<u8>, LinkError> {
+        self.send(ask.path(), Some((statement, CBOR)), limit)
+    }
+
+    /// What the counterpart shows to everybody.
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    pub fn get(&self, path: &str, limit: u64) -> Result<Vec<u8>, LinkError> {
+        self.send(path, None, limit)
+    }
+
+    fn send(
+        &self,
+        path: &str,
+        body: Option<(&[u8], &'static str)>,
+        limit: u64,
+    ) -> Result<Vec<u8>, LinkError> {
+        let request = Request {
+            path,
+            body,
+            accept: ANY,
+            limit,
+            patience: self.patience,
+        };
+        let sent = self.http.send(&self.address, &request);
+        let answer = sent.map_err(|why| LinkError::Unreachable {
+            name: self.name.clone(),
+            why,
+        })?;
+        self.body(answer)
+    }
+
+    fn body(&self, answer: Answer) -> Result<Vec<u8>, LinkError> {
+        if (200..300).contains(&answer.status) {
+            return Ok(answer.body);
+        }
+        let problem = Problem::read(answer.status, &answer.body, answer.retry_after);
+        Err(LinkError::Refused {
+            name: self.name.clone(),
+            problem: Box::new(problem),
+        })
+    }
+}

@@ -1,0 +1,136 @@
+//! A running `medanchor custodian run` or `medanchor vault serve`.
+
+use crate::network::{PATIENCE, binary, wait_for};
+use anyhow::{Context, Result, ensure};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// A service as a process of its own; killed when dropped.
+pub struct Service {
+    home: PathBuf,
+    folder: &'static str,
+    words: [&'static str; 2],
+    child: Child,
+}
+
+impl Service {
+    /// Makes a custodian's folder; gives its entry for address books.
+    ///
+    /// # Errors
+    /// If the program fails.
+    pub fn init_custodian(home: &Path, node: &str) -> Result<String> {
+        init("custodian", home, node)
+    }
+
+    /// Makes the folder of a vault's service; gives its entry for address books.
+    ///
+    /// # Errors
+    /// If the program fails.
+    pub fn init_vault(home: &Path, node: &str) -> Result<String> {
+        init("vault", home, node)
+    }
+
+    /// Starts a custodian and waits until it listens.
+    ///
+    /// # Errors
+    /// If it does not in time.
+    pub fn custodian(home: &Path) -> Result<Self> {
+        Self::start(home, "custodian", ["custodian", "run"])
+    }
+
+    /// Starts a vault's service and waits until it listens.
+    ///
+    /// # Errors
+    /// If it does not in time.
+    pub fn vault(home: &Path) -> Result<Self> {
+        Self::start(home, "vault-service", ["vault", "serve"])
+    }
+
+    fn start(home: &Path, folder: &'static str, words: [&'static str; 2]) -> Result<Self> {
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(home.join(folder).join("log.txt"))?;
+        let child = Command::new(binary("medanchor")?)
+            .args(words)
+            .arg("--home")
+            .arg(home)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()?;
+        let mut service = Self {
+            home: home.into(),
+            folder,
+            words,
+            child,
+        };
+        service.wait_until_listening()?;
+        Ok(service)
+    }
+
+    fn wait_until_listening(&mut self) -> Result<()> {
+        let path = self.home.join(self.folder).join("address");
+        let mine = format!(" {}\n", self.child.id());
+        wait_for("a service listens", PATIENCE, || {
+            let ended = self.child.try_wait()?;
+            ensure!(ended.is_none(), "the service ended: {}", self.said());
+            Ok(std::fs::read_to_string(&path).is_ok_and(|text| text.ends_with(&mine)))
+        })
+    }
+
+    /// What it wrote to its log.
+    #[must_use]
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(self.home.join(self.folder).join("log.txt")).unwrap_or_default()
+    }
+
+    /// Kills it, as a power cut would, and starts it again.
+    ///
+    /// # Errors
+    /// If it does not listen again in time.
+    pub fn kill_and_restart(self) -> Result<Self> {
+        let (home, folder, words) = (self.home.clone(), self.folder, self.words);
+        drop(self);
+        Self::start(&home, folder, words)
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn init(word: &str, home: &Path, node: &str) -> Result<String> {
+    let home = home.to_str().context("a path in UTF-8")?;
+    run(&[
+        word,
+        "init",
+        "--home",
+        home,
+        "--listen",
+        "127.0.0.1:0",
+        "--node",
+        node,
+    ])
+}
+
+/// Runs `medanchor` to its end; gives its standard output.
+///
+/// # Errors
+/// If it fails; with what it complained.
+pub fn run(arguments: &[&str]) -> Result<String> {
+    let output = Command::new(binary("medanchor")?)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()?;
+    let complained = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.success(),
+        "{arguments:?} failed: {complained}"
+    );
+    Ok(String::from_utf8(output.stdout)?)
+}
