@@ -124,5 +124,8 @@ fn a_body_beyond_the_bound_is_refused_unread() {
 fn the_encoding_is_frozen() {
     let bytes = statement().sign(&key(7));
     assert_eq!(bytes.len(), 245);
-    assert_eq!(hex::encode(sha256(&[&bytes])), "unknown");
+    assert_eq!(
+        hex::encode(sha256(&[&bytes])),
+        "df7321e29ded9bfd7e4f3d124f27427c4d2852d466474f77ca954fcd87f583bf"
+    );
 }

@@ -1,0 +1,229 @@
+//! `medanchor patient history` against a running node: what the hospital anchored is what the list says.
+
+use medanchor_ledger::event::{AccessBreakGlass, KemSuite, ReaderKey};
+use medanchor_ledger::{EventId, RequestHandle, Time};
+use medanchor_node::exit::Exit;
+use medanchor_node::network::Layout;
+use medanchor_node::process::NodeProcess;
+use medanchor_sdk::{Context, Identity, NewAccess, NewConsent, NewRecord, Sdk, System};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+/// How long a node may take on a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+const DAY: u64 = 24 * 60 * 60 * 1000;
+
+fn binary() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_medanchor"))
+}
+
+fn medanchor(arguments: &[&str]) -> Output {
+    Command::new(binary()).args(arguments).output().unwrap()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+struct City {
+    dir: tempfile::TempDir,
+    home: PathBuf,
+    url: String,
+    _node: NodeProcess,
+}
+
+impl City {
+    fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let net = dir.path().join("net");
+        let made = medanchor(&[
+            "network",
+            "new",
+            "--dir",
+            text(&net),
+            "--name",
+            "test",
+            "--first-port",
+            "0",
+            "--validator",
+            "north-hospital:hospital",
+        ]);
+        assert!(
+            made.status.success(),
+            "{}",
+            String::from_utf8_lossy(&made.stderr)
+        );
+        let layout = Layout::open(&net).unwrap();
+        let home = layout.nodes.first().unwrap().home.clone();
+        let mut node = NodeProcess::spawn(&binary(), &home, &[]).unwrap();
+        let url = node.wait_until_listening(PATIENCE).unwrap().url();
+        Self {
+            dir,
+            home: net.join("north-hospital"),
+            url,
+            _node: node,
+        }
+    }
+
+    /// Seals a record and opens it under a consent and by breaking the glass; gives the request's id
+    /// and its note, disclosed.
+    fn live(&self) -> (EventId, Vec<u8>) {
+        let identity = Identity::open(&self.home.join("identity")).unwrap();
+        let sdk = Sdk::new(identity, [self.url.clone()]).unwrap();
+        let now = System.now();
+        let record = NewRecord {
+            name: "Observation/7",
+            version: 1,
+            subject: "Patient/7",
+            class: "laboratory",
+            payload: br#"{"value":1.50}"#,
+        };
+        let sealed = sdk.seal_record(&record).unwrap();
+        sdk.anchor(sealed.event).unwrap();
+        let consent = NewConsent {
+            name: "Consent/1",
+            root: None,
+            subject: "Patient/7",
+            grantees: &[sdk.participant().clone().into()],
+            purposes: &["TREAT"],
+            classes: &["laboratory"],
+            records_since: now,
+            not_before: Time(now.0 - DAY),
+            not_after: Time(now.0 + DAY),
+            records: &[("Observation/7", "laboratory")],
+            document: b"{}",
+        };
+        let consented = sdk.grant(&consent).unwrap();
+        sdk.anchor(consented.event).unwrap();
+        let access = NewAccess {
+            name: "access-1",
+            ticket: consented.tickets.first().unwrap(),
+            record: sealed.record,
+            purpose: "TREAT",
+            actor: "Dr Li",
+            reason: "ward round",
+        };
+        let asked = sdk.request_access(&access).unwrap();
+        let commitment = sdk
+            .vault()
+            .seal(sealed.record, 9, b"{}")
+            .unwrap()
+            .commitment;
+        let broken = AccessBreakGlass {
+            request: RequestHandle::new([9; 16]),
+            owner: sdk.participant().clone(),
+            record: sealed.record,
+            reader_key: ReaderKey {
+                suite: KemSuite::X25519,
+                hash: [9; 32],
+            },
+            commitment,
+        };
+        let id = sdk.anchor(asked.event).unwrap().id();
+        sdk.anchor(sdk.sign(broken).unwrap()).unwrap();
+        (id, sdk.disclose_note("access-1").unwrap())
+    }
+
+    fn history(&self, more: &[&str]) -> Output {
+        let home = text(&self.home);
+        let head = [
+            "patient",
+            "history",
+            "--home",
+            home,
+            "--subject",
+            "Patient/7",
+            "--node",
+            &self.url,
+        ];
+        medanchor(&[&head, more].concat())
+    }
+}
+
+fn shown(output: &Output) -> String {
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(
+        output.status.code(),
+        Some(Exit::Success.code().into()),
+        "{complained}"
+    );
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[test]
+fn a_patient_sees_exactly_who_opened_the_records() {
+    let city = City::start();
+    let (request, note) = city.live();
+    let words = ["--class", "laboratory", "--record", "Observation/7"];
+    let page = shown(&city.history(&words));
+    for wanted in [
+        "exactly 2 accesses, and 0 that were denied",
+        "north-hospital opened Observation/7 (laboratory)",
+        "why    TREAT",
+        "north-hospital has not disclosed",
+        "it could have signed alone",
+        "NO CONSENT: glass broken, NOT REVIEWED, due",
+        "exactly 4 events",
+    ] {
+        assert!(page.contains(wanted), "{wanted:?} is not in\n{page}");
+    }
+    assert!(
+        !page.contains("Dr Li") && !page.contains("NOT PROVED"),
+        "{page}"
+    );
+
+    let notes = city.dir.path().join("notes");
+    std::fs::create_dir(&notes).unwrap();
+    let file = notes.join(format!("{request}.disclosure"));
+    std::fs::write(&file, &note).unwrap();
+    let told = ["--notes", text(&notes)];
+    assert!(shown(&city.history(&told)).contains("who    Dr Li"));
+
+    for (format, key, value) in [
+        ("json", "whole", serde_json::json!(true)),
+        ("balp", "resourceType", serde_json::json!("Bundle")),
+        ("ehds", "gaps", serde_json::json!([])),
+    ] {
+        let page = shown(&city.history(&["--format", format]));
+        let json: serde_json::Value = serde_json::from_str(&page).unwrap();
+        assert_eq!(json[key], value, "{format}");
+    }
+
+    // A note that the request did not commit to is evidence, and never a name.
+    std::fs::write(&file, &note[..note.len() - 1]).unwrap();
+    let output = city.history(&told);
+    assert_eq!(output.status.code(), Some(Exit::Failure.code().into()));
+    let page = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        page.contains("FALSE: what was disclosed") && !page.contains("Dr Li"),
+        "{page}"
+    );
+
+    // Of somebody unknown there is nothing, and that is proved.
+    let head = [
+        "patient",
+        "history",
+        "--home",
+        text(&city.home),
+        "--node",
+        &city.url,
+    ];
+    let output = medanchor(&[&head[..], &["--subject", "Patient/8"]].concat());
+    assert!(shown(&output).contains("exactly 0 accesses, and 0 that were denied"));
+}
+
+#[test]
+fn a_folder_without_an_identity_has_an_exit_code_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let nowhere = [
+        "patient",
+        "history",
+        "--subject",
+        "x",
+        "--node",
+        "http://127.0.0.1:1",
+    ];
+    let output = medanchor(&[&nowhere[..], &["--home", text(dir.path())]].concat());
+    assert_eq!(output.status.code(), Some(Exit::Home.code().into()));
+}
