@@ -66,7 +66,8 @@ impl Source for Address {
         if announced.is_some_and(|length| length > limit) {
             return Err(too_long(&address, limit));
         }
-        bounded(answer.into_body().into_reader(), &address, limit).map(Some)
+        // What a server announces is no reason to make room for it.
+        bounded(answer.into_body().into_reader(), &address, limit, 0).map(Some)
     }
 }
 

@@ -4,82 +4,98 @@
 //! [`WINDOW_EVENTS`] entries, none of them longer than an event or a seal can be, and no block holds
 //! more than a block can.
 
-use crate::entries::Entries;
+use crate::entries::{Keep, each_bundle};
 use crate::fault::{Failure, Fault};
+use crate::source::Source;
 use medanchor_ledger::block::{MAX_BLOCK_BYTES, MAX_BLOCK_EVENTS};
+use medanchor_ledger::checkpoint::Checkpoint;
 use medanchor_ledger::event::MAX_EVENT_BYTES;
+use medanchor_ledger::merkle::Entry;
 use medanchor_ledger::seal::{EntryKind, MAX_SEAL_BYTES};
 use medanchor_ledger::{Height, Index};
+use std::ops::ControlFlow;
+use std::sync::mpsc::SyncSender;
 
-/// Events from which on a window is closed.
-const WINDOW_EVENTS: usize = 8_192;
+/// Events from which on a window is closed: enough that their signatures are cheap to check together.
+const WINDOW_EVENTS: usize = 4_096;
 
 /// A block's entries, its seal last.
 pub(crate) struct RawBlock {
     pub(crate) height: Height,
     pub(crate) first: Index,
-    pub(crate) events: Vec<Box<[u8]>>,
-    pub(crate) seal: Box<[u8]>,
+    pub(crate) events: Vec<Entry>,
+    pub(crate) seal: Entry,
 }
 
-/// Reads windows of blocks.
-pub(crate) struct Blocks<'s> {
-    entries: Entries<'s>,
+/// Blocks in order, or what was found wrong after the last one.
+pub(crate) type Window = Result<Vec<RawBlock>, Failure>;
+
+/// Cuts all of a log into windows, whose entries `workers` threads read; ends early if nobody takes
+/// them any more.
+pub(crate) fn cut(
+    source: &dyn Source,
+    checkpoint: &Checkpoint,
+    workers: usize,
+    windows: &SyncSender<Window>,
+) {
+    let mut blocks = Blocks::new();
+    let read = each_bundle(source, checkpoint, workers, Keep::Entries, |bundle| {
+        for entry in bundle.entries {
+            blocks.take(entry)?;
+        }
+        if blocks.held < WINDOW_EVENTS {
+            return Ok(ControlFlow::Continue(()));
+        }
+        Ok(blocks.hand_out(windows))
+    });
+    let ended = read.and_then(|()| blocks.end(checkpoint));
+    // A fault is given only after all blocks before it.
+    if blocks.hand_out(windows).is_continue()
+        && let Err(failure) = ended
+    {
+        // If nobody listens any more, another fault was found first.
+        let _ = windows.send(Err(failure));
+    }
+}
+
+/// The block that is being cut, and the window of those before it.
+struct Blocks {
     height: Height,
     first: u64,
-    events: Vec<Box<[u8]>>,
+    events: Vec<Entry>,
     /// Bytes of these events.
     bytes: usize,
     window: Vec<RawBlock>,
     held: usize,
-    ended: bool,
-    /// A fault that waits until the blocks before it are handed out.
-    failure: Option<Failure>,
 }
 
-impl<'s> Blocks<'s> {
-    pub(crate) const fn new(entries: Entries<'s>) -> Self {
+impl Blocks {
+    const fn new() -> Self {
         Self {
-            entries,
             height: Height(0),
             first: 0,
             events: Vec::new(),
             bytes: 0,
             window: Vec::new(),
             held: 0,
-            ended: false,
-            failure: None,
         }
     }
 
-    /// The next window; none after the last. A fault is given only after all blocks before it.
-    pub(crate) fn next_window(&mut self) -> Result<Option<Vec<RawBlock>>, Failure> {
-        while !self.ended && self.held < WINDOW_EVENTS {
-            if let Err(failure) = self.read_bundle() {
-                self.ended = true;
-                self.failure = Some(failure);
-            }
-        }
+    fn hand_out(&mut self, windows: &SyncSender<Window>) -> ControlFlow<()> {
         self.held = 0;
         let window = std::mem::take(&mut self.window);
-        if !window.is_empty() {
-            return Ok(Some(window));
-        }
-        self.failure.take().map_or(Ok(None), Err)
-    }
-
-    fn read_bundle(&mut self) -> Result<(), Failure> {
-        match self.entries.next_bundle(self.height)? {
-            Some(bundle) => bundle.into_iter().try_for_each(|entry| self.take(entry)),
-            None => self.end(),
+        if window.is_empty() || windows.send(Ok(window)).is_ok() {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
         }
     }
 
-    fn take(&mut self, entry: Box<[u8]>) -> Result<(), Failure> {
-        if EntryKind::of(&entry) == EntryKind::Event {
+    fn take(&mut self, entry: Entry) -> Result<(), Failure> {
+        if EntryKind::of(entry.as_bytes()) == EntryKind::Event {
             return self.take_event(entry);
         }
-        if entry.len() > MAX_SEAL_BYTES {
+        if entry.as_bytes().len() > MAX_SEAL_BYTES {
             return Err(self.oversize());
         }
         self.bytes = 0;
@@ -98,9 +114,10 @@ impl<'s> Blocks<'s> {
         Ok(())
     }
 
-    fn take_event(&mut self, entry: Box<[u8]>) -> Result<(), Failure> {
-        self.bytes += entry.len();
-        let fits = entry.len() <= MAX_EVENT_BYTES
+    fn take_event(&mut self, entry: Entry) -> Result<(), Failure> {
+        let length = entry.as_bytes().len();
+        self.bytes += length;
+        let fits = length <= MAX_EVENT_BYTES
             && self.bytes <= MAX_BLOCK_BYTES
             && self.events.len() < MAX_BLOCK_EVENTS;
         if !fits {
@@ -115,12 +132,12 @@ impl<'s> Blocks<'s> {
         Fault::Oversize { height, first }.into()
     }
 
-    fn end(&mut self) -> Result<(), Failure> {
-        self.ended = true;
+    /// The log must end with a seal.
+    fn end(&self, checkpoint: &Checkpoint) -> Result<(), Failure> {
         if self.events.is_empty() {
             return Ok(());
         }
-        let last = Index(self.entries.size().0.saturating_sub(1));
+        let last = Index(checkpoint.size.0.saturating_sub(1));
         Err(Fault::Unsealed {
             last,
             height: self.height,

@@ -79,7 +79,7 @@ impl<'g> Chain<'g> {
         self.counts.block(&block.events, signatures);
         self.register(&block);
         self.last = Some(Link {
-            hash: leaf_hash(&block.seal_entry),
+            hash: block.seal_entry.hash(),
             seal: block.seal,
             frontier,
         });
@@ -138,7 +138,7 @@ impl<'g> Chain<'g> {
 
 fn first(genesis: &Genesis, block: &Prepared) -> Result<Link, Failure> {
     let executed = execute_genesis(genesis).map_err(Trouble::from)?;
-    if *block.seal_entry != *executed.seal_entry || !block.events.is_empty() {
+    if *block.seal_entry.as_bytes() != *executed.seal_entry || !block.events.is_empty() {
         return Err(Fault::FirstSeal.into());
     }
     let Head { frontier, .. } = executed.head;
@@ -187,8 +187,8 @@ fn follows(last: &Link, block: &Prepared) -> Result<Frontier, Failure> {
     }
     let mut frontier = last.frontier.clone();
     for event in &block.events {
-        frontier.append(leaf_hash(event.encoded()));
+        frontier.append(event.leaf());
     }
-    frontier.append(leaf_hash(&block.seal_entry));
+    frontier.append(block.seal_entry.hash());
     Ok(frontier)
 }

@@ -84,7 +84,7 @@ pub(crate) struct ReplayArgs {
     /// as many hold what was read from it.
     #[arg(long, default_value_t = 256)]
     pub(crate) memory: usize,
-    /// Threads that check signatures; one a core if none is given.
+    /// Threads that hash, and as many that check signatures; one a core if none is given.
     #[arg(long)]
     pub(crate) threads: Option<usize>,
 }
@@ -463,7 +463,7 @@ pub(crate) struct MakingArgs {
     /// folder.
     #[arg(long, default_value_t = 256)]
     pub(crate) memory: usize,
-    /// With --log: threads that check signatures; one a core if none is given.
+    /// With --log: threads that hash, and as many that check signatures; one a core if none is given.
     #[arg(long)]
     pub(crate) threads: Option<usize>,
     /// Print JSON instead of text.

@@ -3,13 +3,15 @@
 //! What always holds: all entries up to the event's were held against the tiles. Whether these lead to
 //! the signed root is for the caller to show, by the event's proof.
 
-use crate::entries::Entries;
+use crate::entries::{Keep, each_bundle};
 use crate::fault::{Failure, Fault};
 use crate::opened::Log;
 use crate::progress::Progress;
 use medanchor_ledger::event::Event;
 use medanchor_ledger::seal::EntryKind;
 use medanchor_ledger::{EventId, Height, Index};
+use std::ops::ControlFlow;
+use std::thread::available_parallelism;
 
 /// An event, and where it stands.
 pub(crate) struct Found {
@@ -21,28 +23,32 @@ pub(crate) struct Found {
 
 /// Looks for the event in the entries one after the other.
 pub(crate) fn event(log: &Log, id: &EventId, quiet: bool) -> Result<Found, Failure> {
-    let mut entries = Entries::new(&*log.source, log.head().clone());
     let progress = Progress::new(quiet, log.head().size);
+    let workers = available_parallelism().map_or(1, Into::into);
     let (mut index, mut height, mut found) = (0, Height(0), None);
-    while entries.each_of_next(height, |entry| {
-        if EntryKind::of(entry) == EntryKind::Seal {
-            height = height.next();
-        } else if found.is_none() {
-            found = Event::decode(entry)
-                .ok()
-                .filter(|event| event.id() == *id)
-                .map(|event| Found {
+    each_bundle(&*log.source, log.head(), workers, Keep::Entries, |bundle| {
+        for (entry, index) in bundle.entries.iter().zip(index..) {
+            if EntryKind::of(entry.as_bytes()) == EntryKind::Seal {
+                height = height.next();
+                continue;
+            }
+            let event = Event::decode(entry.as_bytes()).ok();
+            if let Some(event) = event.filter(|event| event.id() == *id) {
+                let index = Index(index);
+                found = Some(Found {
                     event,
-                    index: Index(index),
+                    index,
                     height,
                 });
+                return Ok(ControlFlow::Break(()));
+            }
         }
-        index += 1;
-    })? {
+        index += bundle.count();
         progress.entries(index);
-        if let Some(found) = found {
-            return Ok(found);
-        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    if let Some(found) = found {
+        return Ok(found);
     }
     let size = log.head().size;
     Err(Fault::NoEvent { id: *id, size }.into())

@@ -108,7 +108,7 @@ impl<'g> Judge<'g> {
 /// Height 0 has no certificate: its seal is what genesis lays down.
 fn first(genesis: &Genesis, block: &Prepared) -> Result<Executed, Failure> {
     let executed = execute_genesis(genesis).map_err(Trouble::from)?;
-    if *block.seal_entry != *executed.seal_entry || !block.events.is_empty() {
+    if *block.seal_entry.as_bytes() != *executed.seal_entry || !block.events.is_empty() {
         return Err(Fault::FirstSeal.into());
     }
     Ok(executed)

@@ -1,12 +1,15 @@
-//! One thread reads, one a core prepares, the caller's thread takes windows in the log's order.
+//! Threads that prepare what the caller's thread takes in order: first bundles, which every core reads
+//! and hashes, then windows of blocks, which every core decodes and whose signatures it checks.
 //!
-//! What always holds: windows come in order, however the workers finish, and none is left out; at most
-//! a few are in flight, so memory does not grow; when the caller stops or a thread panics, so do the
-//! others, and a panic is never a verdict.
+//! What always holds: what was prepared comes in order, however the workers finish, and nothing is left
+//! out; at most a little for each worker is in flight, so memory does not grow; when the caller stops or
+//! a thread panics, so do the others, and a panic is never a verdict.
 
-use crate::blocks::Blocks;
+use crate::blocks::cut;
 use crate::fault::{Failure, Fault, Trouble};
 use crate::prepare::{FirstKeys, Prepared, prepare};
+use crate::source::Source;
+use medanchor_ledger::checkpoint::Checkpoint;
 use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -22,19 +25,32 @@ struct Job<R, P> {
 /// What was read, in order: where it is handed in once it is prepared.
 type Order<P> = Result<Receiver<P>, Failure>;
 
-/// Reads all of `blocks`, prepares them on `workers` threads, and gives the windows in order to
-/// `take`, until that has seen enough.
+/// Reads all blocks of the log of `checkpoint`, prepares them, each with `workers` threads, and gives
+/// the windows in order to `take`, until that has seen enough.
 pub(crate) fn run(
-    mut blocks: Blocks<'_>,
+    source: &dyn Source,
+    checkpoint: &Checkpoint,
     keys: &FirstKeys,
     workers: usize,
     take: impl FnMut(Window) -> Result<ControlFlow<()>, Failure>,
 ) -> Result<(), Failure> {
-    let next = move || blocks.next_window();
-    in_order(next, workers, |window| prepare(window, keys), take)
+    let (windows, cut_windows) = sync_channel(1);
+    thread::scope(|scope| {
+        let cutter = scope.spawn(move || cut(source, checkpoint, workers, &windows));
+        // Without a sender there is no more window; whether that is the end, the thread says below.
+        let next = move || cut_windows.recv().ok().transpose();
+        let taken = in_order(next, workers, |window| prepare(window, keys), take);
+        let panicked = cutter.join().is_err();
+        taken?;
+        if panicked {
+            return Err(Trouble::Panicked.into());
+        }
+        Ok(())
+    })
 }
 
-fn in_order<R: Send, P: Send>(
+/// Prepares what `next` gives on `workers` threads, and gives it in order to `take`.
+pub(crate) fn in_order<R: Send, P: Send>(
     next: impl FnMut() -> Result<Option<R>, Failure> + Send,
     workers: usize,
     prepare: impl Fn(R) -> P + Sync,

@@ -9,6 +9,7 @@ use crate::blocks::RawBlock;
 use crate::fault::Fault;
 use medanchor_ledger::event::{Event, Verified, verify_events};
 use medanchor_ledger::genesis::Genesis;
+use medanchor_ledger::merkle::Entry;
 use medanchor_ledger::seal::Seal;
 use medanchor_ledger::signature::PublicKey;
 use medanchor_ledger::{Height, Index, KeyId, ParticipantName};
@@ -40,7 +41,7 @@ pub(crate) struct Prepared {
     pub(crate) height: Height,
     pub(crate) first: Index,
     pub(crate) seal: Seal,
-    pub(crate) seal_entry: Box<[u8]>,
+    pub(crate) seal_entry: Entry,
     pub(crate) events: Vec<Event>,
     /// For each event, the key under which its signatures hold.
     pub(crate) known: Vec<Option<(PublicKey, Verified)>>,
@@ -65,7 +66,7 @@ fn decode(raw: RawBlock) -> Result<Prepared, Fault> {
     let (height, first) = (raw.height, raw.first);
     let mut events = Vec::with_capacity(raw.events.len());
     for (index, entry) in (first.0..).zip(raw.events) {
-        let event = Event::decode_owned(entry);
+        let event = Event::decode_entry(entry);
         let at = |cause| Fault::Decode {
             index: Index(index),
             height,
@@ -74,7 +75,7 @@ fn decode(raw: RawBlock) -> Result<Prepared, Fault> {
         events.push(event.map_err(at)?);
     }
     let index = Index(first.0 + events.len() as u64);
-    let seal = Seal::decode(&raw.seal).map_err(|cause| Fault::Decode {
+    let seal = Seal::decode(raw.seal.as_bytes()).map_err(|cause| Fault::Decode {
         index,
         height,
         cause,

@@ -5,8 +5,6 @@
 //! the replay ends well: the tiles above the entries are judged last. A replay that stops at a height
 //! proves, by the tiles' consistency proof, that the checkpoint's log goes on from there.
 
-use crate::blocks::Blocks;
-use crate::entries::Entries;
 use crate::fault::{Failure, Fault, Trouble};
 use crate::judge::{Counts, Judge};
 use crate::opened::Log;
@@ -31,14 +29,14 @@ pub(crate) struct Options {
     pub(crate) work: Option<PathBuf>,
     /// Megabytes of changes to the state in memory.
     pub(crate) memory: usize,
-    /// Threads that check signatures; one a core if none is given.
+    /// Threads that hash, and as many that check signatures; one a core if none is given.
     pub(crate) threads: Option<usize>,
     /// The last height to replay; none for all up to the checkpoint.
     pub(crate) until: Option<Height>,
 }
 
 impl Options {
-    /// How many threads check signatures.
+    /// How many threads hash, and how many check signatures.
     pub(crate) fn workers(&self) -> usize {
         self.threads
             .unwrap_or_else(|| available_parallelism().map_or(1, Into::into))
@@ -84,9 +82,9 @@ impl<'l> Replay<'l> {
         tick: &dyn Fn(u64),
     ) -> Result<(), Failure> {
         let keys = FirstKeys::of(&self.log.genesis);
-        let blocks = Blocks::new(Entries::new(&*self.log.source, self.log.head().clone()));
         let (judge, until) = (&mut self.judge, self.options.until);
-        pipeline::run(blocks, &keys, self.options.workers(), |window| {
+        let (source, head, workers) = (&*self.log.source, self.log.head(), self.options.workers());
+        pipeline::run(source, head, &keys, workers, |window| {
             for block in window {
                 let block = block?;
                 let last = until.is_some_and(|until| block.height >= until);

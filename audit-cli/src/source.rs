@@ -58,9 +58,16 @@ pub(crate) fn unreadable(place: &str, cause: &dyn std::fmt::Display) -> Trouble 
     }
 }
 
-/// Reads a stream that must not be longer than `limit`.
-pub(crate) fn bounded(stream: impl Read, path: &str, limit: u64) -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
+/// Reads a stream that must not be longer than `limit`; `expected` is how long it is said to be.
+pub(crate) fn bounded(
+    stream: impl Read,
+    path: &str,
+    limit: u64,
+    expected: u64,
+) -> Result<Vec<u8>, Failure> {
+    // One byte more, so that its end is found without growing.
+    let room = usize::try_from(expected.min(limit)).unwrap_or_default();
+    let mut bytes = Vec::with_capacity(room.saturating_add(1));
     let failed = |cause: std::io::Error| unreadable(path, &cause);
     stream
         .take(limit.saturating_add(1))
@@ -81,11 +88,14 @@ pub(crate) fn too_long(path: &str, limit: u64) -> Failure {
 pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
-    fn file(&self, path: &str) -> Result<Option<File>, Trouble> {
+    /// A file and its length now.
+    fn file(&self, path: &str) -> Result<Option<(File, u64)>, Trouble> {
         let path = self.0.join(path);
         match File::open(&path) {
-            Ok(file) if file.metadata().is_ok_and(|meta| meta.is_file()) => Ok(Some(file)),
-            Ok(_) => Err(unreadable(&path.display().to_string(), &"it is no file")),
+            Ok(file) => match file.metadata() {
+                Ok(about) if about.is_file() => Ok(Some((file, about.len()))),
+                _ => Err(unreadable(&path.display().to_string(), &"it is no file")),
+            },
             Err(error) if absent(&error) => Ok(None),
             Err(error) => Err(unreadable(&path.display().to_string(), &error)),
         }
@@ -98,7 +108,7 @@ impl Source for Folder {
     }
 
     fn open_at(&self, path: &str, position: u64) -> Result<Option<Box<dyn Read + Send>>, Trouble> {
-        let Some(mut file) = self.file(path)? else {
+        let Some((mut file, _)) = self.file(path)? else {
             return Ok(None);
         };
         let sought = file.seek(SeekFrom::Start(position));
@@ -108,7 +118,8 @@ impl Source for Folder {
 
     fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, Failure> {
         let file = self.file(path)?;
-        file.map(|file| bounded(file, path, limit)).transpose()
+        file.map(|(file, length)| bounded(file, path, limit, length))
+            .transpose()
     }
 }
 

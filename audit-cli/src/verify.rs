@@ -6,11 +6,10 @@
 //! cosignature that was kept, and of a folder every older bundle and tile.
 
 use crate::EXIT_USAGE;
-use crate::blocks::Blocks;
 use crate::chain::Chain;
 use crate::cli::VerifyArgs;
 use crate::cosigned::{self, Cosigned};
-use crate::entries::Entries;
+use crate::entries::{Keep, each_bundle};
 use crate::fault::Failure;
 use crate::judge::Counts;
 use crate::older::{self, Older};
@@ -22,7 +21,6 @@ use crate::records::Certificates;
 use crate::replay::{Options, Replay};
 use crate::tier::Tier;
 use crate::verdict::{self, Facts};
-use medanchor_ledger::seal::EntryKind;
 use medanchor_ledger::{Height, Size};
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -63,7 +61,7 @@ fn audit(args: &VerifyArgs, outcome: &mut Outcome) -> Result<(), Failure> {
     outcome.on_its_way = log.on_its_way;
     let progress = Progress::new(args.json, log.head().size);
     match args.tier {
-        Tier::Hashes => hashes(&log, outcome, &progress)?,
+        Tier::Hashes => hashes(&log, args, outcome, &progress)?,
         Tier::Signatures => signatures(&log, args, outcome, &progress)?,
         Tier::Rules => rules(&log, args, outcome, &progress)?,
     }
@@ -85,20 +83,18 @@ fn audit(args: &VerifyArgs, outcome: &mut Outcome) -> Result<(), Failure> {
 }
 
 /// Entries and tiles against the root, whatever the entries say.
-fn hashes(log: &Log, outcome: &mut Outcome, progress: &Progress) -> Result<(), Failure> {
-    let mut entries = Entries::new(&*log.source, log.head().clone());
-    let mut height = Height(0);
-    loop {
-        let mut seals = 0;
-        let count = |entry: &[u8]| seals += u64::from(EntryKind::of(entry) == EntryKind::Seal);
-        let there = entries.each_of_next(height, count)?;
-        outcome.entries = entries.size().0;
+fn hashes(
+    log: &Log,
+    args: &VerifyArgs,
+    outcome: &mut Outcome,
+    progress: &Progress,
+) -> Result<(), Failure> {
+    let workers = options(args).workers();
+    each_bundle(&*log.source, log.head(), workers, Keep::Nothing, |bundle| {
+        outcome.entries += bundle.count();
         progress.entries(outcome.entries);
-        if !there {
-            return Ok(());
-        }
-        height = Height(height.0.saturating_add(seals));
-    }
+        Ok(ControlFlow::Continue(()))
+    })
 }
 
 /// Entries, signatures, seals and certificates, without the state.
@@ -110,9 +106,8 @@ fn signatures(
 ) -> Result<(), Failure> {
     let keys = FirstKeys::of(&log.genesis);
     let mut chain = Chain::new(&log.genesis, &keys, Certificates::open(&*log.source)?);
-    let blocks = Blocks::new(Entries::new(&*log.source, log.head().clone()));
-    let workers = options(args).workers();
-    let judged = pipeline::run(blocks, &keys, workers, |window| {
+    let (source, workers) = (&*log.source, options(args).workers());
+    let judged = pipeline::run(source, log.head(), &keys, workers, |window| {
         for block in window {
             chain.judge(block?)?;
         }

@@ -16,6 +16,13 @@ pub const MAX_BLOCK_EVENTS: usize = 10_000;
 /// The most state keys that one block changes.
 pub const MAX_BLOCK_CHANGES: usize = 20_000;
 
+/// The most bytes an entry of a block has: an event, or the seal.
+pub const MAX_ENTRY_BYTES: usize = if MAX_EVENT_BYTES > MAX_SEAL_BYTES {
+    MAX_EVENT_BYTES
+} else {
+    MAX_SEAL_BYTES
+};
+
 /// What a block has around its events at most: heads and seal.
 pub(crate) const BLOCK_OVERHEAD: usize = MAX_SEAL_BYTES + 32;
 

@@ -11,11 +11,12 @@
 
 use super::{BuildError, DecodeError, EventBody, EventKind, Subject};
 use crate::cbor::{CborError, Reader, Writer};
+use crate::merkle::{Entry, leaf_hash};
 use crate::signature::{Signature, SigningKey};
-use crate::{EventId, KeyId, NetworkId, Nonce, ParticipantName, Time, sha256};
+use crate::{EventId, KeyId, NetworkId, Nonce, ParticipantName, Time, TreeHash, sha256};
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The most bytes an event has without its signature.
 pub const MAX_UNSIGNED_BYTES: usize = 4096;
@@ -42,12 +43,22 @@ const MAX_SUBJECT: usize = 96;
 
 /// A signed event, decoded strictly. Whether its signatures hold is for [`Event::verify`]. Cheap to
 /// clone and to move.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Event(Arc<Parts>);
 
-#[derive(PartialEq, Eq)]
+/// All that an event is follows from its bytes.
+impl PartialEq for Event {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.encoded() == other.encoded()
+    }
+}
+
+impl Eq for Event {}
+
 struct Parts {
     encoded: Box<[u8]>,
+    /// The leaf hash of `encoded`, once somebody has asked for it.
+    leaf: OnceLock<TreeHash>,
     /// Where the protected header's item and the payload's item lie in `encoded`.
     protected: Range<usize>,
     payload: Range<usize>,
@@ -58,7 +69,6 @@ struct Parts {
     signature: Signature,
 }
 
-#[derive(PartialEq, Eq)]
 struct Content {
     network: NetworkId,
     nonce: Nonce,
@@ -74,15 +84,20 @@ impl Event {
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         // Before anything of the size of the bytes is made.
         check_size(bytes)?;
-        Self::decode_owned(bytes.into())
+        Self::decode_hashed(bytes.into(), OnceLock::new())
     }
 
-    /// [`Self::decode`] for whoever needs the bytes no more.
+    /// [`Self::decode`] for an entry of a log.
     ///
     /// # Errors
     /// [`DecodeError`] says what is wrong, and where.
-    pub fn decode_owned(encoded: Box<[u8]>) -> Result<Self, DecodeError> {
-        check_size(&encoded)?;
+    pub fn decode_entry(entry: Entry) -> Result<Self, DecodeError> {
+        check_size(entry.as_bytes())?;
+        let (encoded, leaf) = entry.into_parts();
+        Self::decode_hashed(encoded, OnceLock::from(leaf))
+    }
+
+    fn decode_hashed(encoded: Box<[u8]>, leaf: OnceLock<TreeHash>) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(&encoded);
         reader.tag(COSE_SIGN1)?;
         reader.array(4..=4)?;
@@ -102,13 +117,15 @@ impl Event {
         let header = Header::decode(protected_bytes).map_err(|error| shifted(error, header_at))?;
         let content_at = payload.end - payload_bytes.len();
         let content = Content::decode(payload_bytes).map_err(|error| shifted(error, content_at))?;
-        if content.body.subject(&header.issuer).to_string() != header.subject {
+        let subject = content.body.subject(&header.issuer);
+        if !subject.is_written(header.subject) {
             return Err(DecodeError::Subject);
         }
         let Header { key, issuer, .. } = header;
         let id = EventId::new(sha256(&signed_parts(&encoded, &protected, &payload)));
         Ok(Self(Arc::new(Parts {
             encoded,
+            leaf,
             protected,
             payload,
             id,
@@ -123,6 +140,12 @@ impl Event {
     #[must_use]
     pub fn encoded(&self) -> &[u8] {
         &self.0.encoded
+    }
+
+    /// The leaf hash of its entry; computed when it is asked for first.
+    #[must_use]
+    pub fn leaf(&self) -> TreeHash {
+        *self.0.leaf.get_or_init(|| leaf_hash(&self.0.encoded))
     }
 
     /// SHA-256 of the bytes that are signed; signing again does not change it.
@@ -370,6 +393,7 @@ impl UnsignedEvent {
         let encoded = writer.into_bytes().into();
         Ok(Event(Arc::new(Parts {
             encoded,
+            leaf: OnceLock::new(),
             protected,
             payload,
             id,

@@ -90,6 +90,19 @@ impl<'a> Subject<'a> {
     pub const fn handle(&self) -> &[u8; 16] {
         &self.handle
     }
+
+    /// Whether `text` is what it is displayed as; every event is asked, so that nothing is written.
+    fn is_written(&self, text: &str) -> bool {
+        let mut digits = [0; 32];
+        let rest = text
+            .strip_prefix(self.domain)
+            .and_then(|rest| rest.strip_prefix('/'))
+            .and_then(|rest| rest.strip_prefix(self.owner.as_str()))
+            .and_then(|rest| rest.strip_prefix('/'));
+        // Two digits for each of 16 bytes always fit.
+        hex::encode_to_slice(self.handle, &mut digits).is_ok()
+            && rest.is_some_and(|rest| rest.as_bytes() == digits)
+    }
 }
 
 impl fmt::Display for Subject<'_> {

@@ -74,7 +74,7 @@ impl<'v> BlockBuilder<'v> {
         let verdict = self.draft.apply(event, index, MAX_BLOCK_CHANGES)?;
         if verdict.is_ok() {
             self.bytes = bytes;
-            self.frontier.append(leaf_hash(event.encoded()));
+            self.frontier.append(event.leaf());
             self.events.push(event.clone());
         }
         Ok(verdict)

@@ -32,6 +32,14 @@ pub enum FrontierError {
     /// A size that no log reaches.
     #[error("a frontier of more than 2^62 leaves; read it again from a good copy")]
     Size,
+    /// A subtree that cannot stand where the tree ends.
+    #[error("a subtree of 2^{level} leaves does not begin after {size} of them; append its leaves")]
+    Unaligned {
+        /// The level of the subtree.
+        level: u8,
+        /// How many leaves the tree has.
+        size: Size,
+    },
 }
 
 impl Frontier {
@@ -66,9 +74,46 @@ impl Frontier {
 
     /// Appends a leaf and hands over every subtree that it completes, the leaf first, as
     /// (level, index, hash): what a [`super::NodeReader`] will be asked for.
-    pub fn append_with(&mut self, leaf: TreeHash, mut completed: impl FnMut(u8, u64, TreeHash)) {
-        let (mut level, mut hash) = (0u8, leaf);
-        completed(level, self.size, hash);
+    pub fn append_with(&mut self, leaf: TreeHash, completed: impl FnMut(u8, u64, TreeHash)) {
+        self.append_aligned(0, leaf, completed);
+    }
+
+    /// Appends a complete subtree of `2^level` leaves whose root is `hash`, and hands over every
+    /// subtree that it completes, itself first, as [`Self::append_with`] does.
+    ///
+    /// # Errors
+    ///
+    /// [`FrontierError::Unaligned`] if the size of the tree is no multiple of that of the subtree, or
+    /// becomes too large; nothing is appended then.
+    pub fn append_subtree(
+        &mut self,
+        level: u8,
+        hash: TreeHash,
+        completed: impl FnMut(u8, u64, TreeHash),
+    ) -> Result<(), FrontierError> {
+        let leaves = 1u64.checked_shl(level.into());
+        let fits = |leaves: &u64| {
+            self.size.is_multiple_of(*leaves)
+                && self.size.saturating_add(*leaves) <= Self::MAX_DECODED_SIZE
+        };
+        if leaves.filter(fits).is_none() {
+            let size = self.size();
+            return Err(FrontierError::Unaligned { level, size });
+        }
+        self.append_aligned(level, hash, completed);
+        Ok(())
+    }
+
+    /// Appends a subtree that begins at a multiple of its `2^level` leaves, as every leaf does.
+    fn append_aligned(
+        &mut self,
+        level: u8,
+        hash: TreeHash,
+        mut completed: impl FnMut(u8, u64, TreeHash),
+    ) {
+        let leaves = 1u64 << level;
+        let (mut level, mut hash) = (level, hash);
+        completed(level, self.size >> level, hash);
         while self.size >> level & 1 == 1
             && let Some(left) = self.peaks.pop()
         {
@@ -77,7 +122,7 @@ impl Frontier {
             completed(level, self.size >> level, hash);
         }
         self.peaks.push(hash);
-        self.size += 1;
+        self.size += leaves;
     }
 
     /// The bytes of the frontier.
@@ -143,6 +188,35 @@ mod tests {
         assert_eq!(nodes.len() as u64, expected);
         for (level, index, hash) in nodes {
             assert_eq!(Leaves(&leaves).node(level, index).unwrap(), hash);
+        }
+    }
+
+    #[test]
+    fn a_subtree_is_appended_where_it_can_stand_and_nowhere_else() {
+        let leaf = |n: u64| leaf_hash(&n.to_be_bytes());
+        for (size, level) in [(0, 3), (8, 3), (12, 2), (16, 3), (5, 0), (0, 0)] {
+            let leaves = size..size + (1 << level);
+            let root = root_of_leaves(leaves.clone().map(leaf));
+            let (mut whole, mut single) = (frontier_of(size), frontier_of(size));
+            let (mut by_whole, mut by_single) = (Vec::new(), Vec::new());
+            let kept = whole.append_subtree(level, root, |at, n, hash| by_whole.push((at, n, hash)));
+            assert_eq!(kept, Ok(()));
+            leaves.for_each(|n| {
+                single.append_with(leaf(n), |at, n, hash| by_single.push((at, n, hash)));
+            });
+            by_single.retain(|(at, ..)| *at >= level);
+            assert_eq!((whole, by_whole), (single, by_single), "{size} and 2^{level}");
+        }
+        let largest = Frontier {
+            size: Frontier::MAX_DECODED_SIZE,
+            peaks: vec![leaf(0)],
+        };
+        for (frontier, level) in [(frontier_of(4), 3), (frontier_of(0), 64), (largest, 0)] {
+            let mut same = frontier.clone();
+            let size = frontier.size();
+            let refused = same.append_subtree(level, leaf(0), |_, _, _| unreachable!());
+            assert_eq!(refused, Err(FrontierError::Unaligned { level, size }));
+            assert_eq!(same, frontier);
         }
     }
 

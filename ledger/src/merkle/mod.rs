@@ -7,11 +7,13 @@
 //! read, a proof built from wrong nodes simply does not verify.
 
 pub mod bundle;
+mod entry;
 mod frontier;
 mod proof;
 pub mod tile;
 mod tree;
 
+pub use entry::Entry;
 pub use frontier::{Frontier, FrontierError};
 pub use proof::{
     NoProof, ProofError, consistency_proof, inclusion_proof, root_from_consistency,

@@ -8,7 +8,6 @@ use medanchor_ledger::event::{Event, Verified};
 use medanchor_ledger::execute::{
     BlockFault, CheckedBlock, Executed, Halt, Head, View, execute_block,
 };
-use medanchor_ledger::merkle::leaf_hash;
 use medanchor_ledger::seal::{Seal, value_id};
 use medanchor_ledger::{Height, Time, ValueId};
 use medanchor_network::Origin;
@@ -55,7 +54,7 @@ pub fn judge(
 fn value_of(head: &Head, block: &Block) -> ValueId {
     let mut frontier = head.frontier.clone();
     for event in &block.events {
-        frontier.append(leaf_hash(event.encoded()));
+        frontier.append(event.leaf());
     }
     frontier.append(block.seal.hash());
     value_id(block.seal.height, frontier.size(), &frontier.root())
