@@ -66,8 +66,7 @@ impl Source for Address {
         if announced.is_some_and(|length| length > limit) {
             return Err(too_long(&address, limit));
         }
-        // What a server announces is no reason to make room for it.
-        bounded(answer.into_body().into_reader(), &address, limit, 0).map(Some)
+        bounded(answer.into_body().into_reader(), &address, limit).map(Some)
     }
 }
 

@@ -237,9 +237,7 @@ impl<'s> Tree<'s> {
             Subtree::Full(root) => {
                 // Only the last bundle is a part of one, so that all begin at a multiple of their size.
                 let size = self.files.checkpoint.size;
-                let appended = self
-                    .frontier
-                    .append_subtree(BUNDLE_LEVEL, *root, completed);
+                let appended = self.frontier.append_subtree(BUNDLE_LEVEL, *root, completed);
                 appended.map_err(|_| Fault::Root { size })?;
             }
             Subtree::Part(tile) => {

@@ -6,11 +6,11 @@
 //! bytes, big-endian.
 
 use crate::fault::{Failure, Fault, Trouble};
-use crate::source::Source;
+use crate::source::{Source, fill};
 use medanchor_ledger::Height;
 use medanchor_ledger::certificate::Certificate;
 use medanchor_ledger::genesis::Genesis;
-use std::io::{BufReader, ErrorKind, Read};
+use std::io::{BufReader, Read};
 
 /// The records of one file, from the first on.
 pub(crate) struct Records {
@@ -107,20 +107,6 @@ impl Records {
             what: what.to_owned(),
         }
     }
-}
-
-/// Reads until the buffer is full or the stream ends; how many bytes were read.
-fn fill(stream: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
-    let mut filled = 0;
-    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match stream.read(rest) {
-            Ok(0) => break,
-            Ok(more) => filled += more,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }
 
 /// What the file of certificates has beyond the checkpoint.

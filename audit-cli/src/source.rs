@@ -58,25 +58,57 @@ pub(crate) fn unreadable(place: &str, cause: &dyn std::fmt::Display) -> Trouble 
     }
 }
 
-/// Reads a stream that must not be longer than `limit`; `expected` is how long it is said to be.
-pub(crate) fn bounded(
+/// Reads a stream that must not be longer than `limit`.
+pub(crate) fn bounded(stream: impl Read, path: &str, limit: u64) -> Result<Vec<u8>, Failure> {
+    read_on(stream, Vec::new(), path, limit)
+}
+
+/// Reads a file of `length` bytes, if it is not longer than `limit`, in one piece; if it has grown
+/// meanwhile, what came too.
+fn whole(mut file: File, path: &str, limit: u64, length: u64) -> Result<Vec<u8>, Failure> {
+    if length > limit {
+        return Err(too_long(path, limit));
+    }
+    // One byte more, so that the first read finds the end.
+    let room = usize::try_from(length).map_err(|_| too_long(path, limit))?;
+    let mut bytes = vec![0; room.saturating_add(1)];
+    let filled = fill(&mut file, &mut bytes).map_err(|cause| unreadable(path, &cause))?;
+    let ended = filled < bytes.len();
+    bytes.truncate(filled);
+    if ended {
+        return Ok(bytes);
+    }
+    read_on(file, bytes, path, limit)
+}
+
+/// Reads the rest of a stream, of which `bytes` were read.
+fn read_on(
     stream: impl Read,
+    mut bytes: Vec<u8>,
     path: &str,
     limit: u64,
-    expected: u64,
 ) -> Result<Vec<u8>, Failure> {
-    // One byte more, so that its end is found without growing.
-    let room = usize::try_from(expected.min(limit)).unwrap_or_default();
-    let mut bytes = Vec::with_capacity(room.saturating_add(1));
     let failed = |cause: std::io::Error| unreadable(path, &cause);
-    stream
-        .take(limit.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
+    let left = limit.saturating_add(1).saturating_sub(bytes.len() as u64);
+    stream.take(left).read_to_end(&mut bytes).map_err(failed)?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length <= limit) {
         return Ok(bytes);
     }
     Err(too_long(path, limit))
+}
+
+/// Reads until the buffer is full or the stream ends; how many bytes were read.
+pub(crate) fn fill(stream: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match stream.read(rest) {
+            Ok(0) => break,
+            Ok(more) => filled += more,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
 }
 
 pub(crate) fn too_long(path: &str, limit: u64) -> Failure {
@@ -118,7 +150,7 @@ impl Source for Folder {
 
     fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, Failure> {
         let file = self.file(path)?;
-        file.map(|(file, length)| bounded(file, path, limit, length))
+        file.map(|(file, length)| whole(file, path, limit, length))
             .transpose()
     }
 }

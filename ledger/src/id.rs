@@ -171,7 +171,12 @@ impl Time {
 /// assert!("North Hospital".parse::<ParticipantName>().is_err());
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ParticipantName(Box<str>);
+pub struct ParticipantName {
+    /// The name, then zeros: no name has one, so that the order of the bytes is that of the names.
+    /// Here and not behind a pointer: every event that is read has one.
+    bytes: [u8; ParticipantName::MAX_LENGTH],
+    length: u8,
+}
 
 impl ParticipantName {
     /// The longest name, in bytes.
@@ -180,7 +185,16 @@ impl ParticipantName {
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        // A name is made of ASCII, so this never fails.
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// The bytes of the name.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes
+            .get(..usize::from(self.length))
+            .unwrap_or_default()
     }
 }
 
@@ -193,17 +207,21 @@ impl FromStr for ParticipantName {
             && text.bytes().all(allowed)
             && !text.starts_with('-')
             && !text.ends_with('-');
-        if well_formed {
-            Ok(Self(text.into()))
-        } else {
-            Err(ParseError::ParticipantName)
-        }
+        let length = u8::try_from(text.len()).ok().filter(|_| well_formed);
+        let length = length.ok_or(ParseError::ParticipantName)?;
+        let mut bytes = [0; Self::MAX_LENGTH];
+        let name = text.as_bytes().iter();
+        bytes
+            .iter_mut()
+            .zip(name)
+            .for_each(|(to, from)| *to = *from);
+        Ok(Self { bytes, length })
     }
 }
 
 impl fmt::Display for ParticipantName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 

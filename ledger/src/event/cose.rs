@@ -211,13 +211,22 @@ impl Event {
     /// The bytes that the signature covers (RFC 9052 4.4).
     #[must_use]
     pub fn sign_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.0.encoded.len());
+        self.write_sign_bytes(&mut bytes);
+        bytes
+    }
+
+    /// Appends the bytes that the signature covers.
+    pub(super) fn write_sign_bytes(&self, bytes: &mut Vec<u8>) {
         let Parts {
             encoded,
             protected,
             payload,
             ..
         } = &*self.0;
-        signed_parts(encoded, protected, payload).concat()
+        for part in signed_parts(encoded, protected, payload) {
+            bytes.extend_from_slice(part);
+        }
     }
 }
 

@@ -95,13 +95,13 @@ impl<'a> Subject<'a> {
     fn is_written(&self, text: &str) -> bool {
         let mut digits = [0; 32];
         let rest = text
-            .strip_prefix(self.domain)
-            .and_then(|rest| rest.strip_prefix('/'))
-            .and_then(|rest| rest.strip_prefix(self.owner.as_str()))
-            .and_then(|rest| rest.strip_prefix('/'));
+            .as_bytes()
+            .strip_prefix(self.domain.as_bytes())
+            .and_then(|rest| rest.strip_prefix(b"/"))
+            .and_then(|rest| rest.strip_prefix(self.owner.as_bytes()))
+            .and_then(|rest| rest.strip_prefix(b"/"));
         // Two digits for each of 16 bytes always fit.
-        hex::encode_to_slice(self.handle, &mut digits).is_ok()
-            && rest.is_some_and(|rest| rest.as_bytes() == digits)
+        hex::encode_to_slice(self.handle, &mut digits).is_ok() && rest == Some(digits.as_slice())
     }
 }
 

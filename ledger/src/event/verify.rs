@@ -7,8 +7,9 @@
 
 use super::{Event, EventBody};
 use crate::KeyId;
-use crate::signature::{KeyError, PublicKey, Signature, Signed, verify_batch};
-use std::ops::Deref;
+use crate::sha256;
+use crate::signature::{Hashed, KeyError, PublicKey, Signature, Signed, verify_hashed};
+use std::ops::{Deref, Range};
 
 /// An event whose signatures hold. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,9 +60,18 @@ pub enum VerifyError {
 struct Check {
     event: usize,
     key: PublicKey,
-    message: Vec<u8>,
+    /// Where the message lies among those of all checks, and its SHA-256.
+    message: Range<usize>,
+    digest: [u8; 32],
     signature: Signature,
     failure: VerifyError,
+}
+
+/// The signatures that events depend on, with their messages side by side.
+#[derive(Default)]
+struct Checks {
+    list: Vec<Check>,
+    messages: Vec<u8>,
 }
 
 impl Event {
@@ -80,7 +90,7 @@ impl Event {
         &self,
         event: usize,
         key: &PublicKey,
-        checks: &mut Vec<Check>,
+        checks: &mut Checks,
     ) -> Result<(), VerifyError> {
         if self
             .body()
@@ -96,19 +106,29 @@ impl Event {
             EventBody::InspectionKey(keys) => {
                 keys.check().map_err(VerifyError::DrawKey)?;
             }
-            EventBody::PrescriptionRedeem(redeem) => checks.push(Check {
-                event,
-                key: redeem.token_key,
-                message: redeem.claim(self.network(), self.issuer()).sign_bytes(),
-                signature: redeem.claim_signature,
-                failure: VerifyError::ClaimSignature,
-            }),
+            EventBody::PrescriptionRedeem(redeem) => {
+                let start = checks.messages.len();
+                let message = redeem.claim(self.network(), self.issuer()).sign_bytes();
+                checks.messages.extend_from_slice(&message);
+                checks.list.push(Check {
+                    event,
+                    key: redeem.token_key,
+                    message: start..checks.messages.len(),
+                    digest: sha256(&[&message]),
+                    signature: redeem.claim_signature,
+                    failure: VerifyError::ClaimSignature,
+                });
+            }
             _ => {}
         }
-        checks.push(Check {
+        let start = checks.messages.len();
+        self.write_sign_bytes(&mut checks.messages);
+        checks.list.push(Check {
             event,
             key: *key,
-            message: self.sign_bytes(),
+            message: start..checks.messages.len(),
+            // The id is the hash of just these bytes.
+            digest: *self.id().as_bytes(),
             signature: *self.signature(),
             failure: VerifyError::Signature,
         });
@@ -133,7 +153,8 @@ impl KeyNames {
 /// one result for each event, in their order.
 #[must_use]
 pub fn verify_events(events: Vec<(Event, PublicKey)>) -> Vec<Result<Verified, VerifyError>> {
-    let mut checks = Vec::with_capacity(events.len());
+    let mut checks = Checks::default();
+    checks.list.reserve(events.len());
     let mut named = KeyNames::default();
     let mut verdicts = Vec::with_capacity(events.len());
     for (place, (event, key)) in events.iter().enumerate() {
@@ -143,19 +164,24 @@ pub fn verify_events(events: Vec<(Event, PublicKey)>) -> Vec<Result<Verified, Ve
             Err(VerifyError::OtherKey)
         });
     }
-    let signed: Vec<Signed<'_>> = checks
-        .iter()
-        .map(|check| Signed {
+    let hashed = checks.list.iter().map(|check| Hashed {
+        signed: Signed {
             key: &check.key,
-            message: &check.message,
+            // It was written there, so that it is never missing.
+            message: checks
+                .messages
+                .get(check.message.clone())
+                .unwrap_or_default(),
             signature: &check.signature,
-        })
-        .collect();
-    let failed = verify_batch(&signed).err().unwrap_or_default();
+        },
+        digest: check.digest,
+    });
+    let failed = verify_hashed(&hashed.collect::<Vec<_>>());
+    let failed = failed.err().unwrap_or_default();
     for check in failed
         .into_iter()
         .rev()
-        .filter_map(|place| checks.get(place))
+        .filter_map(|place| checks.list.get(place))
     {
         if let Some(verdict) = verdicts.get_mut(check.event) {
             *verdict = Err(check.failure);

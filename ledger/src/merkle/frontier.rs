@@ -199,13 +199,18 @@ mod tests {
             let root = root_of_leaves(leaves.clone().map(leaf));
             let (mut whole, mut single) = (frontier_of(size), frontier_of(size));
             let (mut by_whole, mut by_single) = (Vec::new(), Vec::new());
-            let kept = whole.append_subtree(level, root, |at, n, hash| by_whole.push((at, n, hash)));
+            let kept =
+                whole.append_subtree(level, root, |at, n, hash| by_whole.push((at, n, hash)));
             assert_eq!(kept, Ok(()));
             leaves.for_each(|n| {
                 single.append_with(leaf(n), |at, n, hash| by_single.push((at, n, hash)));
             });
             by_single.retain(|(at, ..)| *at >= level);
-            assert_eq!((whole, by_whole), (single, by_single), "{size} and 2^{level}");
+            assert_eq!(
+                (whole, by_whole),
+                (single, by_single),
+                "{size} and 2^{level}"
+            );
         }
         let largest = Frontier {
             size: Frontier::MAX_DECODED_SIZE,

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 mod verify;
 
+pub(crate) use verify::{Hashed, verify_hashed};
 pub use verify::{Signed, verify, verify_batch, verify_note};
 
 /// A signature algorithm, by the byte that stands before a key.

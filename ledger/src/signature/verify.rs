@@ -61,22 +61,44 @@ pub fn verify_note(
 ///
 /// The places in `batch`, ascending, of the signatures that do not hold.
 pub fn verify_batch(batch: &[Signed<'_>]) -> Result<(), Vec<usize>> {
+    let hashed = batch.iter().map(|signed| Hashed {
+        signed: *signed,
+        digest: sha256(&[signed.message]),
+    });
+    verify_hashed(&hashed.collect::<Vec<_>>())
+}
+
+/// A signature to judge, with SHA-256 of its message.
+#[derive(Clone, Copy)]
+pub(crate) struct Hashed<'a> {
+    pub(crate) signed: Signed<'a>,
+    pub(crate) digest: [u8; 32],
+}
+
+/// [`verify_batch`] for whoever has the hashes of the messages already.
+pub(crate) fn verify_hashed(batch: &[Hashed<'_>]) -> Result<(), Vec<usize>> {
     let mut bad = Vec::new();
-    find_bad(batch, 0, &mut bad);
+    for (number, part) in batch.chunks(LARGEST).enumerate() {
+        find_bad(part, number * LARGEST, &mut bad);
+    }
     if bad.is_empty() { Ok(()) } else { Err(bad) }
 }
+
+/// More signatures than this are judged in several batches: they would be no cheaper together, and
+/// what is computed of them would leave the processor's caches.
+const LARGEST: usize = 2048;
 
 /// Batches of up to this size are judged one by one.
 const SINGLES: usize = 4;
 
 /// Halves a batch that does not hold until what is left is judged one by one, so that one bad
 /// signature among many costs its sender's victims little. What [`verify`] says decides.
-fn find_bad(batch: &[Signed<'_>], first: usize, bad: &mut Vec<usize>) {
+fn find_bad(batch: &[Hashed<'_>], first: usize, bad: &mut Vec<usize>) {
     if batch.len() <= SINGLES {
         let refused = |signed: &Signed<'_>| verify(signed.key, signed.message, signed.signature);
         let places = (first..)
             .zip(batch)
-            .filter(|(_, signed)| refused(signed).is_err());
+            .filter(|(_, hashed)| refused(&hashed.signed).is_err());
         bad.extend(places.map(|(place, _)| place));
     } else if !batch_holds(batch) {
         let (left, right) = batch.split_at(batch.len() / 2);
@@ -85,14 +107,14 @@ fn find_bad(batch: &[Signed<'_>], first: usize, bad: &mut Vec<usize>) {
     }
 }
 
-fn batch_holds(batch: &[Signed<'_>]) -> bool {
+fn batch_holds(batch: &[Hashed<'_>]) -> bool {
     let mut verifier = batch::Verifier::new();
-    for Signed {
-        key,
-        message,
-        signature,
-    } in batch
-    {
+    for Hashed { signed, .. } in batch {
+        let Signed {
+            key,
+            message,
+            signature,
+        } = signed;
         let Algorithm::Ed25519 = key.algorithm;
         verifier.queue((
             VerificationKeyBytes::from(key.bytes),
@@ -104,25 +126,19 @@ fn batch_holds(batch: &[Signed<'_>]) -> bool {
 }
 
 /// A stream of SHA-256(seed || counter) blocks, whose seed is a hash over keys, signatures and
-/// messages of a batch.
+/// hashes of messages of a batch.
 struct Coefficients {
     seed: [u8; 32],
     counter: u64,
 }
 
 impl Coefficients {
-    fn of(batch: &[Signed<'_>]) -> Self {
-        let mut hasher = Sha256::new_with_prefix(b"medanchor/batch/v1");
-        for Signed {
-            key,
-            message,
-            signature,
-        } in batch
-        {
-            hasher.update(key.encode());
-            hasher.update(signature.0);
-            hasher.update((message.len() as u64).to_be_bytes());
-            hasher.update(message);
+    fn of(batch: &[Hashed<'_>]) -> Self {
+        let mut hasher = Sha256::new_with_prefix(b"medanchor/batch/v2");
+        for Hashed { signed, digest } in batch {
+            hasher.update(signed.key.encode());
+            hasher.update(signed.signature.0);
+            hasher.update(digest);
         }
         Self {
             seed: hasher.finalize().into(),

@@ -39,7 +39,7 @@ impl StateKey {
     /// The key of what is kept about `name`: domain byte ‖ length of the name in one byte ‖ name.
     #[must_use]
     pub fn named(domain: u8, name: &ParticipantName) -> Self {
-        let name = name.as_str().as_bytes();
+        let name = name.as_bytes();
         // A name has at most 40 bytes, so the length fits and the key has at most 42.
         let length = u8::try_from(name.len()).unwrap_or(u8::MAX);
         Self::of([&[domain, length], name].concat().into())
@@ -49,7 +49,7 @@ impl StateKey {
     /// one byte ‖ name ‖ handle. Nobody else can take it (DESIGN.md section 6, State proof).
     #[must_use]
     pub fn owned(domain: u8, owner: &ParticipantName, handle: &[u8; 16]) -> Self {
-        let name = owner.as_str().as_bytes();
+        let name = owner.as_bytes();
         // A name has at most 40 bytes, so the length fits and the key has at most 58.
         let length = u8::try_from(name.len()).unwrap_or(u8::MAX);
         Self::of([&[domain, length], name, handle].concat().into())
