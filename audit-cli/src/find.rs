@@ -7,6 +7,7 @@ use crate::entries::{Keep, each_bundle};
 use crate::fault::{Failure, Fault};
 use crate::opened::Log;
 use crate::progress::Progress;
+use medanchor_ledger::block::MAX_ENTRY_BYTES;
 use medanchor_ledger::event::Event;
 use medanchor_ledger::seal::EntryKind;
 use medanchor_ledger::{EventId, Height, Index};
@@ -25,11 +26,17 @@ pub(crate) struct Found {
 pub(crate) fn event(log: &Log, id: &EventId, quiet: bool) -> Result<Found, Failure> {
     let progress = Progress::new(quiet, log.head().size);
     let workers = available_parallelism().map_or(1, Into::into);
-    let (mut index, mut height, mut found) = (0, Height(0), None);
+    let (mut index, mut height, mut found) = (0u64, Height(0), None);
+    let mut first = Index(0);
     each_bundle(&*log.source, log.head(), workers, Keep::Entries, |bundle| {
         for (entry, index) in bundle.entries.iter().zip(index..) {
+            if entry.as_bytes().len() > MAX_ENTRY_BYTES {
+                // What its bundle has after it was not kept.
+                return Err(Fault::Oversize { height, first }.into());
+            }
             if EntryKind::of(entry.as_bytes()) == EntryKind::Seal {
                 height = height.next();
+                first = Index(index.saturating_add(1));
                 continue;
             }
             let event = Event::decode(entry.as_bytes()).ok();

@@ -2,6 +2,7 @@
 
 mod support;
 
+use medanchor_ledger::block::MAX_ENTRY_BYTES;
 use medanchor_ledger::event::{Event, EventBody, LotOpen};
 use medanchor_ledger::{Commitment, LotHandle, TreeHash};
 use serde_json::Value;
@@ -94,6 +95,22 @@ fn an_event_is_found_by_its_id() {
         (&json(&said)["index"], &json(&said)["event"]["id"]),
         (&index.into(), &id.into())
     );
+}
+
+#[test]
+fn no_event_is_said_to_be_missing_behind_an_entry_that_no_block_can_hold() {
+    let mut built = Built::busy(6);
+    let last = built
+        .entries()
+        .filter_map(|entry| Event::decode(entry).ok());
+    let id = last.last().expect("an event").id().to_string();
+    // What begins with this byte passes for an event, until it is decoded.
+    let long = [vec![0xd2], vec![0; MAX_ENTRY_BYTES]].concat();
+    built.blocks[3].insert(0, long);
+    let source = published(&built);
+    let (code, said) = ends(&["inclusion", text(source.path()), "--event", &id, "--json"]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("than a block may have"), "{said}");
 }
 
 #[test]

@@ -262,6 +262,23 @@ fn a_batch_names_exactly_the_signatures_that_do_not_hold() {
 }
 
 #[test]
+fn a_batch_of_several_parts_names_signatures_of_each() {
+    let signer = SigningKey::from_seed(&[3; 32]);
+    let key = signer.public_key();
+    let (good, bad) = (signer.sign(b"message"), signer.sign(b"another"));
+    // Parts have 2,048: the last of one, the first of the next, and one that is alone in its part.
+    let wrong = [0, 2047, 2048, 4096];
+    let signed = |signature| Signed {
+        key: &key,
+        message: b"message",
+        signature,
+    };
+    let of = |place| signed(if wrong.contains(&place) { &bad } else { &good });
+    let batch: Vec<_> = (0..4097).map(of).collect();
+    assert_eq!(verify_batch(&batch), Err(wrong.to_vec()));
+}
+
+#[test]
 fn two_errors_that_cancel_out_do_not_pass_as_a_batch() {
     // s + d in one signature and s - d in the next: their sum is right, each alone is wrong.
     let signer = SigningKey::from_seed(&[9; 32]);
