@@ -8,7 +8,7 @@ use medanchor_node::network::{Founding, Institution, Layout, Part, Ports};
 use medanchor_sdk::custody::{Opened, OpenedError};
 use medanchor_sdk::direct::{AddressBook, Certificate};
 use medanchor_sdk::{
-    DenialReason, GrantTicket, Grantee, Identity, NewAccess, NewConsent, NewRecord, Sdk,
+    Decision, DenialReason, GrantTicket, Grantee, Identity, NewAccess, NewConsent, NewRecord, Sdk,
 };
 use medanchor_tests::network::{Network, binary};
 use medanchor_tests::service::{Service, run};
@@ -225,6 +225,7 @@ fn a_record_opens_with_enough_custodians_and_the_owner_while_the_consent_stands(
 
     let opened = city.read(&reader, &ticket, "first")?;
     ensure!(*opened.payload == PAYLOAD && opened.faults.0.is_empty() && opened.silent.is_empty());
+    ensure!(opened.access.proved().decision() == Decision::Permitted);
 
     city.stop(&[0, 3]);
     let opened = city.read(&reader, &ticket, "second")?;
@@ -261,7 +262,14 @@ fn a_record_opens_with_enough_custodians_and_the_owner_while_the_consent_stands(
     drop(owner);
     let _vault = Service::vault(&dir.path().join(OWNER))?;
     match city.read(&reader, &ticket, "third") {
-        Err(OpenedError::Owner(error)) => ensure!(error.to_string().contains("consent"), "{error}"),
+        Err(OpenedError::Read { silent, .. }) => {
+            let refused = |(_, why): &&(_, String)| why.contains("custody.consent-ended");
+            let refusals = silent.iter().filter(refused).count();
+            ensure!(
+                refusals == 3,
+                "each custodian that runs refuses: {silent:?}"
+            );
+        }
         Err(other) => bail!("another error: {other}"),
         Ok(_) => bail!("released after the consent ended"),
     }

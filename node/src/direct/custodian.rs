@@ -18,7 +18,7 @@ use medanchor_sdk::{Identity, Sdk};
 use medanchor_vault::RecordVersion;
 use medanchor_vault::custody::{
     Custodian, CustodianError, Custodied, Deal, OpeningKey, Permitted, Place, Points, Seat,
-    ShareIndex, Signed,
+    ShareError, ShareIndex, Signed,
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -76,7 +76,10 @@ pub(super) fn kept_statement(
 
 fn custodian_problem(error: &CustodianError) -> Problem {
     match error {
-        CustodianError::Log(_) | CustodianError::Key(_) | CustodianError::NoRoot => {
+        CustodianError::Log(_)
+        | CustodianError::Key(_)
+        | CustodianError::NoRoot
+        | CustodianError::Share(ShareError::Slots(_)) => {
             // What the system says may name paths.
             tracing::error!(%error, "the custodian's store cannot be used");
             Problem::new(
@@ -84,7 +87,8 @@ fn custodian_problem(error: &CustodianError) -> Problem {
                 "the custodian's store cannot be used; tell its operator",
             )
         }
-        CustodianError::Share(_) => refused(Refused::NotHere),
+        CustodianError::Share(ShareError::NotHeld) => refused(Refused::NotHere),
+        CustodianError::Share(ShareError::Erased) => refused(Refused::Erased),
         other => Problem::new(Code::Malformed, other.to_string()),
     }
 }
@@ -168,6 +172,7 @@ impl Keeper {
             let detail = "a deal is handed over by the owner that signed it";
             return Err(Problem::new(Code::Malformed, detail));
         }
+        self.refuse_erased(&deal.says().record)?;
         let seat = self.seat()?;
         let sign = |bytes: &[u8]| self.sdk.sign_for_custody(bytes);
         let accepted = self.store().accept(&deal, dealer, &seat, &self.key, sign);
@@ -177,6 +182,16 @@ impl Keeper {
                 self.keep_evidence(&error);
                 Err(custodian_problem(&error))
             }
+        }
+    }
+
+    /// No share is taken of a record whose shares were to be destroyed.
+    fn refuse_erased(&self, record: &Custodied) -> Result<(), Problem> {
+        let key = Record::key(&record.owner, &record.record.record);
+        let state: Option<Record> = self.value(&key)?;
+        match state.is_some_and(|state| state.erased.is_some()) {
+            true => Err(refused(Refused::Erased)),
+            false => Ok(()),
         }
     }
 
@@ -202,10 +217,6 @@ impl Keeper {
             .map_err(|error| Problem::new(Code::Malformed, error.to_string()))?;
         let standing = Standing::fetch(self.sdk.client(), &ask.access(&statement.from));
         let standing = standing.map_err(|error| unknown(&error))?;
-        let now = self.sdk.now();
-        standing
-            .judge(&ask.reader.reader_key(), now, &self.terms)
-            .map_err(refused)?;
         let custody = standing.state.custody.as_ref();
         let custody = custody.ok_or_else(|| refused(Refused::NoCustody))?;
         let (place, _) = self.place(custody.epoch())?;
@@ -219,8 +230,14 @@ impl Keeper {
             reader: standing.reader,
         };
         let sign = |bytes: &[u8]| self.sdk.sign_for_custody(bytes);
-        let released = self.store().release(&permitted, &ask.reader, now, sign);
-        released
+        let mut store = self.store();
+        // Judged last, once nothing is waited for any more: nodes may be slow, and others come first.
+        let now = self.sdk.now();
+        standing
+            .judge(&ask.reader.reader_key(), now, &self.terms)
+            .map_err(refused)?;
+        store
+            .release(&permitted, &ask.reader, now, sign)
             .map(|answer| answer.encode())
             .map_err(|error| custodian_problem(&error))
     }

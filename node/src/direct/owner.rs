@@ -12,6 +12,7 @@ use medanchor_ledger::genesis::Genesis;
 use medanchor_sdk::Sdk;
 use medanchor_sdk::custody::{Refused, ReleaseAsk, Standing, Terms};
 use medanchor_sdk::direct::{Ask, Statement};
+use medanchor_vault::{PartError, VaultError};
 use std::sync::Arc;
 
 /// An owner's vault as a service.
@@ -48,6 +49,19 @@ impl Owner {
     }
 }
 
+/// What the system says may name paths, so it stays in the log.
+fn part_problem(error: &PartError) -> Problem {
+    match error {
+        PartError::Vault(VaultError::Erased { .. }) => refused(Refused::Erased),
+        PartError::Vault(VaultError::NoKey { .. }) => refused(Refused::NotHere),
+        other => {
+            tracing::error!(error = %other, "the vault cannot be used");
+            let detail = "the vault cannot be used now; tell its operator, and try again later";
+            Problem::of_custody("custody.vault-unusable", true, detail.into())
+        }
+    }
+}
+
 impl Answers for Owner {
     const ASKS: &'static [Ask] = &[Ask::VaultRelease, Ask::Payload];
 
@@ -58,7 +72,7 @@ impl Answers for Owner {
             Ask::VaultRelease => self.sdk.release_part(&standing, &asked.reader),
             _ => self.sdk.release_payload(&standing),
         };
-        answer.map_err(|error| Problem::new(Code::NotFound, error.to_string()))
+        answer.map_err(|error| part_problem(&error))
     }
 
     fn release_log(&self, _: u64) -> Result<Vec<u8>, Problem> {

@@ -9,20 +9,25 @@ use crate::http::rate::RateLimiter;
 use crate::http::server::ClientAddress;
 use crate::http::tls::ClientKey;
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Extension, Query, State};
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Extension, Query, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use medanchor_ledger::TlsKeyHash;
 use medanchor_sdk::direct::{Ask, MAX_STATEMENT};
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a body may take to arrive.
+const FOR_BODY: Duration = Duration::from_secs(10);
+/// The bytes of an answer that are sent at once.
+const PIECE: usize = 64 << 10;
 
 /// What a service does.
 pub trait Answers: Send + Sync + 'static {
@@ -45,6 +50,8 @@ pub trait Answers: Send + Sync + 'static {
 struct Shared<S> {
     service: S,
     turns: Arc<Semaphore>,
+    /// The turns that a payload takes.
+    heavy: u32,
     rate: Mutex<RateLimiter>,
 }
 
@@ -53,22 +60,23 @@ pub fn router<S: Answers>(service: Arc<S>, requests: usize, per_second: u32) -> 
     let shared = Arc::new(Shared {
         service,
         turns: Arc::new(Semaphore::new(requests)),
+        heavy: u32::try_from(requests / 4).unwrap_or(u32::MAX).max(1),
         rate: Mutex::new(RateLimiter::new(per_second, per_second.saturating_mul(2))),
     });
     let mut router = Router::new();
     for ask in S::ASKS {
         let ask = *ask;
-        let handle = move |state: State<Arc<Shared<Arc<S>>>>,
-                           key: Extension<ClientKey>,
-                           address: Extension<ClientAddress>,
-                           body: Bytes| asked(ask, state, key, address, body);
+        let handle =
+            move |state: State<Arc<Shared<Arc<S>>>>,
+                  key: Extension<ClientKey>,
+                  address: Extension<ClientAddress>,
+                  request: Request| asked(ask, state, key, address, request);
         router = router.route(ask.path(), post(handle));
     }
     router
         .route("/v1/release-log", get(release_log::<S>))
         .route("/health", get(|| async { "well\n" }))
         .fallback(|| async { Problem::new(Code::NoSuchResource, "there is nothing here") })
-        .layer(DefaultBodyLimit::max(MAX_STATEMENT))
         .with_state(shared)
 }
 
@@ -77,11 +85,34 @@ async fn asked<S: Answers>(
     State(shared): State<Arc<Shared<Arc<S>>>>,
     Extension(ClientKey(channel)): Extension<ClientKey>,
     Extension(ClientAddress(address)): Extension<ClientAddress>,
-    body: Bytes,
+    request: Request,
 ) -> Response {
-    let service = Arc::clone(&shared.service);
-    let work = move || service.answer(ask, &body, channel);
-    aside(&shared, address, work).await
+    let answer = async {
+        shared.check_rate(address)?;
+        let body = whole_body(request).await?;
+        let service = Arc::clone(&shared.service);
+        let turns = shared.weight(ask);
+        let work = move || service.answer(ask, &body, channel);
+        shared.aside(turns, work).await
+    };
+    answer.await.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// The body, whole and in time.
+async fn whole_body(request: Request) -> Result<Bytes, Problem> {
+    let read = to_bytes(request.into_body(), MAX_STATEMENT);
+    match tokio::time::timeout(FOR_BODY, read).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(_)) => {
+            let detail =
+                format!("the body did not arrive whole, or is larger than {MAX_STATEMENT} bytes");
+            Err(Problem::new(Code::TooLarge, detail))
+        }
+        Err(_) => {
+            let detail = "the body did not arrive in time; send it faster";
+            Err(Problem::new(Code::Timeout, detail))
+        }
+    }
 }
 
 async fn release_log<S: Answers>(
@@ -89,49 +120,71 @@ async fn release_log<S: Answers>(
     Extension(ClientAddress(address)): Extension<ClientAddress>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
-    let first = query.get("first").map_or(Ok(0), |text| text.parse());
-    let Ok(first) = first else {
-        return Problem::new(Code::Malformed, "first is a number").into_response();
+    let answer = async {
+        shared.check_rate(address)?;
+        let first = query.get("first").map_or(Ok(0), |text| text.parse());
+        let first = first.map_err(|_| Problem::new(Code::Malformed, "first is a number"))?;
+        let service = Arc::clone(&shared.service);
+        shared.aside(1, move || service.release_log(first)).await
     };
-    let service = Arc::clone(&shared.service);
-    aside(&shared, address, move || service.release_log(first)).await
+    answer.await.unwrap_or_else(IntoResponse::into_response)
 }
 
-async fn aside<S: Answers>(
-    shared: &Shared<Arc<S>>,
-    address: std::net::IpAddr,
-    work: impl FnOnce() -> Result<Vec<u8>, Problem> + Send + 'static,
-) -> Response {
-    let may = {
-        let mut rate = shared.rate.lock().unwrap_or_else(PoisonError::into_inner);
-        rate.take(address, Instant::now())
-    };
-    if may.is_err() {
-        let detail = "this address asks too often; come back in a second";
-        return Problem::new(Code::RateLimited, detail).into_response();
+impl<S> Shared<S> {
+    fn check_rate(&self, address: std::net::IpAddr) -> Result<(), Problem> {
+        let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
+        rate.take(address, Instant::now()).map_err(|_| {
+            let detail = "this address asks too often; come back in a second";
+            Problem::new(Code::RateLimited, detail)
+        })
     }
-    let Ok(turn) = Arc::clone(&shared.turns).try_acquire_owned() else {
-        let detail = "the service works on as many requests as it may; come back in a second";
-        return Problem::new(Code::Busy, detail).into_response();
-    };
-    let worked = tokio::task::spawn_blocking(move || {
-        let _turn = turn;
-        work()
+
+    /// A payload is held in memory while it is sent, so only a few are at once.
+    const fn weight(&self, ask: Ask) -> u32 {
+        match ask {
+            Ask::Payload => self.heavy,
+            _ => 1,
+        }
+    }
+
+    async fn aside(
+        &self,
+        turns: u32,
+        work: impl FnOnce() -> Result<Vec<u8>, Problem> + Send + 'static,
+    ) -> Result<Response, Problem> {
+        let turn = Arc::clone(&self.turns).try_acquire_many_owned(turns);
+        let turn = turn.map_err(|_| {
+            let detail = "the service works on as many requests as it may; come back in a second";
+            Problem::new(Code::Busy, detail)
+        })?;
+        let worked = tokio::task::spawn_blocking(move || work().map(|bytes| (bytes, turn)));
+        match tokio::time::timeout(PATIENCE, worked).await {
+            Ok(Ok(done)) => done.map(|(bytes, turn)| sent(bytes, turn)),
+            // The payload of a panic may hold anything, so it is neither shown nor logged here.
+            Ok(Err(_)) => Err(Problem::new(
+                Code::Internal,
+                "the service made a mistake; tell its operator",
+            )),
+            Err(_) => Err(Problem::new(
+                Code::Timeout,
+                "there is no answer in time; ask again",
+            )),
+        }
+    }
+}
+
+/// An answer in pieces, with its turn taken until the last of them goes out.
+fn sent(bytes: Vec<u8>, turn: OwnedSemaphorePermit) -> Response {
+    let length = bytes.len();
+    let bytes = Bytes::from(bytes);
+    let pieces = (0..length).step_by(PIECE).map(move |from| {
+        let _held = &turn;
+        Ok::<_, Infallible>(bytes.slice(from..length.min(from + PIECE)))
     });
-    match tokio::time::timeout(PATIENCE, worked).await {
-        Ok(Ok(Ok(bytes))) => {
-            let kind = [(header::CONTENT_TYPE, "application/cbor")];
-            (StatusCode::OK, kind, bytes).into_response()
-        }
-        Ok(Ok(Err(problem))) => problem.into_response(),
-        // The payload of a panic may hold anything, so it is neither shown nor logged here.
-        Ok(Err(_)) => Problem::new(
-            Code::Internal,
-            "the service made a mistake; tell its operator",
-        )
-        .into_response(),
-        Err(_) => {
-            Problem::new(Code::Timeout, "there is no answer in time; ask again").into_response()
-        }
-    }
+    let headers = [
+        (header::CONTENT_TYPE, "application/cbor".to_owned()),
+        (header::CONTENT_LENGTH, length.to_string()),
+    ];
+    let body = Body::from_stream(futures::stream::iter(pieces));
+    (StatusCode::OK, headers, body).into_response()
 }

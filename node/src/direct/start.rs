@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 const LIMITS: ConnectionLimits = ConnectionLimits {
     connections: 512,
-    per_address: 256,
+    per_address: 64,
     header_timeout: Duration::from_secs(10),
     write_timeout: Duration::from_secs(20),
     grace: Duration::from_secs(5),
@@ -222,8 +222,16 @@ pub fn make_store(
     let key = key_file::unlock(&home.institution_key(), &Protection::Nothing)
         .map_err(|e| fatal(Exit::Keys, e))?;
     if !home.store().join("releases").exists() {
-        // A crash may have left half a store, in which nothing was ever kept.
-        let _ = std::fs::remove_dir_all(home.store());
+        let keys = home.store().join("keys");
+        if keys.exists() {
+            // It may hold shares whose log was lost: never to be removed by a program.
+            let store = home.store();
+            let what = format!(
+                "{} has keys and no release log; restore the log, or remove the folder if nothing was ever dealt to this custodian",
+                store.display()
+            );
+            return Err(Fatal::new(Exit::Damaged, what));
+        }
         std::fs::create_dir_all(home.store()).map_err(|e| fatal(Exit::Failure, e))?;
         Custodian::create_kept(&home.store(), key, network).map_err(|e| fatal(Exit::Failure, e))?;
     }

@@ -59,8 +59,11 @@ impl Identity {
         let version = standing.state.version;
         let stored = self.vault().sealed_payload(standing.record, version)?;
         let mut bytes = Vec::new();
-        let read = stored.take(MAX_SEALED).read_to_end(&mut bytes);
-        read.map_err(PartError::Payload)?;
-        Ok(bytes)
+        let read = stored.take(MAX_SEALED + 1).read_to_end(&mut bytes);
+        let read = read.map_err(PartError::Payload)?;
+        match u64::try_from(read) {
+            Ok(0..=MAX_SEALED) => Ok(bytes),
+            _ => Err(PartError::Payload(std::io::ErrorKind::FileTooLarge.into())),
+        }
     }
 }

@@ -162,12 +162,19 @@ impl Reading<'_> {
         let circle = Circle::of_epoch(self.sdk.client(), self.book, custody.epoch())?;
         let points = Points::of_custody(custody).map_err(|_| OpenedError::Seal)?;
         let (answers, silent) = self.ask_custodians(&circle);
-        let (vault, payload) = self.ask_owner()?;
-        let wanted = self.wanted(&circle, points, &answers, &vault)?;
         let read = |error| OpenedError::Read {
             error: Box::new(error),
             silent: silent.clone(),
         };
+        if answers.len() < circle.threshold() {
+            return Err(read(ReadError::TooFew {
+                found: answers.len(),
+                needed: circle.threshold(),
+                faults: Faults::default(),
+            }));
+        }
+        let (vault, payload) = self.ask_owner()?;
+        let wanted = self.wanted(&circle, points, &answers, &vault)?;
         let gathered = gather(&wanted, key, &answers, &vault).map_err(read)?;
         let opened = gathered.open(&wanted, &payload).map_err(read)?;
         Ok((opened, gathered.faults, silent))

@@ -5,17 +5,20 @@
 //! every custodian acknowledged; S leaves the vault for good once the event is anchored.
 
 use super::circle::{Circle, CircleError, NotAsked, Seat};
+use super::standing::proved::value;
 use crate::anchor::{AnchorError, Sdk};
-use crate::client::ClientConfig;
+use crate::client::{ClientConfig, ClientError};
 use crate::direct::{AddressBook, Ask, Certificate, LinkError};
 use crate::domain::NewRecord;
 use crate::error::SdkError;
 use crate::receipt::Anchored;
-use medanchor_ledger::event::{Event, RecordCustody, RecordSeal};
+use medanchor_ledger::event::{Event, EventBody, RecordCustody, RecordSeal};
+use medanchor_ledger::rules::Record;
 use medanchor_ledger::{ParticipantName, RecordHandle};
 use medanchor_vault::custody::{
     Acknowledgement, Custodied, Deal, DealError, MessageError, Points, Signed, deal_out,
 };
+use medanchor_vault::secret::CustodyPart;
 use medanchor_vault::{Sealed, VaultError};
 use std::path::PathBuf;
 
@@ -33,7 +36,7 @@ pub enum CustodyError {
     #[error(transparent)]
     Circle(#[from] CircleError),
     /// A custodian did not acknowledge its share.
-    #[error("{name} has not acknowledged its share: {why}; run it again, nothing was anchored")]
+    #[error("{name} has not acknowledged its share: {why}; run it again")]
     NotAcknowledged {
         /// Who.
         name: ParticipantName,
@@ -44,7 +47,7 @@ pub enum CustodyError {
     #[error(transparent)]
     Deal(#[from] DealError),
     /// The deals of an earlier try cannot be used.
-    #[error("the deals in {path} cannot be used ({why}); they are of an earlier try: seal the document as another version, or restore the file", path = path.display())]
+    #[error("the deals in {path} cannot be used ({why}); they are of an earlier try: restore the file, or seal the document under another name", path = path.display())]
     EarlierDeals {
         /// The file.
         path: PathBuf,
@@ -59,6 +62,17 @@ pub enum CustodyError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Only first versions are sealed into custody yet.
+    #[error(
+        "only version 1 of a record is sealed into custody; give the new document a name of its own"
+    )]
+    NotTheFirst,
+    /// The ledger has the record otherwise.
+    #[error("the ledger has this record already, sealed otherwise; give the document another name")]
+    AnchoredOtherwise,
+    /// A node.
+    #[error(transparent)]
+    Client(#[from] ClientError),
     /// The event was not anchored.
     #[error(transparent)]
     Anchor(#[from] AnchorError),
@@ -85,7 +99,8 @@ pub struct SealedInCustody {
 impl Sdk {
     /// Seals a document, shares its key over the ledger's current custodians, waits until each has
     /// acknowledged, anchors the record, and forgets the custodians' part of the key. After a failure
-    /// or a crash, call it again with the same document.
+    /// or a crash, call it again with the same document: it goes on where it was. Once it is done the
+    /// vault cannot compare documents any more, and says [`VaultError::Entrusted`].
     ///
     /// # Errors
     /// [`CustodyError`] names whoever did not acknowledge; nothing is anchored then.
@@ -95,12 +110,41 @@ impl Sdk {
         circle: &Circle,
         own: &Certificate,
     ) -> Result<SealedInCustody, CustodyError> {
-        let event = self.deal(new, circle, own)?;
+        if new.version != 1 {
+            return Err(CustodyError::NotTheFirst);
+        }
         let record = self.record_handle(new.name);
-        let anchored = self.anchor(event)?;
+        let (sealed, part) = self
+            .vault()
+            .seal_to_share(record, new.version, new.payload)?;
+        let anchored = match self.anchored_before(&sealed)? {
+            Some(anchored) => anchored,
+            None => self.anchor(self.deal(new, (&sealed, &part), circle, own)?)?,
+        };
         self.vault().entrust(record, new.version)?;
         remove(&self.deals_path(record, new.version))?;
         Ok(SealedInCustody { record, anchored })
+    }
+
+    /// The receipt of an earlier try that was cut off after it was anchored.
+    fn anchored_before(&self, sealed: &Sealed) -> Result<Option<Anchored>, CustodyError> {
+        let key = Record::key(self.participant(), &sealed.record.record);
+        let found = value::<Record>(self.client(), &key, None).map_err(CircleError::from)?;
+        let Some(state) = found.value else {
+            return Ok(None);
+        };
+        let event = self.client().event(&state.sealed.event)?;
+        let same = match event.body() {
+            EventBody::RecordCustody(body) => {
+                body.seal.commitment == sealed.commitment
+                    && body.seal.ciphertext == sealed.ciphertext
+            }
+            _ => false,
+        };
+        match same {
+            true => Ok(Some(self.client().receipt(&event, true)?)),
+            false => Err(CustodyError::AnchoredOtherwise),
+        }
     }
 
     /// The circle of the custodians of now.
@@ -114,25 +158,24 @@ impl Sdk {
     fn deal(
         &self,
         new: &NewRecord<'_>,
+        (sealed, part): (&Sealed, &CustodyPart),
         circle: &Circle,
         own: &Certificate,
     ) -> Result<Event, CustodyError> {
-        let record = self.record_handle(new.name);
-        let (sealed, part) = self
-            .vault()
-            .seal_to_share(record, new.version, new.payload)?;
+        let record = sealed.record.record;
         let custodied = Custodied {
             owner: self.participant().clone(),
             record: sealed.record,
         };
         let path = self.deals_path(record, new.version);
         let deals = match read_deals(&path)? {
-            Some(deals) => deals,
-            None => {
+            // Deals to custodians of an earlier epoch were never anchored, and never will be.
+            Some(deals) if is_of(&deals, circle.epoch()) => deals,
+            _ => {
                 let (threshold, members) = (circle.threshold(), circle.members()?);
                 let sign = |bytes: &[u8]| self.sign_bytes(bytes);
                 let (_, deals) =
-                    deal_out(&custodied, circle.epoch(), threshold, &members, &part, sign)?;
+                    deal_out(&custodied, circle.epoch(), threshold, &members, part, sign)?;
                 write_deals(&path, &deals)?;
                 deals
             }
@@ -143,7 +186,7 @@ impl Sdk {
                 why,
             })?;
         self.hand_out(&deals, circle, own)?;
-        self.sign_custody(new, &sealed, &points, circle.epoch())
+        self.sign_custody(new, sealed, &points, circle.epoch())
     }
 
     fn sign_custody(
@@ -227,6 +270,10 @@ impl Sdk {
             .join("deals")
             .join(format!("{record}-{version}"))
     }
+}
+
+fn is_of(deals: &[Signed<Deal>], epoch: u32) -> bool {
+    deals.iter().all(|deal| deal.says().place.epoch == epoch)
 }
 
 /// The points of deals that are for this record and these custodians.

@@ -8,7 +8,7 @@
 use super::ask::{Access, AccessKind};
 use medanchor_ledger::event::ReaderKey;
 use medanchor_ledger::rules::{BreakGlass, Consent, Decision, Record, Request};
-use medanchor_ledger::{EventId, Height, ParticipantName, RecordHandle, Time};
+use medanchor_ledger::{EventId, Height, Index, ParticipantName, RecordHandle, Time};
 
 /// How long things may be believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +53,9 @@ pub enum Refused {
     /// The record is erased.
     #[error("the record is erased")]
     Erased,
+    /// The record has a newer version than the one that access was decided on.
+    #[error("the record has a newer version than when access was decided; make a new request")]
+    Superseded,
     /// The key is another than the request names.
     #[error(
         "the key is not the one that the request names; send the public key whose hash is in the request"
@@ -79,6 +82,7 @@ impl Refused {
             Self::Stale => "custody.stale-proof",
             Self::ConsentEnded => "custody.consent-ended",
             Self::Erased => "custody.record-erased",
+            Self::Superseded => "custody.record-superseded",
             Self::OtherKey => "custody.other-key",
             Self::NoCustody => "custody.no-custody",
             Self::NotHere => "custody.not-here",
@@ -113,8 +117,12 @@ pub struct Standing {
     pub state: Record,
     /// Whether the access was permitted.
     permitted: bool,
+    /// Where the ledger decided.
+    place: Index,
     /// Whether what it was permitted on still stands.
     stands: bool,
+    /// When that ends by itself, if it does.
+    until: Option<Time>,
 }
 
 impl Standing {
@@ -133,7 +141,13 @@ impl Standing {
             ),
             (age(self.decided) <= terms.permit, Refused::PermitOver),
             (self.state.erased.is_none(), Refused::Erased),
+            // A later version may be of a class that nobody consented to.
+            (self.state.newest().index < self.place, Refused::Superseded),
             (self.stands, Refused::ConsentEnded),
+            (
+                self.until.is_none_or(|until| now < until),
+                Refused::ConsentEnded,
+            ),
         ];
         let failed = checks.into_iter().find(|(holds, _)| !holds);
         failed.map_or(Ok(()), |(_, refused)| Err(refused))
@@ -158,7 +172,9 @@ impl Standing {
             reader: request.reader_key,
             state,
             permitted: request.decision == Decision::Permitted,
+            place: request.requested.index,
             stands: consent.is_some_and(|consent| stands(consent, first, time)),
+            until: consent.map(|consent| consent.not_after),
         }
     }
 
@@ -179,7 +195,9 @@ impl Standing {
             reader: request.reader_key,
             state,
             permitted: request.decision == Decision::Permitted,
+            place: request.requested.index,
             stands: true,
+            until: None,
         }
     }
 }

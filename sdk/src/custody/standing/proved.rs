@@ -5,6 +5,11 @@ use crate::client::{Client, ClientError};
 use medanchor_ledger::rules::{BreakGlass, Consent, Record, Request, StateValue};
 use medanchor_ledger::state::StateKey;
 use medanchor_ledger::{Height, Time};
+use std::time::Duration;
+
+/// How often at least a request that is not known is looked for again, and after what pause.
+const LATE: usize = 4;
+const PAUSE: Duration = Duration::from_millis(150);
 
 /// Why it is not known how an access stands.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -43,11 +48,25 @@ pub(crate) fn value<V: StateValue>(
 }
 
 impl Standing {
-    /// Asks the ledger how an access stands now, and checks every proof.
+    /// Asks the ledger how an access stands now, and checks every proof. A node may be a block behind
+    /// whoever was just told that the access is anchored: one that does not know it is asked no more.
     ///
     /// # Errors
     /// [`StandingError`].
     pub fn fetch(client: &Client, access: &Access) -> Result<Self, StandingError> {
+        let mut found = Self::fetch_once(client, access);
+        for _ in 0..client.nodes().len().max(LATE) {
+            match found {
+                Err(StandingError::Refused(Refused::UnknownRequest)) => client.turn_to_next_node(),
+                _ => return found,
+            }
+            client.context().pause(PAUSE);
+            found = Self::fetch_once(client, access);
+        }
+        found
+    }
+
+    fn fetch_once(client: &Client, access: &Access) -> Result<Self, StandingError> {
         match access.kind {
             AccessKind::Request => Self::fetch_request(client, access),
             AccessKind::BreakGlass => Self::fetch_break_glass(client, access),

@@ -1,7 +1,7 @@
 use super::*;
-use medanchor_ledger::event::KemSuite;
 use medanchor_ledger::event::consent::{Classes, Grantees, Purposes, Tags};
-use medanchor_ledger::rules::{Anchored, DenialReason};
+use medanchor_ledger::event::{Destroyed, KemSuite};
+use medanchor_ledger::rules::{Anchored, DenialReason, Erased, Superseded};
 use medanchor_ledger::{ClassHandle, ConsentHandle, GranteeHandle, Index, PurposeHandle, Tag};
 
 const NOW: Time = Time(1_800_000_000_000);
@@ -159,10 +159,59 @@ fn every_reason_has_a_code_of_its_own() {
         Refused::Stale,
         Refused::ConsentEnded,
         Refused::Erased,
+        Refused::Superseded,
         Refused::OtherKey,
         Refused::NoCustody,
         Refused::NotHere,
     ];
     let codes: std::collections::BTreeSet<_> = all.iter().map(|one| one.code()).collect();
     assert_eq!(codes.len(), all.len());
+}
+
+#[test]
+fn a_version_that_came_after_the_decision_is_not_released_on_it() {
+    let newer = Record {
+        superseded: Some(Superseded {
+            by: anchored(4),
+            class_before: ClassHandle::new([2; 16]),
+        }),
+        version: 2,
+        ..record()
+    };
+    let verdict = judged(permitted(), newer.clone(), &consent(), None);
+    assert_eq!(verdict, Err(Refused::Superseded));
+    let before = Record {
+        superseded: Some(Superseded {
+            by: anchored(2),
+            class_before: ClassHandle::new([2; 16]),
+        }),
+        ..newer
+    };
+    assert_eq!(judged(permitted(), before, &consent(), None), Ok(()));
+}
+
+#[test]
+fn an_erased_record_is_not_released() {
+    let erased = Record {
+        erased: Some(Erased {
+            by: anchored(4),
+            destroyed: Destroyed::new(Destroyed::VAULT_PART).unwrap(),
+        }),
+        ..record()
+    };
+    let verdict = judged(permitted(), erased, &consent(), None);
+    assert_eq!(verdict, Err(Refused::Erased));
+}
+
+#[test]
+fn a_consent_ends_by_the_clock_of_whoever_judges() {
+    let standing = Standing::of_request(
+        (Height(9), NOW),
+        permitted(),
+        record(),
+        Some(&consent()),
+        None,
+    );
+    let verdict = standing.judge(&reader(), Time(NOW.0 + 1), &TERMS);
+    assert_eq!(verdict, Err(Refused::ConsentEnded));
 }
