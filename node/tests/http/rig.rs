@@ -96,6 +96,8 @@ impl Rig {
             .http_status_as_error(false)
             .timeout_global(Some(PATIENCE))
             .proxy(None)
+            // The node closes a connection that was idle for five seconds: none is asked again by then.
+            .max_idle_age(Duration::from_secs(2))
             .build()
             .into();
         let description = agent_get(&agent, &url, "/openapi.json", None);
