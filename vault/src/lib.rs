@@ -27,6 +27,8 @@ pub mod custody;
 pub mod disclosure;
 mod disk;
 #[cfg(feature = "keep")]
+mod emergency;
+#[cfg(feature = "keep")]
 pub mod folder;
 pub mod json;
 #[cfg(feature = "keep")]
@@ -55,6 +57,8 @@ pub mod vault;
 pub use class::{Category, DataClass, Level};
 pub use commitment::{Commitment, Committed};
 pub use disclosure::{Disclosure, DisclosureError, Shown};
+#[cfg(feature = "keep")]
+pub use emergency::{EmergencyError, EmergencyKeeper};
 #[cfg(feature = "keep")]
 pub use folder::Folder;
 pub use json::{Document, JsonError, Leaf, Value};

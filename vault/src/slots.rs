@@ -12,7 +12,7 @@
 //! | bytes | header | slot |
 //! |---|---|---|
 //! | 0 | magic `medanchor/keys/1` (16 bytes) | state: 1 = held, 2 = erased |
-//! | 1 | | kind: 1 = derivation root, 2 = V, 3 = S, 4 and 5 = the two halves of a custodian's share |
+//! | 1 | | kind: 1 = derivation root, 2 = V, 3 = S, 4 and 5 = the two halves of a custodian's share, 6 = S for the emergency key |
 //! | 2..4 | | zero |
 //! | 4..8 | | version, big-endian |
 //! | 8..24 | | name (a handle) |
@@ -22,6 +22,9 @@
 //! | 36..84 | | AES-256-GCM of the secret, with tag |
 //! | 84..124 | | note: of a share its epoch, place and points; zero for every other kind |
 //! | 124..128 | | first bytes of SHA-256 of what stands before |
+//!
+//! A slot of kind 6 has at 24..104 what was sealed to the emergency key (an encapsulated key of 32 bytes,
+//! S and its tag, 48), and zeros up to the checksum: the institution key does not open it.
 
 use crate::keeper::{KeeperError, KeyId, KeyKeeper, SEALED, Wrapped};
 use medanchor_ledger::{NetworkId, sha256};
@@ -45,7 +48,11 @@ pub(crate) enum Kind {
     Custody = 3,
     Share = 4,
     Blinding = 5,
+    Emergency = 6,
 }
+
+/// What was sealed to a public key: encapsulated key, ciphertext and tag.
+pub(crate) type ToPublic = [u8; 80];
 
 /// What stands beside a custodian's share in the clear, authenticated with it.
 pub(crate) type Note = [u8; 40];
@@ -66,6 +73,16 @@ pub(crate) enum Held {
     Erased,
     Nothing,
 }
+
+/// What a slot holds of a secret that was sealed to a public key.
+pub(crate) enum HeldToPublic {
+    Sealed(Box<ToPublic>),
+    Erased,
+    Nothing,
+}
+
+/// A slot, and where it begins.
+type Placed = (u64, Zeroizing<[u8; SLOT]>);
 
 /// Why the file of wrapped secrets cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -245,21 +262,59 @@ impl Slots {
 
     /// What is held under a name, and the note beside it.
     pub(crate) fn get_noted(&mut self, name: &Name) -> Result<(Held, Note), SlotsError> {
-        let Some(at) = self.places.get(name).copied() else {
+        let Some((at, slot)) = self.read(name)? else {
             return Ok((Held::Nothing, NO_NOTE));
         };
-        let mut slot = Zeroizing::new([0; SLOT]);
-        self.file.seek(SeekFrom::Start(at))?;
-        self.file.read_exact(slot.as_mut_slice())?;
-        if Name::of_slot(&slot) != Some(*name) {
-            return Err(SlotsError::Damaged { at });
-        }
         if slot[0] == ERASED {
             return Ok((Held::Erased, NO_NOTE));
         }
         let secret = self.unwrap_slot(name, &slot)?;
         let secret = secret.ok_or(SlotsError::WrongKey { at })?;
         Ok((Held::Secret(secret), note_of(&slot)))
+    }
+
+    /// The slot of a name, and where it begins.
+    fn read(&mut self, name: &Name) -> Result<Option<Placed>, SlotsError> {
+        let Some(at) = self.places.get(name).copied() else {
+            return Ok(None);
+        };
+        let mut slot = Zeroizing::new([0; SLOT]);
+        self.file.seek(SeekFrom::Start(at))?;
+        self.file.read_exact(slot.as_mut_slice())?;
+        match Name::of_slot(&slot) == Some(*name) {
+            true => Ok(Some((at, slot))),
+            false => Err(SlotsError::Damaged { at }),
+        }
+    }
+
+    /// Keeps what was sealed to a public key, under a new name of kind 6; it is on disk when this returns.
+    pub(crate) fn put_to_public(
+        &mut self,
+        name: &Name,
+        sealed: &ToPublic,
+    ) -> Result<(), SlotsError> {
+        if self.places.contains_key(name) {
+            return Err(SlotsError::Taken);
+        }
+        let mut slot = name.head(HELD);
+        slot[24..104].copy_from_slice(sealed);
+        self.write(self.end, &checked(slot))?;
+        self.places.insert(*name, self.end);
+        self.end += SLOT_BYTES;
+        Ok(())
+    }
+
+    /// What is held under a name of kind 6.
+    pub(crate) fn get_to_public(&mut self, name: &Name) -> Result<HeldToPublic, SlotsError> {
+        let Some((_, slot)) = self.read(name)? else {
+            return Ok(HeldToPublic::Nothing);
+        };
+        if slot[0] == ERASED {
+            return Ok(HeldToPublic::Erased);
+        }
+        let mut sealed = Box::new([0; 80]);
+        sealed.copy_from_slice(&slot[24..104]);
+        Ok(HeldToPublic::Sealed(sealed))
     }
 
     /// Overwrites a secret in place, for ever; erasing twice is erasing once.
@@ -295,18 +350,26 @@ impl Slots {
         order.sort_unstable_by_key(|(at, _)| *at);
         let mut writer = BufWriter::with_capacity(1 << 16, next.file.try_clone()?);
         for (at, name) in order {
-            let slot = match self.get_noted(&name)? {
-                (Held::Secret(secret), note) => next.wrap(&name, &secret, &note)?,
-                (Held::Erased, _) => checked(name.head(ERASED)),
-                (Held::Nothing, _) => return Err(SlotsError::Damaged { at }),
-            };
-            writer.write_all(&slot)?;
+            writer.write_all(&self.rewrapped(&name, at, &next)?)?;
             next.places.insert(name, next.end);
             next.end += SLOT_BYTES;
         }
         writer.flush()?;
         next.file.sync_all()?;
         Ok((next, self.keeper))
+    }
+
+    /// A slot as `next` holds it: what is not wrapped under the institution key stays as it is.
+    fn rewrapped(&mut self, name: &Name, at: u64, next: &Self) -> Result<[u8; SLOT], SlotsError> {
+        if name.kind == Kind::Emergency {
+            let (_, slot) = self.read(name)?.ok_or(SlotsError::Damaged { at })?;
+            return Ok(*slot);
+        }
+        match self.get_noted(name)? {
+            (Held::Secret(secret), note) => next.wrap(name, &secret, &note),
+            (Held::Erased, _) => Ok(checked(name.head(ERASED))),
+            (Held::Nothing, _) => Err(SlotsError::Damaged { at }),
+        }
     }
 
     fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), SlotsError> {
@@ -429,6 +492,7 @@ impl Name {
             Kind::Custody,
             Kind::Share,
             Kind::Blinding,
+            Kind::Emergency,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == slot[1])?;
@@ -438,10 +502,14 @@ impl Name {
             version,
             handle: slot[8..24].try_into().ok()?,
         };
-        let noted = matches!(kind, Kind::Share | Kind::Blinding) && slot[0] == HELD;
+        let zeros = match (kind, slot[0]) {
+            (Kind::Share | Kind::Blinding, HELD) => 124..124,
+            (Kind::Emergency, HELD) => 104..124,
+            _ => 84..124,
+        };
         let whole = checked(*slot) == *slot
             && name.head(slot[0])[..24] == slot[..24]
-            && (noted || note_of(slot) == NO_NOTE);
+            && slot[zeros].iter().all(|byte| *byte == 0);
         (whole && matches!(slot[0], HELD | ERASED)).then_some(name)
     }
 }

@@ -8,6 +8,8 @@
 //! ```text
 //! VAULT/institution.key   or elsewhere; back it up apart from the rest
 //! VAULT/keys              wrapped secrets, in slots; never copy it where erasure must reach
+//! VAULT/emergency.key     what unlocks the emergency key, if there is one
+//! VAULT/emergency         the emergency key, its secret half locked
 //! VAULT/payloads/         sealed payloads, unless a bucket has them
 //! VAULT/lock
 //! ```
@@ -16,6 +18,7 @@
 
 use crate::commitment::{Commitment, Committed};
 use crate::disclosure::Disclosure;
+use crate::emergency::EmergencyKey;
 use crate::folder::Folder;
 use crate::json::Document;
 use crate::key_file::{self, KeyFileError, Protection};
@@ -31,7 +34,7 @@ use error::io_at;
 use medanchor_ledger::{CiphertextHash, KeyCheck, NetworkId, RecordHandle, VaultPartHash};
 use rotation::Files;
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use zeroize::Zeroizing;
 
@@ -58,9 +61,12 @@ pub struct Sealed {
 
 /// An open vault.
 pub struct Vault {
+    folder: PathBuf,
     network: NetworkId,
     root: DerivationRoot,
     slots: Mutex<Slots>,
+    /// What S is sealed to for the emergency path; none until it is made. Locked before `slots`.
+    emergency: Mutex<Option<EmergencyKey>>,
     payloads: Payloads,
     _lock: File,
 }
@@ -158,9 +164,11 @@ impl Vault {
             }
         };
         Ok(Self {
+            folder: path.into(),
             network,
             root: DerivationRoot::new(*root),
             slots: Mutex::new(slots),
+            emergency: Mutex::new(EmergencyKey::read(path, network)?),
             payloads,
             _lock: lock,
         })
@@ -283,15 +291,8 @@ impl Vault {
         let versions = {
             let mut slots = self.slots();
             let versions = slots.versions(Kind::Vault, handle);
-            for (kind, version) in versions
-                .iter()
-                .flat_map(|version| [(Kind::Vault, *version), (Kind::Custody, *version)])
-            {
-                slots.erase(&Name {
-                    kind,
-                    handle,
-                    version,
-                })?;
+            for kind in [Kind::Vault, Kind::Custody, Kind::Emergency] {
+                erase_kind(&mut slots, kind, handle)?;
             }
             versions
         };
@@ -419,6 +420,20 @@ fn said_of(
     }
 }
 
+/// Erases every version of one kind; gives the versions that there were.
+fn erase_kind(slots: &mut Slots, kind: Kind, handle: [u8; 16]) -> Result<Vec<u32>, VaultError> {
+    let versions = slots.versions(kind, handle);
+    for version in &versions {
+        let version = *version;
+        slots.erase(&Name {
+            kind,
+            handle,
+            version,
+        })?;
+    }
+    Ok(versions)
+}
+
 fn slot_name(kind: Kind, record: &RecordVersion) -> Name {
     Name {
         kind,
@@ -467,6 +482,7 @@ fn lock(path: &Path) -> Result<File, VaultError> {
 }
 
 mod custody;
+mod emergency;
 #[cfg(test)]
 mod erasure_tests;
 mod error;

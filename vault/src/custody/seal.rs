@@ -192,7 +192,48 @@ fn open_with<K: Kem>(
     receiver.open(&sealed.ciphertext, b"").map(Zeroizing::new)
 }
 
+/// Seals 32 secret bytes to an X25519 key, with coins of its own: nobody is ever to be shown what was
+/// inside. The encapsulated key comes first, then ciphertext and tag.
+#[cfg(feature = "keep")]
+pub(crate) fn wrap_to(
+    key: &SealingKey,
+    context: &[u8],
+    secret: &[u8; 32],
+) -> Result<[u8; 80], KeyError> {
+    if key.suite != KemSuite::X25519 {
+        return Err(KeyError::Suite);
+    }
+    let coins = Coins::new(key, context, &Zeroizing::new(random::<32>()?)[..]);
+    let sealed = seal_with::<X25519HkdfSha256>(&key.bytes, context, secret, coins);
+    let (encapsulated, ciphertext) = sealed.map_err(|_| KeyError::Public)?;
+    // 32 bytes of key, 32 of secret and 16 of tag.
+    let both = [encapsulated, ciphertext].concat();
+    both.try_into().map_err(|_| KeyError::Public)
+}
+
 impl OpeningKey {
+    /// What [`wrap_to`] sealed.
+    #[cfg(feature = "keep")]
+    pub(crate) fn unwrap(
+        &self,
+        context: &[u8],
+        wrapped: &[u8; 80],
+    ) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+        let Secret::X25519(secret) = &self.secret else {
+            return Err(KeyError::Suite);
+        };
+        let (encapsulated, ciphertext) = wrapped.split_at(32);
+        let sealed = Sealed {
+            suite: KemSuite::X25519,
+            encapsulated: encapsulated.to_vec(),
+            ciphertext: ciphertext.to_vec(),
+        };
+        let opened = open_with::<X25519HkdfSha256>(secret, context, &sealed);
+        let opened = opened.map_err(|_| KeyError::Closed)?;
+        let opened = <[u8; 32]>::try_from(opened.as_slice());
+        opened.map(Zeroizing::new).map_err(|_| KeyError::Closed)
+    }
+
     /// Draws a fresh key.
     ///
     /// # Errors

@@ -27,8 +27,9 @@ pub enum PartError {
 }
 
 impl Vault {
-    /// Seals a payload whose key is to be shared over custodians; gives the part to share out. Called
-    /// again before [`Vault::entrust`], it gives the same.
+    /// Seals a payload whose key is to be shared over custodians; gives the part to share out, which is
+    /// by then also wrapped for the emergency key, if there is one. Called again before
+    /// [`Vault::entrust`], it gives the same.
     ///
     /// # Errors
     /// As [`Vault::seal`]; [`VaultError::Entrusted`] once the part is gone.
@@ -40,12 +41,13 @@ impl Vault {
     ) -> Result<(Sealed, CustodyPart), VaultError> {
         let sealed = self.seal(record, version, payload)?;
         let name = slot_name(Kind::Custody, &sealed.record);
-        match self.slots().get(&name)? {
-            Held::Secret(part) => Ok((sealed, CustodyPart::new(*part))),
-            _ => Err(VaultError::Entrusted {
-                record: sealed.record,
-            }),
-        }
+        let record = sealed.record;
+        let part = match self.slots().get(&name)? {
+            Held::Secret(part) => CustodyPart::new(*part),
+            _ => return Err(VaultError::Entrusted { record }),
+        };
+        self.wrap_for_emergency(&record, &part)?;
+        Ok((sealed, part))
     }
 
     /// Destroys the part that the custodians hold now, for ever. Twice is once.

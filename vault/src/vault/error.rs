@@ -1,6 +1,7 @@
 //! What goes wrong in a vault, and what to do about it.
 
 use crate::disclosure::DisclosureError;
+use crate::emergency::EmergencyError;
 use crate::json::JsonError;
 use crate::keeper::KeeperError;
 use crate::key_file::KeyFileError;
@@ -39,6 +40,9 @@ pub enum VaultError {
     /// The key file.
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),
+    /// The emergency path.
+    #[error(transparent)]
+    Emergency(#[from] EmergencyError),
     /// Whoever keeps the institution key refused.
     #[error(transparent)]
     Keeper(#[from] KeeperError),

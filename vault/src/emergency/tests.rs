@@ -1,0 +1,187 @@
+//! What the emergency key opens, and what it does not.
+
+use super::*;
+use crate::key_file::{Cost, KeyFileError, Passphrase};
+use crate::{Settings, Vault};
+use medanchor_ledger::RecordHandle;
+
+const NETWORK: NetworkId = NetworkId::new([1; 16]);
+const RECORD: RecordHandle = RecordHandle::new([2; 16]);
+const OTHER: RecordHandle = RecordHandle::new([3; 16]);
+const PAYLOAD: &[u8] = br#"{"a":1}"#;
+
+fn words(words: &str) -> Protection {
+    Protection::Passphrase(Passphrase::with_cost(words.to_owned().into(), Cost::LEAST))
+}
+
+fn right() -> Protection {
+    words("four horses, two carts")
+}
+
+/// A vault with an emergency key and one record in custody.
+fn entrusted(folder: &Path) -> Vault {
+    let vault = Vault::create(folder, NETWORK).unwrap();
+    vault.make_emergency_key(&right()).unwrap();
+    for _ in 0..2 {
+        vault.seal_to_share(RECORD, 1, PAYLOAD).unwrap();
+    }
+    vault.entrust(RECORD, 1).unwrap();
+    vault
+}
+
+#[test]
+fn a_record_in_custody_opens_by_the_emergency_key_also_after_a_restart_and_a_rotation() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut vault = entrusted(folder.path());
+    assert!(matches!(
+        vault.open_record(RECORD, 1),
+        Err(VaultError::Entrusted { .. })
+    ));
+    for turn in 0..3 {
+        let keeper = vault.unlock_emergency(&right()).unwrap();
+        vault.check_emergency(RECORD, 1).unwrap();
+        let opened = vault.open_in_emergency(&keeper, RECORD, 1).unwrap();
+        assert_eq!(*opened, PAYLOAD, "turn {turn}");
+        drop(vault);
+        vault = match turn {
+            0 => Vault::open(folder.path(), NETWORK).unwrap(),
+            _ => {
+                let (settings, next) = (Settings::default(), Protection::Nothing);
+                Vault::rotate(folder.path(), NETWORK, &settings, &next).unwrap()
+            }
+        };
+    }
+}
+
+#[test]
+fn what_was_destroyed_or_erased_or_never_wrapped_does_not_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = entrusted(folder.path());
+    let keeper = vault.unlock_emergency(&right()).unwrap();
+    let wrap = |byte: u8| {
+        let keys = fs::read(folder.path().join("keys")).unwrap();
+        let slots = keys.chunks(128).filter(|slot| slot[1] == byte);
+        slots.map(|slot| slot[24..104].to_vec()).collect::<Vec<_>>()
+    };
+    assert!(
+        wrap(6)
+            .iter()
+            .all(|bytes| bytes.iter().any(|byte| *byte != 0))
+    );
+    for _ in 0..2 {
+        assert_eq!(vault.destroy_emergency_wrap(RECORD).unwrap(), [1]);
+    }
+    assert_eq!(wrap(6), [[0; 80]]);
+    let refused = vault.open_in_emergency(&keeper, RECORD, 1);
+    assert!(matches!(refused, Err(VaultError::Erased { .. })));
+
+    vault.seal_to_share(OTHER, 1, PAYLOAD).unwrap();
+    vault.entrust(OTHER, 1).unwrap();
+    assert_eq!(
+        *vault.open_in_emergency(&keeper, OTHER, 1).unwrap(),
+        PAYLOAD
+    );
+    vault.erase(OTHER).unwrap();
+    let refused = vault.open_in_emergency(&keeper, OTHER, 1);
+    assert!(matches!(refused, Err(VaultError::Erased { .. })));
+    assert!(wrap(6).iter().all(|bytes| *bytes == [0; 80]));
+
+    let plain = RecordHandle::new([4; 16]);
+    vault.seal(plain, 1, PAYLOAD).unwrap();
+    assert!(matches!(
+        vault.check_emergency(plain, 1),
+        Err(VaultError::Emergency(EmergencyError::NotWrapped { .. }))
+    ));
+}
+
+#[test]
+fn only_its_own_passphrase_unlocks_it_and_it_is_made_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = Vault::create(folder.path(), NETWORK).unwrap();
+    let unlocked = vault.unlock_emergency(&right()).err();
+    assert!(matches!(
+        unlocked,
+        Some(VaultError::Emergency(EmergencyError::NoKey))
+    ));
+    let refused = vault.make_emergency_key(&Protection::Nothing).err();
+    assert!(matches!(
+        refused,
+        Some(VaultError::Emergency(EmergencyError::Unprotected))
+    ));
+    // A try that was cut off after its key file.
+    drop(key_file::create(&key_file_of(folder.path()), &right()).unwrap());
+    assert!(
+        vault
+            .make_emergency_key(&words("two carts, four horses"))
+            .is_err()
+    );
+    vault.make_emergency_key(&right()).unwrap();
+    assert!(matches!(
+        vault.make_emergency_key(&right()),
+        Err(VaultError::Emergency(EmergencyError::Exists))
+    ));
+    assert!(matches!(
+        vault.unlock_emergency(&words("two carts, four horses")),
+        Err(VaultError::KeyFile(KeyFileError::WrongPassphrase { .. }))
+    ));
+}
+
+/// Without what unlocks the key, every byte of the folder opens nothing: S is in none of them.
+#[test]
+fn a_wrap_opens_for_its_own_record_version_and_key_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = entrusted(folder.path());
+    let keeper = vault.unlock_emergency(&right()).unwrap();
+    let key = EmergencyKey::read(folder.path(), NETWORK).unwrap().unwrap();
+    let record = RecordVersion {
+        network: NETWORK,
+        record: RECORD,
+        version: 1,
+    };
+    let part = CustodyPart::new([7; 32]);
+    let wrapped = key.wrap(&record, &part).unwrap();
+    assert_ne!(wrapped, key.wrap(&record, &part).unwrap());
+    let opened = |record: &RecordVersion, wrapped: &ToPublic| {
+        let part = key.unwrap(&keeper, record, wrapped);
+        part.map(|part| *part.expose()).ok()
+    };
+    assert_eq!(opened(&record, &wrapped), Some([7; 32]));
+    let mut bent = wrapped;
+    bent[79] ^= 1;
+    let bends = [
+        RecordVersion {
+            version: 2,
+            ..record
+        },
+        RecordVersion {
+            record: OTHER,
+            ..record
+        },
+        RecordVersion {
+            network: NetworkId::new([9; 16]),
+            ..record
+        },
+    ];
+    assert!(
+        bends
+            .iter()
+            .all(|record| opened(record, &wrapped).is_none())
+    );
+    assert!(opened(&record, &bent).is_none());
+}
+
+#[test]
+fn a_damaged_file_is_refused_and_another_networks_too() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(entrusted(folder.path()));
+    let bytes = fs::read(path_of(folder.path())).unwrap();
+    assert_eq!(bytes.len(), LENGTH);
+    assert!(EmergencyKey::decode(&bytes, NETWORK).is_some());
+    assert!(EmergencyKey::decode(&bytes, NetworkId::new([9; 16])).is_none());
+    for at in 0..LENGTH {
+        let mut bent = bytes.clone();
+        bent[at] ^= 1;
+        assert!(EmergencyKey::decode(&bent, NETWORK).is_none(), "byte {at}");
+        assert!(EmergencyKey::decode(&bytes[..at], NETWORK).is_none());
+    }
+}

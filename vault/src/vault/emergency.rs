@@ -1,0 +1,131 @@
+//! The emergency path, the vault's side: S of records in custody, wrapped for the emergency key.
+//!
+//! What always holds: the wrap is on disk before S can leave the vault; opening takes what unlocks the
+//! emergency key, which no other call asks for; that an opening is journalled first is the caller's part.
+
+use super::{EmergencyKey, Vault, VaultError, erase_kind, seal, slot_name};
+use crate::emergency::{EmergencyError, EmergencyKeeper};
+use crate::key_file::Protection;
+use crate::seal::RecordVersion;
+use crate::secret::{CustodyPart, DataKey, VaultPart};
+use crate::slots::{Held, HeldToPublic, Kind};
+use medanchor_ledger::RecordHandle;
+use std::sync::{MutexGuard, PoisonError};
+use zeroize::Zeroizing;
+
+impl Vault {
+    fn emergency(&self) -> MutexGuard<'_, Option<EmergencyKey>> {
+        // It is set once, whole.
+        self.emergency
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes the emergency key, under a passphrase or in a token. Records that are sealed into custody
+    /// from now on are wrapped for it; earlier ones are not.
+    ///
+    /// # Errors
+    /// [`EmergencyError::Exists`]; call it again after any other failure.
+    pub fn make_emergency_key(&self, protection: &Protection) -> Result<(), VaultError> {
+        let mut emergency = self.emergency();
+        if emergency.is_some() {
+            return Err(EmergencyError::Exists.into());
+        }
+        *emergency = Some(EmergencyKey::make(&self.folder, self.network, protection)?);
+        Ok(())
+    }
+
+    /// Whether there is an emergency key.
+    #[must_use]
+    pub fn has_emergency_key(&self) -> bool {
+        self.emergency().is_some()
+    }
+
+    /// Checks the passphrase, or logs in to the token. The emergency key itself stays locked until
+    /// [`Vault::open_in_emergency`].
+    ///
+    /// # Errors
+    /// [`EmergencyError::NoKey`], and [`VaultError::KeyFile`] when it does not unlock.
+    pub fn unlock_emergency(&self, protection: &Protection) -> Result<EmergencyKeeper, VaultError> {
+        match self.has_emergency_key() {
+            true => EmergencyKey::unlock(&self.folder, protection),
+            false => Err(EmergencyError::NoKey.into()),
+        }
+    }
+
+    /// Wraps the custodians' part of a key for the emergency key; once is enough.
+    pub(super) fn wrap_for_emergency(
+        &self,
+        record: &RecordVersion,
+        part: &CustodyPart,
+    ) -> Result<(), VaultError> {
+        let emergency = self.emergency();
+        let Some(key) = emergency.as_ref() else {
+            return Ok(());
+        };
+        let name = slot_name(Kind::Emergency, record);
+        let mut slots = self.slots();
+        match slots.get_to_public(&name)? {
+            HeldToPublic::Nothing => Ok(slots.put_to_public(&name, &key.wrap(record, part)?)?),
+            HeldToPublic::Sealed(_) | HeldToPublic::Erased => Ok(()),
+        }
+    }
+
+    /// Says whether a record can be opened by the emergency key, and touches no key.
+    ///
+    /// # Errors
+    /// What [`Vault::open_in_emergency`] would say without the key.
+    pub fn check_emergency(&self, record: RecordHandle, version: u32) -> Result<(), VaultError> {
+        self.emergency_parts(&self.version(record, version))
+            .map(drop)
+    }
+
+    fn emergency_parts(
+        &self,
+        record: &RecordVersion,
+    ) -> Result<(Box<crate::slots::ToPublic>, VaultPart), VaultError> {
+        let record = *record;
+        let mut slots = self.slots();
+        let vault = match slots.get(&slot_name(Kind::Vault, &record))? {
+            Held::Secret(part) => VaultPart::new(*part),
+            Held::Erased => return Err(VaultError::Erased { record }),
+            Held::Nothing => return Err(VaultError::NoKey { record }),
+        };
+        match slots.get_to_public(&slot_name(Kind::Emergency, &record))? {
+            HeldToPublic::Sealed(wrapped) => Ok((wrapped, vault)),
+            HeldToPublic::Erased => Err(VaultError::Erased { record }),
+            HeldToPublic::Nothing => Err(EmergencyError::NotWrapped { record }.into()),
+        }
+    }
+
+    /// Opens a record in custody by the emergency key. To be journalled before: see the SDK's
+    /// `Identity::open_in_emergency`.
+    ///
+    /// # Errors
+    /// [`VaultError::Erased`], [`EmergencyError`], or what is wrong with the stored payload.
+    pub fn open_in_emergency(
+        &self,
+        keeper: &EmergencyKeeper,
+        record: RecordHandle,
+        version: u32,
+    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let record = self.version(record, version);
+        let (wrapped, vault) = self.emergency_parts(&record)?;
+        let custody = {
+            let emergency = self.emergency();
+            let key = emergency.as_ref().ok_or(EmergencyError::NoKey)?;
+            key.unwrap(keeper, &record, &wrapped)?
+        };
+        let key = DataKey::derive(&custody, &vault, &record);
+        Ok(seal::open(&record, &key, &self.payloads.get(&record)?)?)
+    }
+
+    /// Destroys what the emergency key unwraps of every version of a record, for ever; gives the versions.
+    /// [`Vault::erase`] does so too. Twice is once.
+    ///
+    /// # Errors
+    /// [`VaultError`]; call it again until it succeeds.
+    pub fn destroy_emergency_wrap(&self, record: RecordHandle) -> Result<Vec<u32>, VaultError> {
+        erase_kind(&mut self.slots(), Kind::Emergency, *record.as_bytes())
+    }
+}
