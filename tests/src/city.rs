@@ -1,0 +1,242 @@
+//! A city with custodians: four nodes, five custodians and an owner's vault, each a process of its own.
+
+use crate::network::{Network, binary};
+use crate::service::{Service, run};
+use anyhow::{Context, Result, ensure};
+use medanchor_ledger::Time;
+use medanchor_ledger::rules::Role;
+use medanchor_node::network::{Founding, Institution, Layout, Part, Ports};
+use medanchor_sdk::custody::{Opened, OpenedError};
+use medanchor_sdk::direct::{AddressBook, Certificate};
+use medanchor_sdk::{GrantTicket, Grantee, Identity, NewAccess, NewConsent, NewRecord, Sdk};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Who seals records.
+pub const OWNER: &str = "north-hospital";
+/// Who reads them.
+pub const READER: &str = "south-hospital";
+/// Who keeps shares, in the order of their places; three of them do.
+pub const CUSTODIANS: [&str; 5] = ["archive", "bar", "chamber", "dean", "ethics"];
+/// The document.
+pub const PAYLOAD: &[u8] = br#"{"resourceType":"Observation","valueString":"a secret"}"#;
+
+fn now() -> Result<Time> {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    Ok(Time(u64::try_from(elapsed.as_millis())?))
+}
+
+fn founded(dir: &Path) -> Result<Layout> {
+    let validators = [
+        (OWNER, Role::Hospital),
+        ("east-pharmacy", Role::Pharmacy),
+        ("west-maker", Role::Manufacturer),
+        ("regulator", Role::Regulator),
+    ];
+    let guests = CUSTODIANS.map(|name| (name, Role::Custodian));
+    let institution = |part| {
+        move |(name, role): (&str, Role)| -> Result<Institution> {
+            Ok(Institution {
+                name: name.parse()?,
+                roles: vec![role],
+                part,
+            })
+        }
+    };
+    let institutions = validators
+        .into_iter()
+        .map(institution(Part::Validator))
+        .chain(
+            guests
+                .into_iter()
+                .chain([(READER, Role::Hospital)])
+                .map(institution(Part::Participant)),
+        );
+    let founding = Founding {
+        name: "custody".parse()?,
+        institutions: institutions.collect::<Result<_>>()?,
+        publisher: None,
+        ports: Ports::Free,
+        time: now()?,
+    };
+    Ok(founding.found(dir)?)
+}
+
+/// A network with custodians that the authorities approved.
+pub struct City {
+    /// The participants' homes, each in a folder of its name.
+    pub dir: PathBuf,
+    /// The nodes.
+    pub network: Network,
+    /// The custodians that run, by place.
+    pub custodians: Vec<Option<Service>>,
+    /// Where all of them listen.
+    pub book: AddressBook,
+    /// What whoever asks shows.
+    pub certificate: Certificate,
+}
+
+impl City {
+    /// Founds and starts all of it but the vault.
+    ///
+    /// # Errors
+    /// If a process is not ready in time.
+    pub fn start(dir: &Path) -> Result<Self> {
+        let network = Network::run(&binary("medanchor")?, founded(dir)?)?;
+        let node = network.client(0).url().to_owned();
+        let mut book = String::new();
+        for name in CUSTODIANS {
+            let entry = Service::init_custodian(&dir.join(name), &node)?;
+            let again = Service::init_custodian(&dir.join(name), &node)?;
+            ensure!(entry == again, "a second init makes nothing new");
+            book += &entry;
+        }
+        book += &Service::init_vault(&dir.join(OWNER), &node)?;
+        let path = dir.join("book.toml");
+        std::fs::write(&path, book)?;
+        approve(dir, &path, &node)?;
+        let custodians = CUSTODIANS.map(|name| Service::custodian(&dir.join(name)).map(Some));
+        Ok(Self {
+            dir: dir.into(),
+            network,
+            custodians: custodians.into_iter().collect::<Result<_>>()?,
+            book: AddressBook::read(&path)?,
+            certificate: Certificate::generate(&[])?,
+        })
+    }
+
+    /// The application of a participant, which asks every node.
+    ///
+    /// # Errors
+    /// If another process has the identity open.
+    pub fn sdk(&self, name: &str) -> Result<Sdk> {
+        let identity = Identity::open(&self.dir.join(name).join("identity"))?;
+        let nodes: Vec<String> = (0..4)
+            .map(|node| self.network.client(node).url().to_owned())
+            .collect();
+        Ok(Sdk::new(identity, nodes)?)
+    }
+
+    /// Seals a record into custody and lets the reader read it; gives the reader's ticket.
+    ///
+    /// # Errors
+    /// If anything is refused.
+    pub fn seal_and_grant(&self, name: &str) -> Result<GrantTicket> {
+        let sdk = self.sdk(OWNER)?;
+        let circle = sdk.custodians(&self.book)?;
+        ensure!((circle.epoch(), circle.threshold()) == (1, 3));
+        let new = NewRecord {
+            name,
+            version: 1,
+            subject: "Patient/1",
+            class: "laboratory",
+            payload: PAYLOAD,
+        };
+        sdk.seal_in_custody(&new, &circle, &self.certificate)?;
+        ensure!(
+            sdk.open_record(name, 1).is_err(),
+            "the vault alone opens nothing"
+        );
+        let consented = sdk.grant(&NewConsent {
+            name: &format!("consent of {name}"),
+            root: None,
+            subject: "Patient/1",
+            grantees: &[Grantee::from(
+                READER.parse::<medanchor_sdk::ParticipantName>()?,
+            )],
+            purposes: &["TREAT"],
+            classes: &["laboratory"],
+            records_since: sdk.now(),
+            not_before: Time(0),
+            not_after: sdk.now().plus_millis(3_600_000),
+            records: &[(name, "laboratory")],
+            document: br#"{"resourceType":"Consent"}"#,
+        })?;
+        sdk.anchor(consented.event)?;
+        consented
+            .tickets
+            .into_iter()
+            .next()
+            .context("one grantee, one ticket")
+    }
+
+    /// Reads the record of a ticket under a request of this name.
+    ///
+    /// # Errors
+    /// As [`Sdk::read`].
+    pub fn read(
+        &self,
+        reader: &Sdk,
+        ticket: &GrantTicket,
+        request: &str,
+    ) -> Result<Opened, OpenedError> {
+        let record = ticket.records[0].record;
+        let access = NewAccess {
+            name: request,
+            ticket,
+            record,
+            purpose: "TREAT",
+            actor: "Dr. Li",
+            reason: "a consultation",
+        };
+        reader.read(&access, &self.book, &self.certificate)
+    }
+
+    /// Kills custodians.
+    pub fn stop(&mut self, custodians: &[usize]) {
+        for place in custodians {
+            self.custodians[*place] = None;
+        }
+    }
+
+    /// Starts a custodian that was killed.
+    ///
+    /// # Errors
+    /// If it does not listen in time.
+    pub fn start_again(&mut self, place: usize) -> Result<()> {
+        let home = self.dir.join(CUSTODIANS[place]);
+        self.custodians[place] = Some(Service::custodian(&home)?);
+        Ok(())
+    }
+}
+
+/// One authority proposes the custodians of the book, three approve.
+fn approve(dir: &Path, book: &Path, node: &str) -> Result<()> {
+    let home = |name: &str| dir.join(name).to_string_lossy().into_owned();
+    let (owner, book) = (home(OWNER), book.to_string_lossy());
+    let said = run(&[
+        "governance",
+        "propose-custodians",
+        "--home",
+        &owner,
+        "--node",
+        node,
+        "--book",
+        &book,
+        "--threshold",
+        "3",
+    ])?;
+    let proposal = said
+        .split_whitespace()
+        .skip_while(|word| *word != "--proposal")
+        .nth(1)
+        .context("the proposal is named")?;
+    for name in [OWNER, "east-pharmacy", "regulator"] {
+        let home = home(name);
+        run(&[
+            "governance",
+            "approve",
+            "--home",
+            &home,
+            "--node",
+            node,
+            "--proposer",
+            OWNER,
+            "--proposal",
+            proposal,
+        ])?;
+    }
+    let said = run(&["governance", "custodians", "--home", &owner, "--node", node])?;
+    ensure!(said.contains("epoch 1: 3 of 5 custodians"), "{said}");
+    Ok(())
+}
