@@ -1,6 +1,7 @@
 //! What the rules made of the requests for access, as this audit executed them.
 //!
-//! What always holds: every request of the log is counted once; of the denials at most a fixed
+//! What always holds: every request of the log is counted once, one by break-glass apart while it is
+//! permitted and with the others where it is denied; of the denials at most a fixed
 //! number is kept, the latest, so that memory stays flat.
 
 use crate::outcome::{Judged, Outcome, judged};
@@ -18,6 +19,8 @@ const MOST: usize = 1000;
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Accesses {
     permitted: u64,
+    /// Opened without a consent.
+    broken: u64,
     denied: BTreeMap<&'static str, u64>,
     latest_denials: VecDeque<Denial>,
 }
@@ -42,7 +45,9 @@ impl Accesses {
             match outcome {
                 Outcome::Applied => {}
                 Outcome::Decided(Decision::Permitted) => self.permitted += 1,
-                Outcome::Decided(Decision::Denied(reason)) => {
+                Outcome::Broken(Decision::Permitted) => self.broken += 1,
+                Outcome::Decided(Decision::Denied(reason))
+                | Outcome::Broken(Decision::Denied(reason)) => {
                     self.deny(index, event, reason.as_str());
                 }
             }
@@ -61,7 +66,12 @@ impl Accesses {
         });
     }
 
-    /// How many were permitted, and how many denied.
+    /// How many were opened without a consent.
+    pub(crate) const fn broken(&self) -> u64 {
+        self.broken
+    }
+
+    /// How many were permitted under a consent, and how many denied.
     pub(crate) fn totals(&self) -> (u64, u64) {
         (self.permitted, self.denied.values().sum())
     }

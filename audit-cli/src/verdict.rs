@@ -320,6 +320,10 @@ fn print_counts(
             "  access        {permitted} permitted, {denied} denied"
         )?;
     }
+    match counts.accesses.broken() {
+        0 => {}
+        broken => writeln!(out, "                {broken} opened without a consent")?,
+    }
     writeln!(
         out,
         "  certificates  {}, with {} signatures",

@@ -2,10 +2,14 @@
 
 mod support;
 
+use medanchor_ledger::event::{
+    AccessBreakGlass, AccessReview, EventBody, KemSuite, ReaderKey, RecordSeal, Verdict,
+};
+use medanchor_ledger::*;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
-use support::{Built, audit};
+use support::{Built, audit, name};
 
 fn published(blocks: u8) -> (Built, tempfile::TempDir) {
     let built = Built::busy(blocks);
@@ -95,6 +99,101 @@ fn figures_are_those_of_the_log() {
     );
 }
 
+const HOSPITAL: u8 = 1;
+const REGULATOR: u8 = 3;
+
+fn sealed(record: u8) -> (u8, EventBody) {
+    let seal = RecordSeal {
+        record: RecordHandle::new([record; 16]),
+        version: 1,
+        tag: Tag::new([1; 16]),
+        class: ClassHandle::new([1; 16]),
+        commitment: Commitment::new(TreeHash::new([1; 32])),
+        ciphertext: CiphertextHash::new([1; 32]),
+        vault_part: VaultPartHash::new([1; 32]),
+        key_check: KeyCheck::new([1; 16]),
+    };
+    (HOSPITAL, seal.into())
+}
+
+/// The hospital opens a record without a consent; one that is not there is denied to it.
+fn broken(request: u8) -> (u8, EventBody) {
+    let broken = AccessBreakGlass {
+        request: RequestHandle::new([request; 16]),
+        owner: name(HOSPITAL),
+        record: RecordHandle::new([request; 16]),
+        reader_key: ReaderKey {
+            suite: KemSuite::X25519,
+            hash: [9; 32],
+        },
+        commitment: Commitment::new(TreeHash::new([2; 32])),
+    };
+    (HOSPITAL, broken.into())
+}
+
+fn reviewed(request: u8, verdict: Verdict) -> (u8, EventBody) {
+    let review = AccessReview {
+        requester: name(HOSPITAL),
+        request: RequestHandle::new([request; 16]),
+        verdict,
+        commitment: Commitment::new(TreeHash::new([3; 32])),
+    };
+    (REGULATOR, review.into())
+}
+
+#[test]
+fn what_was_opened_without_a_consent_is_red_until_it_is_reviewed() {
+    const HOUR: u64 = 60 * 60 * 1000;
+    let mut built = Built::new("reviews.medanchor.example");
+    built.block_of((1..=4).map(sealed).collect());
+    built.block_of([1, 2, 3, 9].map(broken).into());
+    built.block_of(vec![reviewed(1, Verdict::Justified)]);
+    built.idle(73 * HOUR);
+    built.block_of(vec![reviewed(2, Verdict::NotJustified), broken(4)]);
+    let folder = tempfile::tempdir().expect("a folder");
+    built.publish(folder.path());
+
+    let report = json(folder.path(), &["--from", "2099-01-01"]);
+    assert_eq!(report["reviews_waiting"], 2, "whatever the period");
+    let report = json(folder.path(), &[]);
+    let figure = |name: &str| report[name].as_u64();
+    assert_eq!(figure("break_glass"), Some(5));
+    assert_eq!(figure("break_glass_reviews"), Some(2));
+    assert_eq!(figure("reviews_overdue"), Some(1));
+    assert_eq!(figure("reviews_late"), Some(1));
+    assert_eq!(figure("reviews_not_justified"), Some(1));
+    assert_eq!(
+        (figure("access_permitted"), figure("access_denied")),
+        (Some(0), Some(1)),
+        "a denial counts with those of requests"
+    );
+    let rows = report["tables"]["reviews"].as_array().expect("a table");
+    let states: Vec<_> = rows
+        .iter()
+        .map(|row| (row["state"].as_str(), row["request"].as_str()))
+        .collect();
+    let request = |byte: &str| byte.repeat(16);
+    let (third, fourth) = (request("03"), request("04"));
+    assert_eq!(
+        states,
+        [
+            (Some("overdue"), Some(third.as_str())),
+            (Some("open"), Some(fourth.as_str()))
+        ]
+    );
+
+    let page = folder.path().join("page.html");
+    let output = audit(&["report", text(folder.path()), "--html", text(&page)]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let html = fs::read_to_string(&page).expect("a page");
+    assert!(html.contains("<td class=\"bad\">overdue</td>"), "{html}");
+
+    let output = audit(&["verify", text(folder.path()), "--json"]);
+    let verdict: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(verdict["access"]["broken"], 4);
+    assert_eq!(verdict["access"]["denied"]["access.unknown-record"], 1);
+}
+
 #[test]
 fn only_the_days_of_the_period_count() {
     let (_, folder) = published(6);
@@ -152,6 +251,7 @@ fn tables_come_as_files_too() {
         "timeline",
         "accesses",
         "denials",
+        "reviews",
         "latency",
         "gaps",
         "silences",

@@ -1,5 +1,6 @@
 //! The command line of `medanchor`.
 
+mod access;
 mod governance;
 mod key;
 mod network;
@@ -58,6 +59,9 @@ enum Command {
     /// Who opened a patient's records
     #[command(subcommand)]
     Patient(patient::Command),
+    /// Read without a consent when a life may depend on it, and review what others read so
+    #[command(subcommand)]
+    Access(access::Command),
     /// Name the custodians of records' keys
     #[command(subcommand)]
     Governance(governance::Command),
@@ -155,6 +159,7 @@ fn run(command: Command) -> Result<Exit, Fatal> {
         Command::Vault(command) => service::vault(&command),
         Command::Key(command) => key::run(&command),
         Command::Patient(command) => patient::run(&command),
+        Command::Access(command) => access::run(&command),
         Command::Demo(demo) => crate::demo::run(&demo).map_err(|error| {
             Fatal::new(Exit::Failure, format!("the demo cannot go on: {error:#}"))
         }),

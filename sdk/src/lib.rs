@@ -41,6 +41,7 @@
 //! | seal, open, show fields of a record | [`Identity::seal_record`], [`Identity::open_record`], [`Identity::disclose`] | `domain/record.rs` |
 //! | import thousands of documents without waiting for the disk each time | [`Identity::seal_ahead`] | `domain/ahead.rs` |
 //! | let others read, end it, ask to read | [`Identity::grant`], [`Identity::revoke`], [`Identity::request_access`] | `domain/consent.rs`, `domain/access.rs` |
+//! | read without a consent, and review what others read so | `Sdk::break_glass`, [`Identity::review`], `Sdk::open_reviews` | `custody/break_glass.rs`, `domain/access.rs`, `reviews.rs` |
 //! | let a guardian or proxy consent, sign up with a family-doctor team | [`Identity::delegate`], [`Identity::grant_as_delegate`], [`Identity::sign_up`] | `domain/delegation.rs` |
 //! | bring packs to life and pass them on | [`Identity::lot`], [`Identity::commission`], [`Identity::ship`], [`Identity::receive`], [`Identity::dispense`] | `domain/unit.rs` |
 //! | anchor, one or many; go on after a crash | `Sdk::anchor`, `Sdk::anchor_batch`, `Sdk::resume` | `anchor/` |
@@ -78,6 +79,8 @@ pub mod patient;
 pub mod policies;
 pub mod proof;
 pub mod receipt;
+#[cfg(feature = "client")]
+pub mod reviews;
 #[cfg(test)]
 mod testing;
 mod ticket;
@@ -94,7 +97,7 @@ pub use domain::*;
 pub use error::SdkError;
 pub use identity::{Identity, IdentityError};
 pub use medanchor_ledger::event::Event as SignedEvent;
-pub use medanchor_ledger::event::{Fraction, VoidReason};
+pub use medanchor_ledger::event::{Fraction, Verdict, VoidReason};
 pub use medanchor_ledger::policy::{Policies, Policy, PolicyRange};
 pub use medanchor_ledger::rules::{Decision, DenialReason};
 pub use medanchor_ledger::{EventId, Height, ParticipantName, Size, Tag, Time};

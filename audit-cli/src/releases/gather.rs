@@ -4,10 +4,9 @@
 //! that a log of releases names are kept, so that memory grows with these logs and not with the ledger.
 
 use super::source::Exported;
-use crate::outcome::{Outcome, judged};
-use medanchor_ledger::event::{AccessBreakGlass, EventBody};
+use crate::outcome::judged;
+use medanchor_ledger::event::EventBody;
 use medanchor_ledger::execute::Executed;
-use medanchor_ledger::rules::{BreakGlass, Decision, StateValue};
 use medanchor_ledger::{EventId, Index, ParticipantName, Size, TreeHash};
 use medanchor_vault::custody::Access;
 use std::collections::BTreeMap;
@@ -35,7 +34,7 @@ impl Gathered {
 
     pub(super) fn visit(&mut self, block: &Executed) {
         for one in judged(block) {
-            let (owner, record, decision) = match one.event.body() {
+            let (owner, record, outcome) = match one.event.body() {
                 EventBody::CustodyLog(body) => {
                     if let Some(roots) = self.roots.get_mut(one.event.issuer()) {
                         roots.push((one.index, body.size, body.root));
@@ -43,17 +42,14 @@ impl Gathered {
                     continue;
                 }
                 EventBody::AccessRequest(body) => (&body.owner, body.record, one.outcome),
-                EventBody::AccessBreakGlass(body) => {
-                    let decision = broken(block, one.event.issuer(), body);
-                    (&body.owner, body.record, decision)
-                }
+                EventBody::AccessBreakGlass(body) => (&body.owner, body.record, one.outcome),
                 _ => continue,
             };
             if let Some(access) = self.accesses.get_mut(&one.event.id()) {
                 *access = Some(Access {
                     owner: owner.clone(),
                     record,
-                    permitted: decision == Outcome::Decided(Decision::Permitted),
+                    permitted: outcome.lets_read(),
                     time: block.seal.time,
                 });
             }
@@ -69,14 +65,4 @@ impl Gathered {
     pub(super) fn roots_of(&self, custodian: &ParticipantName) -> &[(Index, Size, TreeHash)] {
         self.roots.get(custodian).map_or(&[], Vec::as_slice)
     }
-}
-
-/// What the block's execution wrote down for a break-glass.
-fn broken(block: &Executed, by: &ParticipantName, body: &AccessBreakGlass) -> Outcome {
-    let written = block
-        .changes
-        .get(&BreakGlass::key(by, &body.request).path());
-    let written = written.and_then(|value| value.as_deref());
-    let opened = written.and_then(|bytes| BreakGlass::decode(bytes).ok());
-    opened.map_or(Outcome::Applied, |opened| Outcome::Decided(opened.decision))
 }

@@ -5,6 +5,7 @@
 
 use super::clock::Period;
 use super::gaps::{Gap, Gaps};
+use super::reviews::Reviews;
 use super::spread::Spread;
 use super::timeline::{Tally, Timeline};
 use crate::outcome::{Outcome, judged};
@@ -108,6 +109,8 @@ pub(crate) struct Gathered {
     pub(crate) validators: BTreeMap<ParticipantName, Validator>,
     pub(crate) timeline: Timeline<Cell>,
     pub(crate) reasons: BTreeMap<&'static str, u64>,
+    /// Of the whole log.
+    pub(crate) reviews: Reviews,
     pub(crate) blocks: Blocks,
     /// The time of the block before, in the period or not; none before height 1.
     before: Option<Time>,
@@ -141,6 +144,7 @@ impl Gathered {
                 .collect(),
             timeline: Timeline::new(period.clock),
             reasons: BTreeMap::new(),
+            reviews: Reviews::default(),
             blocks: Blocks::default(),
             before: None,
             intervals: Spread::new(50, 1_200),
@@ -158,6 +162,7 @@ impl Gathered {
         if seal.proposer.is_none() {
             return;
         }
+        self.reviews.block(block);
         if let Some(before) = self.before.replace(time) {
             self.interval(before, time, seal.height);
         }
@@ -206,12 +211,14 @@ impl Gathered {
         let since = institution.last.replace(time).unwrap_or(first);
         institution.silence = institution.silence.max(time.0.saturating_sub(since.0));
         match outcome {
-            Outcome::Applied => {}
+            // Break-glass stands in a section of its own, and its denials with the others.
+            Outcome::Applied | Outcome::Broken(Decision::Permitted) => {}
             Outcome::Decided(Decision::Permitted) => {
                 institution.permitted += 1;
                 cell.permitted += 1;
             }
-            Outcome::Decided(Decision::Denied(reason)) => {
+            Outcome::Decided(Decision::Denied(reason))
+            | Outcome::Broken(Decision::Denied(reason)) => {
                 institution.denied += 1;
                 cell.denied += 1;
                 *self.reasons.entry(reason.as_str()).or_default() += 1;

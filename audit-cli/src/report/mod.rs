@@ -9,6 +9,7 @@ mod gaps;
 mod gather;
 mod page;
 mod plot;
+mod reviews;
 mod spread;
 mod table;
 mod tables;
@@ -167,6 +168,10 @@ fn as_json(page: &Page<'_>) -> Value {
         "access_denied": denied,
         "break_glass": openings.break_glass,
         "break_glass_reviews": openings.reviews,
+        "reviews_waiting": gathered.reviews.waiting(),
+        "reviews_overdue": gathered.reviews.overdue(),
+        "reviews_late": gathered.reviews.late,
+        "reviews_not_justified": gathered.reviews.not_justified,
         "emergency_openings": openings.emergencies,
         "tables": tables,
     })

@@ -239,7 +239,8 @@ impl Page<'_> {
 
     fn break_glass(&self) -> String {
         let (words, openings) = (self.words, self.gathered.openings());
-        if openings == Openings::default() {
+        let reviews = &self.gathered.reviews;
+        if openings == Openings::default() && reviews.waiting() == 0 {
             let none = format!("<p>{}</p>", words.break_glass_none);
             return section(words.break_glass_title, &none);
         }
@@ -247,11 +248,29 @@ impl Page<'_> {
             (words.break_glass_asked, openings.break_glass),
             (words.break_glass_reviews, openings.reviews),
             (words.emergencies, openings.emergencies),
+            (words.reviews_late, reviews.late),
+            (words.reviews_not_justified, reviews.not_justified),
         ];
         let figures =
             figures.map(|(what, count)| format!("<dt>{what}</dt><dd>{}</dd>", grouped(count)));
         let list = format!("<dl>{}</dl>", figures.concat());
-        section(words.break_glass_title, &list)
+        section(words.break_glass_title, &(list + &self.waiting()))
+    }
+
+    /// What waits for its review, in red until it has one.
+    fn waiting(&self) -> String {
+        let (words, reviews) = (self.words, &self.gathered.reviews);
+        match reviews.waiting() {
+            0 => format!("<p>{}</p>", words.reviews_none),
+            count => format!(
+                "<p class=\"bad\">{}: {}; {}: {}</p>{}",
+                words.reviews_waiting,
+                grouped(count),
+                words.review_overdue,
+                grouped(reviews.overdue()),
+                self.tables.reviews.html(words)
+            ),
+        }
     }
 
     fn latency(&self) -> String {

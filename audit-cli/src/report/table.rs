@@ -15,6 +15,8 @@ pub(crate) enum Field {
     Code(String),
     /// What files have, and what the page shows instead.
     Labelled(&'static str, &'static str),
+    /// The same, in red.
+    Alarm(&'static str, &'static str),
     Number(u64),
     /// A share in hundredths.
     Percent(f64),
@@ -95,6 +97,7 @@ impl Field {
             Self::Text(text) => format!("<td>{}</td>", escape(text)),
             Self::Code(code) => format!("<td>{}</td>", escape(words.name(code))),
             Self::Labelled(_, title) => format!("<td>{title}</td>"),
+            Self::Alarm(_, title) => format!("<td class=\"bad\">{title}</td>"),
             Self::Number(0) => "<td class=\"n z\">0</td>".to_owned(),
             Self::Number(number) => format!("<td class=\"n\">{}</td>", grouped(*number)),
             Self::Percent(share) => format!("<td class=\"n\">{share:.2}</td>"),
@@ -106,7 +109,7 @@ impl Field {
     fn plain(&self) -> String {
         match self {
             Self::Text(text) | Self::Code(text) => text.clone(),
-            Self::Labelled(code, _) => (*code).to_owned(),
+            Self::Labelled(code, _) | Self::Alarm(code, _) => (*code).to_owned(),
             Self::Number(number) | Self::Duration(number) => number.to_string(),
             Self::Percent(share) => format!("{share:.4}"),
             Self::Nothing => String::new(),
@@ -117,7 +120,7 @@ impl Field {
         match self {
             Self::Text(text) | Self::Code(text) => json!(text),
             Self::Labelled("", _) => Value::Null,
-            Self::Labelled(code, _) => json!(code),
+            Self::Labelled(code, _) | Self::Alarm(code, _) => json!(code),
             Self::Number(number) | Self::Duration(number) => json!(number),
             Self::Percent(share) => json!(share),
             Self::Nothing => Value::Null,

@@ -2,6 +2,7 @@
 
 use super::clock;
 use super::gather::{Gathered, Institution};
+use super::reviews::Waiting;
 use super::spread::Spread;
 use super::table::{Field, Table};
 use super::words::Words;
@@ -11,6 +12,7 @@ pub(crate) struct Tables {
     pub(crate) institutions: Table,
     pub(crate) accesses: Table,
     pub(crate) reasons: Table,
+    pub(crate) reviews: Table,
     pub(crate) timeline: Table,
     pub(crate) latency: Table,
     pub(crate) gaps: Table,
@@ -24,6 +26,7 @@ impl Tables {
             institutions: institutions(gathered, words),
             accesses: accesses(gathered, words),
             reasons: reasons(gathered, words),
+            reviews: reviews(gathered, words),
             timeline: timeline(gathered),
             latency: latency(gathered, words),
             gaps: gaps(gathered, words),
@@ -32,12 +35,13 @@ impl Tables {
         }
     }
 
-    pub(crate) fn all(&self) -> [&Table; 8] {
+    pub(crate) fn all(&self) -> [&Table; 9] {
         [
             &self.institutions,
             &self.timeline,
             &self.accesses,
             &self.reasons,
+            &self.reviews,
             &self.latency,
             &self.gaps,
             &self.silences,
@@ -123,6 +127,41 @@ fn reasons(gathered: &Gathered, words: &Words) -> Table {
         name: "denials",
         columns: titled(&[("reason", words.reason), ("denied", words.denied)]),
         rows: gathered.reasons.iter().map(row).collect(),
+    }
+}
+
+/// What waits for its review.
+fn reviews(gathered: &Gathered, words: &Words) -> Table {
+    let zone = gathered.period.clock;
+    let list = gathered.reviews.list();
+    let row = |one: &Waiting<'_>| {
+        let state = match one.overdue {
+            true => Field::Alarm("overdue", words.review_overdue),
+            false => Field::Alarm("open", words.review_open),
+        };
+        let (opened, due) = (one.opened, one.opened.review_by);
+        vec![
+            state,
+            due.map_or(Field::Nothing, |due| Field::Text(zone.second(due))),
+            Field::Text(one.requester.to_string()),
+            Field::Text(opened.owner.to_string()),
+            Field::Text(zone.second(opened.time)),
+            Field::Number(opened.requested.index.0),
+            Field::Text(one.request.to_string()),
+        ]
+    };
+    Table {
+        name: "reviews",
+        columns: titled(&[
+            ("state", words.review),
+            ("due", words.review_due),
+            ("requester", words.institution),
+            ("owner", words.record_of),
+            ("opened", words.opened),
+            ("entry", words.entry),
+            ("request", words.request),
+        ]),
+        rows: list.iter().map(row).collect(),
     }
 }
 

@@ -72,6 +72,18 @@ words! {
     break_glass_asked: "break-glass, permitted or denied", "紧急访问（许可或拒绝）";
     break_glass_reviews: "reviews given", "已作出的复核";
     emergencies: "opened by an owner's emergency key", "由所有方应急密钥启封";
+    reviews_none: "Every opening without a consent, in the whole log, has its review.", "全部账本中未经同意的启封均已复核。";
+    reviews_waiting: "opened without a consent and not reviewed, in the whole log", "全部账本中未经同意启封且尚未复核";
+    reviews_late: "reviews that came late, in the whole log", "全部账本中逾期作出的复核";
+    reviews_not_justified: "found not justified, in the whole log", "全部账本中经复核认定为不当";
+    review: "Review", "复核";
+    review_open: "not reviewed", "未复核";
+    review_overdue: "overdue", "逾期未复核";
+    review_due: "Due", "复核期限";
+    record_of: "Record of", "记录所有方";
+    opened: "Opened", "启封时间";
+    entry: "Entry", "条目序号";
+    request: "Request", "请求";
     latency: "From block to quorum", "从出块到法定数签署";
     latency_note: "Time from a block's own time to the cosignature that completed its quorum, in whole seconds, as the signers' clocks say. The ledger does not say when an application posted an event.",
         "自区块时间至凑足法定数的共同签署之间的时间，以整秒计，依签署方时钟。账本不记录应用提交事件的时刻。";

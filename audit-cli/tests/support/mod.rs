@@ -205,7 +205,16 @@ impl Built {
 
     /// Appends a block of events, each with the key that signed it.
     pub fn block_by(&mut self, events: Vec<(Event, SigningKey)>) {
-        let time = self.memory.head().time.plus_millis(250);
+        self.block_after(250, events);
+    }
+
+    /// Appends a block without events, so long after the last one.
+    pub fn idle(&mut self, millis: u64) {
+        self.block_after(millis, Vec::new());
+    }
+
+    fn block_after(&mut self, millis: u64, events: Vec<(Event, SigningKey)>) {
+        let time = self.memory.head().time.plus_millis(millis);
         let mut builder = BlockBuilder::new(&self.memory, time).expect("a builder");
         for (event, key) in events {
             let verified = event.verify(&key.public_key()).expect("a good signature");

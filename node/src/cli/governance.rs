@@ -89,10 +89,9 @@ fn usage(what: impl std::fmt::Display) -> Fatal {
 }
 
 impl Who {
-    fn sdk(&self) -> Result<Sdk, Fatal> {
+    pub(super) fn sdk(&self) -> Result<Sdk, Fatal> {
         let folder = self.home.join("identity");
-        let identity =
-            Identity::open(&folder).map_err(|e| Fatal::new(Exit::Home, e.to_string()))?;
+        let identity = Identity::open(&folder).map_err(super::patient::no_identity)?;
         Sdk::new(identity, self.nodes.clone()).map_err(usage)
     }
 }

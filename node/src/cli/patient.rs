@@ -1,7 +1,7 @@
 //! `medanchor patient`: what a patient may ask of the ledger.
 
 use crate::exit::{Exit, Fatal};
-use crate::output::{say, say_bytes};
+use crate::output::{say, say_text};
 use medanchor_ledger::EventId;
 use medanchor_sdk::patient::{Known, PatientHistory};
 use medanchor_sdk::{ClientError, Identity, IdentityError, Sdk};
@@ -114,7 +114,7 @@ fn identity_of(home: &Path) -> PathBuf {
 
 fn print(history: &PatientHistory, format: Format) -> Result<(), Fatal> {
     let json = match format {
-        Format::Text => return Ok(say_bytes(history.to_text().as_bytes())?),
+        Format::Text => return Ok(say_text(&history.to_text())?),
         Format::Json => Ok(history.to_json()),
         Format::Balp => Ok(history.list.to_bundle()),
         Format::Ehds => serde_json::to_value(history.list.to_ehds()),
@@ -124,7 +124,7 @@ fn print(history: &PatientHistory, format: Format) -> Result<(), Fatal> {
     Ok(say(format_args!("{text}"))?)
 }
 
-fn no_identity(error: IdentityError) -> Fatal {
+pub(super) fn no_identity(error: IdentityError) -> Fatal {
     let exit = match &error {
         IdentityError::Vault(medanchor_vault::VaultError::Locked { .. }) => Exit::Locked,
         _ => Exit::Home,

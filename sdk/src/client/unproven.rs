@@ -3,9 +3,11 @@
 //! What always holds: everything here is named `unproven`, apart from what a node says of itself.
 
 use super::{BYTES, Client, ClientError, JSON, MAX_FILE, TEXT};
+use medanchor_ledger::event::Event;
+use medanchor_ledger::merkle::bundle::{BundleId, read_entries};
 use medanchor_ledger::rules::{self, Decision, StateValue};
 use medanchor_ledger::state::StateKey;
-use medanchor_ledger::{Height, ParticipantName, RequestHandle};
+use medanchor_ledger::{Height, ParticipantName, RequestHandle, Size};
 
 impl Client {
     /// A value of the newest state, such as [`medanchor_ledger::rules::Prescription`], as this node
@@ -77,5 +79,33 @@ impl Client {
     /// [`ClientError`].
     pub fn unproven_genesis(&self) -> Result<Vec<u8>, ClientError> {
         Ok(self.get("/genesis", BYTES, MAX_FILE)?.body)
+    }
+
+    /// The events of the entries from `first` up to a size of the log, in their order, as this node says.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn unproven_events(
+        &self,
+        first: Size,
+        end: Size,
+        mut each: impl FnMut(&Event),
+    ) -> Result<(), ClientError> {
+        let mut next = first.0;
+        while next < end.0 {
+            let bundle = BundleId::at(next / 256, end);
+            let bundle =
+                bundle.ok_or(ClientError::Nonsense("its log ends before its checkpoint"))?;
+            let answer = self.get(&format!("/{bundle}"), BYTES, MAX_FILE)?;
+            let entries = read_entries(bundle, &answer.body);
+            let entries =
+                entries.map_err(|_| ClientError::Nonsense("it is no bundle of entries"))?;
+            let known = usize::try_from(next % 256).unwrap_or_default();
+            // Seals are entries too, and no events.
+            let events = entries.iter().skip(known).map(|entry| Event::decode(entry));
+            events.flatten().for_each(|event| each(&event));
+            next = (next / 256).saturating_add(1).saturating_mul(256);
+        }
+        Ok(())
     }
 }

@@ -8,6 +8,8 @@
 mod answer;
 mod ask;
 #[cfg(feature = "client")]
+mod break_glass;
+#[cfg(feature = "client")]
 mod circle;
 mod erasure;
 #[cfg(feature = "client")]
@@ -18,6 +20,8 @@ mod standing;
 
 pub use ask::{Access, AccessKind, ReleaseAsk};
 #[cfg(feature = "client")]
+pub use break_glass::OpenedByBreakGlass;
+#[cfg(feature = "client")]
 pub use circle::{Circle, CircleError};
 pub use erasure::SharesDestroyed;
 #[cfg(feature = "client")]
@@ -26,4 +30,6 @@ pub use read::{Opened, OpenedError};
 pub use seal::{CustodyError, SealedInCustody};
 #[cfg(feature = "client")]
 pub use standing::StandingError;
+#[cfg(feature = "client")]
+pub(crate) use standing::proved::value as proved_value;
 pub use standing::{Refused, Standing, Terms};

@@ -19,7 +19,7 @@ use medanchor_ledger::document::VerifiedAccess;
 use medanchor_ledger::event::{Event, EventBody, KemSuite, RecordSeal};
 use medanchor_ledger::rules::{Decision, DenialReason, Participant};
 use medanchor_ledger::signature::PublicKey;
-use medanchor_ledger::{EventId, ParticipantName};
+use medanchor_ledger::{EventId, ParticipantName, RequestHandle};
 use medanchor_vault::RecordVersion;
 use medanchor_vault::custody::{
     Custodied, Faults, MessageError, OpeningKey, Points, ReadError, Release, Signed, VaultRelease,
@@ -115,20 +115,8 @@ impl Sdk {
         if let Decision::Denied(reason) = access.proved().decision() {
             return Err(OpenedError::Denied(reason));
         }
-        let ask = ReleaseAsk {
-            kind: AccessKind::Request,
-            request: asked.request,
-            reader: self.reader_key(new.name)?.public().clone(),
-        };
-        let standing = Standing::fetch(self.client(), &ask.access(self.participant()))?;
-        let reading = Reading {
-            sdk: self,
-            book,
-            own,
-            ask: &ask,
-            standing: &standing,
-        };
-        let (payload, faults, silent) = reading.open(&self.reader_key(new.name)?)?;
+        let asked = (AccessKind::Request, asked.request);
+        let (payload, faults, silent) = self.open_decided(asked, new.name, book, own)?;
         Ok(Opened {
             payload,
             receipt,
@@ -138,13 +126,38 @@ impl Sdk {
         })
     }
 
+    /// Gathers the key of a record for an access that is on the ledger, and opens it.
+    pub(super) fn open_decided(
+        &self,
+        (kind, request): (AccessKind, RequestHandle),
+        name: &str,
+        book: &AddressBook,
+        own: &Certificate,
+    ) -> Result<(Zeroizing<Vec<u8>>, Faults, Silence), OpenedError> {
+        let key = self.reader_key(name)?;
+        let ask = ReleaseAsk {
+            kind,
+            request,
+            reader: key.public().clone(),
+        };
+        let standing = Standing::fetch(self.client(), &ask.access(self.participant()))?;
+        let reading = Reading {
+            sdk: self,
+            book,
+            own,
+            ask: &ask,
+            standing: &standing,
+        };
+        reading.open(&key)
+    }
+
     fn reader_key(&self, name: &str) -> Result<OpeningKey, SdkError> {
         let key = OpeningKey::decode(KemSuite::X25519, &self.reader_secret(name));
         key.map_err(|_| SdkError::Randomness(crate::context::NoRandomness))
     }
 }
 
-type Silence = Vec<(ParticipantName, String)>;
+pub(super) type Silence = Vec<(ParticipantName, String)>;
 
 /// One record being read.
 struct Reading<'a> {

@@ -7,7 +7,7 @@
 
 use super::ask::{Access, AccessKind};
 use medanchor_ledger::event::ReaderKey;
-use medanchor_ledger::rules::{BreakGlass, Consent, Decision, Record, Request};
+use medanchor_ledger::rules::{Anchored, BreakGlass, Consent, Decision, Record, Request};
 use medanchor_ledger::{EventId, Height, Index, ParticipantName, RecordHandle, Time};
 
 /// How long things may be believed.
@@ -156,48 +156,78 @@ impl Standing {
     /// Of an `access.request`; `consent` and `first` as the state holds them at the same height.
     #[must_use]
     pub fn of_request(
-        (height, time): (Height, Time),
+        at: (Height, Time),
         request: Request,
         state: Record,
         consent: Option<&Consent>,
         first: Option<&Consent>,
     ) -> Self {
-        Self {
-            height,
-            time,
-            event: request.requested.event,
-            decided: request.time,
-            owner: request.owner,
-            record: request.record,
-            reader: request.reader_key,
-            state,
-            permitted: request.decision == Decision::Permitted,
-            place: request.requested.index,
-            stands: consent.is_some_and(|consent| stands(consent, first, time)),
-            until: consent.map(|consent| consent.not_after),
-        }
+        let stands = consent.is_some_and(|consent| stands(consent, first, at.1));
+        let until = consent.map(|consent| consent.not_after);
+        Self::of(at, request.into(), state, (stands, until))
     }
 
-    /// Of an `access.break-glass`.
+    /// Of an `access.break-glass`, which rests on nothing that could end.
     #[must_use]
-    pub fn of_break_glass(
+    pub fn of_break_glass(at: (Height, Time), request: BreakGlass, state: Record) -> Self {
+        Self::of(at, request.into(), state, (true, None))
+    }
+
+    fn of(
         (height, time): (Height, Time),
-        request: BreakGlass,
+        decided: Decided,
         state: Record,
+        (stands, until): (bool, Option<Time>),
     ) -> Self {
         Self {
             height,
             time,
-            event: request.requested.event,
-            decided: request.time,
+            event: decided.requested.event,
+            decided: decided.time,
+            owner: decided.owner,
+            record: decided.record,
+            reader: decided.reader,
+            state,
+            permitted: decided.decision == Decision::Permitted,
+            place: decided.requested.index,
+            stands,
+            until,
+        }
+    }
+}
+
+/// What the state holds of an access, by whichever event it was asked for.
+struct Decided {
+    requested: Anchored,
+    decision: Decision,
+    time: Time,
+    owner: ParticipantName,
+    record: RecordHandle,
+    reader: ReaderKey,
+}
+
+impl From<Request> for Decided {
+    fn from(request: Request) -> Self {
+        Self {
+            requested: request.requested,
+            decision: request.decision,
+            time: request.time,
             owner: request.owner,
             record: request.record,
             reader: request.reader_key,
-            state,
-            permitted: request.decision == Decision::Permitted,
-            place: request.requested.index,
-            stands: true,
-            until: None,
+        }
+    }
+}
+
+impl From<BreakGlass> for Decided {
+    fn from(request: BreakGlass) -> Self {
+        Self {
+            requested: request.requested,
+            decision: request.decision,
+            time: request.time,
+            owner: request.owner,
+            record: request.record,
+            reader: request.reader_key,
         }
     }
 }

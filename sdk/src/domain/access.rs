@@ -1,4 +1,5 @@
-//! Access: ask to read a record under a consent, with the ticket that its owner handed over.
+//! Access: ask to read a record under a consent, with the ticket that its owner handed over, or without
+//! one, by breaking the glass; and judge what others opened so.
 //!
 //! What always holds: the request commits to who asks and why, and to a fresh key of the reader; the
 //! words stay at home, sealed, so that an inspector can be shown them later.
@@ -7,12 +8,16 @@ use crate::error::SdkError;
 use crate::identity::Identity;
 use crate::ticket::GrantTicket;
 use curve25519_dalek::MontgomeryPoint;
-use medanchor_ledger::event::{AccessRequest, Event, KemSuite, ReaderKey};
-use medanchor_ledger::{ParticipantName, RecordHandle, RequestHandle, sha256};
+use medanchor_ledger::event::{
+    AccessBreakGlass, AccessRequest, AccessReview, Event, KemSuite, ReaderKey, Verdict,
+};
+use medanchor_ledger::{Commitment, ParticipantName, RecordHandle, RequestHandle, sha256};
 use zeroize::Zeroizing;
 
 /// The domain of handles under which notes of accesses are kept.
 const NOTE: &str = "access-note";
+/// The domain of handles under which the reasons of reviews are kept.
+const REVIEW: &str = "review-note";
 
 /// A request to be made.
 #[derive(Clone, Copy)]
@@ -42,6 +47,46 @@ pub struct AccessAsked {
     pub reader_key: [u8; 32],
     /// `access.request`, to be anchored. The ledger decides, and keeps a denial too.
     pub event: Event,
+}
+
+/// A record to be opened without a consent, because a life may depend on it.
+#[derive(Clone, Copy)]
+pub struct NewBreakGlass<'a> {
+    /// The application's own id of the request; it stays at home. No request under a consent may have
+    /// the same.
+    pub name: &'a str,
+    /// Who keeps the record.
+    pub owner: &'a ParticipantName,
+    /// The record, among the owner's.
+    pub record: RecordHandle,
+    /// Who asks; it stays at home.
+    pub actor: &'a str,
+    /// Why; it stays at home.
+    pub reason: &'a str,
+}
+
+/// A break-glass that was signed.
+#[derive(Clone, Debug)]
+pub struct BreakGlassAsked {
+    /// What the ledger calls the request.
+    pub request: RequestHandle,
+    /// `access.break-glass`, to be anchored. The ledger decides, and keeps a denial too.
+    pub event: Event,
+}
+
+/// What a reviewer found of a record that was opened without a consent.
+#[derive(Clone, Copy)]
+pub struct NewReview<'a> {
+    /// Who opened it.
+    pub requester: &'a ParticipantName,
+    /// The request, among the requester's.
+    pub request: RequestHandle,
+    /// What was found.
+    pub verdict: Verdict,
+    /// Who reviewed; it stays at home.
+    pub actor: &'a str,
+    /// Why; it stays at home.
+    pub reason: &'a str,
 }
 
 impl Identity {
@@ -91,10 +136,8 @@ impl Identity {
             .purposes
             .get(new.purpose)
             .ok_or(SdkError::NoSuchPurpose)?;
-        let note = serde_json::json!({ "actor": new.actor, "reason": new.reason }).to_string();
-        let kept = self.keep(NOTE, new.name, Zeroizing::new(note).as_bytes())?;
-        let reader_key =
-            MontgomeryPoint::mul_base_clamped(*self.reader_secret(new.name)).to_bytes();
+        let commitment = self.note(NOTE, new.name, new.actor, new.reason)?;
+        let (reader_key, named) = self.reader_public(new.name);
         let event = self.sign(AccessRequest {
             request: self.request_handle(new.name),
             owner: ticket.owner.clone(),
@@ -103,11 +146,8 @@ impl Identity {
             purpose: *purpose,
             opening: ticket.opening,
             member: ticket.member,
-            reader_key: ReaderKey {
-                suite: KemSuite::X25519,
-                hash: sha256(&[&reader_key]),
-            },
-            commitment: kept.commitment,
+            reader_key: named,
+            commitment,
         })?;
         let (request, owner) = (self.request_handle(new.name), ticket.owner.clone());
         Ok(AccessAsked {
@@ -116,5 +156,73 @@ impl Identity {
             reader_key,
             event,
         })
+    }
+
+    /// Seals who asks and why at home, and signs the `access.break-glass`.
+    ///
+    /// # Errors
+    /// [`SdkError`].
+    pub fn request_break_glass(
+        &self,
+        new: &NewBreakGlass<'_>,
+    ) -> Result<BreakGlassAsked, SdkError> {
+        let request = self.request_handle(new.name);
+        let event = self.sign(AccessBreakGlass {
+            request,
+            owner: new.owner.clone(),
+            record: new.record,
+            reader_key: self.reader_public(new.name).1,
+            commitment: self.note(NOTE, new.name, new.actor, new.reason)?,
+        })?;
+        Ok(BreakGlassAsked { request, event })
+    }
+
+    /// Seals the reasons at home, and signs the review of what another institution opened without a
+    /// consent: for the record's owner, or a regulator. Anchor what it gives.
+    ///
+    /// # Errors
+    /// [`SdkError`].
+    pub fn review(&self, new: &NewReview<'_>) -> Result<Event, SdkError> {
+        let NewReview {
+            requester, request, ..
+        } = new;
+        // Other words of a second try are another note, so no failed try is in its way.
+        let words = hex::encode(sha256(&[
+            new.verdict.as_str().as_bytes(),
+            &[0],
+            new.actor.as_bytes(),
+            &[0],
+            new.reason.as_bytes(),
+        ]));
+        let name = format!("{requester} {request} {words}");
+        self.sign(AccessReview {
+            requester: (*requester).clone(),
+            request: *request,
+            verdict: new.verdict,
+            commitment: self.note(REVIEW, &name, new.actor, new.reason)?,
+        })
+    }
+
+    /// Seals who and why at home; gives the commitment to it.
+    pub(crate) fn note(
+        &self,
+        domain: &'static str,
+        name: &str,
+        actor: &str,
+        reason: &str,
+    ) -> Result<Commitment, SdkError> {
+        let note = serde_json::json!({ "actor": actor, "reason": reason }).to_string();
+        let kept = self.keep(domain, name, Zeroizing::new(note).as_bytes())?;
+        Ok(kept.commitment)
+    }
+
+    /// The public half of the key that a request names, and what the ledger holds of it.
+    fn reader_public(&self, name: &str) -> ([u8; 32], ReaderKey) {
+        let public = MontgomeryPoint::mul_base_clamped(*self.reader_secret(name)).to_bytes();
+        let named = ReaderKey {
+            suite: KemSuite::X25519,
+            hash: sha256(&[&public]),
+        };
+        (public, named)
     }
 }

@@ -15,7 +15,7 @@ mod prescription;
 mod record;
 mod unit;
 
-pub use access::{AccessAsked, NewAccess};
+pub use access::{AccessAsked, BreakGlassAsked, NewAccess, NewBreakGlass, NewReview};
 pub use ahead::Ahead;
 pub use consent::{Consented, Grantee, NewConsent};
 pub use delegation::{

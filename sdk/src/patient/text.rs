@@ -37,6 +37,16 @@ impl PatientHistory {
             "Up to {until} (checkpoint of {} entries): exactly {opened} accesses, and {denied} that were denied.",
             list.size.0
         );
+        let waits = |entry: &&AccessEntry| matches!(entry.basis, Basis::BreakGlass(Review::Due(_)));
+        match list.entries.iter().filter(waits).count() {
+            0 => {}
+            waiting => {
+                let _ = writeln!(
+                    head,
+                    "Opened without a consent and NOT REVIEWED: {waiting}."
+                );
+            }
+        }
         if !self.is_whole() {
             head += "THIS LIST IS NOT COMPLETE: see the gaps below.\n";
         }

@@ -47,6 +47,23 @@ pub(crate) fn value<V: StateValue>(
     })
 }
 
+/// Asks again, and other nodes, while a request is not known.
+pub(crate) fn until_known<T>(
+    client: &Client,
+    ask: impl Fn() -> Result<T, StandingError>,
+) -> Result<T, StandingError> {
+    let mut found = ask();
+    for _ in 0..client.nodes().len().max(LATE) {
+        match found {
+            Err(StandingError::Refused(Refused::UnknownRequest)) => client.turn_to_next_node(),
+            _ => return found,
+        }
+        client.context().pause(PAUSE);
+        found = ask();
+    }
+    found
+}
+
 impl Standing {
     /// Asks the ledger how an access stands now, and checks every proof. A node may be a block behind
     /// whoever was just told that the access is anchored: one that does not know it is asked no more.
@@ -54,16 +71,7 @@ impl Standing {
     /// # Errors
     /// [`StandingError`].
     pub fn fetch(client: &Client, access: &Access) -> Result<Self, StandingError> {
-        let mut found = Self::fetch_once(client, access);
-        for _ in 0..client.nodes().len().max(LATE) {
-            match found {
-                Err(StandingError::Refused(Refused::UnknownRequest)) => client.turn_to_next_node(),
-                _ => return found,
-            }
-            client.context().pause(PAUSE);
-            found = Self::fetch_once(client, access);
-        }
-        found
+        until_known(client, || Self::fetch_once(client, access))
     }
 
     fn fetch_once(client: &Client, access: &Access) -> Result<Self, StandingError> {

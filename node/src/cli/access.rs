@@ -1,0 +1,269 @@
+//! `medanchor access`: reading without a consent, and the reviews that follow.
+
+use super::governance::Who;
+use crate::exit::{Exit, Fatal};
+use crate::output::{complain, say, say_bytes, say_text};
+use medanchor_ledger::genesis::Genesis;
+use medanchor_ledger::{ParticipantName, RecordHandle, RequestHandle};
+use medanchor_sdk::custody::{OpenedByBreakGlass, OpenedError, StandingError};
+use medanchor_sdk::direct::{AddressBook, Certificate};
+use medanchor_sdk::{AnchorError, ClientError, NewBreakGlass, NewReview, Verdict};
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// Read without a consent when a life may depend on it, and review what others read so
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Open a record without a consent: it is on the ledger before any key moves, for all to see
+    BreakGlass(BreakGlass),
+    /// Judge what another institution opened without a consent
+    Review(Review),
+    /// List what was opened without a consent and waits for its review
+    Reviews(Reviews),
+}
+
+/// Opens another institution's record without a consent, because a life may depend on it.
+///
+/// The ledger keeps who opened which record and when, before any custodian or the record's owner gives a
+/// part of its key. The patient sees it at once, as opened without a consent. The record's owner or a
+/// regulator has to review it within 72 hours; 64 reviews that are overdue stop the next break-glass of
+/// this hospital. Only hospitals may do it.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Example:
+  medanchor access break-glass --home net/south-hospital --node http://127.0.0.1:8480 \\
+      --book book.toml --owner north-hospital --record 00112233445566778899aabbccddeeff \\
+      --name \"emergency room, 22 November, 1\" --actor \"Dr. Li\" --reason unconscious --out record.json
+
+Who asks and why stay at home, sealed; the ledger has a salted commitment to them. After a failure
+that may pass (a custodian or node that does not answer), run it again with the same --name within
+five minutes: it goes on with the same event. With another name it is another break-glass.
+
+Exit codes: 0 the record was opened; 1 it was not, or was denied; 2 wrong usage; 11 the identity
+cannot be used; 12 it is in use; 19 no node could be reached.")]
+pub struct BreakGlass {
+    #[command(flatten)]
+    who: Who,
+    /// The address book with the record's owner and the custodians
+    #[arg(long)]
+    book: PathBuf,
+    /// Who keeps the record
+    #[arg(long)]
+    owner: ParticipantName,
+    /// The record, 32 hex digits
+    #[arg(long, value_name = "HEX")]
+    record: RecordHandle,
+    /// Your own name for this opening; it stays at home
+    #[arg(long)]
+    name: String,
+    /// Who asks; it stays at home
+    #[arg(long)]
+    actor: String,
+    /// Why; it stays at home
+    #[arg(long)]
+    reason: String,
+    /// A new file for the document; standard output if left out
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// Judges what another institution opened without a consent; for the record's owner, or a regulator.
+///
+/// There is one review of each opening, for good. One that comes later than 72 hours after the opening
+/// is kept as late.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Example:
+  medanchor access review --home net/north-hospital --node http://127.0.0.1:8480 \\
+      --requester south-hospital --request 00112233445566778899aabbccddeeff \\
+      --verdict justified --actor \"Prof. Wang\" --reason \"unconscious on arrival; chart seen\"
+
+`medanchor access reviews` prints requester and request of what waits.")]
+pub struct Review {
+    #[command(flatten)]
+    who: Who,
+    /// Who opened the record
+    #[arg(long)]
+    requester: ParticipantName,
+    /// The request, 32 hex digits
+    #[arg(long, value_name = "HEX")]
+    request: RequestHandle,
+    /// What was found
+    #[arg(long, value_enum)]
+    verdict: Found,
+    /// Who reviewed; it stays at home
+    #[arg(long)]
+    actor: String,
+    /// Why; it stays at home
+    #[arg(long)]
+    reason: String,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Found {
+    Justified,
+    NotJustified,
+}
+
+/// Lists every opening without a consent in the network that waits for its review, the first that falls
+/// due first; what is overdue is red.
+///
+/// It reads the whole log from a node, and proves each opening and how many each hospital has open: a
+/// list that lacks one says so.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Example:
+  medanchor access reviews --home net/regulator --node http://127.0.0.1:8480
+
+Exit codes: 0 nothing is overdue and the list is whole; 1 something is overdue, or the list is not
+whole; 2 wrong usage; 11 the identity cannot be used; 12 it is in use; 19 no node could be reached.")]
+pub struct Reviews {
+    #[command(flatten)]
+    who: Who,
+    /// JSON instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+/// Does it.
+///
+/// # Errors
+/// [`Fatal`] with the exit code and what to do.
+pub fn run(command: &Command) -> Result<Exit, Fatal> {
+    match command {
+        Command::BreakGlass(asked) => break_glass(asked),
+        Command::Review(asked) => review(asked),
+        Command::Reviews(asked) => reviews(asked),
+    }
+}
+
+fn failed(what: impl std::fmt::Display) -> Fatal {
+    Fatal::new(Exit::Failure, what.to_string())
+}
+
+fn exit_of(error: &ClientError) -> Exit {
+    match error {
+        ClientError::Unreachable(_) => Exit::Unreachable,
+        _ => Exit::Failure,
+    }
+}
+
+fn not_anchored(error: AnchorError) -> Fatal {
+    let exit = match &error {
+        AnchorError::Client(error) => exit_of(error),
+        _ => Exit::Failure,
+    };
+    Fatal::new(exit, error.to_string())
+}
+
+fn not_proved(error: StandingError) -> Fatal {
+    let exit = match &error {
+        StandingError::Client(error) => exit_of(error),
+        _ => Exit::Failure,
+    };
+    Fatal::new(exit, error.to_string())
+}
+
+fn not_opened(error: OpenedError) -> Fatal {
+    match error {
+        OpenedError::Anchor(error) => not_anchored(error),
+        OpenedError::Standing(error) => not_proved(error),
+        other => failed(other),
+    }
+}
+
+/// A new file for the document, made before anything is asked for: afterwards it would be too late.
+pub(super) fn new_file(path: &Path) -> Result<File, Fatal> {
+    let mut options = OpenOptions::new();
+    let opened = options.write(true).create_new(true).mode(0o600).open(path);
+    opened.map_err(|error| {
+        let what = format!("cannot write {}: {error}; name a new file", path.display());
+        Fatal::new(Exit::Usage, what)
+    })
+}
+
+/// Writes an opened document to its file, or to standard output.
+pub(super) fn deliver(out: Option<(File, &Path)>, payload: &[u8]) -> Result<(), Fatal> {
+    let Some((mut file, path)) = out else {
+        return Ok(say_bytes(payload)?);
+    };
+    let written = file.write_all(payload).and_then(|()| file.sync_all());
+    written.map_err(|error| failed(format!("cannot write {}: {error}", path.display())))
+}
+
+/// A file that was made and stayed empty is removed.
+pub(super) fn or_remove<T>(result: Result<T, Fatal>, out: Option<&Path>) -> Result<T, Fatal> {
+    if let (Err(_), Some(path)) = (&result, out) {
+        // What cannot be removed is empty.
+        let _ = std::fs::remove_file(path);
+    }
+    result
+}
+
+fn break_glass(asked: &BreakGlass) -> Result<Exit, Fatal> {
+    let book =
+        AddressBook::read(&asked.book).map_err(|e| Fatal::new(Exit::Usage, e.to_string()))?;
+    let out = asked.out.as_deref();
+    let file = out.map(new_file).transpose()?;
+    let opened = or_remove(open(asked, &book), out)?;
+    deliver(file.zip(out), &opened.payload)?;
+    complain(format_args!(
+        "opened without a consent: event {}. The owner or a regulator has to review it: request {}.",
+        opened.receipt.id(),
+        opened.request
+    ));
+    for (name, why) in &opened.silent {
+        complain(format_args!("{name} gave no answer: {why}"));
+    }
+    Ok(Exit::Success)
+}
+
+fn open(asked: &BreakGlass, book: &AddressBook) -> Result<OpenedByBreakGlass, Fatal> {
+    let sdk = asked.who.sdk()?;
+    let certificate = Certificate::generate(&[]).map_err(failed)?;
+    let new = NewBreakGlass {
+        name: &asked.name,
+        owner: &asked.owner,
+        record: asked.record,
+        actor: &asked.actor,
+        reason: &asked.reason,
+    };
+    sdk.break_glass(&new, book, &certificate)
+        .map_err(not_opened)
+}
+
+fn review(asked: &Review) -> Result<Exit, Fatal> {
+    let sdk = asked.who.sdk()?;
+    let event = sdk.review(&NewReview {
+        requester: &asked.requester,
+        request: asked.request,
+        verdict: match asked.verdict {
+            Found::Justified => Verdict::Justified,
+            Found::NotJustified => Verdict::NotJustified,
+        },
+        actor: &asked.actor,
+        reason: &asked.reason,
+    });
+    let anchored = sdk.anchor(event.map_err(failed)?).map_err(not_anchored)?;
+    say(format_args!("reviewed: event {}", anchored.id()))?;
+    Ok(Exit::Success)
+}
+
+fn reviews(asked: &Reviews) -> Result<Exit, Fatal> {
+    let sdk = asked.who.sdk()?;
+    let path = sdk.folder().join("genesis");
+    let genesis = std::fs::read(&path).map_err(|e| Fatal::new(Exit::Home, e.to_string()))?;
+    let genesis = Genesis::decode(&genesis).map_err(|e| Fatal::new(Exit::Home, e.to_string()))?;
+    let list = sdk.open_reviews(&genesis).map_err(not_proved)?;
+    match asked.json {
+        true => say(format_args!("{:#}", list.to_json()))?,
+        false => say_text(&list.to_text())?,
+    }
+    let overdue = list.open.iter().any(|one| list.is_overdue(one));
+    Ok(match overdue || !list.is_whole() {
+        true => Exit::Failure,
+        false => Exit::Success,
+    })
+}

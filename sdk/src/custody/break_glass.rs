@@ -1,0 +1,86 @@
+//! Reading a record without a consent, because a life may depend on it: one call, as for a read under a
+//! consent.
+//!
+//! What always holds: the event is on the ledger, and permitted, before anybody is asked for a part of
+//! the key, and its review falls due from then on, whether the record opens or not.
+
+use super::ask::AccessKind;
+use super::read::{OpenedError, Silence};
+use super::standing::proved::until_known;
+use super::standing::{Refused, StandingError};
+use crate::anchor::Sdk;
+use crate::direct::{AddressBook, Certificate};
+use crate::domain::NewBreakGlass;
+use crate::proof::Proved;
+use crate::receipt::Anchored;
+use medanchor_ledger::RequestHandle;
+use medanchor_ledger::document::VerifiedState;
+use medanchor_ledger::rules::{BreakGlass, Decision, StateValue};
+use medanchor_vault::custody::Faults;
+use zeroize::Zeroizing;
+
+/// A record that was opened by break-glass, and what proves what was decided.
+pub struct OpenedByBreakGlass {
+    /// The document.
+    pub payload: Zeroizing<Vec<u8>>,
+    /// What the ledger calls the request: its review names it.
+    pub request: RequestHandle,
+    /// The receipt of the `access.break-glass`.
+    pub receipt: Anchored,
+    /// What was decided, and by when the review is due.
+    pub decided: BreakGlass,
+    /// The same as the state holds it, proved.
+    pub proof: Proved<VerifiedState>,
+    /// Custodians whose answers were wrong.
+    pub faults: Faults,
+    /// Custodians that gave no answer, and why.
+    pub silent: Silence,
+}
+
+impl Sdk {
+    /// Breaks the glass: says on the ledger that this hospital opens a record without a consent,
+    /// gathers its key from the custodians and its owner, and opens it. The record's owner or a
+    /// regulator reviews it within three days; the patient sees it at once. After a failure that may pass,
+    /// call it again with the same name while the permit lives: it goes on with the same event.
+    ///
+    /// # Errors
+    /// [`OpenedError`], as for [`Sdk::read`].
+    pub fn break_glass(
+        &self,
+        new: &NewBreakGlass<'_>,
+        book: &AddressBook,
+        own: &Certificate,
+    ) -> Result<OpenedByBreakGlass, OpenedError> {
+        let asked = self.request_break_glass(new)?;
+        let receipt = self.anchor(asked.event)?;
+        let (proof, decided) =
+            until_known(self.client(), || self.decided_break_glass(&asked.request))?;
+        if let Decision::Denied(reason) = decided.decision {
+            return Err(OpenedError::Denied(reason));
+        }
+        let request = asked.request;
+        let asked = (AccessKind::BreakGlass, request);
+        let (payload, faults, silent) = self.open_decided(asked, new.name, book, own)?;
+        Ok(OpenedByBreakGlass {
+            payload,
+            request,
+            receipt,
+            decided,
+            proof,
+            faults,
+            silent,
+        })
+    }
+
+    fn decided_break_glass(
+        &self,
+        request: &RequestHandle,
+    ) -> Result<(Proved<VerifiedState>, BreakGlass), StandingError> {
+        let key = BreakGlass::key(self.participant(), request);
+        let proof = self.client().state(&key, None)?;
+        let value = proof.proved().value.as_deref();
+        let value = value.ok_or(Refused::UnknownRequest)?;
+        let decided = BreakGlass::decode(value).map_err(|_| StandingError::Unknown)?;
+        Ok((proof, decided))
+    }
+}

@@ -1,0 +1,157 @@
+//! Breaking the glass as commands do it: four nodes, five custodians and the owner's vault, each a process
+//! of its own. What was opened is red for patient and regulator until somebody else has judged it.
+
+use anyhow::{Context, Result, ensure};
+use medanchor_tests::city::{City, OWNER, PAYLOAD, READER};
+use medanchor_tests::service::{Service, run};
+use std::path::{Path, PathBuf};
+
+/// Runs commands with the homes and the node of one city.
+struct Desk {
+    dir: PathBuf,
+    node: String,
+    record: String,
+}
+
+impl Desk {
+    fn at(&self, name: &str, words: &[&str], more: &[&str]) -> Result<String> {
+        let home = self.dir.join(name);
+        let home = home.to_str().context("a path in UTF-8")?;
+        let place = ["--home", home, "--node", &self.node];
+        run(&[words, &place, more].concat())
+    }
+
+    fn break_glass(&self, who: &str, name: &str, record: &str, out: &Path) -> Result<String> {
+        let book = self.dir.join("book.toml");
+        let options = [
+            "--book",
+            book.to_str().context("a path in UTF-8")?,
+            "--owner",
+            OWNER,
+            "--record",
+            record,
+            "--name",
+            name,
+            "--actor",
+            "Dr. Zhao",
+            "--reason",
+            "unconscious",
+            "--out",
+            out.to_str().context("a path in UTF-8")?,
+        ];
+        self.at(who, &["access", "break-glass"], &options)
+    }
+
+    fn reviews(&self) -> Result<serde_json::Value> {
+        let said = self.at("regulator", &["access", "reviews"], &["--json"])?;
+        Ok(serde_json::from_str(&said)?)
+    }
+
+    fn review(&self, who: &str, request: &str) -> Result<String> {
+        let options = [
+            "--requester",
+            READER,
+            "--request",
+            request,
+            "--verdict",
+            "justified",
+            "--actor",
+            "Prof. Wang",
+            "--reason",
+            "chart seen",
+        ];
+        self.at(who, &["access", "review"], &options)
+    }
+
+    fn history(&self) -> Result<String> {
+        let options = ["--subject", "Patient/1", "--quarters", "1"];
+        self.at(OWNER, &["patient", "history"], &options)
+    }
+
+    /// What the auditor's report of a node's own log says.
+    fn report(&self) -> Result<serde_json::Value> {
+        let (log, file) = (self.dir.join(OWNER).join("log"), self.dir.join("report"));
+        let [log, path] = [&log, &file].map(|path| path.to_str());
+        let (log, path) = log.zip(path).context("paths in UTF-8")?;
+        run(&["audit", "report", log, "--json", path])?;
+        Ok(serde_json::from_slice(&std::fs::read(file)?)?)
+    }
+}
+
+fn says<T>(result: Result<T>, what: &str) -> Result<()> {
+    match result {
+        Err(error) if error.to_string().contains(what) => Ok(()),
+        Err(error) => Err(error.context(format!("another refusal than {what}"))),
+        Ok(_) => anyhow::bail!("done, and not refused with {what}"),
+    }
+}
+
+#[test]
+fn a_broken_glass_opens_the_record_and_is_red_until_somebody_else_has_judged_it() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let city = City::start(dir.path())?;
+    let ticket = city.seal_and_grant("Observation/1")?;
+    let vault = Service::vault(&dir.path().join(OWNER))?;
+    let desk = Desk {
+        dir: dir.path().into(),
+        node: city.network.client(0).url().to_owned(),
+        record: ticket.records[0].record.to_string(),
+    };
+
+    let out = dir.path().join("opened");
+    desk.break_glass(READER, "er-1", &desk.record, &out)?;
+    ensure!(std::fs::read(&out)? == PAYLOAD);
+    let again = dir.path().join("again");
+    desk.break_glass(READER, "er-1", &desk.record, &again)?;
+    ensure!(std::fs::read(&again)? == PAYLOAD, "the same event goes on");
+    says(
+        desk.break_glass(READER, "er-1", &desk.record, &again),
+        "name a new file",
+    )?;
+    let none = dir.path().join("none");
+    says(
+        desk.break_glass("east-pharmacy", "er-1", &desk.record, &none),
+        "role",
+    )?;
+    says(
+        desk.break_glass(READER, "er-2", &"00".repeat(16), &none),
+        "access.unknown-record",
+    )?;
+    ensure!(!none.exists(), "what was not opened leaves no file");
+
+    let list = desk.reviews()?;
+    ensure!(list["whole"] == true, "{list}");
+    let [open] = list["open"].as_array().context("a list")?.as_slice() else {
+        anyhow::bail!("one opening, not {list}");
+    };
+    ensure!(
+        open["requester"] == READER && open["overdue"] == false,
+        "{open}"
+    );
+    let request = open["request"].as_str().context("the request")?;
+    ensure!(desk.report()?["reviews_waiting"] == 1);
+    drop(vault);
+    let page = desk.history()?;
+    ensure!(page.contains("NOT REVIEWED: 1."), "{page}");
+    ensure!(page.contains("glass broken, NOT REVIEWED, due"), "{page}");
+
+    says(desk.review(READER, request), "access.own-review")?;
+    says(desk.review("west-maker", request), "access.not-a-reviewer")?;
+    desk.review(OWNER, request)?;
+    desk.review(OWNER, request)
+        .context("the same again is once")?;
+
+    ensure!(
+        desk.reviews()?["open"]
+            .as_array()
+            .is_some_and(Vec::is_empty)
+    );
+    let page = desk.history()?;
+    ensure!(
+        page.contains("found justified") && !page.contains("NOT REVIEWED"),
+        "{page}"
+    );
+    let report = desk.report()?;
+    ensure!(report["reviews_waiting"] == 0 && report["break_glass_reviews"] == 1);
+    Ok(())
+}
