@@ -1,7 +1,9 @@
 //! The command line of `medanchor`.
 
 mod access;
+mod erase;
 mod governance;
+mod institution;
 mod key;
 mod network;
 mod patient;

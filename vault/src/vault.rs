@@ -302,6 +302,12 @@ impl Vault {
         Ok(versions)
     }
 
+    /// The versions of a record whose key this vault holds or held, ascending.
+    #[must_use]
+    pub fn versions(&self, record: RecordHandle) -> Vec<u32> {
+        self.slots().versions(Kind::Vault, *record.as_bytes())
+    }
+
     /// A handle of this institution's own for something it knows by `name`: always the same, and
     /// nobody without this vault can link it to the name. `domain` keeps kinds of handles apart.
     #[must_use]

@@ -244,7 +244,7 @@ impl Destroyed {
     }
 }
 
-/// `record.erase`: the signer destroyed what it takes to open a record.
+/// `record.erase`: the signer destroyed what it takes to open a record, or had more of it destroyed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordErase {
     /// The record, among the signer's.
@@ -253,10 +253,17 @@ pub struct RecordErase {
     pub version: u32,
     /// Why.
     pub reason: ErasureReason,
-    /// What was destroyed, of every version.
+    /// All that was destroyed by now, of every version.
     pub destroyed: Destroyed,
     /// The salted commitment to the erasure certificate.
     pub certificate: Commitment,
+}
+
+impl RecordErase {
+    /// Whether it says all that was said to be destroyed `before`, and more.
+    pub(crate) fn adds_to(&self, before: Destroyed) -> bool {
+        self.destroyed.contains(before.bits()) && self.destroyed != before
+    }
 }
 
 impl Body for RecordErase {

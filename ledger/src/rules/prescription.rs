@@ -1,4 +1,4 @@
-//! Prescriptions: issued by a hospital for a record that it has sealed, then redeemed once by a pharmacy
+//! Prescriptions: issued by a hospital for a record that it has sealed and not erased, then redeemed once by a pharmacy
 //! under the patient's token, or voided once by the issuer, never both.
 
 use super::governance::{Role, require_role};
@@ -105,7 +105,8 @@ fn read_token(reader: &mut Reader<'_>) -> Result<PublicKey, DecodeError> {
 }
 
 /// `prescription.issue`: by a hospital, under a new handle, for a time to come, and for a record that
-/// the hospital has sealed, so that what was ordered is committed to before anybody can redeem it.
+/// the hospital has sealed, so that what was ordered is committed to before anybody can redeem it. Of an
+/// erased record nobody could ever show what was ordered.
 pub(super) fn issue(turn: &mut Turn<'_, '_>, body: &PrescriptionIssue) -> Result<(), Refusal> {
     require_role(turn, &[Role::Hospital])?;
     let key = Prescription::key(turn.signer_name(), &body.prescription);
@@ -116,8 +117,11 @@ pub(super) fn issue(turn: &mut Turn<'_, '_>, body: &PrescriptionIssue) -> Result
         return Err(Rule::PrescriptionExpiresEarly.into());
     }
     // Last, since it alone may pass later.
-    turn.read::<Record>(&Record::key(turn.signer_name(), &body.record))?
-        .ok_or(Rule::PrescriptionRecordUnknown)?;
+    let record: Option<Record> = turn.read(&Record::key(turn.signer_name(), &body.record))?;
+    let record = record.ok_or(Rule::PrescriptionRecordUnknown)?;
+    if let Some(erased) = record.erased {
+        return Err(Rejection::lost_to(Rule::RecordErased, erased.by).into());
+    }
     let prescription = Prescription {
         issued: turn.anchored(),
         standing: Standing::Open,

@@ -1,9 +1,10 @@
 //! Prescriptions: issue, redeem once, void; never both.
 
+use crate::record::erase;
 use crate::world::*;
 use medanchor_ledger::Time;
 use medanchor_ledger::event::{
-    Fraction, Fractions, PrescriptionRedeem, PrescriptionVoid, VerifyError, VoidReason,
+    Destroyed, Fraction, Fractions, PrescriptionRedeem, PrescriptionVoid, VerifyError, VoidReason,
 };
 use medanchor_ledger::rules::{Prescription, Rule, Standing};
 use medanchor_ledger::signature::{KeyError, PublicKey};
@@ -48,6 +49,25 @@ fn a_prescription_is_for_a_record_of_its_issuers_own() {
     world.apply(OTHER_HOSPITAL, seal(1, 1));
     world.refuse(HOSPITAL, issue(1), Rule::PrescriptionRecordUnknown);
     world.apply(OTHER_HOSPITAL, issue(1));
+}
+
+/// Nobody could ever show what was ordered.
+#[test]
+fn nothing_is_prescribed_by_a_record_that_is_erased() {
+    let mut world = World::new();
+    world.apply(HOSPITAL, seal(1, 1));
+    let end = world.apply(HOSPITAL, erase(1, 1, Destroyed::VAULT_PART));
+    let refused = world.refuse(HOSPITAL, issue(1), Rule::RecordErased);
+    assert_eq!(refused.winner.unwrap().event, end.id());
+    assert!(!refused.later());
+}
+
+#[test]
+fn a_prescription_outlives_its_record() {
+    let mut world = issued();
+    world.apply(HOSPITAL, erase(1, 1, Destroyed::VAULT_PART));
+    let redeem = world.redemption(PHARMACY, 1);
+    world.apply(PHARMACY, redeem);
 }
 
 #[test]

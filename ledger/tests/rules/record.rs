@@ -191,6 +191,30 @@ fn nothing_happens_to_an_erased_record() {
 }
 
 #[test]
+fn an_erasure_is_said_again_only_to_add_to_what_was_destroyed() {
+    let mut world = custodial();
+    world.apply(HOSPITAL, dealt(1, custody(1, &[2, 3])));
+    let (part, payload) = (Destroyed::VAULT_PART, Destroyed::PAYLOAD);
+    let first = world.apply(HOSPITAL, erase(1, 1, part | payload));
+    for other in [part, payload | Destroyed::SHARES, part | payload] {
+        let refused = world.refuse(HOSPITAL, erase(1, 1, other), Rule::RecordErased);
+        assert_eq!(refused.winner.unwrap().event, first.id());
+    }
+    let all = part | payload | Destroyed::SHARES;
+    let never = world.refuse(HOSPITAL, erase(1, 2, all), Rule::RecordErased);
+    assert!(!never.later(), "no version follows an erased one");
+    world.apply(HOSPITAL, erase(1, 1, all));
+    let erased = kept(&world).erased.unwrap();
+    assert_eq!(
+        erased.by.event,
+        first.id(),
+        "it ended when it was erased first"
+    );
+    assert!(erased.destroyed.contains(all));
+    world.refuse(HOSPITAL, erase(1, 1, all), Rule::RecordErased);
+}
+
+#[test]
 fn an_erasure_is_of_the_newest_version() {
     let mut world = World::new();
     world.apply(HOSPITAL, seal(1, 1));

@@ -33,6 +33,7 @@ pub enum Vault {
     /// One process at a time holds an identity: an application that embeds the SDK and has it open
     /// serves from within instead.
     Serve(Run),
+    Erase(super::erase::Erase),
 }
 
 /// Makes a service's folder.
@@ -79,6 +80,7 @@ pub fn vault(command: &Vault) -> Result<Exit, Fatal> {
     match command {
         Vault::Init(init) => make(init, Part::Owner),
         Vault::Serve(run) => run_owner(&ServiceHome::new(&run.home, Part::Owner)),
+        Vault::Erase(erase) => super::erase::run(erase),
     }
 }
 

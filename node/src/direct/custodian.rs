@@ -18,7 +18,7 @@ use medanchor_sdk::{Identity, Sdk};
 use medanchor_vault::RecordVersion;
 use medanchor_vault::custody::{
     Custodian, CustodianError, Custodied, Deal, OpeningKey, Permitted, Place, Points, Seat,
-    ShareError, ShareIndex, Signed,
+    ShareError, ShareIndex, SharesDestroyed, Signed,
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -261,32 +261,31 @@ impl Keeper {
         let record = RecordHandle::new(handle);
         let state: Option<Record> = self.value(&Record::key(&statement.from, &record))?;
         let state = state.ok_or_else(|| refused(Refused::UnknownRequest))?;
-        if state.erased.is_none() {
+        let erased = state.erased.ok_or_else(|| {
             let detail = "the ledger does not say that the record is erased; anchor that first";
-            return Err(Problem::of_custody(
-                "custody.not-erased",
-                true,
-                detail.into(),
-            ));
-        }
-        let epochs = state.custody.as_ref().map_or(0, |custody| custody.epoch());
-        let mut store = self.store();
-        for version in 1..=state.version {
-            let record = Custodied {
+            Problem::of_custody("custody.not-erased", true, detail.into())
+        })?;
+        // Shares of an epoch that no event names yet, of a move that was cut off, are among them.
+        let epoch: Option<CustodianEpoch> = self.value(&CustodianEpoch::key())?;
+        let epoch = epoch.ok_or_else(|| refused(Refused::NotHere))?.0;
+        let shares = (self.store().erase_record(&statement.from, &record, epoch))
+            .map_err(|error| custodian_problem(&error))?;
+        let says = SharesDestroyed {
+            record: Custodied {
                 owner: statement.from.clone(),
                 record: RecordVersion {
                     network: self.sdk.network(),
                     record,
-                    version,
+                    version: state.version,
                 },
-            };
-            for epoch in 1..=epochs {
-                store
-                    .erase(&record, epoch)
-                    .map_err(|error| custodian_problem(&error))?;
-            }
-        }
-        Ok(self.sdk.confirm_erasure(&statement.from, &record))
+            },
+            first_version: 1,
+            custodian: self.sdk.participant().clone(),
+            epoch,
+            event: erased.by.event,
+            shares,
+        };
+        Ok(Signed::new(says, |bytes| self.sdk.sign_for_custody(bytes)).encode())
     }
 }
 

@@ -3,15 +3,23 @@
 //!
 //! What always holds: a record is anchored only after every custodian of the current set acknowledged
 //! its share; a part of a key is released only while the ledger, proved and fresh, says that the access
-//! is permitted, young, and still stands on its consent; whoever gives a wrong part is named.
+//! is permitted, young, and still stands on its consent; whoever gives a wrong part is named. What is
+//! erased is destroyed before the ledger says so, and every step of it can be done again.
 
 mod answer;
 mod ask;
 #[cfg(feature = "client")]
+mod asked;
+#[cfg(feature = "client")]
 mod break_glass;
 #[cfg(feature = "client")]
 mod circle;
+#[cfg(feature = "client")]
+mod erase;
+#[cfg(feature = "client")]
 mod erasure;
+#[cfg(feature = "client")]
+mod kept;
 #[cfg(feature = "client")]
 mod read;
 #[cfg(feature = "client")]
@@ -23,7 +31,8 @@ pub use ask::{Access, AccessKind, ReleaseAsk};
 pub use break_glass::OpenedByBreakGlass;
 #[cfg(feature = "client")]
 pub use circle::{Circle, CircleError};
-pub use erasure::SharesDestroyed;
+#[cfg(feature = "client")]
+pub use erase::{Erased, ErasureError, ErasureStep, NewErasure};
 #[cfg(feature = "client")]
 pub use read::{Opened, OpenedError};
 #[cfg(feature = "client")]

@@ -11,6 +11,7 @@ use crate::client::{ClientConfig, ClientError};
 use crate::direct::{AddressBook, Ask, Certificate, LinkError};
 use crate::domain::NewRecord;
 use crate::error::SdkError;
+use crate::identity::IdentityError;
 use crate::receipt::Anchored;
 use medanchor_ledger::event::{Event, EventBody, RecordCustody, RecordSeal};
 use medanchor_ledger::rules::Record;
@@ -263,6 +264,20 @@ impl Sdk {
             true => Ok(()),
             false => Err("it did not sign its acknowledgement".into()),
         }
+    }
+
+    /// Removes what is left of tries to deal any version of a record, up to the one after `versions`.
+    pub(super) fn remove_deals(&self, record: RecordHandle, versions: u32) -> Result<(), SdkError> {
+        for version in 1..=versions.saturating_add(1) {
+            let path = self.deals_path(record, version);
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(IdentityError::io(&path, error).into());
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     fn deals_path(&self, record: RecordHandle, version: u32) -> PathBuf {

@@ -104,7 +104,7 @@ impl Identity {
 
     /// Seals a document that stays at home under a commitment of its own: fresh random salts, a
     /// handle of its own domain, so that nothing links it to a record of the same content.
-    pub(super) fn keep(
+    pub(crate) fn keep(
         &self,
         domain: &'static str,
         name: &str,

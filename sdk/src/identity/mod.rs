@@ -25,7 +25,7 @@ use medanchor_ledger::genesis::{Genesis, GenesisError};
 use medanchor_ledger::policy::{Policy, PolicyError};
 use medanchor_ledger::signature::{PublicKey, Signature, SigningKey};
 use medanchor_ledger::{EventId, NetworkId, Nonce, ParticipantName, Time};
-use medanchor_vault::{Vault, VaultError};
+use medanchor_vault::{Protection, Settings, Vault, VaultError};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -198,6 +198,20 @@ impl Identity {
             folder: folder.to_owned(),
             context,
         })
+    }
+
+    /// Gives the vault of a folder that is not open a fresh institution key and destroys the old one, so
+    /// that back-ups of its wrapped keys, made before, open with no key that is left. No payload is
+    /// touched. A power cut at any moment leaves a vault that opens.
+    ///
+    /// # Errors
+    /// As [`Identity::open`].
+    pub fn renew_vault_key(folder: &Path) -> Result<(), IdentityError> {
+        let network = Genesis::decode(&read_bounded(&folder.join("genesis"))?)?.network_id();
+        let settings = Settings::default();
+        let vault = folder.join("vault");
+        Vault::rotate(&vault, network, &settings, &Protection::Nothing)?;
+        Ok(())
     }
 
     /// The folder.

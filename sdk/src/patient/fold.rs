@@ -7,7 +7,7 @@ use crate::access_list::{
 };
 use medanchor_ledger::event::{
     AccessBreakGlass, AccessEmergency, AccessRequest, AccessReview, Event, EventBody,
-    JournalKeyKind, Verdict,
+    JournalKeyKind, RecordErase, Verdict,
 };
 use medanchor_ledger::rules::break_glass::REVIEW_MILLIS;
 use medanchor_ledger::rules::tag::TagLink;
@@ -125,13 +125,7 @@ impl<'a> Folding<'a> {
             EventBody::RecordSeal(body) => self.class(body.record, body.class),
             EventBody::RecordCustody(body) => self.class(body.seal.record, body.seal.class),
             EventBody::RecordSupersede(body) => self.class(body.record, body.class),
-            EventBody::RecordErase(body) => self.erasures.push(Erasure {
-                record: body.record,
-                document: self.about.known.document(&body.record).map(Into::into),
-                time: link.time,
-                reason: body.reason,
-                proved,
-            }),
+            EventBody::RecordErase(body) => self.erased(link.time, body, proved),
             EventBody::AccessRequest(body) => {
                 let decision = Decision::from_code(link.outcome)?;
                 let entry = self.asked(link, event, body, decision, proved);
@@ -234,6 +228,19 @@ impl<'a> Folding<'a> {
             basis: Basis::BreakGlass(review),
             decision,
             ..entry
+        }
+    }
+
+    /// The first one ended the record; what comes after says that more of it was destroyed.
+    fn erased(&mut self, time: Time, body: &RecordErase, proved: ProvedAt) {
+        if self.erasures.iter().all(|one| one.record != body.record) {
+            self.erasures.push(Erasure {
+                record: body.record,
+                document: self.about.known.document(&body.record).map(Into::into),
+                time,
+                reason: body.reason,
+                proved,
+            });
         }
     }
 

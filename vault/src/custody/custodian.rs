@@ -27,7 +27,9 @@ use crate::secret::{AnswerKey, DerivationRoot, InstitutionKey};
 use crate::slots::{Held, Kind, Name, Slots, SlotsError};
 use medanchor_ledger::event::ReaderKey;
 use medanchor_ledger::signature::{BadSignature, PublicKey, Signature};
-use medanchor_ledger::{EventId, NetworkId, Size, Time, TreeHash, sha256};
+use medanchor_ledger::{
+    EventId, NetworkId, ParticipantName, RecordHandle, Size, Time, TreeHash, sha256,
+};
 use std::path::Path;
 
 const ROOT: Name = Name {
@@ -282,15 +284,17 @@ impl Custodian {
         self.keep(record, &seat.place, &points, &share, sign)
     }
 
-    /// Destroys this custodian's share of an old epoch, now that a newer one is complete.
+    /// Destroys this custodian's shares of every epoch before one that is complete; gives how many it
+    /// had held.
     ///
     /// # Errors
     /// [`CustodianError`]; call it again until it succeeds.
-    pub fn retire(&mut self, completed: &Completed, epoch: u32) -> Result<(), CustodianError> {
-        match epoch < completed.epoch() {
-            true => self.erase(completed.record(), epoch),
-            false => Err(CustodianError::OtherPlace),
+    pub fn retire(&mut self, completed: &Completed) -> Result<u32, CustodianError> {
+        let mut held = 0;
+        for epoch in 1..completed.epoch() {
+            held += u32::from(self.erase(completed.record(), epoch)?);
         }
+        Ok(held)
     }
 
     fn check_seat(
@@ -381,12 +385,26 @@ impl Custodian {
         Ok(answer)
     }
 
-    /// Destroys the share of one epoch, for ever.
+    /// Destroys the share of one version and epoch, for ever; says whether it was held.
     ///
     /// # Errors
     /// [`CustodianError::Share`]; call it again until it succeeds.
-    pub fn erase(&mut self, record: &Custodied, epoch: u32) -> Result<(), CustodianError> {
+    pub fn erase(&mut self, record: &Custodied, epoch: u32) -> Result<bool, CustodianError> {
         Ok(shares::erase(&mut self.slots, record, epoch)?)
+    }
+
+    /// Destroys every share of a record, of whatever version, up to an epoch; gives how many it had
+    /// held.
+    ///
+    /// # Errors
+    /// [`CustodianError::Share`]; call it again until it succeeds.
+    pub fn erase_record(
+        &mut self,
+        owner: &ParticipantName,
+        record: &RecordHandle,
+        epoch: u32,
+    ) -> Result<u32, CustodianError> {
+        Ok(shares::erase_all(&mut self.slots, (owner, record), epoch)?)
     }
 
     /// The release log.

@@ -11,7 +11,7 @@
 //! |---|---|
 //! | [`points`], [`sharing`] | the sharing itself |
 //! | [`seal`] | sealing to a key, so that what was inside can be shown |
-//! | [`place`], [`signed`], [`deal`], [`release`], [`reshare`] | the messages |
+//! | [`place`], [`signed`], [`deal`], [`release`], [`reshare`], [`destroyed`] | the messages |
 //! | [`custodian`], [`log`] | a custodian's store and its release log |
 //! | [`reader`] | putting the key together |
 //! | [`evidence`], [`convict`], [`reconcile`](mod@reconcile) | what convinces a third party |
@@ -20,6 +20,7 @@ pub mod convict;
 #[cfg(feature = "keep")]
 pub mod custodian;
 pub mod deal;
+pub mod destroyed;
 pub mod evidence;
 pub mod log;
 pub mod place;
@@ -38,6 +39,7 @@ pub use convict::{Breach, Convicted, Known, Unconvincing};
 #[cfg(feature = "keep")]
 pub use custodian::{Custodian, CustodianError, Permitted, Seat};
 pub use deal::{Acknowledgement, Deal, DealError, Member, deal_out};
+pub use destroyed::SharesDestroyed;
 pub use evidence::{Evidence, Opening};
 pub use log::{LogError, ReleaseLog, Released};
 pub use place::{Custodied, Place};

@@ -20,7 +20,7 @@ use super::points::{Points, PointsHash, ShareIndex};
 use super::sharing::Share;
 use crate::slots::{Held, Kind, Name, Note, Slots, SlotsError};
 use medanchor_ledger::cbor::Writer;
-use medanchor_ledger::sha256;
+use medanchor_ledger::{ParticipantName, RecordHandle, sha256};
 use zeroize::Zeroizing;
 
 /// Why a share was not kept or not found.
@@ -43,17 +43,25 @@ pub enum ShareError {
     Slots(#[from] SlotsError),
 }
 
-fn names(record: &Custodied, epoch: u32) -> [Name; 2] {
+const HALVES: [Kind; 2] = [Kind::Share, Kind::Blinding];
+
+/// What the slots of one epoch's shares of a record are named by.
+fn handle(owner: &ParticipantName, record: &RecordHandle, epoch: u32) -> [u8; 16] {
     let mut writer = Writer::new();
     writer
         .array(3)
-        .text(record.owner.as_str())
-        .bytes(record.record.record.as_bytes())
+        .text(owner.as_str())
+        .bytes(record.as_bytes())
         .uint(u64::from(epoch));
     let digest = sha256(&[b"medanchor/custody-slot/v1", writer.as_bytes()]);
-    [Kind::Share, Kind::Blinding].map(|kind| Name {
+    std::array::from_fn(|at| digest[at]) // 16 of 32
+}
+
+fn names(record: &Custodied, epoch: u32) -> [Name; 2] {
+    let handle = handle(&record.owner, &record.record.record, epoch);
+    HALVES.map(|kind| Name {
         kind,
-        handle: std::array::from_fn(|at| digest[at]), // 16 of 32
+        handle,
         version: record.record.version,
     })
 }
@@ -117,10 +125,36 @@ pub(super) fn get(
     }
 }
 
-/// Overwrites a share in place, for ever; one that was never held needs no erasing.
-pub(super) fn erase(slots: &mut Slots, record: &Custodied, epoch: u32) -> Result<(), SlotsError> {
-    for name in names(record, epoch) {
+/// Overwrites every share of a record up to an epoch, of whatever version; gives how many there were.
+pub(super) fn erase_all(
+    slots: &mut Slots,
+    (owner, record): (&ParticipantName, &RecordHandle),
+    epoch: u32,
+) -> Result<u32, SlotsError> {
+    let mut shares = 0;
+    for epoch in 1..=epoch {
+        let handle = handle(owner, record, epoch);
+        for kind in HALVES {
+            for version in slots.versions(kind, handle) {
+                slots.erase(&Name {
+                    kind,
+                    handle,
+                    version,
+                })?;
+                shares += u32::from(kind == Kind::Share);
+            }
+        }
+    }
+    Ok(shares)
+}
+
+/// Overwrites a share in place, for ever; one that was never held needs no erasing. Says whether it
+/// was held.
+pub(super) fn erase(slots: &mut Slots, record: &Custodied, epoch: u32) -> Result<bool, SlotsError> {
+    let names = names(record, epoch);
+    let held = slots.versions(names[0].kind, names[0].handle);
+    for name in names {
         slots.erase(&name)?;
     }
-    Ok(())
+    Ok(held.contains(&record.record.version))
 }

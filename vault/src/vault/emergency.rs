@@ -120,6 +120,13 @@ impl Vault {
         Ok(seal::open(&record, &key, &self.payloads.get(&record)?)?)
     }
 
+    /// Whether any version of a record is or was wrapped for the emergency key.
+    #[must_use]
+    pub fn has_emergency_wrap(&self, record: RecordHandle) -> bool {
+        let versions = self.slots().versions(Kind::Emergency, *record.as_bytes());
+        !versions.is_empty()
+    }
+
     /// Destroys what the emergency key unwraps of every version of a record, for ever; gives the versions.
     /// [`Vault::erase`] does so too. Twice is once.
     ///

@@ -2,8 +2,8 @@
 //! them is indexed under their tag.
 //!
 //! What always holds: versions follow one another without a gap, one a block; a record whose key was
-//! shared over custodians stays so; sharing it anew leaves the point of what is shared as it was; nothing
-//! happens to an erased record any more.
+//! shared over custodians stays so; sharing it anew leaves the point of what is shared as it was; of an
+//! erased record nothing is said any more but that more of it was destroyed.
 
 mod value;
 
@@ -114,15 +114,22 @@ pub(super) fn supersede(turn: &mut Turn<'_, '_>, body: &RecordSupersede) -> Resu
     Ok(keep(turn, &body.record, &record)?)
 }
 
-/// `record.erase`: of the newest version; shares are destroyed only of a record that has some.
+/// `record.erase`: of the newest version; shares are destroyed only of a record that has some. Said
+/// again, it adds to what was destroyed: custodians destroy their shares once the record is erased.
 pub(super) fn erase(turn: &mut Turn<'_, '_>, body: &RecordErase) -> Result<(), Refusal> {
-    let mut record = find(turn, &body.record)?;
+    let key = Record::key(turn.signer_name(), &body.record);
+    let mut record: Record = turn.read(&key)?.ok_or(Rule::RecordUnknown)?;
+    // No version will ever follow the one that was erased.
+    let more = |erased: Erased| body.version == record.version && body.adds_to(erased.destroyed);
+    if let Some(erased) = record.erased.filter(|erased| !more(*erased)) {
+        return Err(Rejection::lost_to(Rule::RecordErased, erased.by).into());
+    }
     require_newest(&record, body.version)?;
     if body.destroyed.contains(Destroyed::SHARES) && record.custody.is_none() {
         return Err(Rule::RecordNoCustody.into());
     }
     record.erased = Some(Erased {
-        by: turn.anchored(),
+        by: record.erased.map_or(turn.anchored(), |erased| erased.by),
         destroyed: body.destroyed,
     });
     Ok(keep(turn, &body.record, &record)?)

@@ -39,9 +39,9 @@ pub struct Superseded {
 /// The end of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Erased {
-    /// The `record.erase`.
+    /// The first `record.erase`: from then on nobody is permitted to read it.
     pub by: Anchored,
-    /// What was destroyed.
+    /// All that was destroyed, as the newest `record.erase` says.
     pub destroyed: Destroyed,
 }
 

@@ -2,11 +2,12 @@
 //! are sealed to the custodians, so the file is no secret.
 
 use super::CustodyError;
+use crate::custody::kept::write_durably;
 use medanchor_ledger::cbor::{CborError, Reader, Writer};
 use medanchor_vault::custody::signed::MAX_MESSAGE;
 use medanchor_vault::custody::{Deal, MAX_MEMBERS, Signed};
 use std::fs::File;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 const MAX_FILE: u64 = 256 << 10;
@@ -27,18 +28,8 @@ pub(super) fn write_deals(path: &Path, deals: &[Signed<Deal>]) -> Result<(), Cus
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(io(folder))?;
     }
+    // A share that was dealt must be dealt again after a power cut, so the deals are on disk before that.
     write_durably(path, writer.as_bytes()).map_err(io(path))
-}
-
-/// A share that was dealt must be dealt again after a power cut, so the deals are on disk before that.
-fn write_durably(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let aside = path.with_extension("part");
-    let mut file = File::create(&aside)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&aside, path)?;
-    path.parent()
-        .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 /// The deals of an earlier try, if there was one.

@@ -220,8 +220,15 @@ fn a_release_for_another_key_record_or_points_is_refused() {
 fn an_erased_share_is_released_to_nobody_and_dealt_by_nobody_again() {
     let (folders, mut custodians, points) = custodians();
     let share = shared().1.remove(3).expose().to_vec();
-    custodians[3].erase(&record(), EPOCH).unwrap();
-    custodians[3].erase(&record(), EPOCH).unwrap();
+    let (owner, handle) = (record().owner, record().record.record);
+    for (epoch, shares) in [(EPOCH - 1, 0), (EPOCH, 1), (EPOCH + 1, 1)] {
+        let held = custodians[3].erase_record(&owner, &handle, epoch);
+        assert_eq!(
+            held.unwrap(),
+            shares,
+            "up to epoch {epoch}, of every version"
+        );
+    }
     let reader = reader_key(KemSuite::X25519);
     let asked = permitted(3, &points, &reader);
     let refused = custodians[3].release(&asked, reader.public(), NOON, signs(NAMES[3]));

@@ -60,7 +60,19 @@ fn good() -> BTreeMap<String, Vec<u8>> {
         place: place(&NAMES, 1, EPOCH),
         points: points.hash(),
     };
-    let files: [(&str, Vec<u8>); 10] = [
+    let destroyed = SharesDestroyed {
+        record: record(),
+        first_version: 1,
+        custodian: named(NAMES[1]),
+        epoch: EPOCH,
+        event: REQUEST,
+        shares: 2,
+    };
+    let files: [(&str, Vec<u8>); 11] = [
+        (
+            "destroyed",
+            Signed::new(destroyed, signs(NAMES[1])).encode(),
+        ),
         ("deal-xwing", deals[0].encode()),
         ("deal-x25519", deals[1].encode()),
         (
@@ -88,13 +100,17 @@ fn changed(body: &[u8]) -> Vec<u8> {
     writer.into_bytes()
 }
 
+fn body_of(message: &[u8]) -> Vec<u8> {
+    let mut reader = Reader::new(message);
+    reader.array(2..=2).unwrap();
+    reader.bytes(4096).unwrap().to_vec()
+}
+
 /// Rejected files: bytes, and the fault for which they must be refused.
 fn rejected() -> BTreeMap<String, (Vec<u8>, CborFault)> {
     let good = good();
     let ack = good["good-ack.cbor"].clone();
-    let mut reader = Reader::new(&ack);
-    reader.array(2..=2).unwrap();
-    let body = reader.bytes(4096).unwrap().to_vec();
+    let body = body_of(&ack);
     let at = |bytes: &[u8], what: &[u8]| {
         bytes
             .windows(what.len())
@@ -118,7 +134,23 @@ fn rejected() -> BTreeMap<String, (Vec<u8>, CborFault)> {
     long.splice(epoch + 1..epoch + 2, [0x18, 7]);
     let evidence = good["good-evidence-release.cbor"].clone();
     let entry = good["good-entry.cbor"].clone();
-    let files: [(&str, Vec<u8>, CborFault); 18] = [
+    let destroyed = body_of(&good["good-destroyed.cbor"]);
+    // Epoch 7 is key 6, first version 1 is key 7.
+    let first = at(&destroyed, &[6, 7, 7, 1, 8]);
+    let wrong = |at: usize, with: u8| changed(&put(&destroyed, at, &[with]));
+    let files: [(&str, Vec<u8>, CborFault); 22] = [
+        ("destroyed-epoch-0", wrong(first + 1, 0), CborFault::Range),
+        ("destroyed-first-0", wrong(first + 3, 0), CborFault::Range),
+        (
+            "destroyed-first-after-last",
+            wrong(first + 3, 4),
+            CborFault::Range,
+        ),
+        (
+            "destroyed-trailing",
+            changed(&[&destroyed[..], &[0]].concat()),
+            CborFault::Trailing,
+        ),
         (
             "ack-version-0",
             changed(&put(&body, version + 1, &[0])),
@@ -227,6 +259,9 @@ fn read(name: &str, bytes: &[u8]) -> Refusal {
         "ack" => Signed::<Acknowledgement>::decode(bytes)
             .map_err(fault)
             .err(),
+        "destroyed" => Signed::<SharesDestroyed>::decode(bytes)
+            .map_err(fault)
+            .err(),
         "release" => Signed::<Release>::decode(bytes).map_err(fault).err(),
         "vault" => Signed::<VaultRelease>::decode(bytes).map_err(fault).err(),
         "subdeal" => Signed::<SubDeal>::decode(bytes).map_err(fault).err(),
@@ -285,6 +320,7 @@ fn every_flipped_bit_of_a_message_is_refused() {
     refused::<Release>(&good["good-release-x25519.cbor"], "c-birch");
     refused::<VaultRelease>(&good["good-vault-release-x25519.cbor"], "north-hospital");
     refused::<SubDeal>(&good["good-subdeal.cbor"], "c-amber");
+    refused::<SharesDestroyed>(&good["good-destroyed.cbor"], "c-birch");
 }
 
 /// A message under one domain is none under another, whatever its body.

@@ -1,0 +1,364 @@
+//! Erasing a record for good.
+//!
+//! What always holds: the ledger says that something was destroyed only once it is; every step leaves
+//! the disk so that the same call goes on where it was cut off; custodians that cannot be reached do not
+//! stop the erasure, since nothing opens without the vault's part, and each that has confirmed is named.
+//!
+//! ```text
+//! 1  certificate sealed in the vault       what is about to be destroyed
+//! 2  vault                                 V, S and its emergency wrap overwritten in place, payload removed
+//! 3  record.erase                          from here on nobody is permitted to read, and custodians may destroy
+//! 4  custodians, of every epoch            each destroys its shares; its signed word is kept
+//! 5  certificate, record.erase             once too few shares are left: who has confirmed
+//! ```
+
+use super::asked::{PAUSE, TRIES, at_once};
+use super::circle::{Circle, CircleError, Seat};
+use super::erasure::{Asked, Certified, Word, Words, are_enough, read_word};
+use super::standing::StandingError;
+use super::standing::proved::value;
+use crate::anchor::{AnchorError, Sdk};
+use crate::client::ClientError;
+use crate::direct::{AddressBook, Ask, Certificate};
+use crate::error::SdkError;
+use medanchor_ledger::event::{Destroyed, ErasureReason, EventBody, RecordErase};
+use medanchor_ledger::rules::Record;
+use medanchor_ledger::{EventId, ParticipantName, RecordHandle};
+use std::path::{Path, PathBuf};
+
+/// Why a record was not erased, or not wholly. What was done by then stays done: call it again.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ErasureError {
+    /// The ledger has no such record.
+    #[error(
+        "the ledger has no record {0} of this participant; check the name, and anchor what waits in the journal first"
+    )]
+    NotOnLedger(RecordHandle),
+    /// The vault lacks a version's key.
+    #[error(
+        "this vault has no key of version {version} of record {record}, so it cannot destroy it; erase where the record was sealed"
+    )]
+    NotInVault {
+        /// The record.
+        record: RecordHandle,
+        /// The version.
+        version: u32,
+    },
+    /// The vault, or signing.
+    #[error(transparent)]
+    Sdk(#[from] SdkError),
+    /// What the ledger says could not be had.
+    #[error(transparent)]
+    Standing(#[from] StandingError),
+    /// A set of custodians is not known.
+    #[error(transparent)]
+    Circle(#[from] CircleError),
+    /// A node.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// What was destroyed is not on the ledger yet.
+    #[error("the key is destroyed, but the ledger does not say so yet: {0}; run it again")]
+    Anchor(#[from] AnchorError),
+    /// A custodian's word could not be kept.
+    #[error("cannot use {path}: {source}", path = path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+impl From<medanchor_vault::VaultError> for ErasureError {
+    fn from(error: medanchor_vault::VaultError) -> Self {
+        Self::Sdk(error.into())
+    }
+}
+
+/// What is to be erased, and why.
+#[derive(Clone, Copy, Debug)]
+pub struct NewErasure {
+    /// The record, all versions of it.
+    pub record: RecordHandle,
+    /// Why.
+    pub reason: ErasureReason,
+}
+
+/// What has just been done.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum ErasureStep<'a> {
+    /// The vault's part of the keys of that many versions is destroyed.
+    VaultDestroyed(u32),
+    /// The ledger says so, by the event.
+    Anchored(EventId),
+    /// A custodian has destroyed so many shares.
+    Confirmed(&'a ParticipantName, u32),
+    /// A custodian has not confirmed, and why.
+    NotConfirmed(&'a ParticipantName, &'a str),
+    /// The ledger says that too few shares are left.
+    SharesAnchored,
+}
+
+/// A record that was erased.
+#[derive(Clone, Debug)]
+pub struct Erased {
+    /// The record.
+    pub record: RecordHandle,
+    /// How many versions it had.
+    pub versions: u32,
+    /// The `record.erase` from which on nobody is permitted to read it.
+    pub event: EventId,
+    /// All that the ledger says is destroyed.
+    pub destroyed: Destroyed,
+    /// Custodians that confirmed, with how many shares they had held.
+    pub confirmed: Vec<(ParticipantName, u32)>,
+    /// Custodians that have not, and why.
+    pub missing: Vec<(ParticipantName, String)>,
+}
+
+impl Sdk {
+    /// Erases a record: destroys the vault's part of the keys of all its versions, says so on the
+    /// ledger, and has every custodian of every epoch destroy its shares. `told` hears of each step.
+    /// After a failure or a crash call it again; once all custodians have confirmed it changes nothing.
+    ///
+    /// # Errors
+    /// [`ErasureError`]. Custodians that cannot be reached are none: they are named in what is given.
+    pub fn erase(
+        &self,
+        new: &NewErasure,
+        book: &AddressBook,
+        own: &Certificate,
+        told: &mut dyn FnMut(ErasureStep<'_>),
+    ) -> Result<Erased, ErasureError> {
+        let state = self.own_record(new.record)?;
+        self.require_keys(new.record, state.version)?;
+        let circles = self.circles_of(&state, book)?;
+        let erasing = Erasing {
+            sdk: self,
+            new,
+            state,
+            circles,
+            own,
+        };
+        erasing.run(told)
+    }
+
+    /// What the ledger says of a record of this participant's.
+    fn own_record(&self, record: RecordHandle) -> Result<Record, ErasureError> {
+        let key = Record::key(self.participant(), &record);
+        let found = value::<Record>(self.client(), &key, None)?;
+        found.value.ok_or(ErasureError::NotOnLedger(record))
+    }
+
+    /// Nothing is destroyed while another vault may hold a part of the record.
+    fn require_keys(&self, record: RecordHandle, versions: u32) -> Result<(), ErasureError> {
+        let held = self.vault().versions(record);
+        match (1..=versions).find(|version| held.binary_search(version).is_err()) {
+            Some(version) => Err(ErasureError::NotInVault { record, version }),
+            None => Ok(()),
+        }
+    }
+
+    /// The custodians of every epoch in which the record may have been dealt: from that of its first
+    /// event to the newest.
+    fn circles_of(&self, state: &Record, book: &AddressBook) -> Result<Vec<Circle>, ErasureError> {
+        let Some(custody) = &state.custody else {
+            return Ok(Vec::new());
+        };
+        let first = match self.client().event(&state.sealed.event)?.body() {
+            EventBody::RecordCustody(body) => body.custody.epoch(),
+            _ => 1,
+        };
+        let epochs = first..=custody.epoch();
+        let circles = epochs.map(|epoch| Circle::of_epoch(self.client(), book, epoch));
+        Ok(circles.collect::<Result<_, _>>()?)
+    }
+}
+
+/// An erasure that is under way.
+struct Erasing<'a> {
+    sdk: &'a Sdk,
+    new: &'a NewErasure,
+    state: Record,
+    circles: Vec<Circle>,
+    own: &'a Certificate,
+}
+
+impl Erasing<'_> {
+    fn run(mut self, told: &mut dyn FnMut(ErasureStep<'_>)) -> Result<Erased, ErasureError> {
+        let (record, versions) = (self.new.record, self.state.version);
+        let here = self.here()?;
+        let certificate = self.sdk.certify(&self.certified(here, None))?;
+        self.sdk.vault().erase(record)?;
+        self.sdk.remove_deals(record, versions)?;
+        told(ErasureStep::VaultDestroyed(versions));
+        self.say(here, certificate)?;
+        let event = self.state.erased.map(|erased| erased.by.event);
+        let event = event.ok_or(ErasureError::NotOnLedger(record))?;
+        told(ErasureStep::Anchored(event));
+        let (words, missing) = self.ask_custodians(event, told)?;
+        if are_enough(&words, &self.circles) {
+            let all = Destroyed::new(here.bits() | Destroyed::SHARES).map_err(SdkError::from)?;
+            let certificate = self
+                .sdk
+                .certify(&self.certified(all, Some((event, &words))))?;
+            self.say(all, certificate)?;
+            told(ErasureStep::SharesAnchored);
+        }
+        let confirmed = words.into_iter().map(|(name, word)| (name, word.shares));
+        Ok(Erased {
+            record,
+            versions,
+            event,
+            destroyed: self.state.erased.map_or(here, |erased| erased.destroyed),
+            confirmed: confirmed.collect(),
+            missing,
+        })
+    }
+
+    /// What the owner destroys itself.
+    fn here(&self) -> Result<Destroyed, SdkError> {
+        let wrap = match self.sdk.vault().has_emergency_wrap(self.new.record) {
+            true => Destroyed::EMERGENCY_WRAP,
+            false => 0,
+        };
+        Ok(Destroyed::new(
+            Destroyed::VAULT_PART | Destroyed::PAYLOAD | wrap,
+        )?)
+    }
+
+    fn certified<'a>(
+        &'a self,
+        destroyed: Destroyed,
+        confirmed: Option<(EventId, &'a Words)>,
+    ) -> Certified<'a> {
+        Certified {
+            record: self.new.record,
+            state: &self.state,
+            reason: self.new.reason,
+            destroyed,
+            circles: &self.circles,
+            confirmed,
+        }
+    }
+
+    /// Anchors that all this is destroyed, unless the ledger says so already, and takes up what it says.
+    fn say(
+        &mut self,
+        destroyed: Destroyed,
+        certificate: medanchor_ledger::Commitment,
+    ) -> Result<(), ErasureError> {
+        let says = |state: &Record| {
+            let erased = state.erased.as_ref();
+            erased.is_some_and(|erased| erased.destroyed.contains(destroyed.bits()))
+        };
+        if says(&self.state) {
+            return Ok(());
+        }
+        let event = self.sdk.sign(RecordErase {
+            record: self.new.record,
+            version: self.state.version,
+            reason: self.new.reason,
+            destroyed,
+            certificate,
+        })?;
+        let anchored = match self.sdk.anchor(event) {
+            // An earlier try may have come first.
+            Ok(_) => None,
+            Err(AnchorError::Refused(refusal)) => Some(AnchorError::Refused(refusal)),
+            Err(other) => return Err(other.into()),
+        };
+        // A node may be a block behind.
+        for _ in 0..TRIES {
+            self.state = self.sdk.own_record(self.new.record)?;
+            if says(&self.state) {
+                return Ok(());
+            }
+            self.sdk.client().turn_to_next_node();
+            self.sdk.context().pause(PAUSE);
+        }
+        Err(anchored.map_or(
+            ErasureError::NotOnLedger(self.new.record),
+            ErasureError::Anchor,
+        ))
+    }
+
+    /// Asks every custodian that has not confirmed yet, all at once.
+    fn ask_custodians(
+        &self,
+        event: EventId,
+        told: &mut dyn FnMut(ErasureStep<'_>),
+    ) -> Result<(Words, Vec<(ParticipantName, String)>), ErasureError> {
+        let Some(newest) = self.circles.last() else {
+            return Ok((Words::new(), Vec::new()));
+        };
+        let asked = Asked {
+            network: self.sdk.network(),
+            owner: self.sdk.participant(),
+            record: self.new.record,
+            versions: (1, self.state.version),
+            epoch: newest.epoch(),
+            event,
+        };
+        let folder = self.sdk.words_path(self.new.record);
+        let mut seats = Vec::new();
+        for seat in seats_of(&self.circles) {
+            let kept = read_word(&folder, &seat.custodian.name).map_err(io(&folder))?;
+            seats.push((seat, kept));
+        }
+        let answers = at_once(&seats, |(seat, kept)| {
+            self.word(&asked, seat, kept.as_deref())
+        });
+        let (mut words, mut missing) = (Words::new(), Vec::new());
+        for (answer, (seat, _)) in answers.into_iter().zip(&seats) {
+            let name = &seat.custodian.name;
+            match answer {
+                Ok(word) => {
+                    word.keep(&folder, name).map_err(io(&folder))?;
+                    told(ErasureStep::Confirmed(name, word.shares));
+                    words.insert(name.clone(), word);
+                }
+                Err(why) => {
+                    told(ErasureStep::NotConfirmed(name, &why));
+                    missing.push((name.clone(), why));
+                }
+            }
+        }
+        Ok((words, missing))
+    }
+
+    /// A custodian's word: the one that is kept, or the one that it gives now.
+    fn word(&self, asked: &Asked<'_>, seat: &Seat, kept: Option<&[u8]>) -> Result<Word, String> {
+        let read = |bytes: &[u8]| asked.word(&seat.custodian.name, &seat.keys, bytes);
+        if let Some(Ok(word)) = kept.map(read) {
+            return Ok(word);
+        }
+        let (body, not_yet) = (self.new.record.as_bytes(), "custody.not-erased");
+        let answer = (self.sdk).ask_seat(seat, self.own, Ask::Erase, body, not_yet)?;
+        read(&answer).map_err(ToOwned::to_owned)
+    }
+}
+
+/// Every custodian once, by the newest set that it is in.
+pub(super) fn seats_of(circles: &[Circle]) -> Vec<&Seat> {
+    let mut seats: Vec<&Seat> = Vec::new();
+    for seat in circles.iter().rev().flat_map(|circle| &circle.seats) {
+        if seats
+            .iter()
+            .all(|one| one.custodian.name != seat.custodian.name)
+        {
+            seats.push(seat);
+        }
+    }
+    seats.sort_by(|a, b| a.custodian.name.cmp(&b.custodian.name));
+    seats
+}
+
+fn io(path: &Path) -> impl Fn(std::io::Error) -> ErasureError {
+    move |source| ErasureError::Io {
+        path: path.into(),
+        source,
+    }
+}

@@ -1,0 +1,275 @@
+//! A record's end, with processes: the command is killed again and again, a custodian is away, and then
+//! somebody with copies of everything tries to open it.
+
+mod thief;
+
+use anyhow::{Context, Result, bail, ensure};
+use medanchor_ledger::event::Destroyed;
+use medanchor_ledger::rules::{Record, StateValue};
+use medanchor_sdk::custody::OpenedError;
+use medanchor_sdk::{DenialReason, GrantTicket};
+use medanchor_tests::city::{CUSTODIANS, City, OWNER, PAYLOAD, READER};
+use medanchor_tests::files::names;
+use medanchor_tests::network::binary;
+use medanchor_tests::service::{Service, run};
+use medanchor_vault::custody::Points;
+use medanchor_vault::{RecordVersion, Settings, Vault};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use thief::{Secret, found_in, of_record, open, put_together, traces, unwrap};
+
+const NAME: &str = "Observation/1";
+/// The custodian that is away while the record is erased, by place.
+const AWAY: usize = 3;
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    for name in names(from)? {
+        let path = to.join(&name);
+        std::fs::create_dir_all(path.parent().context("a parent")?)?;
+        std::fs::copy(from.join(&name), path)?;
+    }
+    Ok(())
+}
+
+/// The command, ready to run.
+fn erase(city: &City, more: &[&str]) -> Result<Command> {
+    let mut command = Command::new(binary("medanchor")?);
+    command
+        .args(["vault", "erase", "--record", NAME])
+        .args(more);
+    command.arg("--home").arg(city.dir.join(OWNER));
+    command.arg("--book").arg(city.dir.join("book.toml"));
+    command.stdin(Stdio::null());
+    Ok(command)
+}
+
+/// Runs it to its end: exit code, what it said, what it complained.
+fn erased(city: &City, more: &[&str]) -> Result<(i32, String, String)> {
+    let output = erase(city, more)?.output()?;
+    let code = output.status.code().context("it ended by itself")?;
+    let text = |bytes| String::from_utf8(bytes);
+    Ok((code, text(output.stdout)?, text(output.stderr)?))
+}
+
+/// Runs it until it has said so many lines, and then kills it, as a power cut would.
+fn cut_off(city: &City, lines: usize) -> Result<()> {
+    let mut child = erase(city, &["--yes"])?
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let said = BufReader::new(child.stdout.take().context("its output")?);
+    let said: Vec<_> = said.lines().take(lines).collect();
+    child.kill()?;
+    child.wait()?;
+    ensure!(!said.is_empty(), "it said nothing");
+    Ok(())
+}
+
+/// Where the secrets of a copy are: folder, and the institution key beside it.
+struct Copies {
+    vault: PathBuf,
+    custodians: Vec<PathBuf>,
+}
+
+impl Copies {
+    /// Of what the participants have.
+    fn of(dir: &Path) -> Self {
+        let custodian = |name: &&str| dir.join(name).join("custodian");
+        Self {
+            vault: dir.join(OWNER).join("identity/vault"),
+            custodians: CUSTODIANS.iter().map(custodian).collect(),
+        }
+    }
+
+    fn taken(&self, to: &Path) -> Result<Self> {
+        copy(&self.vault, &to.join("vault"))?;
+        for (custodian, name) in self.custodians.iter().zip(CUSTODIANS) {
+            copy(custodian, &to.join(name))?;
+        }
+        Ok(Self {
+            vault: to.join("vault"),
+            custodians: CUSTODIANS.map(|name| to.join(name)).to_vec(),
+        })
+    }
+
+    fn of_vault(&self, key_of: &Self) -> Result<Vec<Secret>> {
+        unwrap(
+            &self.vault.join("keys"),
+            &key_of.vault.join("institution.key"),
+        )
+    }
+
+    fn of_custodians(&self) -> Result<Vec<Secret>> {
+        let each = self.custodians.iter();
+        let each = each.map(|one| unwrap(&one.join("store/keys"), &one.join("institution.key")));
+        Ok(each.collect::<Result<Vec<_>>>()?.concat())
+    }
+}
+
+/// What an attack needs besides secrets.
+struct Target {
+    record: RecordVersion,
+    points: Points,
+    payload: Vec<u8>,
+}
+
+impl Target {
+    fn of(city: &City, ticket: &GrantTicket) -> Result<Self> {
+        let sdk = city.sdk(OWNER)?;
+        let record = RecordVersion {
+            network: sdk.network(),
+            record: ticket.records[0].record,
+            version: 1,
+        };
+        let custody = on_ledger(city, &record)?.custody.context("in custody")?;
+        let hex = record.record.to_string();
+        let payload = format!("identity/vault/payloads/{}/{hex}-1.sealed", &hex[..2]);
+        Ok(Self {
+            record,
+            points: Points::of_custody(&custody)?,
+            payload: std::fs::read(city.dir.join(OWNER).join(payload))?,
+        })
+    }
+
+    fn opened_by(&self, vault: &[Secret], custodians: &[Secret]) -> Option<Vec<u8>> {
+        let loot = of_record(&[vault, custodians].concat(), &self.record, OWNER);
+        open(&loot, &self.record, &self.points, &self.payload)
+    }
+}
+
+/// What the ledger says of the record, proved to the reader.
+fn on_ledger(city: &City, record: &RecordVersion) -> Result<Record> {
+    let sdk = city.sdk(READER)?;
+    let proved = sdk
+        .client()
+        .state(&Record::key(&OWNER.parse()?, &record.record), None)?;
+    let value = proved.proved().value.as_deref().context("the record")?;
+    Ok(Record::decode(value)?)
+}
+
+fn refuses_what_is_not_meant_and_what_is_in_use(city: &City) -> Result<()> {
+    let (code, _, why) = erased(city, &[])?;
+    ensure!(code == 2 && why.contains("--yes"), "{code}: {why}");
+    let (code, _, why) = erased(city, &["--yes", "--record", "Observation/2"])?;
+    ensure!(code == 2, "{code}: {why}");
+    let _vault = Service::vault(&city.dir.join(OWNER))?;
+    let (code, _, why) = erased(city, &["--yes"])?;
+    ensure!(code == 12 && why.contains("vault serve"), "{code}: {why}");
+    Ok(())
+}
+
+/// Nobody opens the record with what is left, and what is left has no trace of its secrets.
+fn nothing_opens_it(city: &City, target: &Target, before: &Copies) -> Result<()> {
+    let now = Copies::of(&city.dir);
+    let (old_vault, new_vault) = (before.of_vault(before)?, now.of_vault(&now)?);
+    let (old_shares, new_shares) = (before.of_custodians()?, now.of_custodians()?);
+    ensure!(target.opened_by(&new_vault, &new_shares).is_none());
+    ensure!(
+        target.opened_by(&new_vault, &old_shares).is_none(),
+        "every custodian's back-up, and its key, opens nothing without V"
+    );
+    ensure!(
+        target.opened_by(&old_vault, &new_shares).is_none(),
+        "the whole vault as it was, its key too, opens nothing without shares"
+    );
+    let restored = before.of_vault(&now)?;
+    ensure!(
+        restored.is_empty(),
+        "no back-up of wrapped keys opens with the key of now"
+    );
+    ensure!(target.opened_by(&restored, &old_shares).is_none());
+    let settings = Settings {
+        key_file: Some(now.vault.join("institution.key")),
+        ..Settings::default()
+    };
+    let vault = Vault::open_with(&before.vault, target.record.network, &settings);
+    ensure!(vault.is_err(), "nor does the vault itself open there");
+
+    // Every byte of every participant: vault, nodes' redb with its free pages, ledgers, journals, logs.
+    let mut secrets = of_record(&old_vault, &target.record, OWNER);
+    for place in (0..CUSTODIANS.len()).filter(|place| *place != AWAY) {
+        let folder = &before.custodians[place];
+        let all = unwrap(&folder.join("store/keys"), &folder.join("institution.key"))?;
+        secrets.extend(of_record(&all, &target.record, OWNER));
+    }
+    let mut searched = traces(&secrets);
+    let s = put_together(
+        &of_record(&old_shares, &target.record, OWNER),
+        &target.points,
+    );
+    searched.push(s.context("it was in the back-ups")?.expose().to_vec());
+    searched.push(target.payload.clone());
+    let found = found_in(&city.dir, &searched)?;
+    ensure!(found.is_empty(), "traces are left in {found:?}");
+    Ok(())
+}
+
+#[test]
+fn an_erased_record_is_opened_by_nobody_whatever_was_copied_before() -> Result<()> {
+    let (dir, backups) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let mut city = City::start(dir.path())?;
+    let ticket = city.seal_and_grant(NAME)?;
+    let target = Target::of(&city, &ticket)?;
+    let before = Copies::of(dir.path()).taken(backups.path())?;
+    // The attack is a good one: with copies of both sides and their keys it opens the record.
+    let opened = target.opened_by(&before.of_vault(&before)?, &before.of_custodians()?);
+    ensure!(opened.as_deref() == Some(PAYLOAD));
+    let secrets = of_record(&before.of_vault(&before)?, &target.record, OWNER);
+    ensure!(found_in(dir.path(), &traces(&secrets))? == ["north-hospital/identity/vault/keys"]);
+
+    refuses_what_is_not_meant_and_what_is_in_use(&city)?;
+    city.stop(&[AWAY]);
+    for lines in [1, 2, 3, 4, 6, 8, 9, 10] {
+        cut_off(&city, lines)?;
+    }
+    let (code, said, why) = erased(&city, &["--yes"])?;
+    ensure!(
+        code == 1 && said.contains("not confirmed by dean"),
+        "{code}: {said}{why}"
+    );
+    nothing_opens_it(&city, &target, &before)?;
+    let state = on_ledger(&city, &target.record)?.erased.context("erased")?;
+    ensure!(
+        state.destroyed.contains(Destroyed::SHARES),
+        "four of five are enough"
+    );
+
+    match city.read(&city.sdk(READER)?, &ticket, "after") {
+        Err(OpenedError::Denied(DenialReason::Erased)) => {}
+        Err(other) => bail!("another error: {other}"),
+        Ok(_) => bail!("it was opened"),
+    }
+    let node = city.network.client(0).url().to_owned();
+    let home = dir.path().join(OWNER);
+    let home = home.to_str().context("a path in UTF-8")?;
+    let history = run(&[
+        "patient",
+        "history",
+        "--home",
+        home,
+        "--subject",
+        "Patient/1",
+        "--record",
+        NAME,
+        "--node",
+        &node,
+    ])?;
+    ensure!(history.contains("Erased: Observation/1"), "{history}");
+    let log = format!("{home}/log");
+    run(&["audit", "verify", &log])?;
+
+    city.start_again(AWAY)?;
+    let (code, said, why) = erased(&city, &["--yes", "--keep-key"])?;
+    ensure!(
+        code == 0 && said.contains("dean: 1 share(s) destroyed"),
+        "{code}: {said}{why}"
+    );
+    let dean = &before.custodians[AWAY];
+    let share = unwrap(&dean.join("store/keys"), &dean.join("institution.key"))?;
+    let share = of_record(&share, &target.record, OWNER);
+    ensure!(share.len() == 2 && found_in(dir.path(), &traces(&share))?.is_empty());
+    let (code, said, _) = erased(&city, &["--yes"])?;
+    ensure!(code == 0, "what is done is done: {said}");
+    Ok(())
+}
