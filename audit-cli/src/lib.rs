@@ -43,6 +43,8 @@ mod sample;
 mod source;
 mod state;
 mod stop;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod tier;
 mod tiles;
 mod trust;

@@ -37,14 +37,24 @@ impl Records {
         position: u64,
         longest: usize,
     ) -> Result<Self, Trouble> {
-        let stream = source.open_at(file, position)?.map(BufReader::new);
-        Ok(Self {
+        let stream = source.open_at(file, position)?;
+        Ok(Self::of(file, stream, position, longest))
+    }
+
+    /// The records of what is open already, at byte `position`.
+    pub(crate) fn of(
+        file: &'static str,
+        stream: Option<Box<dyn Read + Send>>,
+        position: u64,
+        longest: usize,
+    ) -> Self {
+        Self {
             file,
-            stream,
+            stream: stream.map(BufReader::new),
             position,
             longest,
             incomplete_tail: false,
-        })
+        }
     }
 
     /// Where the next record begins.

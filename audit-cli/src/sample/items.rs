@@ -41,7 +41,17 @@ pub(crate) fn read(path: &Path, wanted: &BTreeSet<u64>) -> Result<Items, Failure
     if !file.metadata().is_ok_and(|meta| meta.is_file()) {
         return Err(failed(&"it is no file"));
     }
-    let mut lines = Lines(BufReader::new(file));
+    read_lines(&shown, BufReader::new(file), wanted)
+}
+
+/// The same, of a file that is open; `shown` is what it is called.
+pub(crate) fn read_lines(
+    shown: &str,
+    file: impl BufRead,
+    wanted: &BTreeSet<u64>,
+) -> Result<Items, Failure> {
+    let failed = |cause: &dyn std::fmt::Display| Failure::from(unreadable(shown, cause));
+    let mut lines = Lines(file);
     if lines.next().map_err(|error| failed(&error))?.as_deref() != Some(HEADER) {
         return Err(failed(&"its first line is not medanchor/items/v1"));
     }
@@ -78,9 +88,9 @@ pub(crate) fn read(path: &Path, wanted: &BTreeSet<u64>) -> Result<Items, Failure
     Ok(items)
 }
 
-struct Lines(BufReader<File>);
+struct Lines<F>(F);
 
-impl Lines {
+impl<F: BufRead> Lines<F> {
     fn next(&mut self) -> std::io::Result<Option<String>> {
         let mut line = String::new();
         let limit = MAX_LINE as u64 + 1;

@@ -8,7 +8,7 @@ mod args;
 mod check;
 mod confidence;
 mod gather;
-mod items;
+pub(crate) mod items;
 mod report;
 mod shown;
 mod words;

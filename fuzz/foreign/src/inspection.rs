@@ -10,15 +10,16 @@ const PROOFS: Seeds = Seeds::of("vectors/inspection", "example-1", ".proof.hex")
 const NO_PROOFS: Seeds = Seeds::of("vectors/inspection", "rejected", ".hex");
 const KEYS: Seeds = Seeds::of("vectors/inspection", "example-1", ".public.hex");
 /// A population file with the five frozen commitments as salts and as items.
-const ITEMS: Seeds = Seeds::of("vectors/inspection", "items", ".hex").holding(|_, bytes| {
-    let (salts, _) = bytes.as_chunks::<32>();
-    let lines = (0..).zip(salts).map(|(place, salt)| {
-        let (salt, item) = (*salt, salt.to_vec());
-        OpenItem { place, salt, item }.to_string()
+pub(crate) const ITEMS: Seeds =
+    Seeds::of("vectors/inspection", "items", ".hex").holding(|_, bytes| {
+        let (salts, _) = bytes.as_chunks::<32>();
+        let lines = (0..).zip(salts).map(|(place, salt)| {
+            let (salt, item) = (*salt, salt.to_vec());
+            OpenItem { place, salt, item }.to_string()
+        });
+        let whole = lines.fold(HEADER.to_owned() + "\n", |all, line| all + &line + "\n");
+        vec![whole.into_bytes()]
     });
-    let whole = lines.fold(HEADER.to_owned(), |all, line| all + "\n" + &line);
-    vec![whole.into_bytes()]
-});
 
 pub(crate) const TARGETS: &[Target] = &[
     Target::new("vrf-proof", &[PROOFS, NO_PROOFS], proof),

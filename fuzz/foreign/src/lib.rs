@@ -6,6 +6,7 @@
 //! proved but what the vectors say is true, and no more memory is taken than a bound that follows
 //! from the length of the bytes.
 
+mod auditor;
 mod cose;
 mod custody;
 mod documents;
@@ -94,6 +95,7 @@ pub const TARGETS: &[&[Target]] = &[
     state::TARGETS,
     documents::TARGETS,
     inspection::TARGETS,
+    auditor::TARGETS,
     vault::TARGETS,
     custody::TARGETS,
     sdk::TARGETS,
