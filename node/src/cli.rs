@@ -1,6 +1,7 @@
 //! The command line of `medanchor`.
 
 mod access;
+mod emergency;
 mod erase;
 mod governance;
 mod institution;

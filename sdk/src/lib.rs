@@ -43,6 +43,7 @@
 //! | import thousands of documents without waiting for the disk each time | [`Identity::seal_ahead`] | `domain/ahead.rs` |
 //! | let others read, end it, ask to read | [`Identity::grant`], [`Identity::revoke`], [`Identity::request_access`] | `domain/consent.rs`, `domain/access.rs` |
 //! | read without a consent, and review what others read so | `Sdk::break_glass`, [`Identity::review`], `Sdk::open_reviews` | `custody/break_glass.rs`, `domain/access.rs`, `reviews.rs` |
+//! | open records of one's own while the network is cut, and say so afterwards | [`Identity::open_in_emergency`], `Sdk::anchor_emergency` | `emergency/` |
 //! | let a guardian or proxy consent, sign up with a family-doctor team | [`Identity::delegate`], [`Identity::grant_as_delegate`], [`Identity::sign_up`] | `domain/delegation.rs` |
 //! | bring packs to life and pass them on | [`Identity::lot`], [`Identity::commission`], [`Identity::ship`], [`Identity::receive`], [`Identity::dispense`] | `domain/unit.rs` |
 //! | anchor, one or many; go on after a crash | `Sdk::anchor`, `Sdk::anchor_batch`, `Sdk::resume` | `anchor/` |
@@ -71,6 +72,7 @@ pub mod context;
 pub mod custody;
 pub mod direct;
 pub mod domain;
+pub mod emergency;
 mod error;
 pub mod fhir;
 pub mod identity;

@@ -121,6 +121,11 @@ fn a_key_moves_into_a_token_from_one_to_another_and_out_again() {
 }
 
 #[test]
+fn an_emergency_key_is_locked_by_a_token() {
+    with_tokens("inside_an_emergency_key");
+}
+
+#[test]
 fn a_wrong_token_module_or_pin_is_named() {
     with_tokens("inside_a_wrong_login");
 }
@@ -270,4 +275,33 @@ fn inside_what_a_token_costs() {
         "SoftHSM: a record sealed in {sealing:?} (two wraps, durable), opened in {:?} (two unwraps)",
         start.elapsed() / 100
     );
+}
+
+#[test]
+#[ignore = "started by another test"]
+fn inside_an_emergency_key() {
+    let Some(folder) = folder() else { return };
+    let login = token("hospital", PIN).protection;
+    let vault = Vault::create(&folder, NETWORK).unwrap();
+    vault.make_emergency_key(&login).unwrap();
+    // Sealing needs neither token nor PIN.
+    vault.seal_to_share(RECORD, 1, PAYLOAD).unwrap();
+    vault.entrust(RECORD, 1).unwrap();
+    assert!(vault.open_record(RECORD, 1).is_err());
+    let words = "four horses, two carts".to_owned();
+    let passphrase = Protection::Passphrase(medanchor_vault::Passphrase::new(words.into()));
+    assert!(vault.unlock_emergency(&passphrase).is_err());
+    assert!(
+        vault
+            .unlock_emergency(&token("hospital", "000000").protection)
+            .is_err()
+    );
+    let keeper = vault.unlock_emergency(&login).unwrap();
+    let opened = vault.open_in_emergency(&keeper, RECORD, 1).unwrap();
+    assert_eq!(&**opened, PAYLOAD);
+    drop((keeper, vault));
+    let vault = Vault::open(&folder, NETWORK).unwrap();
+    let keeper = vault.unlock_emergency(&login).unwrap();
+    vault.destroy_emergency_wrap(RECORD).unwrap();
+    assert!(vault.open_in_emergency(&keeper, RECORD, 1).is_err());
 }

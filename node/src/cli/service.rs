@@ -31,9 +31,13 @@ pub enum Vault {
     /// Run the service until it is stopped (SIGTERM, Ctrl-C)
     ///
     /// One process at a time holds an identity: an application that embeds the SDK and has it open
-    /// serves from within instead.
+    /// serves from within instead. While it runs it anchors the emergency journal, if there is one, and
+    /// states it once a day.
     Serve(Run),
     Erase(super::erase::Erase),
+    /// Open records while the network is cut, in a journal that is anchored afterwards
+    #[command(subcommand)]
+    Emergency(super::emergency::Emergency),
 }
 
 /// Makes a service's folder.
@@ -81,6 +85,7 @@ pub fn vault(command: &Vault) -> Result<Exit, Fatal> {
         Vault::Init(init) => make(init, Part::Owner),
         Vault::Serve(run) => run_owner(&ServiceHome::new(&run.home, Part::Owner)),
         Vault::Erase(erase) => super::erase::run(erase),
+        Vault::Emergency(command) => super::emergency::run(command),
     }
 }
 

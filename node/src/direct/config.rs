@@ -22,6 +22,10 @@ pub struct ServiceConfig {
     /// How often the release log's root is anchored at most, in seconds; for custodians.
     #[serde(default = "log_seconds")]
     pub log_seconds: u64,
+    /// How often it is looked whether the emergency journal is to be anchored or stated, in seconds; for
+    /// owners.
+    #[serde(default = "emergency_seconds")]
+    pub emergency_seconds: u64,
     /// Requests worked on at once.
     #[serde(default = "requests")]
     pub requests: usize,
@@ -39,6 +43,10 @@ const fn freshness() -> u64 {
 
 const fn log_seconds() -> u64 {
     10
+}
+
+const fn emergency_seconds() -> u64 {
+    60 * 60
 }
 
 const fn requests() -> usize {
@@ -70,6 +78,7 @@ impl ServiceConfig {
             nodes,
             freshness_seconds: freshness(),
             log_seconds: log_seconds(),
+            emergency_seconds: emergency_seconds(),
             requests: requests(),
             requests_per_second: rate(),
             log_level: level(),
@@ -84,6 +93,7 @@ impl ServiceConfig {
             nodes,
             freshness_seconds,
             log_seconds,
+            emergency_seconds,
             requests,
             requests_per_second,
             log_level,
@@ -93,6 +103,7 @@ impl ServiceConfig {
              # The nodes to ask what the ledger says, in turn; none of them is trusted.\nnodes = {nodes:?}\n\
              # How old a proof of the ledger may be, in seconds (60 at most).\nfreshness_seconds = {freshness_seconds}\n\
              # How often the root of the release log is anchored at most, in seconds; a custodian's only.\nlog_seconds = {log_seconds}\n\
+             # How often it is looked whether the emergency journal is to be anchored, in seconds; an owner's only.\nemergency_seconds = {emergency_seconds}\n\
              # Requests worked on at once.\nrequests = {requests}\n\
              # Requests a second from one address; 0 is no limit.\nrequests_per_second = {requests_per_second}\n\
              # error, warn, info, debug, trace, or a filter.\nlog_level = \"{log_level}\"\n"
@@ -124,6 +135,7 @@ impl ServiceConfig {
                 Err("freshness_seconds is 1 to 60: an older proof may hide a revocation")
             }
             () if self.log_seconds == 0 => Err("log_seconds is 1 or more"),
+            () if self.emergency_seconds == 0 => Err("emergency_seconds is 1 or more"),
             () if self.requests == 0 => Err("requests is 1 or more"),
             () => Ok(()),
         }

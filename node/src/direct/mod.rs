@@ -8,6 +8,7 @@
 
 pub mod config;
 mod custodian;
+mod emergency;
 pub mod home;
 mod log;
 mod owner;

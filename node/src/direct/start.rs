@@ -2,6 +2,7 @@
 
 use super::config::ServiceConfig;
 use super::custodian::Keeper;
+use super::emergency::anchor_emergencies;
 use super::home::ServiceHome;
 use super::log::anchor_releases;
 use super::owner::Owner;
@@ -90,8 +91,15 @@ pub fn run_custodian(home: &ServiceHome) -> Result<Exit, Fatal> {
 pub fn run_owner(home: &ServiceHome) -> Result<Exit, Fatal> {
     let ready = Ready::open(home)?;
     let sdk = Arc::clone(&ready.sdk);
-    let owner = Owner::new(sdk, ready.genesis.clone(), ready.config.terms());
-    run(home, &ready, Arc::new(owner), |_| {})
+    let owner = Owner::new(
+        Arc::clone(&sdk),
+        ready.genesis.clone(),
+        ready.config.terms(),
+    );
+    let every = Duration::from_secs(ready.config.emergency_seconds);
+    run(home, &ready, Arc::new(owner), |stop| {
+        std::thread::spawn(move || anchor_emergencies(&sdk, every, &stop));
+    })
 }
 
 fn open_keeper(home: &ServiceHome, ready: &Ready) -> Result<Keeper, Fatal> {

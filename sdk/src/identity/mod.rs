@@ -10,6 +10,7 @@
 //! FOLDER/policy        whose signatures make a receipt trustworthy
 //! FOLDER/vault/        sealed payloads and wrapped keys
 //! FOLDER/journal       signed events that are not settled yet
+//! FOLDER/emergency-journal   what was opened by the emergency key, if there is one
 //! ```
 //!
 //! Three steps: [`Identity::create`] draws the key, the network registers its public half in the
@@ -116,6 +117,8 @@ pub struct Identity {
     key: SigningKey,
     vault: Vault,
     journal: Mutex<Journal>,
+    /// Held while the emergency journal's file is open.
+    emergency: Mutex<()>,
     context: Arc<dyn Context>,
 }
 
@@ -195,6 +198,7 @@ impl Identity {
             key: key::read(&folder.join("key"))?,
             vault: Vault::open(&folder.join("vault"), network)?,
             journal: Mutex::new(Journal::open(&folder.join("journal"), id_of)?),
+            emergency: Mutex::new(()),
             folder: folder.to_owned(),
             context,
         })
@@ -248,6 +252,10 @@ impl Identity {
     #[must_use]
     pub const fn vault(&self) -> &Vault {
         &self.vault
+    }
+
+    pub(crate) const fn emergency(&self) -> &Mutex<()> {
+        &self.emergency
     }
 
     pub(crate) fn context(&self) -> &Arc<dyn Context> {

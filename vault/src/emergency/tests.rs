@@ -185,3 +185,89 @@ fn a_damaged_file_is_refused_and_another_networks_too() {
         assert!(EmergencyKey::decode(&bytes[..at], NETWORK).is_none());
     }
 }
+
+fn vectors() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../vectors/emergency-key")
+}
+
+const GOLDEN: RecordVersion = RecordVersion {
+    network: NETWORK,
+    record: RECORD,
+    version: 1,
+};
+
+/// The files that an earlier release wrote still open; `write` made them.
+#[test]
+fn the_golden_files_open() {
+    let folder = tempfile::tempdir().unwrap();
+    for (from, to) in [
+        ("good.emergency", "emergency"),
+        ("good.key", "emergency.key"),
+    ] {
+        let bytes = fs::read(vectors().join(from)).unwrap();
+        let path = folder.path().join(to);
+        fs::write(&path, bytes).unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        }
+    }
+    let key = EmergencyKey::read(folder.path(), NETWORK).unwrap().unwrap();
+    let keeper = EmergencyKey::unlock(folder.path(), &right()).unwrap();
+    let wrap = fs::read(vectors().join("good.wrap")).unwrap();
+    let wrap: &ToPublic = wrap.as_slice().try_into().unwrap();
+    let part = key.unwrap(&keeper, &GOLDEN, wrap).unwrap();
+    assert_eq!(*part.expose(), [7; 32]);
+    for name in [
+        "rejected-version.emergency",
+        "rejected-another-network.emergency",
+        "rejected-flipped-bit.emergency",
+        "rejected-truncated.emergency",
+        "rejected-trailing-byte.emergency",
+    ] {
+        let bytes = fs::read(vectors().join(name)).unwrap();
+        assert!(EmergencyKey::decode(&bytes, NETWORK).is_none(), "{name}");
+    }
+}
+
+#[test]
+#[ignore = "it writes the files"]
+fn write() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = EmergencyKey::make(folder.path(), NETWORK, &right()).unwrap();
+    let other = tempfile::tempdir().unwrap();
+    EmergencyKey::make(other.path(), NetworkId::new([9; 16]), &right()).unwrap();
+    let good = fs::read(path_of(folder.path())).unwrap();
+    let bent = |at: usize, to: u8| {
+        let mut bytes = good.clone();
+        bytes[at] = to;
+        bytes
+    };
+    let version = bent(15, b'2');
+    let sum = sha256(&[&version[..124]]);
+    let wrap = key.wrap(&GOLDEN, &CustodyPart::new([7; 32])).unwrap();
+    let files: [(&str, Vec<u8>); 8] = [
+        ("good.emergency", good.clone()),
+        ("good.key", fs::read(key_file_of(folder.path())).unwrap()),
+        ("good.wrap", wrap.to_vec()),
+        (
+            "rejected-version.emergency",
+            [&version[..124], &sum[..4]].concat(),
+        ),
+        (
+            "rejected-another-network.emergency",
+            fs::read(path_of(other.path())).unwrap(),
+        ),
+        ("rejected-flipped-bit.emergency", bent(40, good[40] ^ 1)),
+        ("rejected-truncated.emergency", good[..127].to_vec()),
+        (
+            "rejected-trailing-byte.emergency",
+            [&good[..], &[0]].concat(),
+        ),
+    ];
+    fs::create_dir_all(vectors()).unwrap();
+    for (name, bytes) in files {
+        fs::write(vectors().join(name), bytes).unwrap();
+    }
+}

@@ -1,0 +1,294 @@
+//! `medanchor vault emergency`: open records of one's own while the network is cut, and say so afterwards.
+
+use super::access::{deliver, new_file, or_remove};
+use super::patient::no_identity;
+use crate::exit::{Exit, Fatal};
+use crate::output::{complain, say, say_text};
+use medanchor_ledger::RecordHandle;
+use medanchor_sdk::custody::StandingError;
+use medanchor_sdk::emergency::{EmergencyError, EmergencyStanding, NewEmergency};
+use medanchor_sdk::{AnchorError, ClientError, Identity, Sdk};
+use medanchor_vault::{Passphrase, Protection, VaultError};
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use zeroize::{Zeroize, Zeroizing};
+
+/// The longest passphrase, in bytes.
+const MAX_PASSPHRASE: u64 = 1024;
+
+/// Open records while the network is cut, in a journal that is anchored afterwards
+#[derive(clap::Subcommand)]
+pub enum Emergency {
+    /// Make the emergency key and its journal
+    ///
+    /// From then on every record that is sealed into custody can be opened by this key, while ledger or
+    /// custodians cannot be reached. Records that went into custody before cannot. Run `anchor` next: it
+    /// registers the journal.
+    Init(Init),
+    /// Open a record by the emergency key; asks no network
+    Open(Open),
+    /// Anchor what was opened, and state where the journal stands
+    Anchor(Anchor),
+    /// Show where the journal stands, here and on the ledger
+    Status(Status),
+}
+
+/// A home and the file with the passphrase.
+#[derive(clap::Args)]
+struct Locked {
+    /// The participant's home, with identity/
+    #[arg(long, env = "MEDANCHOR_HOME")]
+    home: PathBuf,
+    /// A file with the passphrase of the emergency key, of 12 characters or more, in its first line
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: PathBuf,
+}
+
+/// Makes the emergency key and its journal.
+#[derive(clap::Args)]
+pub struct Init {
+    #[command(flatten)]
+    locked: Locked,
+}
+
+/// Opens a record of this institution's own while the network is cut.
+///
+/// The passphrase is checked, then the opening is written to the journal and synced, and only then the
+/// key moves. Each opening is anchored later, and the patient sees it as one that was not proved when it
+/// happened. While a service or an application has the identity open, stop it first.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Example:
+  medanchor vault emergency open --home net/north-hospital --record Observation/7 \\
+      --passphrase-file /media/safe/passphrase --actor \"Dr. Zhao\" --reason \"network down, intensive care\" \\
+      --out record.json
+
+Exit codes: 0 the record was opened; 1 it was not; 2 wrong usage; 11 the identity cannot be used;
+12 it is in use; 16 the passphrase or its file is wrong, and nothing was journalled.")]
+pub struct Open {
+    #[command(flatten)]
+    locked: Locked,
+    /// The application's own id of the record
+    #[arg(long, value_name = "NAME", required_unless_present = "handle")]
+    record: Option<String>,
+    /// Or what the ledger calls it, 32 hex digits
+    #[arg(long, value_name = "HEX", conflicts_with = "record")]
+    handle: Option<RecordHandle>,
+    /// The version of the document
+    #[arg(long, default_value_t = 1)]
+    document_version: u32,
+    /// Who reads; it stays at home
+    #[arg(long)]
+    actor: String,
+    /// Why; it stays at home
+    #[arg(long)]
+    reason: String,
+    /// A new file for the document; standard output if left out
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// Anchors every entry that the ledger lacks, in its order, and states where the journal stands.
+///
+/// Run it when the network is back, and once a day even when nothing was opened: `medanchor vault serve`
+/// does both by itself while it runs. A day without a statement is a gap in every patient's list. After a
+/// crash, run it again: nothing is said twice.
+#[derive(clap::Args)]
+#[command(after_help = "\
+A journal that has fewer entries than the ledger, or others, was ROLLED BACK: nothing is anchored
+then. Restore the file emergency-journal in the identity's folder; if there is no copy, --restore
+writes it anew from the ledger, keeps what the ledger lacks behind that, and leaves the old file beside
+it.
+
+Exit codes: 0 all is anchored; 1 it is not, or the journal was rolled back; 2 wrong usage; 11 the
+identity cannot be used; 12 it is in use; 19 no node could be reached.")]
+pub struct Anchor {
+    #[command(flatten)]
+    nodes: Nodes,
+    /// Write a journal that was rolled back anew from the ledger, then anchor
+    #[arg(long)]
+    restore: bool,
+}
+
+/// A home and nodes.
+#[derive(clap::Args)]
+struct Nodes {
+    /// The participant's home, with identity/
+    #[arg(long, env = "MEDANCHOR_HOME")]
+    home: PathBuf,
+    /// A node; give several
+    #[arg(long = "node", value_name = "URL", required = true)]
+    nodes: Vec<String>,
+}
+
+/// Shows where the journal stands, here and on the ledger, proved.
+#[derive(clap::Args)]
+pub struct Status {
+    #[command(flatten)]
+    nodes: Nodes,
+}
+
+/// Does it.
+///
+/// # Errors
+/// [`Fatal`] with the exit code and what to do.
+pub fn run(command: &Emergency) -> Result<Exit, Fatal> {
+    match command {
+        Emergency::Init(asked) => init(asked),
+        Emergency::Open(asked) => open(asked),
+        Emergency::Anchor(asked) => anchor(asked),
+        Emergency::Status(asked) => status(asked),
+    }
+}
+
+fn failed(what: impl std::fmt::Display) -> Fatal {
+    Fatal::new(Exit::Failure, what.to_string())
+}
+
+fn not_done(error: EmergencyError) -> Fatal {
+    use medanchor_sdk::SdkError;
+    let exit = match &error {
+        EmergencyError::Sdk(SdkError::Vault(VaultError::KeyFile(_))) => Exit::Keys,
+        EmergencyError::Standing(StandingError::Client(ClientError::Unreachable(_)))
+        | EmergencyError::Anchor(AnchorError::Client(ClientError::Unreachable(_))) => {
+            Exit::Unreachable
+        }
+        _ => Exit::Failure,
+    };
+    Fatal::new(exit, error.to_string())
+}
+
+fn identity(home: &Path) -> Result<Identity, Fatal> {
+    Identity::open(&home.join("identity")).map_err(no_identity)
+}
+
+impl Locked {
+    /// The passphrase, from a file that only its owner can read.
+    fn protection(&self) -> Result<Protection, Fatal> {
+        use std::os::unix::fs::PermissionsExt;
+        let path = &self.passphrase_file;
+        let wrong = |why: &dyn std::fmt::Display| {
+            Fatal::new(Exit::Keys, format!("{}: {why}", path.display()))
+        };
+        let file = File::open(path).map_err(|error| wrong(&error))?;
+        let mode = file.metadata().map_err(|error| wrong(&error))?;
+        if mode.permissions().mode() & 0o077 != 0 {
+            return Err(wrong(
+                &"others can read the passphrase; run chmod 600 on it",
+            ));
+        }
+        let mut text = Zeroizing::new(String::with_capacity(2048));
+        let read = file.take(MAX_PASSPHRASE).read_to_string(&mut text);
+        read.map_err(|_| wrong(&"it holds no text"))?;
+        let mut line = text.lines().next().unwrap_or_default().to_owned();
+        let passphrase = Passphrase::new(line.as_str().into());
+        line.zeroize();
+        Ok(Protection::Passphrase(passphrase))
+    }
+}
+
+fn init(asked: &Init) -> Result<Exit, Fatal> {
+    let protection = asked.locked.protection()?;
+    let identity = identity(&asked.locked.home)?;
+    identity.make_emergency_key(&protection).map_err(not_done)?;
+    say(format_args!(
+        "the emergency key is made; register its journal: medanchor vault emergency anchor --home {} --node URL",
+        asked.locked.home.display()
+    ))?;
+    Ok(Exit::Success)
+}
+
+fn open(asked: &Open) -> Result<Exit, Fatal> {
+    let protection = asked.locked.protection()?;
+    let identity = identity(&asked.locked.home)?;
+    let named = |name: &String| identity.record_handle(name);
+    let record = asked.handle.or_else(|| asked.record.as_ref().map(named));
+    let record = record.ok_or_else(|| failed("name a record"))?;
+    let out = asked.out.as_deref();
+    let file = out.map(new_file).transpose()?;
+    let new = NewEmergency {
+        record,
+        version: asked.document_version,
+        actor: &asked.actor,
+        reason: &asked.reason,
+    };
+    let opened = identity.open_in_emergency(&new, &protection);
+    let opened = or_remove(opened.map_err(not_done), out)?;
+    deliver(file.zip(out), &opened.payload)?;
+    complain(format_args!(
+        "opened by the emergency key: entry {} of the journal. Anchor it when the network is back: medanchor vault emergency anchor",
+        opened.entry.counter
+    ));
+    Ok(Exit::Success)
+}
+
+impl Nodes {
+    fn sdk(&self) -> Result<Sdk, Fatal> {
+        let sdk = Sdk::new(identity(&self.home)?, self.nodes.clone());
+        let sdk = sdk.map_err(|error| Fatal::new(Exit::Usage, error.to_string()))?;
+        match sdk.vault().has_emergency_key() {
+            true => Ok(sdk),
+            false => Err(failed(
+                "there is no emergency key; make one with `medanchor vault emergency init`",
+            )),
+        }
+    }
+}
+
+fn anchor(asked: &Anchor) -> Result<Exit, Fatal> {
+    let sdk = asked.nodes.sdk()?;
+    if asked.restore {
+        let journal = sdk.restore_emergency_journal().map_err(not_done)?;
+        say(format_args!(
+            "the journal was written anew: {} entries",
+            journal.counter
+        ))?;
+    }
+    // Who runs the command wants it said now.
+    let done = sdk.anchor_emergency(Duration::ZERO).map_err(not_done)?;
+    for anchored in &done.entries {
+        say(format_args!("anchored: event {}", anchored.id()))?;
+    }
+    say(format_args!(
+        "stated: the journal has {} entries, head {}",
+        done.journal.counter, done.journal.head
+    ))?;
+    Ok(Exit::Success)
+}
+
+fn status(asked: &Status) -> Result<Exit, Fatal> {
+    let sdk = asked.nodes.sdk()?;
+    match sdk.emergency_standing() {
+        Ok(standing) => {
+            say_text(&page(&standing))?;
+            Ok(Exit::Success)
+        }
+        Err(error @ (EmergencyError::RolledBack { .. } | EmergencyError::Forked { .. })) => {
+            say_text(&format!("{error}\n"))?;
+            Ok(Exit::Failure)
+        }
+        Err(other) => Err(not_done(other)),
+    }
+}
+
+fn page(standing: &EmergencyStanding) -> String {
+    let journal = standing.journal;
+    let here = format!(
+        "here    {} entries, head {}\n",
+        journal.counter, journal.head
+    );
+    let ledger = standing.ledger.map_or_else(
+        || "ledger  NOT REGISTERED: run `medanchor vault emergency anchor`\n".to_owned(),
+        |ledger| {
+            format!(
+                "ledger  {} entries, head {}, last stated {} s before its newest block\n",
+                ledger.counter,
+                ledger.head,
+                standing.time.0.saturating_sub(ledger.stated.0) / 1000
+            )
+        },
+    );
+    format!("{here}{ledger}waiting {}\n", standing.waiting())
+}

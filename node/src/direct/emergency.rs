@@ -1,0 +1,50 @@
+//! The emergency journal of the owner whose vault is served: anchored whenever it has grown, and stated
+//! once a day even when nothing was opened.
+//!
+//! What always holds: what could not be anchored is tried again, at least once a minute; a journal that was
+//! rolled back is an error in the service's log each time.
+
+use medanchor_sdk::Sdk;
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// How often the end of the service is looked for.
+const LOOK: Duration = Duration::from_millis(100);
+/// The pause after a failure, at most.
+const AGAIN: Duration = Duration::from_secs(60);
+/// A statement that is older than this is made again: well before the day is over.
+const DUE: Duration = Duration::from_secs(20 * 60 * 60);
+
+/// Looks once in `every` whether something is to be anchored, until `stop`.
+pub(super) fn anchor_emergencies(sdk: &Sdk, every: Duration, stop: &CancellationToken) {
+    while !stop.is_cancelled() {
+        let pause = match anchored(sdk) {
+            true => every,
+            false => every.min(AGAIN),
+        };
+        let next = Instant::now() + pause;
+        while Instant::now() < next && !stop.is_cancelled() {
+            std::thread::sleep(LOOK);
+        }
+    }
+}
+
+/// Whether the ledger has it all now.
+fn anchored(sdk: &Sdk) -> bool {
+    if !sdk.vault().has_emergency_key() {
+        return true;
+    }
+    match sdk.anchor_emergency(DUE) {
+        Ok(done) => {
+            let (entries, stated) = (done.entries.len(), done.stated.is_some());
+            if entries > 0 || stated {
+                tracing::info!(entries, stated, "the emergency journal is anchored");
+            }
+            true
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the emergency journal waits");
+            false
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Anchoring the emergency journal: what was opened while the network was cut, and once a day where the
+//! journal stands, even when nothing was opened.
+//!
+//! What always holds: entries are anchored in their order, and what the ledger has of them is read, proved,
+//! before anything is signed: so a crash anywhere repeats nothing. A journal that contradicts the ledger
+//! is not anchored, and not stated: whoever holds it can say nothing until it is mended, which every
+//! patient's list shows after a day.
+
+use super::journal::Journal;
+use super::{EmergencyError, JournalStanding, KEY_KIND};
+use crate::anchor::{AnchorError, Refusal, Sdk};
+use crate::custody::proved_value;
+use crate::receipt::Anchored;
+use medanchor_ledger::event::{AccessEmergency, EmergencyJournal, Event, EventKind};
+use medanchor_ledger::rules::EmergencyHead;
+use medanchor_ledger::{JournalHead, Time};
+use std::time::Duration;
+
+/// The most entries that are posted together.
+const TOGETHER: usize = 256;
+/// How often the ledger is read again when it moved meanwhile or a node is behind, and after what pause.
+const ROUNDS: usize = 8;
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// What became of an emergency journal.
+#[derive(Clone, Debug)]
+pub struct EmergencyAnchored {
+    /// The entries that were anchored now.
+    pub entries: Vec<Anchored>,
+    /// What was stated, if it was due.
+    pub stated: Option<Anchored>,
+    /// Where the journal stands.
+    pub journal: JournalStanding,
+}
+
+/// Where an emergency journal stands here and on the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EmergencyStanding {
+    /// Here.
+    pub journal: JournalStanding,
+    /// On the ledger; none if it was never anchored.
+    pub ledger: Option<EmergencyHead>,
+    /// The time of the block that says so.
+    pub time: Time,
+}
+
+impl EmergencyStanding {
+    /// How many entries are not anchored yet.
+    #[must_use]
+    pub fn waiting(&self) -> u64 {
+        let anchored = self.ledger.map_or(0, |ledger| ledger.counter);
+        self.journal.counter.saturating_sub(anchored)
+    }
+}
+
+/// The entries that the ledger lacks.
+///
+/// # Errors
+/// [`EmergencyError::RolledBack`], [`EmergencyError::Forked`].
+pub(super) fn missing(
+    journal: &Journal,
+    ledger: Option<&EmergencyHead>,
+) -> Result<Vec<AccessEmergency>, EmergencyError> {
+    let (anchored, head) =
+        ledger.map_or((0, JournalHead::EMPTY), |found| (found.counter, found.head));
+    let found = journal.standing().counter;
+    match journal.head_at(anchored) {
+        None => Err(EmergencyError::RolledBack { anchored, found }),
+        Some(own) if own != head => Err(EmergencyError::Forked { anchored }),
+        Some(_) => {
+            let entries = journal.entries().iter().map(|one| one.entry.clone());
+            Ok(entries.filter(|entry| entry.counter > anchored).collect())
+        }
+    }
+}
+
+impl Sdk {
+    pub(super) fn emergency_head(&self) -> Result<(Option<EmergencyHead>, Time), EmergencyError> {
+        let key = EmergencyHead::key(self.participant());
+        let found = proved_value::<EmergencyHead>(self.client(), &key, None)?;
+        Ok((found.value, found.at.1))
+    }
+
+    /// What the ledger lacks of the journal, and where the journal stands.
+    fn emergency_missing(
+        &self,
+        ledger: Option<&EmergencyHead>,
+    ) -> Result<(Vec<AccessEmergency>, JournalStanding), EmergencyError> {
+        let _turn = self.emergency_turn();
+        let journal = self.open_journal()?;
+        Ok((missing(&journal, ledger)?, journal.standing()))
+    }
+
+    /// Where the emergency journal stands here and on the ledger, proved.
+    ///
+    /// # Errors
+    /// [`EmergencyError::RolledBack`] and [`EmergencyError::Forked`] among them.
+    pub fn emergency_standing(&self) -> Result<EmergencyStanding, EmergencyError> {
+        let (ledger, time) = self.emergency_head()?;
+        let (_, journal) = self.emergency_missing(ledger.as_ref())?;
+        Ok(EmergencyStanding {
+            journal,
+            ledger,
+            time,
+        })
+    }
+
+    /// Anchors every entry of the emergency journal that the ledger lacks, in their order, and states where
+    /// the journal stands, unless it was stated within `due` and nothing was added. The first call
+    /// registers the journal. After a failure or a crash, call it again.
+    ///
+    /// # Errors
+    /// [`EmergencyError`]; a journal that was rolled back is refused.
+    pub fn anchor_emergency(&self, due: Duration) -> Result<EmergencyAnchored, EmergencyError> {
+        self.drop_pending()?;
+        let mut anchoring = Anchoring {
+            sdk: self,
+            due: u64::try_from(due.as_millis()).unwrap_or(u64::MAX),
+            done: Vec::new(),
+            reached: 0,
+            refused: None,
+        };
+        for _ in 0..ROUNDS {
+            if let Some((stated, journal)) = anchoring.round()? {
+                let entries = anchoring.done;
+                return Ok(EmergencyAnchored {
+                    entries,
+                    stated,
+                    journal,
+                });
+            }
+            self.client().turn_to_next_node();
+            self.client().context().pause(PAUSE);
+        }
+        Err(match anchoring.refused {
+            Some(why) => AnchorError::Refused(why).into(),
+            None => EmergencyError::NotShown,
+        })
+    }
+
+    /// Forgets what was signed of the journal before and is not settled: what the ledger lacks of it is
+    /// signed anew, and what it has is not said twice.
+    fn drop_pending(&self) -> Result<(), EmergencyError> {
+        for pending in self.unsettled() {
+            let kind = Event::decode(&pending.event).map(|event| event.kind());
+            if matches!(
+                kind,
+                Ok(EventKind::AccessEmergency | EventKind::EmergencyJournal)
+            ) {
+                self.abandon(&pending.id)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A journal on its way to the ledger.
+struct Anchoring<'s> {
+    sdk: &'s Sdk,
+    /// After how many milliseconds the journal is stated again.
+    due: u64,
+    done: Vec<Anchored>,
+    /// The last entry that was anchored here: a node that is behind shows it as missing.
+    reached: u64,
+    /// Why the ledger refused something last, which the next round may find to be there already.
+    refused: Option<Box<Refusal>>,
+}
+
+type Stated = (Option<Anchored>, JournalStanding);
+
+impl Anchoring<'_> {
+    /// Reads where the ledger stands and does what is next; none if the ledger is to be read again.
+    fn round(&mut self) -> Result<Option<Stated>, EmergencyError> {
+        let (ledger, time) = self.sdk.emergency_head()?;
+        let (mut missing, journal) = self.sdk.emergency_missing(ledger.as_ref())?;
+        let Some(ledger) = ledger else {
+            self.say(EmergencyJournal {
+                counter: 0,
+                head: JournalHead::EMPTY,
+                key_kind: KEY_KIND,
+            })?;
+            return Ok(None);
+        };
+        missing.retain(|entry| entry.counter > self.reached);
+        if !missing.is_empty() {
+            self.anchor(&missing)?;
+            return Ok(None);
+        }
+        if !self.is_due(&ledger, time) {
+            return Ok(Some((None, journal)));
+        }
+        let stated = self.say(EmergencyJournal {
+            counter: journal.counter,
+            head: journal.head,
+            key_kind: KEY_KIND,
+        })?;
+        Ok(stated.map(|stated| (Some(stated), journal)))
+    }
+
+    fn is_due(&self, ledger: &EmergencyHead, time: Time) -> bool {
+        // By this machine's clock too: on an idle network the newest block may be old.
+        let now = self.sdk.now().max(time);
+        let old = now >= ledger.stated.plus_millis(self.due);
+        old || !self.done.is_empty() || ledger.key_kind != KEY_KIND
+    }
+
+    /// States where the journal stands; none if the ledger has moved on.
+    fn say(&mut self, says: EmergencyJournal) -> Result<Option<Anchored>, EmergencyError> {
+        match self.sdk.anchor(self.sdk.sign(says)?) {
+            Ok(anchored) => Ok(Some(anchored)),
+            Err(AnchorError::Refused(why)) => {
+                self.refused = Some(why);
+                Ok(None)
+            }
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    fn anchor(&mut self, missing: &[AccessEmergency]) -> Result<(), EmergencyError> {
+        for part in missing.chunks(TOGETHER) {
+            let signed = part.iter().map(|entry| self.sdk.sign(entry.clone()));
+            let signed: Vec<Event> = signed.collect::<Result<_, _>>()?;
+            for (result, entry) in self.sdk.anchor_batch(signed).into_iter().zip(part) {
+                match result {
+                    Ok(anchored) => {
+                        self.done.push(anchored);
+                        self.reached = entry.counter;
+                    }
+                    // It may be there already: the next round sees.
+                    Err(AnchorError::Refused(why)) => self.refused = Some(why),
+                    Err(other) => return Err(other.into()),
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,323 @@
+//! The emergency journal's file: entries of one size, appended and synced, each chained to the one before
+//! and signed.
+//!
+//! What always holds: an entry that was appended is on disk; entries follow one another from 1 without a
+//! gap, each on the head of the one before, each signed by the identity's key. A torn last entry is cut,
+//! since nothing was opened on it; any other damage is refused with its position.
+//!
+//! | bytes | header | entry |
+//! |---|---|---|
+//! | 0..8 | magic `medanchor/ejrn/1` (16 bytes) | counter, big-endian, as all numbers |
+//! | 8..24 | | record |
+//! | 24..28 | network id (16..32) | version |
+//! | 28..36 | | claimed time, in milliseconds since 1970 |
+//! | 36..68 | zero (32..188) | head before |
+//! | 68..101 | | commitment to who reads and why |
+//! | 101..104 | | zero |
+//! | 104..168 | | Ed25519 over "medanchor/emergency-entry/v1" || network || counter || head after |
+//! | 168..188 | | zero |
+//! | 188..192 | first bytes of SHA-256 of what stands before | the same |
+
+use super::JournalStanding;
+use medanchor_ledger::event::AccessEmergency;
+use medanchor_ledger::signature::{PublicKey, Signature, verify};
+use medanchor_ledger::{Commitment, JournalHead, NetworkId, RecordHandle, Time, TreeHash, sha256};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+const MAGIC: &[u8; 16] = b"medanchor/ejrn/1";
+const FRAME: usize = 192;
+const BODY: usize = FRAME - 4;
+/// The largest file that is opened: some 350,000 entries.
+const MAX_FILE: u64 = 64 << 20;
+
+/// Why the emergency journal cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EmergencyJournalError {
+    /// The system refused.
+    #[error("cannot use the emergency journal {path}: {source}; nothing was opened", path = path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Not such a journal, or one of another network.
+    #[error("{path} is not an emergency journal of this network; restore it, or move it aside: what it held is then missing for all to see", path = path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Damage inside.
+    #[error("the emergency journal {path} is damaged at byte {at}; restore it, or move it aside: what it held is then missing for all to see", path = path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Where the damaged entry begins.
+        at: u64,
+    },
+    /// Larger than any journal.
+    #[error("the emergency journal {path} is larger than 64 MiB; anchor it, and tell its maker", path = path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// One entry, with the identity's signature over counter and head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Journalled {
+    /// What was opened, in the words of the ledger.
+    pub entry: AccessEmergency,
+    /// The signature.
+    pub signature: Signature,
+}
+
+/// The open file, with all its entries in memory.
+pub(super) struct Journal {
+    path: PathBuf,
+    network: NetworkId,
+    file: File,
+    entries: Vec<Journalled>,
+}
+
+/// What an entry's signature is over.
+fn signed(network: NetworkId, entry: &AccessEmergency) -> Vec<u8> {
+    let head = entry.head();
+    let parts: [&[u8]; 4] = [
+        b"medanchor/emergency-entry/v1",
+        network.as_bytes(),
+        &entry.counter.to_be_bytes(),
+        head.as_bytes(),
+    ];
+    parts.concat()
+}
+
+fn header(network: NetworkId) -> [u8; FRAME] {
+    let mut frame = [0; FRAME];
+    frame[..16].copy_from_slice(MAGIC);
+    frame[16..32].copy_from_slice(network.as_bytes());
+    checked(frame)
+}
+
+/// The frame with its last four bytes set to the checksum of the others.
+fn checked(mut frame: [u8; FRAME]) -> [u8; FRAME] {
+    let (body, sum) = frame.split_at_mut(BODY);
+    sum.copy_from_slice(&sha256(&[body])[..4]);
+    frame
+}
+
+impl Journalled {
+    fn encode(&self) -> [u8; FRAME] {
+        let (entry, mut frame) = (&self.entry, [0; FRAME]);
+        frame[..8].copy_from_slice(&entry.counter.to_be_bytes());
+        frame[8..24].copy_from_slice(entry.record.as_bytes());
+        frame[24..28].copy_from_slice(&entry.version.to_be_bytes());
+        frame[28..36].copy_from_slice(&entry.claimed.0.to_be_bytes());
+        frame[36..68].copy_from_slice(entry.previous.as_bytes());
+        frame[68..101].copy_from_slice(&entry.commitment.to_bytes());
+        frame[104..168].copy_from_slice(self.signature.as_bytes());
+        checked(frame)
+    }
+
+    /// What [`Journalled::encode`] gives, and nothing else.
+    fn decode(frame: &[u8; FRAME]) -> Option<Self> {
+        let [suite, root @ ..] = part::<{ Commitment::LENGTH }>(frame, 68)?;
+        let entry = AccessEmergency {
+            counter: u64::from_be_bytes(part(frame, 0)?),
+            record: RecordHandle::new(part(frame, 8)?),
+            version: u32::from_be_bytes(part(frame, 24)?),
+            claimed: Time(u64::from_be_bytes(part(frame, 28)?)),
+            previous: JournalHead::new(part(frame, 36)?),
+            commitment: Commitment::new(TreeHash::new(root)),
+        };
+        let signature = Signature::new(part(frame, 104)?);
+        let read = Self { entry, signature };
+        (suite == Commitment::SUITE && read.encode() == *frame).then_some(read)
+    }
+
+    /// Whether it follows a journal that stands so, signed by that key.
+    fn follows(&self, standing: &JournalStanding, network: NetworkId, key: &PublicKey) -> bool {
+        let next = standing.counter.checked_add(1) == Some(self.entry.counter);
+        next && self.entry.previous == standing.head
+            && self.entry.version > 0
+            && verify(key, &signed(network, &self.entry), &self.signature).is_ok()
+    }
+}
+
+fn part<const N: usize>(frame: &[u8; FRAME], at: usize) -> Option<[u8; N]> {
+    frame.get(at..)?.first_chunk().copied()
+}
+
+impl Journal {
+    fn failed(path: &Path) -> impl FnOnce(io::Error) -> EmergencyJournalError {
+        |source| EmergencyJournalError::Io {
+            path: path.into(),
+            source,
+        }
+    }
+
+    /// Opens the journal of an identity; a new one if there is none.
+    pub(super) fn open(
+        path: &Path,
+        network: NetworkId,
+        key: &PublicKey,
+    ) -> Result<Self, EmergencyJournalError> {
+        if !path.exists() {
+            write_whole(path, network, &[]).map_err(Self::failed(path))?;
+        }
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).open(path);
+        let file = file.map_err(Self::failed(path))?;
+        let mut journal = Self {
+            path: path.into(),
+            network,
+            file,
+            entries: Vec::new(),
+        };
+        journal.load(key)?;
+        Ok(journal)
+    }
+
+    fn load(&mut self, key: &PublicKey) -> Result<(), EmergencyJournalError> {
+        let mut bytes = Vec::new();
+        let read = (&self.file).take(MAX_FILE + 1).read_to_end(&mut bytes);
+        read.map_err(Self::failed(&self.path))?;
+        let path = || self.path.clone();
+        if bytes.len() as u64 > MAX_FILE {
+            return Err(EmergencyJournalError::TooLarge { path: path() });
+        }
+        let (frames, torn) = bytes.as_chunks::<FRAME>();
+        let Some((_, frames)) = frames
+            .split_first()
+            .filter(|(first, _)| **first == header(self.network))
+        else {
+            return Err(EmergencyJournalError::Format { path: path() });
+        };
+        let mut cut = !torn.is_empty();
+        for (place, frame) in frames.iter().enumerate() {
+            let read = Journalled::decode(frame);
+            let read = read.filter(|read| read.follows(&self.standing(), self.network, key));
+            match read {
+                Some(read) => self.entries.push(read),
+                // Its length reached the disk before its end did, and it was never acted on.
+                None if place + 1 == frames.len() && torn.is_empty() && unfinished(frame) => {
+                    cut = true;
+                }
+                None => {
+                    let at = (place as u64)
+                        .saturating_add(1)
+                        .saturating_mul(FRAME as u64);
+                    return Err(EmergencyJournalError::Damaged { path: path(), at });
+                }
+            }
+        }
+        if cut {
+            let kept = self.end();
+            let shortened = self.file.set_len(kept).and_then(|()| self.file.sync_all());
+            shortened.map_err(Self::failed(&self.path))?;
+        }
+        Ok(())
+    }
+
+    /// Where the next entry goes.
+    fn end(&self) -> u64 {
+        let frames = (self.entries.len() as u64).saturating_add(1);
+        frames.saturating_mul(FRAME as u64)
+    }
+
+    pub(super) fn standing(&self) -> JournalStanding {
+        let last = self.entries.last();
+        JournalStanding {
+            counter: last.map_or(0, |last| last.entry.counter),
+            head: last.map_or(JournalHead::EMPTY, |last| last.entry.head()),
+        }
+    }
+
+    /// The head after entry `counter`, if there are so many.
+    #[cfg(any(feature = "client", test))]
+    pub(super) fn head_at(&self, counter: u64) -> Option<JournalHead> {
+        let Some(place) = counter.checked_sub(1) else {
+            return Some(JournalHead::EMPTY);
+        };
+        let entry = self.entries.get(usize::try_from(place).ok()?)?;
+        Some(entry.entry.head())
+    }
+
+    #[cfg(any(feature = "client", test))]
+    pub(super) fn entries(&self) -> &[Journalled] {
+        &self.entries
+    }
+
+    pub(super) fn into_entries(self) -> Vec<Journalled> {
+        self.entries
+    }
+
+    /// Appends the next entry; it is on disk when this returns.
+    pub(super) fn append(
+        &mut self,
+        entry: &AccessEmergency,
+        sign: impl FnOnce(&[u8]) -> Signature,
+    ) -> Result<(), EmergencyJournalError> {
+        let journalled = Journalled {
+            entry: entry.clone(),
+            signature: sign(&signed(self.network, entry)),
+        };
+        let end = self.end();
+        let mut write = || {
+            self.file.seek(SeekFrom::Start(end))?;
+            self.file.write_all(&journalled.encode())?;
+            self.file.sync_all()
+        };
+        write().map_err(Self::failed(&self.path))?;
+        self.entries.push(journalled);
+        Ok(())
+    }
+
+    /// Writes a journal anew with other entries, and keeps the file that there was beside it.
+    #[cfg(feature = "client")]
+    pub(super) fn replace(
+        self,
+        entries: &[AccessEmergency],
+        sign: impl Fn(&[u8]) -> Signature,
+    ) -> Result<(), EmergencyJournalError> {
+        let signed = entries.iter().map(|entry| Journalled {
+            entry: entry.clone(),
+            signature: sign(&signed(self.network, entry)),
+        });
+        let signed: Vec<Journalled> = signed.collect();
+        let sum = hex::encode(self.standing().head.as_bytes());
+        let kept = self.path.with_extension(sum.get(..16).unwrap_or("old"));
+        let replace = || {
+            std::fs::copy(&self.path, &kept)?;
+            File::open(&kept)?.sync_all()?;
+            write_whole(&self.path, self.network, &signed)
+        };
+        replace().map_err(Self::failed(&self.path))
+    }
+}
+
+/// Writes a whole file aside and renames it into place.
+fn write_whole(path: &Path, network: NetworkId, entries: &[Journalled]) -> io::Result<()> {
+    let mut bytes = header(network).to_vec();
+    entries
+        .iter()
+        .for_each(|entry| bytes.extend_from_slice(&entry.encode()));
+    let aside = path.with_extension("new");
+    let mut file = File::create(&aside)?;
+    file.write_all(&bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&aside, path)?;
+    path.parent()
+        .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+/// What a power cut leaves of a last entry whose length had reached the disk: zeros at its end.
+fn unfinished(frame: &[u8; FRAME]) -> bool {
+    frame.ends_with(&[0; 4])
+}
+
+#[cfg(test)]
+mod tests;

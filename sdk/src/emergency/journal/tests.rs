@@ -1,0 +1,177 @@
+//! The journal survives torn tails, and is refused when anything in it was changed.
+//!
+//! `vectors/emergency` has the bytes. `write` makes them: run it by name when a file is added.
+
+use super::*;
+use medanchor_ledger::signature::SigningKey;
+
+const NETWORK: NetworkId = NetworkId::new([1; 16]);
+
+fn key() -> SigningKey {
+    SigningKey::from_seed(&[5; 32])
+}
+
+fn next(standing: &JournalStanding, byte: u8) -> AccessEmergency {
+    AccessEmergency {
+        counter: standing.counter + 1,
+        record: RecordHandle::new([byte; 16]),
+        version: 1,
+        claimed: Time(1_700_000_000_000 + u64::from(byte)),
+        previous: standing.head,
+        commitment: Commitment::new(TreeHash::new([byte; 32])),
+    }
+}
+
+fn open(path: &Path) -> Result<Journal, EmergencyJournalError> {
+    Journal::open(path, NETWORK, &key().public_key())
+}
+
+/// A journal with entries of these bytes.
+fn journal(path: &Path, bytes: &[u8]) -> Journal {
+    let mut journal = open(path).unwrap();
+    for byte in bytes {
+        let entry = next(&journal.standing(), *byte);
+        journal.append(&entry, |bytes| key().sign(bytes)).unwrap();
+    }
+    journal
+}
+
+fn folder() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("emergency-journal");
+    (folder, path)
+}
+
+fn vectors() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../vectors/emergency")
+}
+
+/// The file `name`, made from a journal of two entries.
+fn made(name: &str) -> Vec<u8> {
+    let (_folder, path) = folder();
+    drop(journal(&path, &[7, 8]));
+    let mut bytes = std::fs::read(&path).unwrap();
+    match name {
+        "good-two-entries.journal" => {}
+        "good-empty.journal" => bytes.truncate(FRAME),
+        "torn.journal" => bytes.truncate(3 * FRAME - 1),
+        "torn-zeros.journal" => bytes[2 * FRAME..].fill(0),
+        "rejected-version.journal" => bytes[15] = b'2',
+        "rejected-another-network.journal" => {
+            bytes[..FRAME].copy_from_slice(&header(NetworkId::new([9; 16])));
+        }
+        "rejected-flipped-bit.journal" => bytes[FRAME + 40] ^= 1,
+        "rejected-first-entry-missing.journal" => drop(bytes.drain(FRAME..2 * FRAME)),
+        "rejected-entry-twice.journal" => bytes.extend_from_within(2 * FRAME..),
+        "rejected-other-head.journal" => {
+            let mut frame: [u8; FRAME] = bytes[2 * FRAME..].try_into().unwrap();
+            frame[36] ^= 1;
+            bytes[2 * FRAME..].copy_from_slice(&checked(frame));
+        }
+        "rejected-signed-by-another.journal" => {
+            let mut frame: [u8; FRAME] = bytes[2 * FRAME..].try_into().unwrap();
+            let entry = Journalled::decode(&frame).unwrap().entry;
+            let signature = SigningKey::from_seed(&[6; 32]).sign(&signed(NETWORK, &entry));
+            frame = Journalled { entry, signature }.encode();
+            bytes[2 * FRAME..].copy_from_slice(&frame);
+        }
+        other => panic!("nobody makes {other}"),
+    }
+    bytes
+}
+
+/// Each file, how many entries it has when it opens, or where it is damaged.
+const FILES: [(&str, Result<u64, Option<u64>>); 11] = [
+    ("good-empty.journal", Ok(0)),
+    ("good-two-entries.journal", Ok(2)),
+    ("torn.journal", Ok(1)),
+    ("torn-zeros.journal", Ok(1)),
+    ("rejected-version.journal", Err(None)),
+    ("rejected-another-network.journal", Err(None)),
+    ("rejected-flipped-bit.journal", Err(Some(192))),
+    ("rejected-first-entry-missing.journal", Err(Some(192))),
+    ("rejected-entry-twice.journal", Err(Some(576))),
+    ("rejected-other-head.journal", Err(Some(384))),
+    ("rejected-signed-by-another.journal", Err(Some(384))),
+];
+
+#[test]
+fn each_file_opens_or_is_refused_where_it_is_damaged() {
+    for (name, wanted) in FILES {
+        let bytes = std::fs::read(vectors().join(name)).unwrap();
+        assert_eq!(bytes, made(name), "{name}");
+        let (_folder, path) = folder();
+        std::fs::write(&path, bytes).unwrap();
+        let found = match open(&path) {
+            Ok(journal) => Ok(journal.standing().counter),
+            Err(EmergencyJournalError::Format { .. }) => Err(None),
+            Err(EmergencyJournalError::Damaged { at, .. }) => Err(Some(at)),
+            Err(other) => panic!("{name}: {other}"),
+        };
+        assert_eq!(found, wanted, "{name}");
+    }
+    let named = std::fs::read_dir(vectors()).unwrap().count();
+    assert_eq!(named, FILES.len() + 1, "every file but README.md is named");
+}
+
+#[test]
+#[ignore = "it writes the files"]
+fn write() {
+    std::fs::create_dir_all(vectors()).unwrap();
+    for (name, _) in FILES {
+        std::fs::write(vectors().join(name), made(name)).unwrap();
+    }
+}
+
+#[test]
+fn what_was_appended_is_there_again_and_what_was_torn_is_gone_on_with() {
+    let (_folder, path) = folder();
+    let first = journal(&path, &[7, 8]);
+    let (standing, one) = (first.standing(), first.head_at(1).unwrap());
+    drop(first);
+    assert_eq!(open(&path).unwrap().standing(), standing);
+    let whole = std::fs::read(&path).unwrap();
+    for length in 2 * FRAME..3 * FRAME {
+        std::fs::write(&path, &whole[..length]).unwrap();
+        let cut = open(&path).unwrap();
+        assert_eq!((cut.standing().counter, cut.standing().head), (1, one));
+        drop(cut);
+        assert_eq!(journal(&path, &[8]).standing(), standing, "cut at {length}");
+    }
+}
+
+#[test]
+fn every_flipped_bit_is_refused() {
+    let (_folder, path) = folder();
+    drop(journal(&path, &[7, 8]));
+    let whole = std::fs::read(&path).unwrap();
+    for at in 0..whole.len() {
+        let mut bent = whole.clone();
+        bent[at] ^= 0x10;
+        std::fs::write(&path, bent).unwrap();
+        assert!(open(&path).is_err(), "byte {at}");
+    }
+}
+
+#[cfg(feature = "client")]
+#[test]
+fn a_journal_that_is_replaced_stays_beside_the_new_one() {
+    let (folder, path) = folder();
+    let old = journal(&path, &[7, 8]);
+    let entry = next(
+        &JournalStanding {
+            counter: 0,
+            head: JournalHead::EMPTY,
+        },
+        9,
+    );
+    let before = std::fs::read(&path).unwrap();
+    old.replace(std::slice::from_ref(&entry), |bytes| key().sign(bytes))
+        .unwrap();
+    assert_eq!(open(&path).unwrap().entries()[0].entry, entry);
+    let kept = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|one| one.unwrap().path());
+    let kept: Vec<_> = kept.filter(|one| *one != path).collect();
+    assert_eq!(std::fs::read(&kept[0]).unwrap(), before);
+}

@@ -1,0 +1,239 @@
+//! The emergency path: while ledger or custodians cannot be reached, an institution opens records of its
+//! own by its emergency key, and says so afterwards.
+//!
+//! What always holds: an opening is in the journal, synced, before the emergency key is unlocked for it;
+//! entries are counted and chained, and anchored in their order, each once, whatever crashes; a journal
+//! that lacks what the ledger has, or has it otherwise, is told apart and never anchored. An entry
+//! may stand for an opening that a crash cut off: too much is said, never too little.
+//!
+//! With a key file, or a token that does not count by itself, whoever holds the passphrase or the PIN
+//! could open records without the journal: the journal is stated with [`JournalKeyKind::File`], and
+//! every patient's list says so (DESIGN.md section 7, Care never waits).
+
+#[cfg(feature = "client")]
+mod anchor;
+mod journal;
+#[cfg(feature = "client")]
+mod restore;
+
+#[cfg(feature = "client")]
+pub use anchor::{EmergencyAnchored, EmergencyStanding};
+pub use journal::{EmergencyJournalError, Journalled};
+
+use crate::error::SdkError;
+use crate::identity::Identity;
+use journal::Journal;
+use medanchor_ledger::event::{AccessEmergency, JournalKeyKind};
+use medanchor_ledger::{JournalHead, RecordHandle, Time};
+use medanchor_vault::{Protection, VaultError};
+use std::path::PathBuf;
+use std::sync::{MutexGuard, PoisonError};
+use zeroize::Zeroizing;
+
+/// The domain of handles under which notes of openings are kept.
+const NOTE: &str = "emergency-note";
+/// What every journal of this release is stated with: neither kind of key that it knows counts by itself.
+pub const KEY_KIND: JournalKeyKind = JournalKeyKind::File;
+
+/// Why something of the emergency path was not done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EmergencyError {
+    /// Sealing, signing or the vault.
+    #[error(transparent)]
+    Sdk(#[from] SdkError),
+    /// The journal's file.
+    #[error(transparent)]
+    Journal(#[from] EmergencyJournalError),
+    /// The journal has fewer entries than the ledger.
+    #[error(
+        "the emergency journal was ROLLED BACK: the ledger has {anchored} entries of it and the file {found}; restore the file, or write it anew from the ledger"
+    )]
+    RolledBack {
+        /// How many the ledger has.
+        anchored: u64,
+        /// How many the file has.
+        found: u64,
+    },
+    /// The journal has other entries than the ledger.
+    #[error(
+        "the emergency journal was ROLLED BACK and gone on with: its entry {anchored} is not the one that the ledger has; restore the file, or write it anew from the ledger"
+    )]
+    Forked {
+        /// The newest entry on the ledger.
+        anchored: u64,
+    },
+    /// What the ledger showed does not lead to its own head.
+    #[error("the node did not show every entry of the emergency journal; ask another node")]
+    NotShown,
+    /// A node.
+    #[cfg(feature = "client")]
+    #[error(transparent)]
+    Standing(#[from] crate::custody::StandingError),
+    /// An event was not anchored.
+    #[cfg(feature = "client")]
+    #[error(transparent)]
+    Anchor(#[from] crate::anchor::AnchorError),
+}
+
+impl From<VaultError> for EmergencyError {
+    fn from(error: VaultError) -> Self {
+        Self::Sdk(error.into())
+    }
+}
+
+#[cfg(feature = "client")]
+impl From<crate::client::ClientError> for EmergencyError {
+    fn from(error: crate::client::ClientError) -> Self {
+        Self::Standing(error.into())
+    }
+}
+
+/// A record of this institution's own, to be opened while the network is cut.
+#[derive(Clone, Copy)]
+pub struct NewEmergency<'a> {
+    /// The record.
+    pub record: RecordHandle,
+    /// The version of the document.
+    pub version: u32,
+    /// Who reads; it stays at home.
+    pub actor: &'a str,
+    /// Why; it stays at home.
+    pub reason: &'a str,
+}
+
+/// A record that was opened by the emergency key.
+pub struct OpenedInEmergency {
+    /// The document.
+    pub payload: Zeroizing<Vec<u8>>,
+    /// What the journal says of it.
+    pub entry: AccessEmergency,
+}
+
+/// Where the journal's file stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JournalStanding {
+    /// How many entries it has.
+    pub counter: u64,
+    /// Its head.
+    pub head: JournalHead,
+}
+
+impl Identity {
+    pub(crate) fn emergency_path(&self) -> PathBuf {
+        self.folder().join("emergency-journal")
+    }
+
+    /// Whoever writes the journal holds this.
+    fn emergency_turn(&self) -> MutexGuard<'_, ()> {
+        // The journal's file is whole between any two writes.
+        let turn = self.emergency().lock();
+        turn.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open_journal(&self) -> Result<Journal, EmergencyJournalError> {
+        Journal::open(&self.emergency_path(), self.network(), &self.public_key())
+    }
+
+    /// Makes the emergency key, under a passphrase or in a token, and an empty journal. Records that are
+    /// sealed into custody from now on can be opened by it. Have the journal anchored at once, and once a
+    /// day: `Sdk::anchor_emergency`.
+    ///
+    /// # Errors
+    /// [`EmergencyError`]; call it again until it succeeds.
+    pub fn make_emergency_key(&self, protection: &Protection) -> Result<(), EmergencyError> {
+        let _turn = self.emergency_turn();
+        self.open_journal()?;
+        Ok(self.vault().make_emergency_key(protection)?)
+    }
+
+    /// Where the journal stands; none if there is no emergency key.
+    ///
+    /// # Errors
+    /// [`EmergencyJournalError`].
+    pub fn emergency_journal(&self) -> Result<Option<JournalStanding>, EmergencyError> {
+        if !self.vault().has_emergency_key() {
+            return Ok(None);
+        }
+        let _turn = self.emergency_turn();
+        Ok(Some(self.open_journal()?.standing()))
+    }
+
+    /// The entries of the journal, the first first.
+    ///
+    /// # Errors
+    /// [`EmergencyJournalError`].
+    pub fn emergency_entries(&self) -> Result<Vec<Journalled>, EmergencyError> {
+        let _turn = self.emergency_turn();
+        Ok(self.open_journal()?.into_entries())
+    }
+
+    /// Opens a record of this institution's own by the emergency key. No network is asked. The passphrase
+    /// is checked first, then who opens which record and why is journalled, and only then is the key
+    /// unlocked and the record opened. Each call is an entry, whatever becomes of it afterwards.
+    ///
+    /// # Errors
+    /// [`EmergencyError`]; nothing is journalled where the passphrase is wrong, or the record has no wrap.
+    pub fn open_in_emergency(
+        &self,
+        new: &NewEmergency<'_>,
+        protection: &Protection,
+    ) -> Result<OpenedInEmergency, EmergencyError> {
+        let keeper = self.vault().unlock_emergency(protection)?;
+        self.vault().check_emergency(new.record, new.version)?;
+        let entry = self.journal_emergency(new)?;
+        let opened = self
+            .vault()
+            .open_in_emergency(&keeper, new.record, new.version);
+        Ok(OpenedInEmergency {
+            payload: opened?,
+            entry,
+        })
+    }
+
+    fn journal_emergency(&self, new: &NewEmergency<'_>) -> Result<AccessEmergency, EmergencyError> {
+        let _turn = self.emergency_turn();
+        let mut journal = self.open_journal()?;
+        let JournalStanding { counter, head } = journal.standing();
+        let (counter, claimed) = (counter.saturating_add(1), self.context().now());
+        let entry = AccessEmergency {
+            counter,
+            record: new.record,
+            version: new.version,
+            claimed,
+            previous: head,
+            commitment: self.note(
+                NOTE,
+                &note_name(counter, &head, claimed),
+                new.actor,
+                new.reason,
+            )?,
+        };
+        journal.append(&entry, |bytes| self.sign_bytes(bytes))?;
+        Ok(entry)
+    }
+
+    /// Shows the patient who opened a record in an emergency, and nothing else of the entry's note.
+    ///
+    /// # Errors
+    /// [`EmergencyError`] when there is no such entry.
+    pub fn disclose_emergency_note(
+        &self,
+        entry: &AccessEmergency,
+    ) -> Result<Vec<u8>, EmergencyError> {
+        let name = note_name(entry.counter, &entry.previous, entry.claimed);
+        let note = RecordHandle::new(self.handle(NOTE, &name));
+        let shown = self
+            .vault()
+            .disclose(note, 1, &[crate::patient::ACTOR], &[])?;
+        Ok(shown.encode())
+    }
+}
+
+/// Two journals that part have notes of their own: a note that was left must not stop an opening.
+fn note_name(counter: u64, previous: &JournalHead, claimed: Time) -> String {
+    format!("{counter} {previous} {claimed}")
+}
+
+#[cfg(test)]
+mod tests;

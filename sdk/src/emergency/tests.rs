@@ -1,0 +1,202 @@
+//! An opening is journalled before the key moves, and only where it could succeed.
+
+use super::*;
+use crate::testing::network_with;
+use medanchor_ledger::RecordHandle;
+use medanchor_ledger::rules::Role;
+use medanchor_vault::{Cost, KeyFileError, Passphrase};
+use std::path::Path;
+
+const RECORD: RecordHandle = RecordHandle::new([7; 16]);
+const PAYLOAD: &[u8] = br#"{"a":1}"#;
+
+fn words(words: &str) -> Protection {
+    Protection::Passphrase(Passphrase::with_cost(words.to_owned().into(), Cost::LEAST))
+}
+
+fn right() -> Protection {
+    words("four horses, two carts")
+}
+
+/// A hospital with an emergency key and one record in custody.
+fn hospital(root: &Path) -> Identity {
+    network_with(root, &[("north-hospital", Role::Hospital)]);
+    let identity = Identity::open(&root.join("north-hospital")).unwrap();
+    identity.make_emergency_key(&right()).unwrap();
+    identity.vault().seal_to_share(RECORD, 1, PAYLOAD).unwrap();
+    identity.vault().entrust(RECORD, 1).unwrap();
+    identity
+}
+
+fn new() -> NewEmergency<'static> {
+    NewEmergency {
+        record: RECORD,
+        version: 1,
+        actor: "Dr. Zhao",
+        reason: "the network is cut",
+    }
+}
+
+fn counter(identity: &Identity) -> u64 {
+    identity.emergency_journal().unwrap().unwrap().counter
+}
+
+#[test]
+fn each_opening_is_an_entry_on_the_head_of_the_one_before() {
+    let root = tempfile::tempdir().unwrap();
+    let identity = hospital(root.path());
+    assert_eq!(counter(&identity), 0);
+    let first = identity.open_in_emergency(&new(), &right()).unwrap();
+    let second = identity.open_in_emergency(&new(), &right()).unwrap();
+    assert_eq!((&**first.payload, &**second.payload), (PAYLOAD, PAYLOAD));
+    assert_eq!(
+        (first.entry.counter, first.entry.previous),
+        (1, JournalHead::EMPTY)
+    );
+    assert_eq!(
+        (second.entry.counter, second.entry.previous),
+        (2, first.entry.head())
+    );
+    drop(identity);
+    let identity = Identity::open(&root.path().join("north-hospital")).unwrap();
+    let standing = identity.emergency_journal().unwrap().unwrap();
+    assert_eq!((standing.counter, standing.head), (2, second.entry.head()));
+    let note = identity.disclose_emergency_note(&second.entry).unwrap();
+    let shown = medanchor_vault::Disclosure::decode(&note).unwrap();
+    let shown = shown.verify(&second.entry.commitment).unwrap();
+    assert_eq!(
+        shown.value("/actor").map(|value| value.bytes()),
+        Some(b"Dr. Zhao".as_slice())
+    );
+}
+
+#[test]
+fn what_could_not_be_opened_anyway_is_not_journalled() {
+    let root = tempfile::tempdir().unwrap();
+    let identity = hospital(root.path());
+    let refused = identity.open_in_emergency(&new(), &words("two carts, four horses"));
+    let wrong = |error: &EmergencyError| {
+        matches!(
+            error,
+            EmergencyError::Sdk(SdkError::Vault(VaultError::KeyFile(
+                KeyFileError::WrongPassphrase { .. }
+            )))
+        )
+    };
+    assert!(refused.err().is_some_and(|error| wrong(&error)));
+    let other = NewEmergency {
+        record: RecordHandle::new([8; 16]),
+        ..new()
+    };
+    assert!(identity.open_in_emergency(&other, &right()).is_err());
+    assert_eq!(counter(&identity), 0);
+}
+
+/// The payload is gone, so the opening fails after its entry: too much is said, never too little.
+#[test]
+fn an_opening_that_breaks_off_has_its_entry() {
+    let root = tempfile::tempdir().unwrap();
+    let identity = hospital(root.path());
+    let payloads = root.path().join("north-hospital/vault/payloads");
+    std::fs::remove_dir_all(&payloads).unwrap();
+    std::fs::create_dir(&payloads).unwrap();
+    std::fs::create_dir(payloads.join("aside")).unwrap();
+    assert!(identity.open_in_emergency(&new(), &right()).is_err());
+    assert_eq!(counter(&identity), 1);
+}
+
+#[test]
+fn without_a_journal_that_can_be_written_nothing_opens() {
+    let root = tempfile::tempdir().unwrap();
+    let identity = hospital(root.path());
+    let path = identity.emergency_path();
+    let good = std::fs::read(&path).unwrap();
+    std::fs::write(&path, b"no journal").unwrap();
+    let refused = identity.open_in_emergency(&new(), &right()).err();
+    assert!(matches!(refused, Some(EmergencyError::Journal(_))));
+    std::fs::write(&path, good).unwrap();
+    assert!(identity.open_in_emergency(&new(), &right()).is_ok());
+}
+
+#[cfg(feature = "client")]
+mod against_the_ledger {
+    use super::super::anchor::missing;
+    use super::super::restore::chained;
+    use super::*;
+    use medanchor_ledger::rules::{Anchored, EmergencyHead};
+    use medanchor_ledger::{EventId, Index};
+    use std::collections::BTreeMap;
+
+    /// What the ledger has after these entries.
+    fn head_after(entries: &[AccessEmergency]) -> EmergencyHead {
+        let last = entries.last();
+        EmergencyHead {
+            newest: Anchored {
+                event: EventId::new([1; 32]),
+                index: Index(1),
+            },
+            counter: last.map_or(0, |last| last.counter),
+            head: last.map_or(JournalHead::EMPTY, AccessEmergency::head),
+            key_kind: KEY_KIND,
+            since: Time(1),
+            stated: Time(1),
+        }
+    }
+
+    fn opened(identity: &Identity, times: usize) -> Vec<AccessEmergency> {
+        let open = |_| identity.open_in_emergency(&new(), &right()).unwrap().entry;
+        (0..times).map(open).collect()
+    }
+
+    #[test]
+    fn a_journal_lacks_nothing_that_the_ledger_has_and_has_it_alike() {
+        let root = tempfile::tempdir().unwrap();
+        let identity = hospital(root.path());
+        let before = std::fs::read(identity.emergency_path()).unwrap();
+        let entries = opened(&identity, 3);
+        let lacks = |ledger: Option<EmergencyHead>| {
+            missing(&identity.open_journal().unwrap(), ledger.as_ref())
+        };
+        assert_eq!(lacks(None).unwrap(), entries);
+        assert_eq!(
+            lacks(Some(head_after(&entries[..1]))).unwrap(),
+            entries[1..]
+        );
+        assert_eq!(lacks(Some(head_after(&entries))).unwrap(), []);
+
+        std::fs::write(identity.emergency_path(), before).unwrap();
+        let refused = lacks(Some(head_after(&entries)));
+        assert!(matches!(
+            refused,
+            Err(EmergencyError::RolledBack {
+                anchored: 3,
+                found: 0
+            })
+        ));
+        // Gone on with until it is as long as the other: its head tells.
+        opened(&identity, 4);
+        let refused = lacks(Some(head_after(&entries)));
+        assert!(matches!(
+            refused,
+            Err(EmergencyError::Forked { anchored: 3 })
+        ));
+    }
+
+    #[test]
+    fn entries_from_a_node_count_only_if_they_lead_to_the_ledgers_head() {
+        let root = tempfile::tempdir().unwrap();
+        let entries = opened(&hospital(root.path()), 3);
+        let head = head_after(&entries);
+        let shown = |entries: &[AccessEmergency]| -> BTreeMap<u64, AccessEmergency> {
+            let each = entries.iter().map(|entry| (entry.counter, entry.clone()));
+            each.collect()
+        };
+        let read = |shown| chained(shown, head.counter, &head.head);
+        assert_eq!(read(shown(&entries)), Some(entries.clone()));
+        let mut bent = entries.clone();
+        bent[1].claimed = Time(9);
+        for hidden in [&entries[1..], &entries[..2], &bent[..]] {
+            assert_eq!(read(shown(hidden)), None);
+        }
+    }
+}
