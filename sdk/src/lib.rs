@@ -40,6 +40,7 @@
 //! | let a patient choose a pharmacy | [`PatientToken::claim`] | `token.rs` |
 //! | seal, open, show fields of a record | [`Identity::seal_record`], [`Identity::open_record`], [`Identity::disclose`] | `domain/record.rs` |
 //! | erase a record, here and at custodians | `Sdk::erase`, [`Identity::erasure_certificates`] | `custody/erase.rs` |
+//! | move a record to new custodians | `Sdk::reshare` | `custody/reshare.rs` |
 //! | import thousands of documents without waiting for the disk each time | [`Identity::seal_ahead`] | `domain/ahead.rs` |
 //! | let others read, end it, ask to read | [`Identity::grant`], [`Identity::revoke`], [`Identity::request_access`] | `domain/consent.rs`, `domain/access.rs` |
 //! | read without a consent, and review what others read so | `Sdk::break_glass`, [`Identity::review`], `Sdk::open_reviews` | `custody/break_glass.rs`, `domain/access.rs`, `reviews.rs` |

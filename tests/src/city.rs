@@ -18,6 +18,8 @@ pub const OWNER: &str = "north-hospital";
 pub const READER: &str = "south-hospital";
 /// Who keeps shares, in the order of their places; three of them do.
 pub const CUSTODIANS: [&str; 5] = ["archive", "bar", "chamber", "dean", "ethics"];
+/// A custodian that no set names at first, and that does not run.
+pub const SPARE: &str = "forum";
 /// The document.
 pub const PAYLOAD: &[u8] = br#"{"resourceType":"Observation","valueString":"a secret"}"#;
 
@@ -33,7 +35,7 @@ fn founded(dir: &Path) -> Result<Layout> {
         ("west-maker", Role::Manufacturer),
         ("regulator", Role::Regulator),
     ];
-    let guests = CUSTODIANS.map(|name| (name, Role::Custodian));
+    let guests = (CUSTODIANS.into_iter().chain([SPARE])).map(|name| (name, Role::Custodian));
     let institution = |part| {
         move |(name, role): (&str, Role)| -> Result<Institution> {
             Ok(Institution {
@@ -48,7 +50,6 @@ fn founded(dir: &Path) -> Result<Layout> {
         .map(institution(Part::Validator))
         .chain(
             guests
-                .into_iter()
                 .chain([(READER, Role::Hospital)])
                 .map(institution(Part::Participant)),
         );
@@ -94,7 +95,7 @@ impl City {
         book += &Service::init_vault(&dir.join(OWNER), &node)?;
         let path = dir.join("book.toml");
         std::fs::write(&path, book)?;
-        approve(dir, &path, &node)?;
+        approve(dir, &path, &node, 1)?;
         let custodians = CUSTODIANS.map(|name| Service::custodian(&dir.join(name)).map(Some));
         Ok(Self {
             dir: dir.into(),
@@ -200,8 +201,11 @@ impl City {
     }
 }
 
-/// One authority proposes the custodians of the book, three approve.
-fn approve(dir: &Path, book: &Path, node: &str) -> Result<()> {
+/// One authority proposes the custodians of the book as the set of that epoch, three approve.
+///
+/// # Errors
+/// If anything is refused.
+pub fn approve(dir: &Path, book: &Path, node: &str, epoch: u32) -> Result<()> {
     let home = |name: &str| dir.join(name).to_string_lossy().into_owned();
     let (owner, book) = (home(OWNER), book.to_string_lossy());
     let said = run(&[
@@ -215,6 +219,8 @@ fn approve(dir: &Path, book: &Path, node: &str) -> Result<()> {
         &book,
         "--threshold",
         "3",
+        "--name",
+        &format!("custodians {epoch}"),
     ])?;
     let proposal = said
         .split_whitespace()
@@ -237,6 +243,7 @@ fn approve(dir: &Path, book: &Path, node: &str) -> Result<()> {
         ])?;
     }
     let said = run(&["governance", "custodians", "--home", &owner, "--node", node])?;
-    ensure!(said.contains("epoch 1: 3 of 5 custodians"), "{said}");
+    let wanted = format!("epoch {epoch}: 3 of 5 custodians");
+    ensure!(said.contains(&wanted), "{said}");
     Ok(())
 }

@@ -325,6 +325,14 @@ impl Slots {
         self.write(at, &checked(name.head(ERASED)))
     }
 
+    /// The handles of `kind` that there are or were, ascending.
+    pub(crate) fn handles(&self, kind: Kind) -> Vec<[u8; 16]> {
+        let names = self.places.keys().filter(|name| name.kind == kind);
+        let mut handles: Vec<_> = names.map(|name| name.handle).collect();
+        handles.dedup();
+        handles
+    }
+
     /// The versions of `kind` and `handle` that there are or were.
     pub(crate) fn versions(&self, kind: Kind, handle: [u8; 16]) -> Vec<u32> {
         let name = |version| Name {

@@ -302,6 +302,13 @@ impl Vault {
         Ok(versions)
     }
 
+    /// The handles of all that this vault has or had a key for: records, and documents kept at home.
+    #[must_use]
+    pub fn handles(&self) -> Vec<RecordHandle> {
+        let handles = self.slots().handles(Kind::Vault);
+        handles.into_iter().map(RecordHandle::new).collect()
+    }
+
     /// The versions of a record whose key this vault holds or held, ascending.
     #[must_use]
     pub fn versions(&self, record: RecordHandle) -> Vec<u32> {

@@ -112,7 +112,7 @@ pub fn run(asked: &Erase) -> Result<Exit, Fatal> {
 }
 
 /// 32 hex digits are a handle; anything else is the application's own id.
-fn named(identity: &Identity, record: &str) -> RecordHandle {
+pub(super) fn named(identity: &Identity, record: &str) -> RecordHandle {
     record
         .parse()
         .unwrap_or_else(|_| identity.record_handle(record))

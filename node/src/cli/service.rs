@@ -35,6 +35,7 @@ pub enum Vault {
     /// states it once a day.
     Serve(Run),
     Erase(super::erase::Erase),
+    Reshare(super::reshare::Reshare),
     /// Open records while the network is cut, in a journal that is anchored afterwards
     #[command(subcommand)]
     Emergency(super::emergency::Emergency),
@@ -85,6 +86,7 @@ pub fn vault(command: &Vault) -> Result<Exit, Fatal> {
         Vault::Init(init) => make(init, Part::Owner),
         Vault::Serve(run) => run_owner(&ServiceHome::new(&run.home, Part::Owner)),
         Vault::Erase(erase) => super::erase::run(erase),
+        Vault::Reshare(reshare) => super::reshare::run(reshare),
         Vault::Emergency(command) => super::emergency::run(command),
     }
 }

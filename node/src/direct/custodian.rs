@@ -17,8 +17,8 @@ use medanchor_sdk::direct::{Ask, Expected, Statement};
 use medanchor_sdk::{Identity, Sdk};
 use medanchor_vault::RecordVersion;
 use medanchor_vault::custody::{
-    Custodian, CustodianError, Custodied, Deal, OpeningKey, Permitted, Place, Points, Seat,
-    ShareError, ShareIndex, SharesDestroyed, Signed,
+    Custodian, CustodianError, Custodied, Deal, OpeningKey, Permitted, Place, Points, ReshareError,
+    Seat, ShareError, ShareIndex, SharesDestroyed, Signed,
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -74,7 +74,7 @@ pub(super) fn kept_statement(
         .map_err(|error| Problem::new(Code::BadSignature, error.to_string()))
 }
 
-fn custodian_problem(error: &CustodianError) -> Problem {
+pub(super) fn custodian_problem(error: &CustodianError) -> Problem {
     match error {
         CustodianError::Log(_)
         | CustodianError::Key(_)
@@ -124,12 +124,16 @@ impl Keeper {
         &self.sdk
     }
 
-    fn store(&self) -> MutexGuard<'_, Custodian> {
+    pub(super) const fn key(&self) -> &OpeningKey {
+        &self.key
+    }
+
+    pub(super) fn store(&self) -> MutexGuard<'_, Custodian> {
         // The store writes before it says that it has; a panic elsewhere spoils nothing.
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn value<V: StateValue>(&self, key: &StateKey) -> Result<Option<V>, Problem> {
+    pub(super) fn value<V: StateValue>(&self, key: &StateKey) -> Result<Option<V>, Problem> {
         let lost = |why: String| Problem::of_custody("custody.ledger-unreachable", true, why);
         let proved = self
             .sdk
@@ -145,7 +149,7 @@ impl Keeper {
     }
 
     /// This custodian's place in the set of an epoch.
-    fn place(&self, epoch: u32) -> Result<(Place, usize), Problem> {
+    pub(super) fn place(&self, epoch: u32) -> Result<(Place, usize), Problem> {
         let set: Option<CustodianSet> = self.value(&CustodianSet::key(epoch))?;
         let set = set.ok_or_else(|| refused(Refused::NotHere))?.custodians;
         let found = set.find(self.sdk.participant());
@@ -195,11 +199,15 @@ impl Keeper {
         }
     }
 
-    /// A deal that convicts its dealer is kept, whatever becomes of the connection.
-    fn keep_evidence(&self, error: &CustodianError) {
+    /// What convicts a dealer or a contributor is kept, whatever becomes of the connection.
+    pub(super) fn keep_evidence(&self, error: &CustodianError) {
         if let CustodianError::BadDeal {
             evidence: Some(evidence),
-        } = error
+        }
+        | CustodianError::Reshare(ReshareError::Unfit {
+            evidence: Some(evidence),
+            ..
+        }) = error
         {
             let folder = self.sdk.folder().join("evidence");
             let bytes = evidence.encode();
@@ -207,7 +215,7 @@ impl Keeper {
             let kept = std::fs::create_dir_all(&folder)
                 .and_then(|()| std::fs::write(folder.join(name), bytes));
             if let Err(error) = kept {
-                tracing::error!(%error, "evidence against a dealer could not be kept");
+                tracing::error!(%error, "evidence could not be kept");
             }
         }
     }
@@ -290,13 +298,23 @@ impl Keeper {
 }
 
 impl Answers for Keeper {
-    const ASKS: &'static [Ask] = &[Ask::Deal, Ask::Release, Ask::Erase];
+    const ASKS: &'static [Ask] = &[
+        Ask::Deal,
+        Ask::Release,
+        Ask::Erase,
+        Ask::Reshare,
+        Ask::Rejoin,
+        Ask::Retire,
+    ];
 
     fn answer(&self, ask: Ask, statement: &[u8], channel: TlsKeyHash) -> Result<Vec<u8>, Problem> {
         let (statement, key) = kept_statement(&self.sdk, &self.genesis, ask, statement, channel)?;
         match ask {
             Ask::Deal => self.deal(&statement, &key),
             Ask::Erase => self.erase(&statement),
+            Ask::Reshare => self.reshare(&statement),
+            Ask::Rejoin => self.rejoin(&statement),
+            Ask::Retire => self.retire(&statement),
             _ => self.release(&statement),
         }
     }

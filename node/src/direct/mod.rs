@@ -11,6 +11,7 @@ mod custodian;
 mod emergency;
 pub mod home;
 mod log;
+mod moving;
 mod owner;
 mod router;
 mod start;

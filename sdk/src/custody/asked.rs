@@ -1,8 +1,14 @@
 //! Asking custodians, all at once, and again while their nodes are a block behind.
 
-use super::circle::Seat;
+use super::circle::{Circle, CircleError, Seat};
+use super::standing::StandingError;
+use super::standing::proved::value;
 use crate::anchor::Sdk;
-use crate::direct::{Ask, Certificate, LinkError, MAX_ANSWER};
+use crate::client::ClientError;
+use crate::direct::{AddressBook, Ask, Certificate, LinkError, MAX_ANSWER};
+use medanchor_ledger::RecordHandle;
+use medanchor_ledger::event::EventBody;
+use medanchor_ledger::rules::Record;
 use std::time::Duration;
 
 /// How often a custodian is asked whose node has not seen what was just anchored, and after what pause.
@@ -27,6 +33,28 @@ pub(super) fn at_once<T: Sync, R: Send>(
 }
 
 impl Sdk {
+    /// What the ledger says of a record of this participant's.
+    pub(super) fn own_record(&self, record: RecordHandle) -> Result<Option<Record>, StandingError> {
+        let key = Record::key(self.participant(), &record);
+        Ok(value::<Record>(self.client(), &key, None)?.value)
+    }
+
+    /// The custodians of every epoch up to `last` in which a record may have been dealt: from that of its
+    /// first event on.
+    pub(super) fn circles_of<E: From<CircleError> + From<ClientError>>(
+        &self,
+        state: &Record,
+        last: u32,
+        book: &AddressBook,
+    ) -> Result<Vec<Circle>, E> {
+        let first = match self.client().event(&state.sealed.event)?.body() {
+            EventBody::RecordCustody(body) => body.custody.epoch(),
+            _ => 1,
+        };
+        let circles = (first..=last).map(|epoch| Circle::of_epoch(self.client(), book, epoch));
+        Ok(circles.collect::<Result<_, _>>()?)
+    }
+
     /// Asks a custodian; again, for a while, if it refuses with the code `not_yet`.
     pub(super) fn ask_seat(
         &self,

@@ -16,12 +16,11 @@ use super::asked::{PAUSE, TRIES, at_once};
 use super::circle::{Circle, CircleError, Seat};
 use super::erasure::{Asked, Certified, Word, Words, are_enough, read_word};
 use super::standing::StandingError;
-use super::standing::proved::value;
 use crate::anchor::{AnchorError, Sdk};
 use crate::client::ClientError;
 use crate::direct::{AddressBook, Ask, Certificate};
 use crate::error::SdkError;
-use medanchor_ledger::event::{Destroyed, ErasureReason, EventBody, RecordErase};
+use medanchor_ledger::event::{Destroyed, ErasureReason, RecordErase};
 use medanchor_ledger::rules::Record;
 use medanchor_ledger::{EventId, ParticipantName, RecordHandle};
 use std::path::{Path, PathBuf};
@@ -133,8 +132,12 @@ impl Sdk {
         told: &mut dyn FnMut(ErasureStep<'_>),
     ) -> Result<Erased, ErasureError> {
         let state = self.own_record(new.record)?;
+        let state = state.ok_or(ErasureError::NotOnLedger(new.record))?;
         self.require_keys(new.record, state.version)?;
-        let circles = self.circles_of(&state, book)?;
+        let circles = match &state.custody {
+            Some(custody) => self.circles_of::<ErasureError>(&state, custody.epoch(), book)?,
+            None => Vec::new(),
+        };
         let erasing = Erasing {
             sdk: self,
             new,
@@ -145,13 +148,6 @@ impl Sdk {
         erasing.run(told)
     }
 
-    /// What the ledger says of a record of this participant's.
-    fn own_record(&self, record: RecordHandle) -> Result<Record, ErasureError> {
-        let key = Record::key(self.participant(), &record);
-        let found = value::<Record>(self.client(), &key, None)?;
-        found.value.ok_or(ErasureError::NotOnLedger(record))
-    }
-
     /// Nothing is destroyed while another vault may hold a part of the record.
     fn require_keys(&self, record: RecordHandle, versions: u32) -> Result<(), ErasureError> {
         let held = self.vault().versions(record);
@@ -159,21 +155,6 @@ impl Sdk {
             Some(version) => Err(ErasureError::NotInVault { record, version }),
             None => Ok(()),
         }
-    }
-
-    /// The custodians of every epoch in which the record may have been dealt: from that of its first
-    /// event to the newest.
-    fn circles_of(&self, state: &Record, book: &AddressBook) -> Result<Vec<Circle>, ErasureError> {
-        let Some(custody) = &state.custody else {
-            return Ok(Vec::new());
-        };
-        let first = match self.client().event(&state.sealed.event)?.body() {
-            EventBody::RecordCustody(body) => body.custody.epoch(),
-            _ => 1,
-        };
-        let epochs = first..=custody.epoch();
-        let circles = epochs.map(|epoch| Circle::of_epoch(self.client(), book, epoch));
-        Ok(circles.collect::<Result<_, _>>()?)
     }
 }
 
@@ -272,7 +253,8 @@ impl Erasing<'_> {
         };
         // A node may be a block behind.
         for _ in 0..TRIES {
-            self.state = self.sdk.own_record(self.new.record)?;
+            let state = self.sdk.own_record(self.new.record)?;
+            self.state = state.ok_or(ErasureError::NotOnLedger(self.new.record))?;
             if says(&self.state) {
                 return Ok(());
             }

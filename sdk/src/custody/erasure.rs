@@ -30,7 +30,6 @@ use medanchor_vault::custody::signed::MAX_MESSAGE;
 use medanchor_vault::custody::{SharesDestroyed, Signed};
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
-use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -208,14 +207,8 @@ pub(super) fn read_word(
     folder: &Path,
     custodian: &ParticipantName,
 ) -> std::io::Result<Option<Vec<u8>>> {
-    let file = match std::fs::File::open(folder.join(custodian.as_str())) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        opened => opened?,
-    };
-    let mut bytes = Vec::new();
     let limit = u64::try_from(MAX_MESSAGE).unwrap_or(u64::MAX);
-    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
-    Ok(Some(bytes))
+    super::kept::read_bounded(&folder.join(custodian.as_str()), limit)
 }
 
 impl Word {

@@ -20,8 +20,12 @@ mod erase;
 mod erasure;
 #[cfg(feature = "client")]
 mod kept;
+mod messages;
 #[cfg(feature = "client")]
 mod read;
+#[cfg(feature = "client")]
+mod reshare;
+mod reshare_ask;
 #[cfg(feature = "client")]
 mod seal;
 mod standing;
@@ -33,8 +37,12 @@ pub use break_glass::OpenedByBreakGlass;
 pub use circle::{Circle, CircleError};
 #[cfg(feature = "client")]
 pub use erase::{Erased, ErasureError, ErasureStep, NewErasure};
+pub use messages::{read_messages, write_messages};
 #[cfg(feature = "client")]
 pub use read::{Opened, OpenedError};
+#[cfg(feature = "client")]
+pub use reshare::{MoveError, MoveStep, Moved};
+pub use reshare_ask::ReshareAsk;
 #[cfg(feature = "client")]
 pub use seal::{CustodyError, SealedInCustody};
 #[cfg(feature = "client")]

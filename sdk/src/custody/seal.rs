@@ -266,17 +266,16 @@ impl Sdk {
         }
     }
 
-    /// Removes what is left of tries to deal any version of a record, up to the one after `versions`.
+    /// Removes what is left of tries to deal any version of a record, up to the one after `versions`, and
+    /// of moves to other custodians.
     pub(super) fn remove_deals(&self, record: RecordHandle, versions: u32) -> Result<(), SdkError> {
         for version in 1..=versions.saturating_add(1) {
             let path = self.deals_path(record, version);
-            match std::fs::remove_file(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(IdentityError::io(&path, error).into());
-                }
-                _ => {}
-            }
+            super::kept::remove_file(&path).map_err(|error| IdentityError::io(&path, error))?;
         }
+        let moves = self.folder().join(super::reshare::FOLDER);
+        super::kept::remove_all(&moves, &format!("{record}-"))
+            .map_err(|error| IdentityError::io(&moves, error))?;
         Ok(())
     }
 

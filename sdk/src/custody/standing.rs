@@ -5,7 +5,6 @@
 //! stands, and is about a record that is not erased; and a proof that is itself fresh by the clock of
 //! whoever judges. Care under break-glass needs no consent, and stays under review.
 
-use super::ask::{Access, AccessKind};
 use medanchor_ledger::event::ReaderKey;
 use medanchor_ledger::rules::{Anchored, BreakGlass, Consent, Decision, Record, Request};
 use medanchor_ledger::{EventId, Height, Index, ParticipantName, RecordHandle, Time};

@@ -19,11 +19,13 @@ pub enum Ask {
     Rejoin = 6,
     /// Hand over a sealed payload.
     Payload = 7,
+    /// Destroy the shares of the epochs before one that is complete.
+    Retire = 8,
 }
 
 impl Ask {
     /// Everything that can be asked for.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Deal,
         Self::Release,
         Self::VaultRelease,
@@ -31,6 +33,7 @@ impl Ask {
         Self::Reshare,
         Self::Rejoin,
         Self::Payload,
+        Self::Retire,
     ];
 
     /// The code on the wire.
@@ -44,6 +47,7 @@ impl Ask {
             Self::Reshare => 5,
             Self::Rejoin => 6,
             Self::Payload => 7,
+            Self::Retire => 8,
         }
     }
 
@@ -58,6 +62,7 @@ impl Ask {
             Self::Reshare => "/v1/reshares",
             Self::Rejoin => "/v1/rejoins",
             Self::Payload => "/v1/payloads",
+            Self::Retire => "/v1/retirements",
         }
     }
 

@@ -12,7 +12,10 @@
 
 #[cfg(feature = "client")]
 mod fetch;
+#[cfg(any(feature = "client", test))]
 mod fold;
+// Only a list that was fetched is put into these words.
+#[cfg_attr(not(feature = "client"), allow(dead_code))]
 mod known;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,8 @@
 //! Fetching what the ledger says of an access, every part of it proved at one height.
 
-use super::{Access, AccessKind, Refused, Standing};
+use super::{Refused, Standing};
 use crate::client::{Client, ClientError};
+use crate::custody::ask::{Access, AccessKind};
 use medanchor_ledger::rules::{BreakGlass, Consent, Record, Request, StateValue};
 use medanchor_ledger::state::StateKey;
 use medanchor_ledger::{Height, Time};

@@ -1,0 +1,505 @@
+//! Moving a record to the custodians of a new epoch, without opening anything.
+//!
+//! What always holds: what old custodians contributed is on disk before a new custodian is given any of
+//! it, and a retry gives the same; the ledger names the new set only once each of its members has
+//! acknowledged its share under the new points, and the acknowledgements are on disk by then; old shares
+//! are asked to be destroyed only after. Readers are served by the old set until the ledger names the new.
+//!
+//! ```text
+//! 1  old custodians, as many as it takes    each shares its share out; sealed to the new members
+//! 2  FOLDER/resharing/RECORD-VERSION-EPOCH.deals
+//! 3  every new custodian                    checks, adds up, acknowledges the new points
+//! 4  FOLDER/resharing/RECORD-VERSION-EPOCH.acks
+//! 5  record.reshare                         from here on the new set is asked
+//! 6  old custodians                         destroy their shares, against the acknowledgements
+//! ```
+
+use super::asked::at_once;
+use super::circle::{Circle, CircleError, Seat};
+use super::erase::seats_of;
+use super::erasure::{Asked, Words, are_enough};
+use super::kept::{read_bounded, remove_file, write_durably};
+use super::messages::{read_messages, write_messages};
+use super::reshare_ask::ReshareAsk;
+use super::standing::StandingError;
+use crate::anchor::{AnchorError, Sdk};
+use crate::client::ClientError;
+use crate::direct::{AddressBook, Ask, Certificate};
+use crate::error::SdkError;
+use medanchor_ledger::event::{Custody, RecordReshare};
+use medanchor_ledger::rules::Record;
+use medanchor_ledger::{EventId, ParticipantName, RecordHandle};
+use medanchor_vault::RecordVersion;
+use medanchor_vault::custody::{
+    Acknowledgement, Body, Custodied, Points, ReshareError, ShareIndex, Signed, SubDeal, new_points,
+};
+use std::path::{Path, PathBuf};
+
+/// Where moves that are not over are kept, in the identity's folder.
+pub(super) const FOLDER: &str = "resharing";
+/// The most bytes of a file of this module.
+const MAX_FILE: u64 = 2 << 20;
+
+/// Why a record was not moved. What was done by then stays done: call it again.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MoveError {
+    /// The ledger has no such record, or its key is not shared, or it is erased.
+    #[error("{0}")]
+    NotToMove(&'static str),
+    /// Fewer old custodians contributed than it takes.
+    #[error("only {found} of the {needed} custodians that it takes contributed{}; run it again when more can be reached", Why(.silent))]
+    TooFew {
+        /// How many did.
+        found: usize,
+        /// How many it takes.
+        needed: usize,
+        /// Who did not, and why.
+        silent: Vec<(ParticipantName, String)>,
+    },
+    /// New custodians have not acknowledged their shares.
+    #[error("not every new custodian has acknowledged its share{}; nothing has changed on the ledger: run it again", Why(.0))]
+    NotAcknowledged(Vec<(ParticipantName, String)>),
+    /// What an earlier try left cannot be used.
+    #[error("{path} cannot be used: {why}; restore it, or have the authorities name a further set of custodians", path = path.display())]
+    Earlier {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// What the contributions add up to.
+    #[error(transparent)]
+    Reshare(#[from] ReshareError),
+    /// Signing.
+    #[error(transparent)]
+    Sdk(#[from] SdkError),
+    /// What the ledger says could not be had.
+    #[error(transparent)]
+    Standing(#[from] StandingError),
+    /// A set of custodians is not known.
+    #[error(transparent)]
+    Circle(#[from] CircleError),
+    /// A node.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The event was not anchored.
+    #[error(transparent)]
+    Anchor(#[from] AnchorError),
+    /// The points make no event.
+    #[error(transparent)]
+    Build(#[from] medanchor_ledger::event::BuildError),
+    /// A file.
+    #[error("cannot use {path}: {source}", path = path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+struct Why<'a>(&'a [(ParticipantName, String)]);
+
+impl std::fmt::Display for Why<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        (self.0.iter()).try_for_each(|(name, why)| write!(f, "; {name}: {why}"))
+    }
+}
+
+/// What has just been done.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum MoveStep<'a> {
+    /// An old custodian has contributed.
+    Contributed(&'a ParticipantName),
+    /// An old custodian has not, and why; another is asked.
+    Silent(&'a ParticipantName, &'a str),
+    /// A new custodian has acknowledged its share.
+    Acknowledged(&'a ParticipantName),
+    /// The ledger names the new set, by the event.
+    Anchored(EventId),
+    /// An old custodian has destroyed so many shares.
+    Retired(&'a ParticipantName, u32),
+    /// An old custodian has not confirmed, and why.
+    NotRetired(&'a ParticipantName, &'a str),
+}
+
+/// A record that the newest custodians hold.
+#[derive(Clone, Debug)]
+pub struct Moved {
+    /// The record.
+    pub record: RecordHandle,
+    /// The epoch of the custodians that hold it.
+    pub epoch: u32,
+    /// Old custodians that have not confirmed that they destroyed their shares, and why.
+    pub missing: Vec<(ParticipantName, String)>,
+    /// Whether so many of them have that too few old shares are left, in every earlier epoch.
+    pub old_useless: bool,
+}
+
+type Told<'a, 'b> = &'a mut (dyn FnMut(MoveStep<'_>) + 'b);
+
+impl Sdk {
+    /// Moves a record to the ledger's newest custodians: as many of the old ones as it takes share their
+    /// shares out anew, the new ones acknowledge, the ledger names them, and the old shares are
+    /// destroyed. No payload is touched and nobody holds the key on the way. After a failure or a crash
+    /// call it again.
+    ///
+    /// # Errors
+    /// [`MoveError`]. Old custodians that are lost are none while enough are left.
+    pub fn reshare(
+        &self,
+        record: RecordHandle,
+        book: &AddressBook,
+        own: &Certificate,
+        told: Told<'_, '_>,
+    ) -> Result<Moved, MoveError> {
+        let state = self.own_record(record)?;
+        let state = state.ok_or(MoveError::NotToMove(
+            "the ledger has no such record of yours",
+        ))?;
+        let mut moving = Moving {
+            sdk: self,
+            record,
+            new: Circle::current(self.client(), book)?,
+            held: custody_of(&state)?,
+            state,
+            own,
+            book,
+        };
+        if moving.held.epoch() < moving.new.epoch() {
+            moving.hand_over(told)?;
+        }
+        moving.retire(told)
+    }
+}
+
+fn custody_of(state: &Record) -> Result<Custody, MoveError> {
+    if state.erased.is_some() {
+        return Err(MoveError::NotToMove(
+            "the record is erased; nothing of it is left to move",
+        ));
+    }
+    let none = "the key of the record is not shared over custodians; there is nothing to move";
+    state.custody.clone().ok_or(MoveError::NotToMove(none))
+}
+
+/// A move that is under way.
+struct Moving<'a> {
+    sdk: &'a Sdk,
+    record: RecordHandle,
+    new: Circle,
+    held: Custody,
+    state: Record,
+    own: &'a Certificate,
+    book: &'a AddressBook,
+}
+
+impl Moving<'_> {
+    fn custodied(&self) -> Custodied {
+        Custodied {
+            owner: self.sdk.participant().clone(),
+            record: RecordVersion {
+                network: self.sdk.network(),
+                record: self.record,
+                version: self.state.version,
+            },
+        }
+    }
+
+    fn path(&self, ending: &str) -> PathBuf {
+        let (version, epoch) = (self.state.version, self.new.epoch());
+        let name = format!("{}-{version}-{epoch}.{ending}", self.record);
+        self.sdk.folder().join(FOLDER).join(name)
+    }
+
+    /// Steps 1 to 5.
+    fn hand_over(&mut self, told: Told<'_, '_>) -> Result<(), MoveError> {
+        let old_points = points_of(&self.held)?;
+        let deals = match read::<SubDeal>(&self.path("deals"))? {
+            Some(deals) => deals,
+            None => {
+                let old = Circle::of_epoch(self.sdk.client(), self.book, self.held.epoch())?;
+                let deals = self.contributions(&old, &old_points, told)?;
+                write(&self.path("deals"), &deals)?;
+                deals
+            }
+        };
+        let each = self.by_receiver(&deals)?;
+        let points = each.first().map_or(&[][..], Vec::as_slice);
+        let points = new_points(&old_points, points)?;
+        if read::<Acknowledgement>(&self.path("acks"))?.is_none() {
+            let acks = self.acknowledged(&each, &points, told)?;
+            write(&self.path("acks"), &acks)?;
+        }
+        let custody = points.custody(self.new.epoch())?;
+        let event = self.sdk.sign(RecordReshare {
+            record: self.record,
+            version: self.state.version,
+            custody: custody.clone(),
+        })?;
+        told(MoveStep::Anchored(self.sdk.anchor(event)?.id()));
+        self.held = custody;
+        Ok(())
+    }
+
+    /// One list of sub-deals for each new member, in the order of their places; the file has them by
+    /// contributor.
+    fn by_receiver(
+        &self,
+        deals: &[Signed<SubDeal>],
+    ) -> Result<Vec<Vec<Signed<SubDeal>>>, MoveError> {
+        let members = self.new.seats.len();
+        let (record, epoch) = (self.custodied(), self.new.epoch());
+        let sound = |deal: &Signed<SubDeal>| {
+            let terms = &deal.says().terms;
+            terms.record == record && terms.to.epoch == epoch
+        };
+        if deals.is_empty() || !deals.len().is_multiple_of(members) || !deals.iter().all(sound) {
+            return Err(MoveError::Earlier {
+                path: self.path("deals"),
+                why: "it is of another move".into(),
+            });
+        }
+        let of = |place: usize| deals.iter().skip(place).step_by(members).cloned().collect();
+        Ok((0..members).map(of).collect())
+    }
+
+    /// Sub-deals of as many old custodians as it takes, by contributor and then by receiver.
+    fn contributions(
+        &self,
+        old: &Circle,
+        points: &Points,
+        told: Told<'_, '_>,
+    ) -> Result<Vec<Signed<SubDeal>>, MoveError> {
+        let mut silent = Vec::new();
+        let mut left: Vec<(ShareIndex, &Seat)> =
+            ShareIndex::all(old.seats.len()).zip(&old.seats).collect();
+        let awake = at_once(&left, |(_, seat)| self.is_awake(seat));
+        Self::sort_out(&mut left, awake, &mut silent, told);
+        loop {
+            let needed = points.threshold();
+            let Some(chosen) = left.get(..needed).map(<[_]>::to_vec) else {
+                let found = left.len();
+                return Err(MoveError::TooFew {
+                    found,
+                    needed,
+                    silent,
+                });
+            };
+            let ask = ReshareAsk {
+                record: self.record,
+                contributors: chosen.iter().map(|(place, _)| *place).collect(),
+                keys: self
+                    .new
+                    .members()?
+                    .into_iter()
+                    .map(|member| member.key)
+                    .collect(),
+            };
+            let answers = at_once(&chosen, |one| self.contribution(one, &ask, points));
+            if answers.iter().all(Result::is_ok) {
+                for (_, seat) in &chosen {
+                    told(MoveStep::Contributed(&seat.custodian.name));
+                }
+                return Ok(answers.into_iter().flatten().flatten().collect());
+            }
+            let mut answers: Vec<_> = answers.into_iter().map(|one| one.map(drop)).collect();
+            answers.resize_with(left.len(), || Ok(()));
+            Self::sort_out(&mut left, answers, &mut silent, told);
+        }
+    }
+
+    /// Leaves out whoever did not answer.
+    fn sort_out(
+        left: &mut Vec<(ShareIndex, &Seat)>,
+        answers: Vec<Result<(), String>>,
+        silent: &mut Vec<(ParticipantName, String)>,
+        told: Told<'_, '_>,
+    ) {
+        let mut answers = answers.into_iter();
+        left.retain(|(_, seat)| match answers.next() {
+            Some(Err(why)) => {
+                told(MoveStep::Silent(&seat.custodian.name, &why));
+                silent.push((seat.custodian.name.clone(), why));
+                false
+            }
+            _ => true,
+        });
+    }
+
+    fn is_awake(&self, seat: &Seat) -> Result<(), String> {
+        let link = seat.link(self.own, self.sdk.client().config());
+        let link = link.map_err(|e| e.to_string())?;
+        link.get("/health", 64).map(drop).map_err(|e| e.to_string())
+    }
+
+    /// One contributor's sub-deals, checked as far as anybody but their receivers can.
+    fn contribution(
+        &self,
+        (place, seat): &(ShareIndex, &Seat),
+        ask: &ReshareAsk,
+        old: &Points,
+    ) -> Result<Vec<Signed<SubDeal>>, String> {
+        let answer = (self.sdk).ask_seat(seat, self.own, Ask::Reshare, &ask.encode(), "")?;
+        let deals = read_messages::<SubDeal>(&answer).map_err(|e| e.to_string())?;
+        let record = self.custodied();
+        let first = deals.first().map(|deal| deal.says().terms.points.clone());
+        let names = self.new.names();
+        let fits = |((deal, name), to): ((&Signed<SubDeal>, &ParticipantName), ShareIndex)| {
+            let terms = &deal.says().terms;
+            terms.record == record
+                && terms.from.custodian == seat.custodian.name
+                && terms.from.index == *place
+                && terms.from.epoch == self.held.epoch()
+                && terms.contributors == ask.contributors
+                && terms.to.custodian == *name
+                && (terms.to.epoch, terms.to.index) == (self.new.epoch(), to)
+                && Some(&terms.points) == first.as_ref()
+                && terms.points.threshold() == self.new.threshold()
+                && terms.is_of(old)
+                && terms.continues(old)
+                && seat.keys.iter().any(|key| deal.verify(key).is_ok())
+        };
+        let members = self.new.seats.len();
+        let places = ShareIndex::all(members);
+        let sound = deals.len() == members && deals.iter().zip(names).zip(places).all(fits);
+        match sound {
+            true => Ok(deals),
+            false => Err("what it shared out is not its share; tell the authorities".into()),
+        }
+    }
+
+    /// The acknowledgements of all new members.
+    fn acknowledged(
+        &self,
+        each: &[Vec<Signed<SubDeal>>],
+        points: &Points,
+        told: Told<'_, '_>,
+    ) -> Result<Vec<Signed<Acknowledgement>>, MoveError> {
+        let places = ShareIndex::all(self.new.seats.len());
+        let asked: Vec<_> = self.new.seats.iter().zip(places).zip(each).collect();
+        let answers = at_once(&asked, |((seat, place), deals)| {
+            self.acknowledgement((seat, *place), deals, points)
+        });
+        let (mut acks, mut silent) = (Vec::new(), Vec::new());
+        for (answer, seat) in answers.into_iter().zip(&self.new.seats) {
+            let name = &seat.custodian.name;
+            match answer {
+                Ok(ack) => {
+                    told(MoveStep::Acknowledged(name));
+                    acks.push(ack);
+                }
+                Err(why) => silent.push((name.clone(), why)),
+            }
+        }
+        match silent.is_empty() {
+            true => Ok(acks),
+            false => Err(MoveError::NotAcknowledged(silent)),
+        }
+    }
+
+    fn acknowledgement(
+        &self,
+        (seat, place): (&Seat, ShareIndex),
+        deals: &[Signed<SubDeal>],
+        points: &Points,
+    ) -> Result<Signed<Acknowledgement>, String> {
+        let body = write_messages(deals);
+        let answer = (self.sdk).ask_seat(seat, self.own, Ask::Rejoin, &body, "")?;
+        let ack: Signed<Acknowledgement> = Signed::decode(&answer).map_err(|e| e.to_string())?;
+        let says = ack.says();
+        let same = says.record == self.custodied()
+            && says.place.custodian == seat.custodian.name
+            && (says.place.epoch, says.place.index) == (self.new.epoch(), place)
+            && says.points == points.hash();
+        match same && seat.keys.iter().any(|key| ack.verify(key).is_ok()) {
+            true => Ok(ack),
+            false => Err("it acknowledged something else".into()),
+        }
+    }
+
+    /// Step 6, for whatever epoch the ledger names.
+    fn retire(&self, told: Told<'_, '_>) -> Result<Moved, MoveError> {
+        let mut moved = Moved {
+            record: self.record,
+            epoch: self.held.epoch(),
+            missing: Vec::new(),
+            old_useless: true,
+        };
+        let Some(acks) = read::<Acknowledgement>(&self.path("acks"))? else {
+            return Ok(moved);
+        };
+        let earlier =
+            self.sdk
+                .circles_of::<MoveError>(&self.state, self.held.epoch() - 1, self.book)?;
+        let asked = Asked {
+            network: self.sdk.network(),
+            owner: self.sdk.participant(),
+            record: self.record,
+            versions: (self.state.version, self.state.version),
+            epoch: self.held.epoch() - 1,
+            event: self.state.newest().event,
+        };
+        let seats = seats_of(&earlier);
+        let body = write_messages(&acks);
+        let answers = at_once(&seats, |seat| {
+            let code = "custody.not-moved";
+            let answer = (self.sdk).ask_seat(seat, self.own, Ask::Retire, &body, code)?;
+            let word = asked.word(&seat.custodian.name, &seat.keys, &answer);
+            word.map_err(ToOwned::to_owned)
+        });
+        let mut words = Words::new();
+        for (answer, seat) in answers.into_iter().zip(&seats) {
+            let name = &seat.custodian.name;
+            match answer {
+                Ok(word) => {
+                    told(MoveStep::Retired(name, word.shares));
+                    words.insert(name.clone(), word);
+                }
+                Err(why) => {
+                    told(MoveStep::NotRetired(name, &why));
+                    moved.missing.push((name.clone(), why));
+                }
+            }
+        }
+        moved.old_useless = are_enough(&words, &earlier);
+        if moved.missing.is_empty() {
+            for ending in ["deals", "acks"] {
+                let path = self.path(ending);
+                remove_file(&path).map_err(io(&path))?;
+            }
+        }
+        Ok(moved)
+    }
+}
+
+fn points_of(custody: &Custody) -> Result<Points, MoveError> {
+    Points::of_custody(custody).map_err(|_| ReshareError::Points.into())
+}
+
+fn io(path: &Path) -> impl Fn(std::io::Error) -> MoveError {
+    move |source| MoveError::Io {
+        path: path.into(),
+        source,
+    }
+}
+
+fn write<T: Body>(path: &Path, messages: &[Signed<T>]) -> Result<(), MoveError> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(io(folder))?;
+    }
+    write_durably(path, &write_messages(messages)).map_err(io(path))
+}
+
+fn read<T: Body>(path: &Path) -> Result<Option<Vec<Signed<T>>>, MoveError> {
+    let Some(bytes) = read_bounded(path, MAX_FILE).map_err(io(path))? else {
+        return Ok(None);
+    };
+    let messages = read_messages(&bytes).map_err(|error| MoveError::Earlier {
+        path: path.into(),
+        why: error.to_string(),
+    })?;
+    Ok(Some(messages))
+}
