@@ -28,13 +28,10 @@ fn text(path: &Path) -> Result<&str> {
 
 impl Desk {
     fn new(city: &City) -> Result<Self> {
-        let passphrase = city.dir.join("passphrase");
-        std::fs::write(&passphrase, "four horses, two carts\n")?;
-        std::fs::set_permissions(&passphrase, std::fs::Permissions::from_mode(0o600))?;
         Ok(Self {
             home: city.dir.join(OWNER),
             node: city.network.client(0).url().to_owned(),
-            passphrase,
+            passphrase: secret(&city.dir.join("passphrase"), "four horses, two carts")?,
         })
     }
 
@@ -197,5 +194,105 @@ fn a_record_opens_while_the_network_is_cut_and_nobody_can_hide_that_it_did() -> 
     ensure!(anchored(&city)?.is_some_and(|head| head.counter == 4));
     ensure!(openings(&desk.history()?, "not proved")?.0 == 4);
     ensure!(desk.at_node("status", &[])?.contains("waiting 0"));
+    Ok(())
+}
+
+const PIN: &str = "628193";
+const MODULES: [&str; 3] = [
+    "/usr/lib/softhsm/libsofthsm2.so",
+    "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
+    "/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so",
+];
+
+/// A private file with one line.
+fn secret(path: &Path, line: &str) -> Result<PathBuf> {
+    std::fs::write(path, format!("{line}\n"))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(path.into())
+}
+
+/// The emergency key in a token of SoftHSM, as the commands use it; no network is there at all. Skipped,
+/// and said so, where SoftHSM is not installed: `.ci/token-install` installs it.
+#[test]
+fn an_emergency_key_in_a_token_opens_with_its_pin() -> Result<()> {
+    let module = MODULES.iter().find(|path| Path::new(path).exists());
+    let runs = Command::new("softhsm2-util").arg("--version").output();
+    let (Some(module), true) = (module, runs.is_ok()) else {
+        eprintln!("skipped: SoftHSM 2 is not installed; run .ci/token-install");
+        return Ok(());
+    };
+    let dir = tempfile::tempdir()?;
+    let (net, config) = (dir.path().join("net"), dir.path().join("softhsm2.conf"));
+    std::fs::create_dir(dir.path().join("tokens"))?;
+    let tokens = dir.path().join("tokens");
+    std::fs::write(
+        &config,
+        format!("directories.tokendir = {}\n", tokens.display()),
+    )?;
+    let with_token = |program: &Path, words: &[&str]| -> Result<std::process::Output> {
+        let output = Command::new(program)
+            .args(words)
+            .env("SOFTHSM2_CONF", &config)
+            .stdin(Stdio::null())
+            .output()?;
+        Ok(output)
+    };
+    let label = [
+        "--free", "--label", "hospital", "--pin", PIN, "--so-pin", "84756301",
+    ];
+    let made = with_token(
+        Path::new("softhsm2-util"),
+        &[&["--init-token"], &label[..]].concat(),
+    )?;
+    ensure!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    let founding = ["network", "new", "--dir", text(&net)?, "--name", "token"];
+    let validator = [
+        "--first-port",
+        "0",
+        "--validator",
+        "north-hospital:hospital",
+    ];
+    run(&[&founding[..], &validator].concat())?;
+
+    let home = net.join(OWNER);
+    let pin = secret(&dir.path().join("pin"), PIN)?;
+    let wrong = secret(&dir.path().join("wrong"), "000000")?;
+    let at_token = |word: &str, pin: &Path, more: &[&str]| {
+        let words = ["vault", "emergency", word, "--home", text(&home)?];
+        let token = ["--token-module", module, "--token-label", "hospital"];
+        let words = [&words[..], &token, &["--pin-file", text(pin)?], more].concat();
+        with_token(&binary("medanchor")?, &words)
+    };
+    let made = at_token("init", &pin, &[])?;
+    ensure!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    {
+        let owner = medanchor_sdk::Identity::open(&home.join("identity"))?;
+        let record = owner.record_handle(RECORD);
+        owner.vault().seal_to_share(record, 1, PAYLOAD)?;
+        owner.vault().entrust(record, 1)?;
+    }
+    let words = ["--record", RECORD, "--actor", "Dr. Zhao", "--reason", "cut"];
+    let refused = at_token("open", &wrong, &words)?;
+    ensure!(!refused.status.success() && refused.stdout.is_empty());
+    let journal = home.join("identity/emergency-journal");
+    ensure!(
+        std::fs::metadata(&journal)?.len() == FRAME,
+        "nothing was journalled"
+    );
+    let opened = at_token("open", &pin, &words)?;
+    ensure!(
+        opened.stdout == PAYLOAD,
+        "{}",
+        String::from_utf8_lossy(&opened.stderr)
+    );
+    ensure!(std::fs::metadata(&journal)?.len() == 2 * FRAME);
     Ok(())
 }

@@ -13,10 +13,10 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
-/// The longest passphrase, in bytes.
-const MAX_PASSPHRASE: u64 = 1024;
+/// The most bytes of a file with a passphrase or a PIN.
+const MAX_SECRET: u64 = 1024;
 
 /// Open records while the network is cut, in a journal that is anchored afterwards
 #[derive(clap::Subcommand)]
@@ -35,7 +35,7 @@ pub enum Emergency {
     Status(Status),
 }
 
-/// A home and the file with the passphrase.
+/// A home, and what locks its emergency key.
 #[derive(clap::Args)]
 struct Locked {
     /// The participant's home, with identity/
@@ -43,7 +43,33 @@ struct Locked {
     home: PathBuf,
     /// A file with the passphrase of the emergency key, of 12 characters or more, in its first line
     #[arg(long, value_name = "FILE")]
-    passphrase_file: PathBuf,
+    #[cfg_attr(
+        feature = "pkcs11",
+        arg(
+            required_unless_present = "token_module",
+            conflicts_with = "token_module"
+        )
+    )]
+    #[cfg_attr(not(feature = "pkcs11"), arg(required = true))]
+    passphrase_file: Option<PathBuf>,
+    #[cfg(feature = "pkcs11")]
+    #[command(flatten)]
+    token: Token,
+}
+
+/// A PKCS#11 token that locks the emergency key instead of a passphrase.
+#[cfg(feature = "pkcs11")]
+#[derive(clap::Args)]
+struct Token {
+    /// The PKCS#11 module of a token's maker, instead of a passphrase
+    #[arg(long, value_name = "FILE", requires = "pin_file")]
+    token_module: Option<PathBuf>,
+    /// The token's label, where the key is made
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    token_label: String,
+    /// A file with the PIN of the token's user in its first line
+    #[arg(long, value_name = "FILE")]
+    pin_file: Option<PathBuf>,
 }
 
 /// Makes the emergency key and its journal.
@@ -55,7 +81,7 @@ pub struct Init {
 
 /// Opens a record of this institution's own while the network is cut.
 ///
-/// The passphrase is checked, then the opening is written to the journal and synced, and only then the
+/// The passphrase is checked (or the token's PIN), then the opening is written to the journal and synced, and only then the
 /// key moves. Each opening is anchored later, and the patient sees it as one that was not proved when it
 /// happened. While a service or an application has the identity open, stop it first.
 #[derive(clap::Args)]
@@ -66,7 +92,7 @@ Example:
       --out record.json
 
 Exit codes: 0 the record was opened; 1 it was not; 2 wrong usage; 11 the identity cannot be used;
-12 it is in use; 16 the passphrase or its file is wrong, and nothing was journalled.")]
+12 it is in use; 16 the passphrase or the PIN, or its file, is wrong, and nothing was journalled.")]
 pub struct Open {
     #[command(flatten)]
     locked: Locked,
@@ -165,28 +191,37 @@ fn identity(home: &Path) -> Result<Identity, Fatal> {
 }
 
 impl Locked {
-    /// The passphrase, from a file that only its owner can read.
     fn protection(&self) -> Result<Protection, Fatal> {
-        use std::os::unix::fs::PermissionsExt;
-        let path = &self.passphrase_file;
-        let wrong = |why: &dyn std::fmt::Display| {
-            Fatal::new(Exit::Keys, format!("{}: {why}", path.display()))
-        };
-        let file = File::open(path).map_err(|error| wrong(&error))?;
-        let mode = file.metadata().map_err(|error| wrong(&error))?;
-        if mode.permissions().mode() & 0o077 != 0 {
-            return Err(wrong(
-                &"others can read the passphrase; run chmod 600 on it",
-            ));
+        #[cfg(feature = "pkcs11")]
+        if let (Some(module), Some(pin)) = (&self.token.token_module, &self.token.pin_file) {
+            return Ok(Protection::Token(medanchor_vault::TokenLogin {
+                module: module.clone(),
+                label: self.token.token_label.clone(),
+                pin: secret_line(pin)?.as_str().into(),
+            }));
         }
-        let mut text = Zeroizing::new(String::with_capacity(2048));
-        let read = file.take(MAX_PASSPHRASE).read_to_string(&mut text);
-        read.map_err(|_| wrong(&"it holds no text"))?;
-        let mut line = text.lines().next().unwrap_or_default().to_owned();
-        let passphrase = Passphrase::new(line.as_str().into());
-        line.zeroize();
+        let path = self.passphrase_file.as_deref();
+        let path = path.ok_or_else(|| failed("name the file with the passphrase"))?;
+        let passphrase = Passphrase::new(secret_line(path)?.as_str().into());
         Ok(Protection::Passphrase(passphrase))
     }
+}
+
+/// The first line of a file that only its owner can read.
+fn secret_line(path: &Path) -> Result<Zeroizing<String>, Fatal> {
+    use std::os::unix::fs::PermissionsExt;
+    let wrong =
+        |why: &dyn std::fmt::Display| Fatal::new(Exit::Keys, format!("{}: {why}", path.display()));
+    let file = File::open(path).map_err(|error| wrong(&error))?;
+    let mode = file.metadata().map_err(|error| wrong(&error))?;
+    if mode.permissions().mode() & 0o077 != 0 {
+        return Err(wrong(&"others can read it; run chmod 600 on it"));
+    }
+    let mut text = Zeroizing::new(String::with_capacity(2048));
+    let read = file.take(MAX_SECRET).read_to_string(&mut text);
+    read.map_err(|_| wrong(&"it holds no text"))?;
+    let line = text.lines().next().unwrap_or_default();
+    Ok(Zeroizing::new(line.to_owned()))
 }
 
 fn init(asked: &Init) -> Result<Exit, Fatal> {
