@@ -5,7 +5,7 @@ use medanchor_ledger::{EventId, RequestHandle, Time};
 use medanchor_node::exit::Exit;
 use medanchor_node::network::Layout;
 use medanchor_node::process::NodeProcess;
-use medanchor_sdk::{Context, Identity, NewAccess, NewConsent, NewRecord, Sdk, System};
+use medanchor_sdk::{Approval, Context, Identity, NewAccess, NewConsent, NewRecord, Sdk, System};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -211,6 +211,133 @@ fn a_patient_sees_exactly_who_opened_the_records() {
     ];
     let output = medanchor(&[&head[..], &["--subject", "Patient/8"]].concat());
     assert!(shown(&output).contains("exactly 0 accesses, and 0 that were denied"));
+}
+
+/// What a patient with a card does at home and at the hospital's desk.
+struct Patient<'a> {
+    city: &'a City,
+    dir: PathBuf,
+}
+
+impl<'a> Patient<'a> {
+    /// With a card, brought to the hospital.
+    fn enrolled(city: &'a City) -> Self {
+        let dir = city.dir.path().to_owned();
+        std::fs::write(dir.join("pin"), "493817\n").unwrap();
+        let patient = Self { city, dir };
+        let (genesis, pin) = (patient.path("net/genesis"), patient.path("pin"));
+        let card = patient.path("card");
+        let arguments = ["--genesis", &genesis, "--pin-file", &pin, "--out", &card];
+        shown(&medanchor(&[&["patient", "card"], &arguments[..]].concat()));
+        let brought = patient.path("brought");
+        let arguments = ["--institution", "north-hospital", "--out", &brought];
+        shown(&patient.with_card("key", &arguments));
+        let enrol = ["patient", "enrol", "--home", text(&city.home)];
+        let rest = ["--subject", "Patient/7", "--key", &brought];
+        shown(&medanchor(&[&enrol[..], &rest].concat()));
+        patient
+    }
+
+    fn path(&self, name: &str) -> String {
+        text(&self.dir.join(name)).to_owned()
+    }
+
+    fn with_card(&self, word: &str, more: &[&str]) -> Output {
+        let (card, pin) = (self.path("card/card.txt"), self.path("pin"));
+        let genesis = self.path("net/genesis");
+        let head = ["patient", word, "--card", &card, "--pin-file", &pin];
+        medanchor(&[&head[..], &["--genesis", &genesis], more].concat())
+    }
+
+    fn history(&self, more: &[&str]) -> Output {
+        let head = ["--institution", "north-hospital", "--node", &self.city.url];
+        self.with_card("history", &[&head[..], more].concat())
+    }
+
+    /// The hospital seals a record, has the patient approve a consent, and reads the record under it.
+    fn consents_and_is_read(&self) {
+        let identity = Identity::open(&self.city.home.join("identity")).unwrap();
+        let sdk = Sdk::new(identity, [self.city.url.clone()]).unwrap();
+        let now = System.now();
+        let record = NewRecord {
+            name: "Observation/7",
+            version: 1,
+            subject: "Patient/7",
+            class: "laboratory",
+            payload: br#"{"value":1.50}"#,
+        };
+        let sealed = sdk.seal_record(&record).unwrap();
+        sdk.anchor(sealed.event).unwrap();
+        let consent = NewConsent {
+            name: "Consent/1",
+            root: None,
+            subject: "Patient/7",
+            grantees: &[sdk.participant().clone().into()],
+            purposes: &["TREAT"],
+            classes: &["laboratory"],
+            records_since: now,
+            not_before: Time(now.0 - DAY),
+            not_after: Time(now.0 + DAY),
+            records: &[("Observation/7", "laboratory")],
+            document: b"{}",
+        };
+        assert!(sdk.grant(&consent).is_err(), "not without the patient");
+        let draft = sdk.draft_consent(&consent).unwrap();
+        std::fs::write(self.dir.join("draft"), draft.to_text()).unwrap();
+        std::fs::create_dir(self.dir.join("mine")).unwrap();
+        let (draft, out) = (self.path("draft"), self.path("mine/1.approval"));
+        let looked = shown(&self.with_card("approve", &["--draft", &draft]));
+        assert!(looked.contains("for    TREAT") && looked.contains("Nothing is signed"));
+        let agreed = ["--draft", &draft, "--yes", "--out", &out];
+        shown(&self.with_card("approve", &agreed));
+        let approval = std::fs::read_to_string(&out).unwrap();
+        let approval = Approval::from_text(approval.trim()).unwrap();
+        let consented = sdk.grant_approved(&consent, &approval).unwrap();
+        sdk.anchor(consented.event).unwrap();
+        let access = NewAccess {
+            name: "access-1",
+            ticket: consented.tickets.first().unwrap(),
+            record: sealed.record,
+            purpose: "TREAT",
+            actor: "Dr Li",
+            reason: "ward round",
+        };
+        let asked = sdk.request_access(&access).unwrap();
+        sdk.anchor(asked.event).unwrap();
+    }
+}
+
+#[test]
+fn a_patient_with_a_card_needs_no_institution_to_see_the_list() {
+    let city = City::start();
+    let patient = Patient::enrolled(&city);
+    patient.consents_and_is_read();
+    let alone = "it could have signed alone";
+    let opened = "exactly 1 accesses, and 0 that were denied";
+
+    let mine = patient.path("mine");
+    let page = shown(&patient.history(&["--approvals", &mine]));
+    assert!(
+        page.contains(opened) && page.contains("exactly 3 events"),
+        "{page}"
+    );
+    assert!(
+        page.contains("why    TREAT") && !page.contains(alone),
+        "{page}"
+    );
+    // Whoever shows no approval could have made the consent up.
+    let page = shown(&patient.history(&[]));
+    assert!(page.contains(opened) && page.contains(alone), "{page}");
+    // The institution has the approval in its vault, and under the key that it held there is nothing.
+    let page = shown(&city.history(&[]));
+    assert!(page.contains(opened) && !page.contains(alone), "{page}");
+    let page = shown(&city.history(&["--held"]));
+    assert!(page.contains("exactly 0 accesses"), "{page}");
+
+    std::fs::write(patient.dir.join("pin"), "493818").unwrap();
+    let output = patient.history(&[]);
+    assert_eq!(output.status.code(), Some(Exit::Failure.code().into()));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("the PIN is wrong"));
 }
 
 #[test]

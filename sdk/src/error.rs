@@ -57,6 +57,9 @@ pub enum SdkError {
     /// A consent that can never hold.
     #[error("the consent {0}; change it")]
     Consent(&'static str),
+    /// A key that a patient brought and that cannot be taken.
+    #[error("the patient's key {0}")]
+    SubjectKey(&'static str),
     /// A delegation that cannot carry a consent.
     #[error("the delegation {0}; let the patient, or whoever decides for them now, consent")]
     Delegation(&'static str),

@@ -53,6 +53,7 @@
 //! | fetch statements, proofs of growth and the policy chain, each verified | `Client::statement`, `Client::consistency`, `Client::policies` | `client/transparent.rs` |
 //! | check offline what the state holds, a tag's whole history, a decision on access | [`verify_state`], [`verify_history`], [`verify_access`] | `proof.rs` |
 //! | read and write consents as FHIR, and grant them | [`fhir::Consent`], [`fhir::Consent::terms`] | `fhir/` |
+//! | seal and grant under a key that the patient brings | [`Subject::key_for`], [`Identity::take_subject_key`], [`Identity::draft_consent`], [`Subject::approve`], [`Identity::grant_approved`] | `subject/` |
 //! | print a card with a patient's key, and open it | [`card::Card`] | `card/` |
 //! | list who opened a patient's records, proved | `Client::patient_history`, `Sdk::patient_history`, [`patient`] | `patient/` |
 //! | export who opened a patient's records as BALP AuditEvents, Provenance, EHDS fields | [`access_list::AccessList`] | `access_list.rs`, `fhir/audit.rs`, `fhir/ehds.rs` |
@@ -85,6 +86,7 @@ pub mod proof;
 pub mod receipt;
 #[cfg(feature = "client")]
 pub mod reviews;
+pub mod subject;
 #[cfg(test)]
 mod testing;
 mod ticket;
@@ -112,5 +114,6 @@ pub use policies::{
 };
 pub use proof::{History, Proved, verify_access, verify_history, verify_state};
 pub use receipt::{Anchored, ProofError, verify_receipt, verify_receipt_in};
+pub use subject::{Approval, BroughtKey, ConsentDraft, Subject, SubjectKeys};
 pub use ticket::{GrantTicket, GrantedRecord};
 pub use token::{HandoverError, PatientToken, SignedClaim};

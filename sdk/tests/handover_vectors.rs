@@ -1,6 +1,8 @@
 //! Every file in `vectors/handover`: the good ones read, the rejected ones are refused by every reader.
 
-use medanchor_sdk::{Consignment, GrantTicket, PatientToken, SignedClaim};
+use medanchor_sdk::{
+    Approval, BroughtKey, ConsentDraft, Consignment, GrantTicket, PatientToken, SignedClaim,
+};
 use std::path::Path;
 
 /// The names of the readers that accept `text`.
@@ -10,6 +12,9 @@ fn accepted_by(text: &str) -> Vec<&'static str> {
         ("claim", SignedClaim::from_text(text).is_ok()),
         ("grant", GrantTicket::from_text(text).is_ok()),
         ("packs", Consignment::from_text(text).is_ok()),
+        ("subject", BroughtKey::from_text(text).is_ok()),
+        ("consent", ConsentDraft::from_text(text).is_ok()),
+        ("approval", Approval::from_text(text).is_ok()),
     ];
     readers
         .into_iter()
@@ -34,5 +39,5 @@ fn each_text_is_read_by_its_own_reader_and_each_rejected_one_by_none() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 20);
+    assert_eq!(seen, 38);
 }

@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! subject key = HMAC(tag key, "medanchor/subject/v1" || institution)
+//! approval seed = HMAC(tag key, "medanchor/approval/v1" || institution)
 //! tag         = HMAC(subject key, "medanchor/tag-handle/v1" || epoch as u32)[..16]
 //! consent key = HMAC(subject key, "medanchor/consent/v1" || epoch as u32)
 //! class       = HMAC(consent key, "medanchor/class/v1" || value)[..16]
@@ -16,6 +17,7 @@
 use crate::secret::{ConsentKey, SubjectKey, TagKey, handle_bytes, hmac_sha256};
 use medanchor_ledger::event::GranteeOpening;
 use medanchor_ledger::{ClassHandle, ParticipantName, PurposeHandle, Tag, Time};
+use zeroize::Zeroizing;
 
 const DAY: u64 = 24 * 60 * 60 * 1000;
 
@@ -89,6 +91,15 @@ impl TagKey {
     pub fn at(&self, institution: &ParticipantName) -> SubjectKey {
         let parts: [&[u8]; 2] = [b"medanchor/subject/v1", institution.as_str().as_bytes()];
         SubjectKey::new(hmac_sha256(self.expose(), &parts))
+    }
+
+    /// The seed of the key with which the subject approves consents at one institution. Unlike the
+    /// subject's key there, the institution is never given it; and its public half at one institution
+    /// cannot be linked to that at another.
+    #[must_use]
+    pub fn approval_seed(&self, institution: &ParticipantName) -> Zeroizing<[u8; 32]> {
+        let parts: [&[u8]; 2] = [b"medanchor/approval/v1", institution.as_str().as_bytes()];
+        Zeroizing::new(hmac_sha256(self.expose(), &parts))
     }
 }
 
@@ -247,6 +258,11 @@ mod tests {
         assert_eq!(
             opening.grantee(&name("south-hospital"), None).to_string(),
             "290914dec2c0e4fec5c4d7fcb2d9afb1"
+        );
+        let seed = TagKey::new([1; 32]).approval_seed(&name("north-hospital"));
+        assert_eq!(
+            hex::encode(seed.as_slice()),
+            "8af7c6395bb15c72695b5bba0d36d3e35d9fab1351708be63a08e1973445b0cd"
         );
     }
 }

@@ -3,19 +3,14 @@
 //! The application speaks of purposes, classes and grantees in plain words; the ledger gets handles
 //! made with the subject's keys, and each grantee a ticket that turns its words into these handles.
 
-use super::check_word;
 use super::record::CONSENT;
 use crate::error::SdkError;
 use crate::identity::Identity;
+use crate::subject::{Approval, ConsentDraft, Terms, Words};
 use crate::ticket::{GrantTicket, GrantedRecord};
-use medanchor_ledger::event::consent::{Classes, Grantees, Purposes, Tags};
-use medanchor_ledger::event::{ConsentGrant, ConsentRevoke, Event};
-use medanchor_ledger::{
-    ClassHandle, ConsentHandle, MemberCommitment, ParticipantName, PurposeHandle, Time,
-};
+use medanchor_ledger::event::{ConsentRevoke, Event, GranteeOpening};
+use medanchor_ledger::{ConsentHandle, MemberCommitment, ParticipantName, Time};
 use medanchor_vault::Epoch;
-use medanchor_vault::secret::SubjectKey;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Who may read: an institution, or one person or team in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,38 +78,88 @@ impl Identity {
     /// Seals the consent document at home, signs the grant, and makes the grantees' tickets.
     ///
     /// # Errors
-    /// [`SdkError`] when it names nobody, nothing or no time, or too much for one event.
+    /// [`SdkError`] when it names nobody, nothing or no time, or too much for one event, and when the
+    /// patient has brought a key: then the patient approves ([`Identity::draft_consent`]).
     pub fn grant(&self, new: &NewConsent<'_>) -> Result<Consented, SdkError> {
-        if new.not_before >= new.not_after {
-            return Err(SdkError::Consent("ends before it begins"));
+        let keys = self.subject_keys(new.subject)?;
+        if keys.approver.is_some() {
+            return Err(SdkError::Consent(
+                "is of a patient who has brought a key, and takes that patient's approval",
+            ));
         }
-        let keys = Keys::of(self, new)?;
-        let kept = self.keep(CONSENT, new.name, new.document)?;
-        let opening = |grantee: &Grantee| keys.opening(&grantee.participant);
-        let handles = new
-            .grantees
-            .iter()
-            .map(|grantee| opening(grantee).grantee(&grantee.participant, grantee.member.as_ref()));
-        let event = self.sign(ConsentGrant {
+        let draft = self.draft_consent(new)?;
+        let terms = Terms::of(&keys.key, draft.words())?;
+        self.grant_terms(new, &terms)
+    }
+
+    /// What a consent would grant, for the patient to approve.
+    ///
+    /// # Errors
+    /// As [`Identity::grant`].
+    pub fn draft_consent(&self, new: &NewConsent<'_>) -> Result<ConsentDraft, SdkError> {
+        let last = Epoch::of(self.context().now());
+        let words = |all: &[&str]| all.iter().map(|word| (*word).to_owned()).collect();
+        ConsentDraft::new(Words {
+            network: self.network(),
+            owner: self.participant().clone(),
             consent: self.consent_handle(new.name),
             root: new.root.map(|name| self.consent_handle(name)),
-            tags: Tags::new(keys.epochs().map(|epoch| keys.subject.tag(epoch)))?,
-            grantees: Grantees::new(handles)?,
-            purposes: Purposes::new(keys.purposes.values().copied())?,
-            classes: Classes::new(keys.classes.iter().map(|(_, handle)| *handle))?,
+            grantees: new.grantees.to_vec(),
+            purposes: words(new.purposes),
+            classes: words(new.classes),
+            first: Epoch::of(new.records_since).min(last),
+            last,
             not_before: new.not_before,
             not_after: new.not_after,
-            commitment: kept.commitment,
-        })?;
+        })
+    }
+
+    /// Grants what the patient approved, and keeps the approval.
+    ///
+    /// # Errors
+    /// As [`Identity::grant`], and [`SdkError::Consent`] when the approval is another's, or of other
+    /// words than these: another quarter of the year may have begun since.
+    pub fn grant_approved(
+        &self,
+        new: &NewConsent<'_>,
+        approval: &Approval,
+    ) -> Result<Consented, SdkError> {
+        let keys = self.subject_keys(new.subject)?;
+        let draft = self.draft_consent(new)?;
+        let terms = Terms::of(&keys.key, draft.words())?;
+        let by_patient = keys.approver.as_ref() == Some(approval.approver());
+        let grant = terms.without_document()?;
+        if !by_patient || !approval.approves(self.network(), self.participant(), &grant) {
+            return Err(SdkError::Consent(
+                "is not what the patient approved; draft it again and ask the patient",
+            ));
+        }
+        self.keep_approval(approval)?;
+        self.grant_terms(new, &terms)
+    }
+
+    fn grant_terms(&self, new: &NewConsent<'_>, terms: &Terms) -> Result<Consented, SdkError> {
         let records = self.granted_records(new)?;
-        let tickets = new
-            .grantees
-            .iter()
-            .map(|grantee| keys.ticket(self, new, grantee, &records));
+        let kept = self.keep(CONSENT, new.name, new.document)?;
+        let event = self.sign(terms.grant(kept.commitment)?)?;
+        let tickets = new.grantees.iter().zip(&terms.openings);
+        let ticket = |(grantee, opening): (&Grantee, &GranteeOpening)| GrantTicket {
+            network: self.network(),
+            owner: self.participant().clone(),
+            consent: self.consent_handle(new.name),
+            grantee: grantee.participant.clone(),
+            member: grantee.member,
+            opening: *opening,
+            purposes: terms.purposes.clone(),
+            classes: terms.classes.clone(),
+            records: records.clone(),
+            not_before: new.not_before,
+            not_after: new.not_after,
+        };
         Ok(Consented {
             consent: self.consent_handle(new.name),
             event,
-            tickets: tickets.collect(),
+            tickets: tickets.map(ticket).collect(),
         })
     }
 
@@ -146,74 +191,5 @@ impl Identity {
         self.sign(ConsentRevoke {
             consent: self.consent_handle(name),
         })
-    }
-}
-
-/// The subject's keys and the handles that the words of one consent stand for.
-struct Keys {
-    subject: SubjectKey,
-    first: Epoch,
-    last: Epoch,
-    purposes: BTreeMap<String, PurposeHandle>,
-    classes: BTreeSet<(String, ClassHandle)>,
-}
-
-impl Keys {
-    fn of(identity: &Identity, new: &NewConsent<'_>) -> Result<Self, SdkError> {
-        let subject = identity.vault().held_subject_key(new.subject);
-        let last = Epoch::of(identity.context().now());
-        let first = Epoch::of(new.records_since).min(last);
-        let newest = subject.consent_key(last);
-        let mut keys = Self {
-            subject,
-            first,
-            last,
-            purposes: BTreeMap::new(),
-            classes: BTreeSet::new(),
-        };
-        for purpose in new.purposes {
-            let purpose = check_word("purpose", purpose)?;
-            keys.purposes
-                .insert(purpose.to_owned(), newest.purpose(purpose));
-        }
-        // A consent has 64 tags at most: a longer span is refused by the list, not spun out here.
-        for epoch in keys.epochs().take(65).collect::<Vec<_>>() {
-            let key = keys.subject.consent_key(epoch);
-            for class in new.classes {
-                let class = check_word("class", class)?;
-                keys.classes.insert((class.to_owned(), key.class(class)));
-            }
-        }
-        Ok(keys)
-    }
-
-    fn epochs(&self) -> impl Iterator<Item = Epoch> + use<> {
-        (self.first.0..=self.last.0).map(Epoch)
-    }
-
-    fn opening(&self, grantee: &ParticipantName) -> medanchor_ledger::event::GranteeOpening {
-        self.subject.consent_key(self.last).opening(grantee)
-    }
-
-    fn ticket(
-        &self,
-        identity: &Identity,
-        new: &NewConsent<'_>,
-        grantee: &Grantee,
-        records: &[GrantedRecord],
-    ) -> GrantTicket {
-        GrantTicket {
-            network: identity.network(),
-            owner: identity.participant().clone(),
-            consent: identity.consent_handle(new.name),
-            grantee: grantee.participant.clone(),
-            member: grantee.member,
-            opening: self.opening(&grantee.participant),
-            purposes: self.purposes.clone(),
-            classes: self.classes.clone(),
-            records: records.to_vec(),
-            not_before: new.not_before,
-            not_after: new.not_after,
-        }
     }
 }

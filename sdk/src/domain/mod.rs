@@ -30,7 +30,7 @@ use crate::error::SdkError;
 use crate::ticket::MAX_WORD;
 
 /// Refuses a purpose or class that a ticket could not carry.
-fn check_word<'a>(what: &'static str, word: &'a str) -> Result<&'a str, SdkError> {
+pub(crate) fn check_word<'a>(what: &'static str, word: &'a str) -> Result<&'a str, SdkError> {
     if (1..=MAX_WORD).contains(&word.len()) {
         Ok(word)
     } else {

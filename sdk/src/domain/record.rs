@@ -56,14 +56,15 @@ impl Identity {
         Ok(SealedRecord { record, event })
     }
 
-    /// What is said of a document that was sealed, under the subject's tag of this quarter.
+    /// What is said of a document that was sealed, under the subject's tag of this quarter: by the key
+    /// that the patient brought, or else by the one that the institution holds.
     pub(crate) fn record_seal(
         &self,
         new: &NewRecord<'_>,
         sealed: &Sealed,
     ) -> Result<RecordSeal, SdkError> {
         let class = check_word("class", new.class)?;
-        let subject = self.vault().held_subject_key(new.subject);
+        let subject = self.subject_keys(new.subject)?.key;
         let epoch = Epoch::of(self.context().now());
         Ok(RecordSeal {
             record: sealed.record.record,

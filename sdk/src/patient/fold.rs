@@ -6,18 +6,19 @@ use crate::access_list::{
     AccessEntry, AccessList, Basis, Gap, GapReason, KeyHolder, Origin, Person, ProvedAt, Review,
 };
 use medanchor_ledger::event::{
-    AccessBreakGlass, AccessEmergency, AccessRequest, AccessReview, Event, EventBody,
+    AccessBreakGlass, AccessEmergency, AccessRequest, AccessReview, ConsentGrant, Event, EventBody,
     JournalKeyKind, RecordErase, Verdict,
 };
 use medanchor_ledger::rules::break_glass::REVIEW_MILLIS;
 use medanchor_ledger::rules::tag::TagLink;
 use medanchor_ledger::rules::{Decision, EmergencyHead};
+use medanchor_ledger::signature::PublicKey;
 use medanchor_ledger::{
-    ClassHandle, Commitment, EventId, NetworkId, ParticipantName, RecordHandle, RequestHandle,
-    Size, Time,
+    ClassHandle, Commitment, ConsentHandle, EventId, NetworkId, ParticipantName, RecordHandle,
+    RequestHandle, Size, Time,
 };
 use medanchor_vault::Epoch;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How long after an `emergency.journal` the next one is due, in milliseconds.
 const JOURNAL_MILLIS: u64 = 24 * 60 * 60 * 1000;
@@ -35,7 +36,8 @@ pub(super) struct About<'a> {
     pub(super) network: NetworkId,
     pub(super) owner: &'a ParticipantName,
     pub(super) patient: &'a str,
-    pub(super) key: KeyHolder,
+    /// The key that approves the subject's consents; none if the institution holds the subject's keys.
+    pub(super) approver: Option<PublicKey>,
     pub(super) known: &'a Known,
     /// The owner's emergency journal, where it has one, proved.
     pub(super) journal: Option<EmergencyHead>,
@@ -77,6 +79,7 @@ struct Folding<'a> {
     until: Time,
     classes: BTreeMap<RecordHandle, ClassHandle>,
     reviews: BTreeMap<(ParticipantName, RequestHandle), Verdict>,
+    approved: BTreeSet<ConsentHandle>,
     entries: Vec<AccessEntry>,
     erasures: Vec<Erasure>,
     gaps: Vec<Gap>,
@@ -91,6 +94,7 @@ impl<'a> Folding<'a> {
             until,
             classes: BTreeMap::new(),
             reviews: BTreeMap::new(),
+            approved: BTreeSet::new(),
             entries: Vec::new(),
             erasures: Vec::new(),
             gaps: Vec::new(),
@@ -137,8 +141,9 @@ impl<'a> Folding<'a> {
                 self.entries.push(entry);
             }
             EventBody::AccessReview(body) => self.reviewed(body),
+            EventBody::ConsentGrant(body) => self.granted(event, body),
             EventBody::AccessEmergency(body) => self.opened(link, event, body, proved),
-            // Consents and new shares open nothing.
+            // Ends of consents and new shares open nothing.
             _ => {}
         }
         Some(())
@@ -200,7 +205,8 @@ impl<'a> Folding<'a> {
         proved: ProvedAt,
     ) -> AccessEntry {
         let entry = self.entry(event, body.record, link.time, proved, &body.commitment);
-        let (consent, key) = (body.consent, self.about.key);
+        // Who holds the key is looked up at the end: a consent may be of an earlier quarter's list.
+        let (consent, key) = (body.consent, KeyHolder::Institution);
         AccessEntry {
             request: Some(body.request),
             purpose: self.about.known.purpose(&body.purpose).map(Into::into),
@@ -244,6 +250,19 @@ impl<'a> Folding<'a> {
         }
     }
 
+    /// A consent counts as the subject's own only with an approval of exactly this grant.
+    fn granted(&mut self, event: &Event, body: &ConsentGrant) {
+        let about = self.about;
+        let owner = event.issuer();
+        let approved = about.approver.as_ref().is_some_and(|approver| {
+            let place = (about.network, about.owner);
+            owner == about.owner && about.known.is_approved(approver, place, body)
+        });
+        if approved {
+            self.approved.insert(body.consent);
+        }
+    }
+
     fn reviewed(&mut self, body: &AccessReview) {
         let access = (body.requester.clone(), body.request);
         self.reviews.insert(access, body.verdict);
@@ -265,6 +284,7 @@ impl<'a> Folding<'a> {
         self.entries.sort_by_key(|entry| entry.proved.index);
         self.erasures.sort_by_key(|erasure| erasure.proved.index);
         self.unread.sort_by_key(|link| link.anchored.index);
+        self.take_approvals();
         self.take_reviews();
         self.take_journal();
         self.take_failures(&quarters);
@@ -284,6 +304,16 @@ impl<'a> Folding<'a> {
             unread: self.unread,
             false_notes: self.false_notes,
             age: about.now.0.saturating_sub(oldest.time.0),
+        }
+    }
+
+    fn take_approvals(&mut self) {
+        for entry in &mut self.entries {
+            if let Basis::Consent { consent, key } = &mut entry.basis
+                && self.approved.contains(consent)
+            {
+                *key = KeyHolder::Subject;
+            }
         }
     }
 

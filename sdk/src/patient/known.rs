@@ -2,7 +2,13 @@
 //! institutions disclosed.
 
 use crate::access_list::Person;
-use medanchor_ledger::{ClassHandle, Commitment, EventId, PurposeHandle, RecordHandle};
+use crate::subject::Approval;
+use medanchor_ledger::event::ConsentGrant;
+use medanchor_ledger::signature::PublicKey;
+use medanchor_ledger::{
+    ClassHandle, Commitment, ConsentHandle, EventId, NetworkId, ParticipantName, PurposeHandle,
+    RecordHandle,
+};
 use medanchor_vault::class::{Category, DataClass, Level};
 use medanchor_vault::secret::SubjectKey;
 use medanchor_vault::{Disclosure, Epoch, Purpose, Shown};
@@ -21,6 +27,7 @@ pub struct Known {
     documents: BTreeMap<RecordHandle, String>,
     /// As [`Disclosure::encode`] gives them.
     notes: BTreeMap<EventId, Vec<u8>>,
+    approvals: BTreeMap<ConsentHandle, Vec<Approval>>,
 }
 
 impl Known {
@@ -56,6 +63,26 @@ impl Known {
     /// committed to.
     pub fn add_note(&mut self, event: EventId, disclosed: Vec<u8>) {
         self.notes.insert(event, disclosed);
+    }
+
+    /// Adds an approval that the patient kept or the institution handed over. It counts only for a
+    /// consent that is on the ledger as it was approved, by the patient's own key.
+    pub fn add_approval(&mut self, approval: Approval) {
+        let of_consent = self.approvals.entry(approval.consent()).or_default();
+        of_consent.push(approval);
+    }
+
+    /// Whether the patient, whose approving key this is, approved this very grant.
+    pub(super) fn is_approved(
+        &self,
+        approver: &PublicKey,
+        (network, owner): (NetworkId, &ParticipantName),
+        grant: &ConsentGrant,
+    ) -> bool {
+        let of_consent = self.approvals.get(&grant.consent);
+        of_consent.into_iter().flatten().any(|approval| {
+            approval.approver() == approver && approval.approves(network, owner, grant)
+        })
     }
 
     pub(super) fn purpose(&self, handle: &PurposeHandle) -> Option<&str> {

@@ -22,7 +22,7 @@ mod tests;
 mod text;
 
 #[cfg(feature = "client")]
-pub use fetch::Asked;
+pub use fetch::{Asked, last_quarters};
 pub(crate) use known::ACTOR;
 pub use known::Known;
 

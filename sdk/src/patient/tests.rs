@@ -2,11 +2,12 @@
 
 use super::fold::{About, Fetched, fold};
 use super::*;
-use crate::access_list::{Basis, GapReason, KeyHolder, Review};
+use crate::access_list::{Basis, GapReason, Review};
+use crate::subject::{Approval, ConsentDraft, Subject, Terms, Words};
 use medanchor_ledger::event::{
-    AccessBreakGlass, AccessEmergency, AccessRequest, AccessReview, Destroyed, Event, EventBody,
-    GranteeOpening, JournalKeyKind, KemSuite, ReaderKey, RecordErase, RecordSeal, UnsignedEvent,
-    Verdict,
+    AccessBreakGlass, AccessEmergency, AccessRequest, AccessReview, ConsentGrant, Destroyed, Event,
+    EventBody, GranteeOpening, JournalKeyKind, KemSuite, ReaderKey, RecordErase, RecordSeal,
+    UnsignedEvent, Verdict,
 };
 use medanchor_ledger::rules::break_glass::REVIEW_MILLIS;
 use medanchor_ledger::rules::{Anchored, Decision, DenialReason, EmergencyHead};
@@ -15,7 +16,7 @@ use medanchor_ledger::{
     CiphertextHash, Commitment, ConsentHandle, Index, JournalHead, KeyCheck, NetworkId, Nonce,
     ParticipantName, PurposeHandle, RequestHandle, Tag, TreeHash, VaultPartHash,
 };
-use medanchor_vault::secret::SubjectKey;
+use medanchor_vault::secret::{SubjectKey, TagKey};
 
 const QUARTER: Epoch = Epoch(4 * 56);
 const HOUR: u64 = 3_600_000;
@@ -158,7 +159,7 @@ fn about<'a>(known: &'a Known, owner: &'a ParticipantName, now: Time) -> About<'
         network: NetworkId::new([1; 16]),
         owner,
         patient: "Patient/7",
-        key: KeyHolder::Institution,
+        approver: None,
         known,
         journal: None,
         now,
@@ -459,4 +460,60 @@ fn purposes_of_other_subjects_stay_handles() {
         .consent_key(QUARTER)
         .purpose("TREAT");
     assert_eq!(known.purpose(&other), None);
+}
+
+/// A patient with a key of their own, and what a consent of the hospital grants under it.
+fn own_consent() -> (Subject, ConsentDraft) {
+    let subject = Subject::new(NetworkId::new([1; 16]), TagKey::new([6; 32]));
+    let draft = ConsentDraft::new(Words {
+        network: NetworkId::new([1; 16]),
+        owner: name("hospital"),
+        consent: ConsentHandle::new([4; 16]),
+        root: None,
+        grantees: vec![name("clinic").into()],
+        purposes: vec!["TREAT".into()],
+        classes: vec!["laboratory".into()],
+        first: QUARTER,
+        last: QUARTER,
+        not_before: Time(start()),
+        not_after: Time(start() + 40 * HOUR),
+    });
+    (subject, draft.unwrap())
+}
+
+#[test]
+fn only_what_the_patient_approved_counts_as_the_patients_consent() {
+    let (subject, draft) = own_consent();
+    let (owner, end) = (name("hospital"), Time(start() + 40 * HOUR));
+    let terms = Terms::of(&subject.key_at(&owner), draft.words()).unwrap();
+    let grant = terms.grant(commitment(8)).unwrap();
+    let mut wider = grant.clone();
+    wider.not_after = Time(start() + 80 * HOUR);
+    let approval = subject.approve(&draft).unwrap();
+    let strangers = Subject::new(NetworkId::new([1; 16]), TagKey::new([5; 32]));
+    let theirs = strangers.approve(&draft).unwrap();
+    let holder = |approver, approval: Option<&Approval>, grant: &ConsentGrant| {
+        let mut known = known();
+        approval
+            .into_iter()
+            .for_each(|one| known.add_approval(one.clone()));
+        let mut chain = Chain::new(QUARTER);
+        chain.sealed().add("hospital", 0, grant.clone());
+        chain.asked(Decision::Permitted);
+        let about = About {
+            approver,
+            ..about(&known, &owner, end)
+        };
+        let history = fold(&about, vec![chain.until(end)], Vec::new()).unwrap();
+        let entry = history.list.entries.first().unwrap();
+        assert!(history.to_text().contains("it could have signed alone") == entry.is_by_held_key());
+        entry.is_by_held_key()
+    };
+    let approver = Some(subject.approver_at(&owner));
+    assert!(!holder(approver, Some(&approval), &grant));
+    // Without it, for more than it says, by another key, or where the institution holds the keys.
+    assert!(holder(approver, None, &grant));
+    assert!(holder(approver, Some(&approval), &wider));
+    assert!(holder(approver, Some(&theirs), &grant));
+    assert!(holder(None, Some(&approval), &grant));
 }

@@ -106,6 +106,15 @@ pub enum VaultError {
     },
 }
 
+impl VaultError {
+    /// Whether the sealed payload is not where it should be: it was never written to the end, or was
+    /// lost since. Its key is there.
+    #[must_use]
+    pub const fn is_missing_payload(&self) -> bool {
+        matches!(self, Self::Payload(error) if error.is_missing())
+    }
+}
+
 pub(super) fn io_at(path: &Path) -> impl FnOnce(io::Error) -> VaultError {
     |source| VaultError::Io {
         path: path.into(),

@@ -1,0 +1,170 @@
+//! The institution's side: which key it seals and grants with for a patient.
+//!
+//! What always holds: once a patient has brought a key, records are sealed under that key's tags and
+//! consents are granted with the patient's approval only; the key that the institution holds is never
+//! used for that patient again. A brought key is kept sealed in the vault, an earlier one beside a later.
+
+use super::{Approval, BroughtKey};
+use crate::access_list::KeyHolder;
+use crate::error::SdkError;
+use crate::identity::Identity;
+use medanchor_ledger::signature::PublicKey;
+use medanchor_ledger::{ConsentHandle, RecordHandle};
+use medanchor_vault::VaultError;
+use medanchor_vault::secret::SubjectKey;
+use zeroize::Zeroizing;
+
+/// The domain of handles under which brought keys are kept; their versions count the patient's keys.
+const BROUGHT: &str = "subject-key";
+/// The domain of handles under which approvals are kept.
+const APPROVAL: &str = "consent-approval";
+/// The most keys that one patient may bring in turn, and the most approvals of one consent.
+const MAX_VERSIONS: u32 = 1_000;
+
+/// Where something that was to be kept stands among its versions.
+enum Kept {
+    Newest,
+    Earlier,
+}
+
+/// With what key an institution seals for a patient.
+pub struct SubjectKeys {
+    /// The key whose tags records are sealed under.
+    pub key: SubjectKey,
+    /// The key that approves the patient's consents; none if the patient has brought no key, and then
+    /// the institution holds the key above and could use it alone.
+    pub approver: Option<PublicKey>,
+}
+
+impl SubjectKeys {
+    /// Who holds the key with which consents are given.
+    #[must_use]
+    pub const fn holder(&self) -> KeyHolder {
+        match self.approver {
+            Some(_) => KeyHolder::Subject,
+            None => KeyHolder::Institution,
+        }
+    }
+}
+
+impl Identity {
+    /// Keeps the key that a patient brought. From then on records of this patient are sealed under it,
+    /// and consents take the patient's approval. What was sealed before stays under the tags it has. A
+    /// later key, such as that of a new card, takes the place of an earlier one; bringing the newest
+    /// again changes nothing.
+    ///
+    /// # Errors
+    /// [`SdkError`] when the key is for another network or institution, was replaced by a later one, or
+    /// cannot be kept; run it again then.
+    pub fn take_subject_key(&self, subject: &str, brought: &BroughtKey) -> Result<(), SdkError> {
+        if brought.network() != self.network() {
+            return Err(SdkError::OtherNetwork {
+                found: brought.network(),
+                own: self.network(),
+            });
+        }
+        if brought.institution() != self.participant() {
+            return Err(SdkError::NotForUs {
+                what: "key",
+                own: self.participant().clone(),
+            });
+        }
+        let handle = self.brought_handle(subject);
+        match self.keep_next(handle, &brought.encode())? {
+            Kept::Newest => Ok(()),
+            Kept::Earlier => Err(SdkError::SubjectKey(
+                "was replaced by a later one; have the patient bring that",
+            )),
+        }
+    }
+
+    /// Keeps `bytes` as the next version under a handle, unless a version has them already.
+    fn keep_next(&self, handle: RecordHandle, bytes: &[u8]) -> Result<Kept, SdkError> {
+        let mut found = None;
+        for version in 1..=MAX_VERSIONS {
+            match self.vault().open_record(handle, version) {
+                Ok(kept) => found = found.max((*kept == *bytes).then_some(version)),
+                // A power cut may have kept no more than this one's own wrapping key.
+                Err(error) if is_absent(&error) => {
+                    if let Some(found) = found {
+                        let newest = found + 1 == version;
+                        return Ok(if newest { Kept::Newest } else { Kept::Earlier });
+                    }
+                    self.vault().seal_opaque(handle, version, bytes)?;
+                    return Ok(Kept::Newest);
+                }
+                Err(other) => return Err(other.into()),
+            }
+        }
+        Err(SdkError::SubjectKey("is one too many; tell the operator"))
+    }
+
+    /// All versions under a handle, the newest last.
+    fn kept(&self, handle: RecordHandle) -> Result<Vec<Zeroizing<Vec<u8>>>, SdkError> {
+        let mut all = Vec::new();
+        for version in 1..=MAX_VERSIONS {
+            match self.vault().open_record(handle, version) {
+                Ok(kept) => all.push(kept),
+                Err(VaultError::NoKey { .. }) => break,
+                Err(other) => return Err(other.into()),
+            }
+        }
+        Ok(all)
+    }
+
+    /// The key with which this institution seals for a patient now.
+    ///
+    /// # Errors
+    /// [`SdkError`] when a brought key is there and cannot be read: the institution's own is never used
+    /// in its place.
+    pub fn subject_keys(&self, subject: &str) -> Result<SubjectKeys, SdkError> {
+        let kept = self.kept(self.brought_handle(subject))?;
+        let Some(kept) = kept.last() else {
+            return Ok(self.held_subject_keys(subject));
+        };
+        let (key, approver) = BroughtKey::decode(kept)?.into_parts();
+        Ok(SubjectKeys {
+            key,
+            approver: Some(approver),
+        })
+    }
+
+    /// The key that this institution holds for a patient, whether or not the patient has brought one
+    /// since: what was sealed before stands under its tags.
+    #[must_use]
+    pub fn held_subject_keys(&self, subject: &str) -> SubjectKeys {
+        SubjectKeys {
+            key: self.vault().held_subject_key(subject),
+            approver: None,
+        }
+    }
+
+    /// The patient's approvals of a consent of this institution, to be shown to whoever asks whether the
+    /// patient gave it. One that was not granted in the end approves nothing that is on the ledger.
+    ///
+    /// # Errors
+    /// [`SdkError`] when one is there and cannot be read.
+    pub fn approvals(&self, consent: ConsentHandle) -> Result<Vec<Approval>, SdkError> {
+        let kept = self.kept(self.approval_handle(consent))?;
+        let read = kept.iter().map(|one| Approval::decode(one));
+        Ok(read.collect::<Result<_, _>>()?)
+    }
+
+    pub(crate) fn keep_approval(&self, approval: &Approval) -> Result<(), SdkError> {
+        let handle = self.approval_handle(approval.consent());
+        self.keep_next(handle, &approval.encode()).map(drop)
+    }
+
+    fn brought_handle(&self, subject: &str) -> RecordHandle {
+        RecordHandle::new(self.handle(BROUGHT, subject))
+    }
+
+    fn approval_handle(&self, consent: ConsentHandle) -> RecordHandle {
+        RecordHandle::new(self.handle(APPROVAL, &consent.to_string()))
+    }
+}
+
+/// Whether nothing, or no more than a wrapping key, is kept.
+fn is_absent(error: &VaultError) -> bool {
+    matches!(error, VaultError::NoKey { .. }) || error.is_missing_payload()
+}

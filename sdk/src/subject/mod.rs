@@ -1,0 +1,137 @@
+//! Patients who bring a key of their own, on a printed card or in a wallet.
+//!
+//! What always holds: the tag key stays with the patient. An institution is handed the patient's key at
+//! that institution and nothing more ([`BroughtKey`]): it can seal under the patient's tags there, and
+//! computes no tag at another institution from it. A consent of such a patient is granted only with an
+//! [`Approval`]: the patient's signature over exactly what stands on the ledger, by a key that the
+//! institution never has. Lists of accesses tell consents with an approval from those without.
+//!
+//! ```
+//! use medanchor_sdk::{Subject, System};
+//! # let network = medanchor_ledger::NetworkId::new([1; 16]);
+//!
+//! let subject = Subject::generate(network, &System)?;          // or Subject::from_card(..)
+//! let brought = subject.key_for(&"north-hospital".parse()?);   // handed over once, confidentially
+//! assert_eq!(brought.institution().as_str(), "north-hospital");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! | text | from, to | secret | holds |
+//! |---|---|---|---|
+//! | `medanchor-subject-v1:` | patient to institution | yes | the patient's key there, and the public key that approves |
+//! | `medanchor-consent-v1:` | institution to patient | between the two | what a consent would grant, in words |
+//! | `medanchor-approval-v1:` | patient to institution | no | the signature |
+
+mod approval;
+mod brought;
+mod draft;
+mod enrolment;
+#[cfg(test)]
+mod tests;
+
+pub use approval::Approval;
+pub use brought::BroughtKey;
+pub(crate) use draft::Terms;
+pub use draft::{ConsentDraft, Words};
+pub use enrolment::SubjectKeys;
+
+use crate::card::{Card, CardError, Cost, Pin};
+use crate::context::{Context, NoRandomness, random};
+use crate::error::SdkError;
+use medanchor_ledger::signature::{PublicKey, SigningKey};
+use medanchor_ledger::{NetworkId, ParticipantName};
+use medanchor_vault::secret::{SubjectKey, TagKey};
+use zeroize::Zeroizing;
+
+/// A patient with a key of their own: what a wallet or an opened card holds. It has no `Debug` and is
+/// wiped when dropped.
+pub struct Subject {
+    network: NetworkId,
+    key: TagKey,
+}
+
+impl Subject {
+    /// The patient whose tag key this is.
+    #[must_use]
+    pub const fn new(network: NetworkId, key: TagKey) -> Self {
+        Self { network, key }
+    }
+
+    /// Draws a key for a new patient.
+    ///
+    /// # Errors
+    /// [`NoRandomness`].
+    pub fn generate(network: NetworkId, context: &dyn Context) -> Result<Self, NoRandomness> {
+        let bytes = Zeroizing::new(random::<32>(context)?);
+        Ok(Self::new(network, TagKey::new(*bytes)))
+    }
+
+    /// The patient of a printed card. Whoever opens a card sees the tag key: do it on a machine that
+    /// the patient trusts.
+    ///
+    /// # Errors
+    /// As [`Card::open`].
+    pub fn from_card(card: &Card, network: NetworkId, pin: &Pin) -> Result<Self, CardError> {
+        Ok(Self::new(network, card.open(network, pin)?))
+    }
+
+    /// Puts the patient's key on a card.
+    ///
+    /// # Errors
+    /// As [`Card::make`].
+    pub fn card(&self, pin: &Pin, cost: Cost, context: &dyn Context) -> Result<Card, CardError> {
+        Card::make(&self.key, self.network, pin, cost, context)
+    }
+
+    /// The network.
+    #[must_use]
+    pub const fn network(&self) -> NetworkId {
+        self.network
+    }
+
+    /// The patient's key at one institution: under whose tags that institution seals.
+    #[must_use]
+    pub fn key_at(&self, institution: &ParticipantName) -> SubjectKey {
+        self.key.at(institution)
+    }
+
+    /// The public half of the key that approves consents at one institution.
+    #[must_use]
+    pub fn approver_at(&self, institution: &ParticipantName) -> PublicKey {
+        self.approving_key(institution).public_key()
+    }
+
+    fn approving_key(&self, institution: &ParticipantName) -> SigningKey {
+        SigningKey::from_seed(&self.key.approval_seed(institution))
+    }
+
+    /// What the patient hands to one institution, so that it can seal under the patient's tags.
+    #[must_use]
+    pub fn key_for(&self, institution: &ParticipantName) -> BroughtKey {
+        let signing = self.approving_key(institution);
+        BroughtKey::sign(
+            self.network,
+            institution,
+            self.key_at(institution),
+            &signing,
+        )
+    }
+
+    /// Approves a consent that an institution drafted: signs exactly what its words grant. Show the
+    /// patient [`ConsentDraft::words`] first.
+    ///
+    /// # Errors
+    /// [`SdkError`] when the draft is for another network or grants nothing that an event can hold.
+    pub fn approve(&self, draft: &ConsentDraft) -> Result<Approval, SdkError> {
+        let words = draft.words();
+        if words.network != self.network {
+            return Err(SdkError::OtherNetwork {
+                found: words.network,
+                own: self.network,
+            });
+        }
+        let grant = Terms::of(&self.key_at(&words.owner), words)?.without_document()?;
+        let key = self.approving_key(&words.owner);
+        Ok(Approval::sign(self.network, &words.owner, &grant, &key))
+    }
+}
