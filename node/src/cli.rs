@@ -3,7 +3,7 @@
 mod access;
 mod emergency;
 mod erase;
-mod governance;
+pub(crate) mod governance;
 mod institution;
 mod key;
 mod network;

@@ -34,7 +34,7 @@ fn demo(dir: &Path, input: &Path) -> Result<Value> {
     let summary: Value = serde_json::from_slice(&summary)?;
     let claims = summary["claims"].as_array().context("no claims")?;
     ensure!(
-        claims.len() == 11 && claims.iter().all(|claim| claim["held"] == true),
+        claims.len() == 13 && claims.iter().all(|claim| claim["held"] == true),
         "{claims:?}"
     );
     Ok(summary)
@@ -51,7 +51,11 @@ fn the_sample_data_is_anchored_and_audited() -> Result<()> {
     // The nodes register their keys for random outputs by themselves.
     let registered = audited("/events_by_kind/inspection.key").unwrap_or_default();
     let anchored = summary["events"].as_u64().context("no count")?;
-    assert_eq!(audited("/events"), Some(anchored + registered));
+    // So do the custodians with the roots of their logs.
+    let logs = audited("/events_by_kind/custody.log").unwrap_or_default();
+    assert_eq!(logs, 2);
+    assert_eq!(audited("/events"), Some(anchored + registered + logs));
+    assert_eq!(summary["custody"]["releases"], serde_json::json!([1, 1]));
     assert_eq!(
         summary["institutions"][4],
         serde_json::json!({

@@ -2,7 +2,7 @@
 
 use crate::exit::{Exit, Fatal};
 use crate::output::say;
-use medanchor_ledger::event::{Change, Custodian, Custodians, Event};
+use medanchor_ledger::event::{BuildError, Change, Custodian, Custodians, Event};
 use medanchor_ledger::rules::{CustodianEpoch, CustodianSet, Proposal, StateValue};
 use medanchor_ledger::state::StateKey;
 use medanchor_ledger::{ParticipantName, ProposalHandle};
@@ -111,10 +111,9 @@ fn anchor(sdk: &Sdk, event: Event) -> Result<(), Fatal> {
 
 fn propose(sdk: &Sdk, book: &std::path::Path, threshold: u16, name: &str) -> Result<Exit, Fatal> {
     let book = AddressBook::read(book).map_err(usage)?;
-    let members: Vec<Custodian> = book.iter().filter_map(member).collect();
     let current: Option<CustodianEpoch> = value(sdk, &CustodianEpoch::key())?;
     let epoch = current.map_or(1, |epoch| epoch.0.saturating_add(1));
-    let set = Custodians::new(epoch, threshold, members).map_err(usage)?;
+    let set = set_of(&book, epoch, threshold).map_err(usage)?;
     show(&set)?;
     let event = sdk.propose_custodians(name, set).map_err(failed)?;
     anchor(sdk, event)?;
@@ -124,6 +123,19 @@ fn propose(sdk: &Sdk, book: &std::path::Path, threshold: u16, name: &str) -> Res
         sdk.proposal_handle(name)
     ))?;
     Ok(Exit::Success)
+}
+
+/// The set of the custodians in an address book.
+///
+/// # Errors
+/// As [`Custodians::new`].
+pub(crate) fn set_of(
+    book: &AddressBook,
+    epoch: u32,
+    threshold: u16,
+) -> Result<Custodians, BuildError> {
+    let members: Vec<Custodian> = book.iter().filter_map(member).collect();
+    Custodians::new(epoch, threshold, members)
 }
 
 /// An entry with a share key is a custodian's.

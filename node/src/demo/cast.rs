@@ -1,4 +1,4 @@
-//! The seven institutions of the demo, and where each posts its events.
+//! The seven institutions of the demo, where each posts its events, and the custodians.
 
 use crate::network::{Institution, Part};
 use medanchor_ledger::ParticipantName;
@@ -21,10 +21,15 @@ pub const HOSPITAL: &str = "north-hospital";
 pub const PHARMACY: &str = "east-pharmacy";
 /// The pharmacy that posts at another node.
 pub const SECOND_PHARMACY: &str = "west-pharmacy";
+/// The hospital that posts at another node.
+pub const SECOND_HOSPITAL: &str = "south-hospital";
 /// The drug maker.
 pub const MAKER: &str = "jade-pharma";
 /// The regulator, whose node is killed and comes back: nobody posts there.
 pub const REGULATOR: &str = "drug-regulator";
+
+/// Who keeps shares of records' keys, each a process of its own.
+pub const CUSTODIANS: [&str; 3] = ["city-archive", "ethics-board", "notary-chamber"];
 
 /// Who plays.
 pub const CAST: [Player; 7] = [
@@ -32,7 +37,7 @@ pub const CAST: [Player; 7] = [
     member(PHARMACY, Role::Pharmacy),
     member(MAKER, Role::Manufacturer),
     member(REGULATOR, Role::Regulator),
-    guest("south-hospital", Role::Hospital, HOSPITAL),
+    guest(SECOND_HOSPITAL, Role::Hospital, HOSPITAL),
     guest(SECOND_PHARMACY, Role::Pharmacy, MAKER),
     guest("river-distribution", Role::Distributor, MAKER),
 ];
@@ -91,12 +96,15 @@ pub fn name(text: &str) -> anyhow::Result<ParticipantName> {
 
 /// The cast as the network's founders see it.
 pub fn institutions() -> anyhow::Result<Vec<Institution>> {
+    let custodians = CUSTODIANS.map(|name| (name, Role::Custodian, Part::Participant));
     CAST.iter()
-        .map(|one| {
+        .map(|one| (one.name, one.role, one.part))
+        .chain(custodians)
+        .map(|(text, role, part)| {
             Ok(Institution {
-                name: name(one.name)?,
-                roles: vec![one.role],
-                part: one.part,
+                name: name(text)?,
+                roles: vec![role],
+                part,
             })
         })
         .collect()

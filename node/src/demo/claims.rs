@@ -5,8 +5,9 @@
 
 use super::audit::Audit;
 use super::books::Books;
+use super::custody::Custody;
 use super::input::Input;
-use super::scenes::{Denial, PERMITTED};
+use super::scenes::PERMITTED;
 use super::summary::{Claim, Read};
 use super::{Audits, Story};
 use std::collections::BTreeMap;
@@ -21,10 +22,11 @@ pub fn claims(
 ) -> Vec<Claim> {
     let mut claims = vec![
         input_claim(input, read, books),
-        events_claim(books, &audits.good),
+        events_claim(books, &story.custody, &audits.good),
         receipts_claim(books, story),
     ];
     claims.extend(scene_claims(story, &audits.good));
+    claims.extend(custody_claims(&story.custody));
     claims.extend(crash_claims(books, story));
     claims.extend(audit_claims(audits));
     claims
@@ -53,7 +55,7 @@ fn input_claim(input: &Input, read: &Read, books: &Books) -> Claim {
     )
 }
 
-fn events_claim(books: &Books, audit: &Audit) -> Claim {
+fn events_claim(books: &Books, custody: &Custody, audit: &Audit) -> Claim {
     let total = books.ids.len() as u64;
     let of_kinds: u64 = books.by_kind().values().sum();
     let mut audited: BTreeMap<String, u64> = audit
@@ -64,12 +66,15 @@ fn events_claim(books: &Books, audit: &Audit) -> Claim {
     // The nodes register their keys for random outputs by themselves, each at most once.
     let registered = audited.remove("inspection.key").unwrap_or_default();
     let nodes = audit.number("/log/validators").unwrap_or_default();
-    let same = audited == books.by_kind() && registered <= nodes;
+    // Custodians anchor the roots of their logs by themselves.
+    let logs = audited.remove("custody.log").unwrap_or_default();
+    let same =
+        audited == books.by_kind() && registered <= nodes && logs == custody.releases.len() as u64;
     claim(
-        "the log holds the events that the institutions have receipts for, the registration of each validator's keys, and no others, type by type",
-        same && of_kinds == total && audit.number("/events") == Some(total + registered),
+        "the log holds the events that the institutions have receipts for, the registration of each validator's keys, the roots of the custodians' logs, and no others, type by type",
+        same && of_kinds == total && audit.number("/events") == Some(total + registered + logs),
         format!(
-            "{total} receipts and {registered} registrations, {} events in the audited log",
+            "{total} receipts, {registered} registrations and {logs} roots, {} events in the audited log",
             audit.number("/events").unwrap_or_default()
         ),
     )
@@ -104,17 +109,41 @@ fn scene_claims(story: &Story, audit: &Audit) -> [Claim; 3] {
         ),
         claim(
             "every read was decided as the audit recomputed it",
-            decided(&story.reads, denial) == recomputed_reads(audit),
+            decided(story) == recomputed_reads(audit),
             tally(&recomputed_reads(audit)),
         ),
     ]
 }
 
-/// How the nodes said that reads were decided, the one without consent included.
-fn decided(reads: &BTreeMap<String, u64>, denial: &Denial) -> BTreeMap<String, u64> {
-    let mut all = reads.clone();
-    *all.entry(denial.decision.clone()).or_default() += 1;
+/// How the nodes said that reads were decided, those without consent and in custody included.
+fn decided(story: &Story) -> BTreeMap<String, u64> {
+    let mut all = story.reads.clone();
+    let others = story.custody.decisions();
+    for decision in others.into_iter().chain([story.denial.decision.as_str()]) {
+        *all.entry(decision.to_owned()).or_default() += 1;
+    }
     all
+}
+
+fn custody_claims(custody: &Custody) -> [Claim; 2] {
+    let released = custody.releases.iter().all(|releases| *releases == 1);
+    let running = custody.custodians.len() - 1;
+    [
+        claim(
+            "a record in custody opened under a consent with one custodian away, and not by its owner alone",
+            custody.opened && custody.owner_alone_refused,
+            format!("{} was away", custody.away),
+        ),
+        claim(
+            "without a consent it was denied, and no custodian released anything: each has anchored a log with the one release that was permitted",
+            custody.denied != PERMITTED && released && custody.releases.len() == running,
+            format!(
+                "{}; {} logs with one release each",
+                custody.denied,
+                custody.releases.len()
+            ),
+        ),
+    ]
 }
 
 /// How the audit found that reads were decided.

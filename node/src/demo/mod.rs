@@ -8,9 +8,11 @@ mod audit;
 mod books;
 mod cast;
 mod claims;
+mod custody;
 mod input;
 mod interrupt;
 mod scenes;
+mod services;
 mod stage;
 mod steps;
 mod summary;
@@ -22,6 +24,7 @@ use anchoring::Outcome;
 use anyhow::{Context, bail};
 use audit::{Audit, Flip, seconds};
 use books::Books;
+use custody::Custody;
 use input::Input;
 use interrupt::Running;
 use medanchor_ledger::{Index, Time};
@@ -86,7 +89,7 @@ fn run_all(args: &DemoArgs, running: &Running) -> anyhow::Result<Exit> {
     refuse_network(args.dir.as_deref())?;
     let path = args.input.clone().unwrap_or_else(sample_data);
     say(format_args!(
-        "Four institutions, three guests, one ledger: a network of Medanchor at work.\n"
+        "Four institutions, three guests, three custodians, one ledger: a network of Medanchor at work.\n"
     ))?;
 
     let input = read(&path, now)?;
@@ -142,6 +145,7 @@ struct Story {
     race: Race,
     reads: scenes::Decisions,
     denial: Denial,
+    custody: Custody,
     crash: Crash,
     same_root: bool,
     receipts_hold: usize,
@@ -168,6 +172,16 @@ fn play(world: &World, input: &Input, now: Time, books: &mut Books) -> anyhow::R
         claims::tally(&reads)
     ))?;
 
+    let stage = Stage::begin(
+        "A record whose key three custodians share, one of them away",
+        0,
+    )?;
+    let custody = custody::play(world, input, now, books)?;
+    stage.end(format!(
+        "opened by {} through two custodians and the owner; without a consent {}",
+        custody.reader, custody.denied
+    ))?;
+
     let crash = come_back(world, books, outcome.before_kill)?;
     let same_root = all_on_one_root(world)?;
     let receipts_hold = check_receipts(world, books)?;
@@ -176,6 +190,7 @@ fn play(world: &World, input: &Input, now: Time, books: &mut Books) -> anyhow::R
         race,
         reads,
         denial,
+        custody,
         crash,
         same_root,
         receipts_hold,
@@ -326,6 +341,7 @@ fn summarize(
         race: story.race,
         reads: story.reads,
         denial: story.denial,
+        custody: story.custody,
         crash: story.crash,
         audit: audits.good,
         flipped: audits.flip,

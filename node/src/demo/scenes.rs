@@ -197,19 +197,7 @@ pub fn read_without_consent(
     books: &mut Books,
 ) -> anyhow::Result<Denial> {
     let (reader, owner) = (world.player(cast::MAKER)?, world.player(cast::HOSPITAL)?);
-    let forged = GrantTicket {
-        network: reader.network(),
-        owner: owner.participant().clone(),
-        consent: ConsentHandle::new([0x5a; 16]),
-        grantee: reader.participant().clone(),
-        member: None,
-        opening: medanchor_ledger::event::GranteeOpening::new([0x5a; 16]),
-        purposes: BTreeMap::from([("TREAT".to_owned(), PurposeHandle::new([0x5a; 16]))]),
-        classes: std::collections::BTreeSet::new(),
-        records: Vec::new(),
-        not_before: now,
-        not_after: now.plus_millis(60_000),
-    };
+    let forged = forged_ticket(reader, owner, now, 0x5a);
     let asked = ask(
         reader,
         &forged,
@@ -230,6 +218,23 @@ pub fn read_without_consent(
         index: anchored.index().0,
         decision,
     })
+}
+
+/// What a grantee would be given under a consent that nobody gave, its handles made of one byte.
+pub fn forged_ticket(reader: &Sdk, owner: &Sdk, now: Time, byte: u8) -> GrantTicket {
+    GrantTicket {
+        network: reader.network(),
+        owner: owner.participant().clone(),
+        consent: ConsentHandle::new([byte; 16]),
+        grantee: reader.participant().clone(),
+        member: None,
+        opening: medanchor_ledger::event::GranteeOpening::new([byte; 16]),
+        purposes: BTreeMap::from([("TREAT".to_owned(), PurposeHandle::new([byte; 16]))]),
+        classes: std::collections::BTreeSet::new(),
+        records: Vec::new(),
+        not_before: now,
+        not_after: now.plus_millis(60_000),
+    }
 }
 
 /// The word for a read that was permitted.

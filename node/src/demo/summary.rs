@@ -6,6 +6,7 @@ use super::audit::{Audit, Flip};
 use super::books::{Books, Refused};
 use super::cast::CAST;
 use super::claims::tally;
+use super::custody::Custody;
 use super::scenes::{Decisions, Denial, Race};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -134,6 +135,8 @@ pub struct Summary {
     pub reads: Decisions,
     /// The read without consent.
     pub denial: Denial,
+    /// The record in custody.
+    pub custody: Custody,
     /// The crash.
     pub crash: Crash,
     /// The audit of one node's files.
@@ -274,6 +277,18 @@ impl Summary {
             page,
             "  {} asked for a record of {} without consent: {}, recorded as entry {}.",
             denial.reader, denial.owner, denial.decision, denial.index
+        )?;
+        let custody = &self.custody;
+        writeln!(
+            page,
+            "  A record's key is shared over {}, {} of which open it with its owner.",
+            custody.custodians.join(", "),
+            custody.threshold
+        )?;
+        writeln!(
+            page,
+            "  {} read it under a consent while {} was away; {}, without one, was refused: {}.",
+            custody.reader, custody.away, custody.stranger, custody.denied
         )?;
         let crash = &self.crash;
         writeln!(

@@ -14,7 +14,7 @@ use medanchor_ledger::{ParticipantName, Time};
 use medanchor_sdk::{Client, Identity, Sdk};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a node may take to start or to catch up.
@@ -31,7 +31,7 @@ pub struct World {
     running: Running,
     nodes: Mutex<BTreeMap<ParticipantName, NodeProcess>>,
     urls: BTreeMap<ParticipantName, String>,
-    sdks: BTreeMap<ParticipantName, Sdk>,
+    sdks: BTreeMap<ParticipantName, Arc<Sdk>>,
 }
 
 impl World {
@@ -100,16 +100,32 @@ impl World {
             let folder = self.layout.dir.join(player.name).join("identity");
             let identity = Identity::open(&folder)?;
             let url = self.urls.get(&host).context("a member has no node")?;
-            self.sdks.insert(own, Sdk::new(identity, [url.as_str()])?);
+            let sdk = Sdk::new(identity, [url.as_str()])?;
+            self.sdks.insert(own, Arc::new(sdk));
         }
         Ok(())
     }
 
     /// An institution's SDK.
     pub fn sdk(&self, name: &ParticipantName) -> anyhow::Result<&Sdk> {
-        self.sdks
-            .get(name)
-            .with_context(|| format!("{name} does not take part"))
+        let sdk = self.sdks.get(name).map(AsRef::as_ref);
+        sdk.with_context(|| format!("{name} does not take part"))
+    }
+
+    /// An institution's SDK, for a service that answers beside the story.
+    pub fn shared_sdk(&self, name: &ParticipantName) -> anyhow::Result<Arc<Sdk>> {
+        let sdk = self.sdks.get(name).cloned();
+        sdk.with_context(|| format!("{name} does not take part"))
+    }
+
+    /// This program, which is every process of the demo.
+    pub fn program(&self) -> &Path {
+        &self.binary
+    }
+
+    /// The processes that a signal to the demo stops.
+    pub const fn running(&self) -> &Running {
+        &self.running
     }
 
     /// An institution's SDK, by the name in the cast.

@@ -177,6 +177,11 @@ impl Observer {
                 self.records.insert((issuer, body.record), body.tag);
                 Some(body.tag)
             }
+            EventBody::RecordCustody(body) => {
+                let seal = &body.seal;
+                self.records.insert((issuer, seal.record), seal.tag);
+                Some(seal.tag)
+            }
             EventBody::PrescriptionIssue(body) => {
                 let tag = self.records.get(&(issuer.clone(), body.record)).copied();
                 self.prescriptions
@@ -230,7 +235,9 @@ fn truth(dir: &Path) -> Result<Truth> {
     let mut subjects: BTreeSet<String> = prescribed
         .map(|item| item.subject.as_str().to_owned())
         .collect();
-    subjects.extend([TRAVELLER.to_owned(), "Patient/sample-race".to_owned()]);
+    let of_the_demo = ["Patient/sample-race", "Patient/sample-custody"];
+    subjects.extend(of_the_demo.map(str::to_owned));
+    subjects.insert(TRAVELLER.to_owned());
     let now = Epoch::of(System.now());
     let mut truth = Truth {
         people: BTreeMap::new(),

@@ -38,6 +38,8 @@ fn place(name: &str) -> &'static str {
         [_, "data", ..] => "state and indexes",
         [_, "run", "node.log", ..] => "nodes' standard error",
         [_, "identity", "vault", ..] => "vault",
+        [_, "custodian", "store", ..] => "custodians' stores",
+        [_, "custodian", "log.txt"] => "services' standard error",
         _ => "configuration and keys",
     }
 }
@@ -128,6 +130,8 @@ fn everything_was_looked_at(report: &Report) -> Result<()> {
         ("state and indexes", 50_000),
         ("nodes' standard error", 100),
         ("vault", 100_000),
+        ("custodians' stores", 1_000),
+        ("services' standard error", 100),
         ("configuration and keys", 1_000),
         ("metrics", 1_000),
         ("HTTP answer", 10_000),
