@@ -1,7 +1,7 @@
 //! `cargo measure`: what Medanchor does on this machine, with the machine and the workload beside
 //! every figure and the design's budget beside those that have one.
 //!
-//! What always holds: nodes are real processes (this program again, as `run --home HOME`), load
+//! What always holds: nodes and services are real processes (this program again, as `run --home HOME`), load
 //! comes over HTTP, and nothing is judged: a slow machine gives slow figures, not a failure.
 
 mod machine;
@@ -13,7 +13,7 @@ use anyhow::{Result, ensure};
 use clap::{Parser, ValueEnum};
 use machine::Machine;
 use measure::throughput::Plan;
-use medanchor_tests::network::Network;
+use medanchor_tests::network::{Network, stand_for_all};
 use report::{Budget, Report, Section};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -50,6 +50,8 @@ enum Part {
     Four,
     /// One validator: events a second, memory, disk, restart, audit
     One,
+    /// Records in custody: sealing with five custodians, opening with three, a thousand accesses
+    Custody,
 }
 
 const FOUR: Budget = Budget::AtLeast {
@@ -67,7 +69,7 @@ fn main() -> ExitCode {
     let rest: Vec<OsString> = arguments.collect();
     let line = || std::iter::once(own.clone()).chain(rest.iter().cloned());
     match rest.first().and_then(|first| first.to_str()) {
-        Some("run") => medanchor_node::cli::main(line()),
+        Some("run" | "custodian" | "vault" | "governance") => medanchor_node::cli::main(line()),
         Some("audit") => medanchor_audit::run(rest.iter().cloned()),
         _ => match measure_all(&Options::parse_from(line())) {
             Ok(()) => ExitCode::SUCCESS,
@@ -88,10 +90,11 @@ fn measure_all(options: &Options) -> Result<()> {
         Some(dir) => tempfile::tempdir_in(dir)?,
         None => tempfile::tempdir()?,
     };
+    stand_for_all(std::env::current_exe()?);
     let machine = Machine::look(dir.path())?;
     machine.print();
     let mut sections = Vec::new();
-    for part in [Part::Terms, Part::Four, Part::One] {
+    for part in [Part::Terms, Part::Four, Part::One, Part::Custody] {
         if options.only.is_empty() || options.only.contains(&part) {
             measure_part(part, options, &machine, dir.path(), &mut sections)?;
         }
@@ -136,6 +139,10 @@ fn measure_part(
             done(measure::resources::measure(&mut network)?);
             network.stop();
             done(measure::audit::measure(&network, machine.cores)?);
+        }
+        Part::Custody => {
+            let sections = measure::custody::measure(&dir.join("custody"))?;
+            sections.into_iter().for_each(done);
         }
     }
     Ok(())

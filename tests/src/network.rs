@@ -10,8 +10,8 @@ use medanchor_node::network::{Founding, Institution, Layout, NodeHome, Part, Por
 use medanchor_node::process::{NodeProcess, ProcessError};
 use medanchor_sdk::Identity;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// How long any step of a scenario may take before it counts as failed.
@@ -32,11 +32,22 @@ const NAMES: [&str; 7] = [
     "hill-maker",
 ];
 
+/// The program that is all binaries of this workspace in one, where one is.
+static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+
+/// Makes [`binary`] give this program, which does what each of them does. The first call counts.
+pub fn stand_for_all(program: PathBuf) {
+    let _ = PROGRAM.set(program);
+}
+
 /// The binary of this workspace called `name`, which cargo built beside this program.
 ///
 /// # Errors
 /// If it is not there.
 pub fn binary(name: &str) -> Result<PathBuf> {
+    if let Some(program) = PROGRAM.get() {
+        return Ok(program.clone());
+    }
     let own = std::env::current_exe()?;
     let found = own
         .ancestors()

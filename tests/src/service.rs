@@ -79,6 +79,12 @@ impl Service {
         })
     }
 
+    /// The process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it wrote to its log.
     #[must_use]
     pub fn said(&self) -> String {

@@ -21,9 +21,11 @@
 //! and it is empty only when the payload is. The key is HKDF(DEK; salt "medanchor/payload-key/v1",
 //! info header); the nonce is 7 zero bytes, the chunk's number in 32 bits, and 1 for the last chunk.
 
-use crate::secret::{DataKey, RandomFailed, expand, extract, random};
+use crate::secret::{DataKey, RandomFailed, expand, random};
 use medanchor_ledger::{CiphertextHash, NetworkId, RecordHandle, sha256};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use ring::hkdf;
+use std::sync::LazyLock;
 use zeroize::Zeroizing;
 
 /// Bytes of a chunk before sealing.
@@ -124,19 +126,12 @@ pub enum OpenError {
 impl RecordVersion {
     fn header(&self, salt: &[u8; 16]) -> [u8; HEADER] {
         let mut header = [0; HEADER];
-        let parts: [&[u8]; 6] = [
-            MAGIC,
-            &[SUITE, CHUNK_POWER, 0, 0],
-            &self.version.to_be_bytes(),
-            self.network.as_bytes(),
-            self.record.as_bytes(),
-            salt,
-        ];
-        // The parts are as long as the header: 16 + 4 + 4 + 16 + 16 + 16.
-        header
-            .iter_mut()
-            .zip(parts.into_iter().flatten())
-            .for_each(|(to, from)| *to = *from);
+        header[..16].copy_from_slice(MAGIC);
+        header[16..18].copy_from_slice(&[SUITE, CHUNK_POWER]);
+        header[20..24].copy_from_slice(&self.version.to_be_bytes());
+        header[24..40].copy_from_slice(self.network.as_bytes());
+        header[40..56].copy_from_slice(self.record.as_bytes());
+        header[56..].copy_from_slice(salt);
         header
     }
 
@@ -230,6 +225,10 @@ pub fn ciphertext_hash(sealed: &[u8]) -> CiphertextHash {
     CiphertextHash::new(sha256(&[sealed]))
 }
 
+/// HKDF's salt, hashed once: with 64 KiB each hash of a key derivation counts.
+static SALT: LazyLock<hkdf::Salt> =
+    LazyLock::new(|| hkdf::Salt::new(hkdf::HKDF_SHA256, KEY_DOMAIN));
+
 /// The key of one sealing, and what is authenticated with each chunk.
 struct Stream {
     key: LessSafeKey,
@@ -238,7 +237,7 @@ struct Stream {
 
 impl Stream {
     fn new(key: &DataKey, header: [u8; HEADER]) -> Self {
-        let bytes = Zeroizing::new(expand(&extract(KEY_DOMAIN, key.expose()), &[&header]));
+        let bytes = Zeroizing::new(expand(&SALT.extract(key.expose()), &[&header]));
         let key =
             UnboundKey::new(&AES_256_GCM, bytes.as_slice()).expect("an AES-256 key is 32 bytes");
         Self {

@@ -1,6 +1,7 @@
 //! One file for each thing that is measured.
 
 pub mod audit;
+pub mod custody;
 pub mod latency;
 pub mod look;
 pub mod one_dead;
