@@ -116,6 +116,18 @@ fn name_another_set(city: &mut City) -> Result<Service> {
     Service::custodian(&dir.join(SPARE))
 }
 
+/// Erases a record; gives what the command said.
+fn erase(city: &City, name: &str) -> Result<String> {
+    let mut command = Command::new(binary("medanchor")?);
+    command.args(["vault", "erase", "--yes", "--record", name]);
+    command
+        .arg("--home")
+        .arg(city.dir.join(OWNER))
+        .arg("--book");
+    command.arg(city.dir.join("book.toml")).stdin(Stdio::null());
+    Ok(String::from_utf8(command.output()?.stdout)?)
+}
+
 /// How many shares, and how many that were destroyed, a custodian's store has.
 fn shares(dir: &Path, name: &str) -> Result<(usize, usize)> {
     let keys = std::fs::read(dir.join(name).join("custodian/store/keys"))?;
@@ -190,6 +202,16 @@ fn a_record_moves_to_another_set_when_a_custodian_is_lost() -> Result<()> {
         );
     }
     ensure!(shares(dir.path(), SPARE)? == (2, 0));
+
+    let output = erase(&city, "Observation/2")?;
+    ensure!(
+        output.contains("archive: 2 share(s) destroyed"),
+        "of both epochs: {output}"
+    );
+    ensure!(output.contains("too few shares are left"), "{output}");
+    ensure!(output.contains("not confirmed by chamber"), "{output}");
+    ensure!(shares(dir.path(), "archive")? == (1, 3));
+    ensure!(shares(dir.path(), SPARE)? == (1, 1));
 
     // With two away, the one that took the lost one's place is needed.
     let _vault = Service::vault(&dir.path().join(OWNER))?;

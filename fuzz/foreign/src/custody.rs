@@ -6,7 +6,7 @@ use medanchor_ledger::signature::{PublicKey, SigningKey};
 use medanchor_ledger::{EventId, ParticipantName, VaultPartHash, sha256};
 use medanchor_vault::custody::{
     Acknowledgement, Body, Breach, Custodied, Deal, Evidence, Known, OpeningKey, Place, Release,
-    Released, Signed, SubDeal, VaultRelease,
+    Released, SharesDestroyed, Signed, SubDeal, VaultRelease,
 };
 
 const EVIDENCE: [Seeds; 2] = [
@@ -21,6 +21,7 @@ pub(crate) const TARGETS: &[Target] = &[
     Target::new("custody-release", &ALL, message::<Release>).holding(64),
     Target::new("custody-vault-release", &ALL, message::<VaultRelease>).holding(64),
     Target::new("custody-subdeal", &ALL, message::<SubDeal>).holding(64),
+    Target::new("custody-destroyed", &ALL, message::<SharesDestroyed>).holding(64),
     Target::new("custody-entry", &ALL, entry),
     Target::new("custody-evidence", &EVIDENCE, evidence).holding(64),
 ];

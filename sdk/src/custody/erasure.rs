@@ -25,9 +25,9 @@ use medanchor_ledger::event::{Destroyed, ErasureReason};
 use medanchor_ledger::rules::Record;
 use medanchor_ledger::signature::PublicKey;
 use medanchor_ledger::{Commitment, EventId, NetworkId, ParticipantName, RecordHandle};
-use medanchor_vault::VaultError;
 use medanchor_vault::custody::signed::MAX_MESSAGE;
 use medanchor_vault::custody::{SharesDestroyed, Signed};
+use medanchor_vault::{PayloadError, VaultError};
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -166,7 +166,9 @@ impl Identity {
         let handle = RecordHandle::new(self.handle(CERTIFICATE, &name));
         let document = match self.vault().open_record(handle, 1) {
             Ok(document) => document,
-            Err(VaultError::NoKey { .. }) => Zeroizing::new(certified.to_json(self).into_bytes()),
+            Err(error) if was_not_sealed(&error) => {
+                Zeroizing::new(certified.to_json(self).into_bytes())
+            }
             Err(error) => return Err(error.into()),
         };
         Ok(self.keep(CERTIFICATE, &name, &document)?.commitment)
@@ -189,7 +191,7 @@ impl Identity {
                 let handle = RecordHandle::new(self.handle(CERTIFICATE, &name));
                 match self.vault().disclose(handle, 1, &[""], &[]) {
                     Ok(shown) => found.push(shown),
-                    Err(VaultError::NoKey { .. }) => {}
+                    Err(error) if was_not_sealed(&error) => {}
                     Err(error) => return Err(error.into()),
                 }
             }
@@ -200,6 +202,14 @@ impl Identity {
     pub(super) fn words_path(&self, record: RecordHandle) -> PathBuf {
         self.folder().join("erasures").join(record.to_string())
     }
+}
+
+/// Nothing, or a key without its payload, which is what a cut while it was sealed leaves.
+const fn was_not_sealed(error: &VaultError) -> bool {
+    matches!(
+        error,
+        VaultError::NoKey { .. } | VaultError::Payload(PayloadError::Missing { .. })
+    )
 }
 
 /// A word that was kept.
@@ -216,5 +226,129 @@ impl Word {
     pub(super) fn keep(&self, folder: &Path, custodian: &ParticipantName) -> std::io::Result<()> {
         std::fs::create_dir_all(folder)?;
         super::kept::write_durably(&folder.join(custodian.as_str()), &self.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::network_with;
+    use medanchor_ledger::rules::{Anchored, Role};
+    use medanchor_ledger::signature::SigningKey;
+    use medanchor_ledger::{ClassHandle, Index, Tag};
+    use medanchor_vault::RecordVersion;
+    use medanchor_vault::custody::Custodied;
+
+    fn name(text: &str) -> ParticipantName {
+        text.parse().unwrap()
+    }
+
+    fn word() -> SharesDestroyed {
+        SharesDestroyed {
+            record: Custodied {
+                owner: name("north-hospital"),
+                record: RecordVersion {
+                    network: NetworkId::new([1; 16]),
+                    record: RecordHandle::new([2; 16]),
+                    version: 3,
+                },
+            },
+            first_version: 1,
+            custodian: name("archive"),
+            epoch: 2,
+            event: EventId::new([4; 32]),
+            shares: 5,
+        }
+    }
+
+    /// What an owner makes of a word that was changed and signed.
+    fn judged(change: impl FnOnce(&mut SharesDestroyed), key: u8) -> Result<u32, &'static str> {
+        let (owner, key) = (name("north-hospital"), SigningKey::from_seed(&[key; 32]));
+        let asked = Asked {
+            network: NetworkId::new([1; 16]),
+            owner: &owner,
+            record: RecordHandle::new([2; 16]),
+            versions: (1, 3),
+            epoch: 2,
+            event: EventId::new([4; 32]),
+        };
+        let mut says = word();
+        change(&mut says);
+        let bytes = Signed::new(says, |bytes| key.sign(bytes)).encode();
+        let known = [9, 7].map(|seed| SigningKey::from_seed(&[seed; 32]).public_key());
+        let word = asked.word(&name("archive"), &known, &bytes)?;
+        Ok(word.shares)
+    }
+
+    #[test]
+    fn a_word_counts_for_this_erasure_by_this_custodian_alone() {
+        assert_eq!(judged(|_| {}, 7), Ok(5));
+        assert_eq!(judged(|word| word.epoch = 3, 7), Ok(5), "later epochs, too");
+        let changes: [fn(&mut SharesDestroyed); 8] = [
+            |word| word.record.owner = name("south-hospital"),
+            |word| word.record.record.network = NetworkId::new([2; 16]),
+            |word| word.record.record.record = RecordHandle::new([3; 16]),
+            |word| word.record.record.version = 2,
+            |word| word.first_version = 2,
+            |word| word.custodian = name("bar"),
+            |word| word.epoch = 1,
+            |word| word.event = EventId::new([5; 32]),
+        ];
+        for (place, change) in changes.into_iter().enumerate() {
+            let refused = judged(change, 7);
+            assert_eq!(refused, Err("it confirmed something else"), "{place}");
+        }
+        assert_eq!(judged(|_| {}, 8), Err("it did not sign its word"));
+    }
+
+    fn sealed_payloads(identity: &Identity) -> Vec<PathBuf> {
+        let payloads = identity.folder().join("vault/payloads");
+        let folders = std::fs::read_dir(payloads).unwrap();
+        let files = folders.flat_map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap());
+        files.map(|file| file.unwrap().path()).collect()
+    }
+
+    /// The command was killed between the key of its certificate and the sealed document. Run again, it
+    /// asked for the document to be restored, and the record was never erased on the ledger.
+    #[test]
+    fn a_certificate_that_was_cut_off_is_sealed_again() {
+        let root = tempfile::tempdir().unwrap();
+        network_with(root.path(), &[("north-hospital", Role::Hospital)]);
+        let identity = Identity::open(&root.path().join("north-hospital")).unwrap();
+        let state = Record {
+            sealed: Anchored {
+                event: EventId::new([1; 32]),
+                index: Index(1),
+            },
+            superseded: None,
+            version: 3,
+            tag: Tag::new([1; 16]),
+            class: ClassHandle::new([1; 16]),
+            custody: None,
+            erased: None,
+        };
+        let certified = Certified {
+            record: RecordHandle::new([2; 16]),
+            state: &state,
+            reason: ErasureReason::Order,
+            destroyed: Destroyed::new(Destroyed::VAULT_PART).unwrap(),
+            circles: &[],
+            confirmed: None,
+        };
+        identity.certify(&certified).unwrap();
+        for file in sealed_payloads(&identity) {
+            std::fs::remove_file(file).unwrap();
+        }
+        let commitment = identity.certify(&certified).unwrap();
+        assert_eq!(
+            identity.certify(&certified).unwrap(),
+            commitment,
+            "once is once"
+        );
+        let mut all = identity.erasure_certificates(certified.record, 3).unwrap();
+        let shown = all.pop().unwrap().verify(&commitment).unwrap();
+        assert!(all.is_empty(), "there is one");
+        assert_eq!(shown.value("/reason").unwrap().bytes(), b"4");
+        assert_eq!(shown.value("/destroyed/0").unwrap().bytes(), b"vault-part");
     }
 }

@@ -7,19 +7,20 @@ use anyhow::{Context, Result, bail, ensure};
 use medanchor_ledger::event::Destroyed;
 use medanchor_ledger::rules::{Record, StateValue};
 use medanchor_sdk::custody::OpenedError;
-use medanchor_sdk::{DenialReason, GrantTicket};
+use medanchor_sdk::{DenialReason, GrantTicket, NewRecord};
 use medanchor_tests::city::{CUSTODIANS, City, OWNER, PAYLOAD, READER};
 use medanchor_tests::files::names;
 use medanchor_tests::network::binary;
 use medanchor_tests::service::{Service, run};
 use medanchor_vault::custody::Points;
-use medanchor_vault::{RecordVersion, Settings, Vault};
+use medanchor_vault::{Passphrase, Protection, RecordVersion, Settings, Vault, VaultError};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use thief::{Secret, found_in, of_record, open, put_together, traces, unwrap};
+use thief::{Secret, found_in, of_record, open, put_together, traces, unwrap, wraps_for_emergency};
 
 const NAME: &str = "Observation/1";
+const PLAIN: &str = "Observation/3";
 /// The custodian that is away while the record is erased, by place.
 const AWAY: usize = 3;
 
@@ -35,9 +36,10 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 /// The command, ready to run.
 fn erase(city: &City, more: &[&str]) -> Result<Command> {
     let mut command = Command::new(binary("medanchor")?);
-    command
-        .args(["vault", "erase", "--record", NAME])
-        .args(more);
+    command.args(["vault", "erase"]).args(more);
+    if !more.contains(&"--record") {
+        command.args(["--record", NAME]);
+    }
     command.arg("--home").arg(city.dir.join(OWNER));
     command.arg("--book").arg(city.dir.join("book.toml"));
     command.stdin(Stdio::null());
@@ -148,11 +150,29 @@ fn on_ledger(city: &City, record: &RecordVersion) -> Result<Record> {
     Ok(Record::decode(value)?)
 }
 
+/// A record whose key is not shared.
+fn seal_without_custodians(city: &City) -> Result<RecordVersion> {
+    let sdk = city.sdk(OWNER)?;
+    let sealed = sdk.seal_record(&NewRecord {
+        name: PLAIN,
+        version: 1,
+        subject: "Patient/1",
+        class: "laboratory",
+        payload: PAYLOAD,
+    })?;
+    sdk.anchor(sealed.event)?;
+    Ok(RecordVersion {
+        network: sdk.network(),
+        record: sealed.record,
+        version: 1,
+    })
+}
+
 fn refuses_what_is_not_meant_and_what_is_in_use(city: &City) -> Result<()> {
     let (code, _, why) = erased(city, &[])?;
     ensure!(code == 2 && why.contains("--yes"), "{code}: {why}");
-    let (code, _, why) = erased(city, &["--yes", "--record", "Observation/2"])?;
-    ensure!(code == 2, "{code}: {why}");
+    let (code, _, why) = erased(city, &["--yes", "--record", "Observation/9"])?;
+    ensure!(code == 2 && why.contains("no record"), "{code}: {why}");
     let _vault = Service::vault(&city.dir.join(OWNER))?;
     let (code, _, why) = erased(city, &["--yes"])?;
     ensure!(code == 12 && why.contains("vault serve"), "{code}: {why}");
@@ -193,7 +213,9 @@ fn nothing_opens_it(city: &City, target: &Target, before: &Copies) -> Result<()>
         let all = unwrap(&folder.join("store/keys"), &folder.join("institution.key"))?;
         secrets.extend(of_record(&all, &target.record, OWNER));
     }
-    let mut searched = traces(&secrets);
+    let wraps = wraps_for_emergency(&before.vault.join("keys"), &target.record)?;
+    ensure!(wraps.len() == 5, "80 bytes, in pieces of 16");
+    let mut searched = [traces(&secrets), wraps].concat();
     let s = put_together(
         &of_record(&old_shares, &target.record, OWNER),
         &target.points,
@@ -209,7 +231,10 @@ fn nothing_opens_it(city: &City, target: &Target, before: &Copies) -> Result<()>
 fn an_erased_record_is_opened_by_nobody_whatever_was_copied_before() -> Result<()> {
     let (dir, backups) = (tempfile::tempdir()?, tempfile::tempdir()?);
     let mut city = City::start(dir.path())?;
+    let emergency = Protection::Passphrase(Passphrase::new("four horses, two carts".into()));
+    city.sdk(OWNER)?.make_emergency_key(&emergency)?;
     let ticket = city.seal_and_grant(NAME)?;
+    let plain = seal_without_custodians(&city)?;
     let target = Target::of(&city, &ticket)?;
     let before = Copies::of(dir.path()).taken(backups.path())?;
     // The attack is a good one: with copies of both sides and their keys it opens the record.
@@ -219,6 +244,16 @@ fn an_erased_record_is_opened_by_nobody_whatever_was_copied_before() -> Result<(
     ensure!(found_in(dir.path(), &traces(&secrets))? == ["north-hospital/identity/vault/keys"]);
 
     refuses_what_is_not_meant_and_what_is_in_use(&city)?;
+    let (code, said, why) = erased(&city, &["--yes", "--record", PLAIN])?;
+    ensure!(
+        code == 0 && said.contains("0 custodian(s)"),
+        "{code}: {said}{why}"
+    );
+    let bits = on_ledger(&city, &plain)?
+        .erased
+        .context("erased")?
+        .destroyed;
+    ensure!(bits.contains(Destroyed::PAYLOAD) && !bits.contains(Destroyed::SHARES));
     city.stop(&[AWAY]);
     for lines in [1, 2, 3, 4, 6, 8, 9, 10] {
         cut_off(&city, lines)?;
@@ -234,6 +269,17 @@ fn an_erased_record_is_opened_by_nobody_whatever_was_copied_before() -> Result<(
         state.destroyed.contains(Destroyed::SHARES),
         "four of five are enough"
     );
+    ensure!(state.destroyed.contains(Destroyed::EMERGENCY_WRAP));
+    let sdk = city.sdk(OWNER)?;
+    let keeper = sdk.vault().unlock_emergency(&emergency)?;
+    let refused = sdk
+        .vault()
+        .open_in_emergency(&keeper, target.record.record, 1);
+    ensure!(
+        matches!(refused, Err(VaultError::Erased { .. })),
+        "no emergency brings it back"
+    );
+    drop(sdk);
 
     match city.read(&city.sdk(READER)?, &ticket, "after") {
         Err(OpenedError::Denied(DenialReason::Erased)) => {}
