@@ -264,18 +264,21 @@ const EVIDENCE_EXAMPLES: &str = "\
 Examples:
   medanchor-audit evidence fork-0123456789abcdef.fork --policy known.policy
   medanchor-audit evidence stall-0123456789abcdef.observation --genesis genesis
+  medanchor-audit evidence custodian.evidence --genesis genesis
 
 A .fork file proves by signatures that a log was forked, and whose keys signed both sides. An
-.observation only says what a watcher saw: nobody signed it.
+.observation only says what a watcher saw: nobody signed it. An .evidence file proves by signatures that
+a custodian or a record's owner broke the custody of a key: who, and how.
 
 Exit codes: 0 the file holds for what it is; 1 it proves nothing; 2 wrong command line; 3 a file could
 not be read.";
 
-/// Check a file of evidence offline: who signed both sides of a fork, or what somebody saw.
+/// Check a file of evidence offline: who signed both sides of a fork, who broke the custody of a
+/// key, or what somebody saw.
 #[derive(Debug, Args)]
 #[command(after_help = EVIDENCE_EXAMPLES)]
 pub(crate) struct EvidenceArgs {
-    /// The file, as `mirror`, `consistency` and `watch` keep it.
+    /// The file, as `mirror`, `consistency`, `watch`, a custodian or the SDK keep it.
     pub(crate) file: PathBuf,
     /// The policy file of the network: whose signatures count.
     #[arg(long)]

@@ -1,8 +1,9 @@
 //! `evidence`: checks a file of evidence, offline.
 //!
 //! What always holds: it is said plainly whether the file proves a fault by signatures, or only says
-//! what a watcher saw.
+//! what a watcher saw; who broke the custody of keys is said by name.
 
+use crate::breach;
 use crate::cli::EvidenceArgs;
 use crate::fault::{Failure, Fault};
 use crate::file;
@@ -13,6 +14,7 @@ use medanchor_ledger::fork::Fork;
 use medanchor_ledger::genesis::{Genesis, MAX_GENESIS_BYTES};
 use medanchor_ledger::note::NoteKey;
 use medanchor_ledger::policy::Policy;
+use medanchor_vault::custody::EvidenceFile;
 use serde_json::{Value, json};
 use std::io::Write;
 
@@ -43,7 +45,9 @@ pub(crate) fn run(args: &EvidenceArgs) -> u8 {
 fn judge(args: &EvidenceArgs) -> Result<(Value, String), Failure> {
     let bytes = file::read(
         &args.file,
-        Fork::MAX_BYTES.max(Observation::MAX_BYTES) as u64,
+        Fork::MAX_BYTES
+            .max(Observation::MAX_BYTES)
+            .max(EvidenceFile::MAX_BYTES) as u64,
     )?;
     let policy = match (&args.policy, &args.genesis) {
         (Some(path), _) => Policy::parse(&file::read(path, Policy::MAX_BYTES as u64)?),
@@ -57,6 +61,9 @@ fn judge(args: &EvidenceArgs) -> Result<(Value, String), Failure> {
         (None, None) => Policy::parse(&[]),
     };
     let policy = policy.map_err(Fault::from)?;
+    if EvidenceFile::is_start_of(&bytes) {
+        return Ok(breach::judge(&bytes, policy)?);
+    }
     match bytes.starts_with(b"medanchor/observation") {
         true => Ok(observation(&bytes, &policy)?),
         false => Ok(fork(&bytes, &policy)?),

@@ -11,6 +11,7 @@
 mod accesses;
 mod address;
 mod blocks;
+mod breach;
 mod chain;
 mod cli;
 mod compare;

@@ -138,8 +138,17 @@ impl City {
             sdk.open_record(name, 1).is_err(),
             "the vault alone opens nothing"
         );
+        self.grant(&sdk, "consent", name, sdk.now().plus_millis(3_600_000))
+    }
+
+    /// Lets the reader read a record for treatment until a time, by a consent that is called `consent` of
+    /// the record; gives the reader's ticket.
+    ///
+    /// # Errors
+    /// If anything is refused.
+    pub fn grant(&self, sdk: &Sdk, consent: &str, name: &str, until: Time) -> Result<GrantTicket> {
         let consented = sdk.grant(&NewConsent {
-            name: &format!("consent of {name}"),
+            name: &format!("{consent} of {name}"),
             root: None,
             subject: "Patient/1",
             grantees: &[Grantee::from(
@@ -149,7 +158,7 @@ impl City {
             classes: &["laboratory"],
             records_since: sdk.now(),
             not_before: Time(0),
-            not_after: sdk.now().plus_millis(3_600_000),
+            not_after: until,
             records: &[(name, "laboratory")],
             document: br#"{"resourceType":"Consent"}"#,
         })?;
@@ -181,6 +190,17 @@ impl City {
             reason: "a consultation",
         };
         reader.read(&access, &self.book, &self.certificate)
+    }
+
+    /// Puts a cheat in the place of the custodian that runs there, at its home, address and keys.
+    ///
+    /// # Errors
+    /// If it does not listen in time.
+    pub fn corrupt(&mut self, place: usize, how: &'static str) -> Result<()> {
+        self.custodians[place] = None;
+        let home = self.dir.join(CUSTODIANS[place]);
+        self.custodians[place] = Some(Service::cheat(&home, "custodian", how)?);
+        Ok(())
     }
 
     /// Kills custodians.

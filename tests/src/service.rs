@@ -1,4 +1,4 @@
-//! A running `medanchor custodian run` or `medanchor vault serve`.
+//! A running `medanchor custodian run` or `medanchor vault serve`, or a cheat in its place.
 
 use crate::network::{PATIENCE, binary, wait_for};
 use anyhow::{Context, Result, ensure};
@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 pub struct Service {
     home: PathBuf,
     folder: &'static str,
+    program: &'static str,
     words: [&'static str; 2],
     child: Child,
 }
@@ -35,7 +36,7 @@ impl Service {
     /// # Errors
     /// If it does not in time.
     pub fn custodian(home: &Path) -> Result<Self> {
-        Self::start(home, "custodian", ["custodian", "run"])
+        Self::start(home, "custodian", "medanchor", ["custodian", "run"])
     }
 
     /// Starts a vault's service and waits until it listens.
@@ -43,15 +44,29 @@ impl Service {
     /// # Errors
     /// If it does not in time.
     pub fn vault(home: &Path) -> Result<Self> {
-        Self::start(home, "vault-service", ["vault", "serve"])
+        Self::start(home, "vault-service", "medanchor", ["vault", "serve"])
     }
 
-    fn start(home: &Path, folder: &'static str, words: [&'static str; 2]) -> Result<Self> {
+    /// Starts a cheat with the keys and at the address of the service that `folder` is of
+    /// (`src/bin/cheat.rs`), and waits until it listens.
+    ///
+    /// # Errors
+    /// If it does not in time.
+    pub fn cheat(home: &Path, folder: &'static str, how: &'static str) -> Result<Self> {
+        Self::start(home, folder, "cheat", [folder, how])
+    }
+
+    fn start(
+        home: &Path,
+        folder: &'static str,
+        program: &'static str,
+        words: [&'static str; 2],
+    ) -> Result<Self> {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(home.join(folder).join("log.txt"))?;
-        let child = Command::new(binary("medanchor")?)
+        let child = Command::new(binary(program)?)
             .args(words)
             .arg("--home")
             .arg(home)
@@ -62,6 +77,7 @@ impl Service {
         let mut service = Self {
             home: home.into(),
             folder,
+            program,
             words,
             child,
         };
@@ -96,9 +112,10 @@ impl Service {
     /// # Errors
     /// If it does not listen again in time.
     pub fn kill_and_restart(self) -> Result<Self> {
-        let (home, folder, words) = (self.home.clone(), self.folder, self.words);
+        let (home, folder, program, words) =
+            (self.home.clone(), self.folder, self.program, self.words);
         drop(self);
-        Self::start(&home, folder, words)
+        Self::start(&home, folder, program, words)
     }
 }
 

@@ -217,7 +217,11 @@ fn a_record_moves_to_another_set_when_a_custodian_is_lost() -> Result<()> {
     let _vault = Service::vault(&dir.path().join(OWNER))?;
     city.stop(&[0, 1]);
     let opened = city.read(&city.sdk(READER)?, &ticket, "moved")?;
-    ensure!(*opened.payload == PAYLOAD && opened.faults.0.is_empty());
-    ensure!(opened.silent.len() == 2, "{:?}", opened.silent);
+    ensure!(*opened.payload == PAYLOAD && opened.answers.faults.0.is_empty());
+    ensure!(
+        opened.answers.good.len() == 3,
+        "{:?}",
+        opened.answers.silent
+    );
     Ok(())
 }

@@ -96,6 +96,7 @@ fn write(number: u32, payload: &[u8], members: &[Member], owner: &SigningKey) ->
         vault_part: vault.hash(),
         key_check: key.check_value(),
         ciphertext: seal::ciphertext_hash(&sealed),
+        commitment,
     };
     Written {
         points,

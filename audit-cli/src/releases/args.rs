@@ -11,8 +11,8 @@ Examples:
   medanchor-audit releases --log net/north-hospital/log --releases archive=archive.releases
   medanchor-audit releases --log https://north.example --releases a=a.releases --releases b=b.releases
 
-A file holds what a custodian gives at /v1/release-log?first=0, and, where its log is longer than one
-answer, the answers that follow (first=1000 and so on), one after the other.
+A file holds what `medanchor custodian log` fetched for a regulator: the pages of the log, one after
+the other.
 
 Exit codes: 0 every release has its permitted access, and every anchored root is that of the log; 1 one
 does not, and the output names it, or the ledger does not hold; 2 wrong command line; 3 something could

@@ -152,7 +152,7 @@ fn read(city: &City, reader: &Sdk, ticket: &GrantTicket) -> Result<Section> {
         let start = Instant::now();
         let opened = reader.read(&access, &city.book, &city.certificate)?;
         times.push(start.elapsed().as_secs_f64() * 1e3);
-        ensure!(opened.payload.len() == PAYLOAD && opened.silent.is_empty());
+        ensure!(opened.payload.len() == PAYLOAD && opened.answers.silent.is_empty());
     }
     let workload = format!(
         "{READS} reads of records of {PAYLOAD} bytes, one after the other: request anchored and decided, all 5 custodians and the owner asked over mutual TLS, each of which proves the request from the ledger, releases logged and durable, shares and payload checked; load now: {}",

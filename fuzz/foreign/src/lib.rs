@@ -9,6 +9,7 @@
 mod auditor;
 mod cose;
 mod custody;
+mod direct;
 mod documents;
 mod facts;
 mod growth;
@@ -98,6 +99,7 @@ pub const TARGETS: &[&[Target]] = &[
     auditor::TARGETS,
     vault::TARGETS,
     custody::TARGETS,
+    direct::TARGETS,
     sdk::TARGETS,
     store::TARGETS,
     #[cfg(feature = "node")]

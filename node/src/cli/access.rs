@@ -214,7 +214,7 @@ fn break_glass(asked: &BreakGlass) -> Result<Exit, Fatal> {
         opened.receipt.id(),
         opened.request
     ));
-    for (name, why) in &opened.silent {
+    for (name, why) in &opened.answers.silent {
         complain(format_args!("{name} gave no answer: {why}"));
     }
     Ok(Exit::Success)

@@ -6,8 +6,8 @@ use crate::direct::{make_store, run_custodian, run_owner};
 use crate::exit::{Exit, Fatal};
 use crate::output::say_bytes;
 use crate::process::free_ports;
-use medanchor_sdk::Identity;
-use medanchor_sdk::direct::{Certificate, book_entry};
+use medanchor_sdk::direct::{AddressBook, Certificate, book_entry};
+use medanchor_sdk::{Identity, Sdk};
 use medanchor_vault::custody::SealingKey;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +21,27 @@ pub enum Custodian {
     Init(Init),
     /// Run the custodian until it is stopped (SIGTERM, Ctrl-C)
     Run(Run),
+    /// Fetch a custodian's log of releases, for `medanchor-audit releases`
+    ///
+    /// Asked by a regulator, it comes whole; by others, entries of other owners' records are hashes.
+    Log(ReleaseLog),
+}
+
+/// Fetches a log of releases.
+#[derive(clap::Args)]
+pub struct ReleaseLog {
+    /// The home of whoever asks, with identity/
+    #[arg(long, env = "MEDANCHOR_HOME")]
+    home: PathBuf,
+    /// The address book
+    #[arg(long)]
+    book: PathBuf,
+    /// Whose log
+    #[arg(long, value_name = "NAME")]
+    of: medanchor_sdk::ParticipantName,
+    /// The file to write
+    #[arg(long)]
+    out: PathBuf,
 }
 
 /// Serve the records of an institution to whom the ledger permits
@@ -74,6 +95,7 @@ pub fn custodian(command: &Custodian) -> Result<Exit, Fatal> {
     match command {
         Custodian::Init(init) => make(init, Part::Custodian),
         Custodian::Run(run) => run_custodian(&ServiceHome::new(&run.home, Part::Custodian)),
+        Custodian::Log(args) => release_log(args),
     }
 }
 
@@ -93,6 +115,19 @@ pub fn vault(command: &Vault) -> Result<Exit, Fatal> {
 
 fn failed(what: impl std::fmt::Display) -> Fatal {
     Fatal::new(Exit::Failure, what.to_string())
+}
+
+/// No node is asked: whether the log is the anchored one is for the auditor to say.
+fn release_log(args: &ReleaseLog) -> Result<Exit, Fatal> {
+    let identity = ServiceHome::new(&args.home, Part::Custodian).identity();
+    let identity = Identity::open(&identity).map_err(|e| Fatal::new(Exit::Home, e.to_string()))?;
+    let book =
+        AddressBook::read(&args.book).map_err(|e| Fatal::new(Exit::Config, e.to_string()))?;
+    let sdk = Sdk::new(identity, ["http://localhost"]).map_err(failed)?;
+    let own = Certificate::generate(&[]).map_err(failed)?;
+    let log = sdk.release_log(&args.of, &book, &own).map_err(failed)?;
+    std::fs::write(&args.out, log).map_err(failed)?;
+    Ok(Exit::Success)
 }
 
 fn make(init: &Init, part: Part) -> Result<Exit, Fatal> {

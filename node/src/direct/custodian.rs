@@ -1,35 +1,36 @@
 //! A custodian's answers: shares taken, released and destroyed.
 //!
 //! What always holds: a share is taken only at the place that the ledger's current set gives this
-//! custodian; it is released only after the ledger, proved and fresh, says that the access stands, and
-//! only once that release is logged; two requests for the store wait for each other.
+//! custodian; it is released only after the ledger, proved and fresh, says that the access stands, only
+//! once that release is logged, and not before the log was found to go on from what the ledger has of
+//! it; two requests for the store wait for each other, and nobody who reads the log holds them up.
 
 use super::router::Answers;
 use crate::http::problem::{Code, Problem};
-use medanchor_ledger::cbor::Writer;
 use medanchor_ledger::genesis::Genesis;
 use medanchor_ledger::rules::{CustodianEpoch, CustodianSet, Record, StateValue};
 use medanchor_ledger::signature::PublicKey;
 use medanchor_ledger::state::StateKey;
-use medanchor_ledger::{Index, RecordHandle, Size, TlsKeyHash};
+use medanchor_ledger::{RecordHandle, TlsKeyHash};
 use medanchor_sdk::custody::{Refused, ReleaseAsk, Standing, StandingError, Terms};
 use medanchor_sdk::direct::{Ask, Expected, Statement};
 use medanchor_sdk::{Identity, Sdk};
 use medanchor_vault::RecordVersion;
 use medanchor_vault::custody::{
-    Custodian, CustodianError, Custodied, Deal, OpeningKey, Permitted, Place, Points, ReshareError,
-    Seat, ShareError, ShareIndex, SharesDestroyed, Signed,
+    Custodian, CustodianError, Custodied, Deal, Evidence, OpeningKey, Permitted, Place, Points,
+    ReshareError, Seat, ShareError, ShareIndex, SharesDestroyed, Signed,
 };
+use std::io::Write;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// The most entries of the release log that one answer has.
-const LOG_ENTRIES: u64 = 1000;
 
 /// A custodian at work.
 pub struct Keeper {
     sdk: Arc<Sdk>,
-    genesis: Genesis,
+    pub(super) genesis: Genesis,
     store: Mutex<Custodian>,
+    /// Whether the log was found to go on from what is anchored of it.
+    pub(super) compared: AtomicBool,
     key: OpeningKey,
     terms: Terms,
 }
@@ -107,17 +108,10 @@ impl Keeper {
             sdk,
             genesis,
             store: Mutex::new(store),
+            compared: AtomicBool::new(false),
             key,
             terms,
         }
-    }
-
-    /// Size and root of the release log.
-    pub(super) fn log_head(&self) -> Option<(Size, medanchor_ledger::TreeHash)> {
-        let mut store = self.store();
-        let log = store.log();
-        let size = log.size();
-        log.root_at(size).map(|root| (size, root))
     }
 
     pub(super) const fn sdk(&self) -> &Arc<Sdk> {
@@ -138,7 +132,7 @@ impl Keeper {
         let proved = self
             .sdk
             .client()
-            .state(key, None)
+            .state_within(key, self.terms.freshness)
             .map_err(|error| lost(format!("the ledger cannot be asked: {error}")))?;
         let state = proved.proved();
         if self.sdk.now().0.abs_diff(state.time.0) > self.terms.freshness {
@@ -209,21 +203,39 @@ impl Keeper {
             ..
         }) = error
         {
-            let folder = self.sdk.folder().join("evidence");
             let bytes = evidence.encode();
             let name = hex::encode(medanchor_ledger::sha256(&[&bytes]));
-            let kept = std::fs::create_dir_all(&folder)
-                .and_then(|()| std::fs::write(folder.join(name), bytes));
-            if let Err(error) = kept {
-                tracing::error!(%error, "evidence could not be kept");
+            self.keep_file(&name, &bytes);
+            // With what the ledger says, it convinces others than those who follow the ledger.
+            let whole = Evidence::decode(&bytes).ok();
+            match whole.map(|evidence| self.sdk.evidence_file(evidence)) {
+                Some(Ok(file)) => self.keep_file(&format!("{name}.evidence"), &file.encode()),
+                Some(Err(error)) => tracing::error!(%error, "evidence is without its proofs"),
+                None => {}
             }
+        }
+    }
+
+    fn keep_file(&self, name: &str, bytes: &[u8]) {
+        let folder = self.sdk.folder().join("evidence");
+        let written = std::fs::create_dir_all(&folder)
+            .and_then(|()| std::fs::File::create(folder.join(name)))
+            .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
+        match written {
+            Ok(()) => tracing::warn!(
+                name,
+                "evidence against a dealer is kept in identity/evidence"
+            ),
+            Err(error) => tracing::error!(%error, "evidence against a dealer could not be kept"),
         }
     }
 
     fn release(&self, statement: &Statement) -> Result<Vec<u8>, Problem> {
         let ask = ReleaseAsk::decode(&statement.body)
             .map_err(|error| Problem::new(Code::Malformed, error.to_string()))?;
-        let standing = Standing::fetch(self.sdk.client(), &ask.access(&statement.from));
+        self.compare()?;
+        let access = ask.access(&statement.from);
+        let standing = Standing::fetch_by(self.sdk.client(), &access, &self.terms);
         let standing = standing.map_err(|error| unknown(&error))?;
         let custody = standing.state.custody.as_ref();
         let custody = custody.ok_or_else(|| refused(Refused::NoCustody))?;
@@ -305,6 +317,7 @@ impl Answers for Keeper {
         Ask::Reshare,
         Ask::Rejoin,
         Ask::Retire,
+        Ask::ReleaseLog,
     ];
 
     fn answer(&self, ask: Ask, statement: &[u8], channel: TlsKeyHash) -> Result<Vec<u8>, Problem> {
@@ -315,27 +328,8 @@ impl Answers for Keeper {
             Ask::Reshare => self.reshare(&statement),
             Ask::Rejoin => self.rejoin(&statement),
             Ask::Retire => self.retire(&statement),
+            Ask::ReleaseLog => self.release_log(&statement),
             _ => self.release(&statement),
         }
-    }
-
-    fn release_log(&self, first: u64) -> Result<Vec<u8>, Problem> {
-        let mut store = self.store();
-        let log = store.log();
-        let size = log.size().0;
-        let storage = || Problem::new(Code::Storage, "the release log cannot be read");
-        let root = log.root_at(Size(size)).ok_or_else(storage)?;
-        let until = size.min(first.saturating_add(LOG_ENTRIES));
-        let entries: Result<Vec<_>, _> = (first..until)
-            .map(|place| log.entry(Index(place)))
-            .collect();
-        let entries = entries.map_err(|_| storage())?;
-        let mut writer = Writer::new();
-        writer.array(3).uint(size).bytes(root.as_bytes());
-        writer.array(entries.len());
-        for entry in &entries {
-            writer.bytes(&entry.encode());
-        }
-        Ok(writer.into_bytes())
     }
 }

@@ -18,4 +18,5 @@ mod start;
 
 pub use custodian::Keeper;
 pub use owner::Owner;
+pub use router::Answers;
 pub use start::{Serving, make_store, run_custodian, run_owner, serve};

@@ -10,7 +10,7 @@ use crate::http::problem::{Code, Problem};
 use medanchor_ledger::TlsKeyHash;
 use medanchor_ledger::genesis::Genesis;
 use medanchor_sdk::Sdk;
-use medanchor_sdk::custody::{Refused, ReleaseAsk, Standing, Terms};
+use medanchor_sdk::custody::{Refused, ReleaseAsk, Sharing, Standing, Terms};
 use medanchor_sdk::direct::{Ask, Statement};
 use medanchor_vault::{PartError, VaultError};
 use std::sync::Arc;
@@ -37,7 +37,8 @@ impl Owner {
     fn standing(&self, statement: &Statement) -> Result<(ReleaseAsk, Standing), Problem> {
         let ask = ReleaseAsk::decode(&statement.body)
             .map_err(|error| Problem::new(Code::Malformed, error.to_string()))?;
-        let standing = Standing::fetch(self.sdk.client(), &ask.access(&statement.from));
+        let access = ask.access(&statement.from);
+        let standing = Standing::fetch_by(self.sdk.client(), &access, &self.terms);
         let standing = standing.map_err(|error| super::custodian::unknown(&error))?;
         if standing.owner != *self.sdk.participant() {
             return Err(refused(Refused::NotHere));
@@ -46,6 +47,22 @@ impl Owner {
             .judge(&ask.reader.reader_key(), self.sdk.now(), &self.terms)
             .map_err(refused)?;
         Ok((ask, standing))
+    }
+
+    /// The custodians' acknowledgements of one sharing. They say what the ledger says, so every participant
+    /// gets them.
+    fn acknowledgements(&self, statement: &Statement) -> Result<Vec<u8>, Problem> {
+        let sharing = Sharing::decode(&statement.body).ok_or_else(|| {
+            let detail = "the body is the record's handle, version and epoch, 24 bytes";
+            Problem::new(Code::Malformed, detail)
+        })?;
+        let kept = self.sdk.acknowledgements_as_kept(&sharing);
+        let kept = kept.map_err(|error| {
+            tracing::error!(%error, "acknowledgements cannot be read");
+            let detail = "the acknowledgements cannot be read; tell the operator";
+            Problem::new(Code::Storage, detail)
+        })?;
+        kept.ok_or_else(|| refused(Refused::NotHere))
     }
 }
 
@@ -63,22 +80,18 @@ fn part_problem(error: &PartError) -> Problem {
 }
 
 impl Answers for Owner {
-    const ASKS: &'static [Ask] = &[Ask::VaultRelease, Ask::Payload];
+    const ASKS: &'static [Ask] = &[Ask::VaultRelease, Ask::Payload, Ask::Acknowledgements];
 
     fn answer(&self, ask: Ask, statement: &[u8], channel: TlsKeyHash) -> Result<Vec<u8>, Problem> {
         let (statement, _) = kept_statement(&self.sdk, &self.genesis, ask, statement, channel)?;
+        if ask == Ask::Acknowledgements {
+            return self.acknowledgements(&statement);
+        }
         let (asked, standing) = self.standing(&statement)?;
         let answer = match ask {
             Ask::VaultRelease => self.sdk.release_part(&standing, &asked.reader),
             _ => self.sdk.release_payload(&standing),
         };
         answer.map_err(|error| part_problem(&error))
-    }
-
-    fn release_log(&self, _: u64) -> Result<Vec<u8>, Problem> {
-        Err(Problem::new(
-            Code::NoSuchResource,
-            "an owner keeps no release log; its custodians do",
-        ))
     }
 }

@@ -10,13 +10,12 @@ use crate::http::server::ClientAddress;
 use crate::http::tls::ClientKey;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{Extension, Query, Request, State};
+use axum::extract::{Extension, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use medanchor_ledger::TlsKeyHash;
 use medanchor_sdk::direct::{Ask, MAX_STATEMENT};
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -39,12 +38,6 @@ pub trait Answers: Send + Sync + 'static {
     /// # Errors
     /// The problem that the asker is told.
     fn answer(&self, ask: Ask, statement: &[u8], channel: TlsKeyHash) -> Result<Vec<u8>, Problem>;
-
-    /// What everybody may read: releases from `first` on, if the service has a log of them.
-    ///
-    /// # Errors
-    /// The problem that the asker is told.
-    fn release_log(&self, first: u64) -> Result<Vec<u8>, Problem>;
 }
 
 struct Shared<S> {
@@ -74,7 +67,6 @@ pub fn router<S: Answers>(service: Arc<S>, requests: usize, per_second: u32) -> 
         router = router.route(ask.path(), post(handle));
     }
     router
-        .route("/v1/release-log", get(release_log::<S>))
         .route("/health", get(|| async { "well\n" }))
         .fallback(|| async { Problem::new(Code::NoSuchResource, "there is nothing here") })
         .with_state(shared)
@@ -113,21 +105,6 @@ async fn whole_body(request: Request) -> Result<Bytes, Problem> {
             Err(Problem::new(Code::Timeout, detail))
         }
     }
-}
-
-async fn release_log<S: Answers>(
-    State(shared): State<Arc<Shared<Arc<S>>>>,
-    Extension(ClientAddress(address)): Extension<ClientAddress>,
-    Query(query): Query<HashMap<String, String>>,
-) -> Response {
-    let answer = async {
-        shared.check_rate(address)?;
-        let first = query.get("first").map_or(Ok(0), |text| text.parse());
-        let first = first.map_err(|_| Problem::new(Code::Malformed, "first is a number"))?;
-        let service = Arc::clone(&shared.service);
-        shared.aside(1, move || service.release_log(first)).await
-    };
-    answer.await.unwrap_or_else(IntoResponse::into_response)
 }
 
 impl<S> Shared<S> {

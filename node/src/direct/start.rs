@@ -4,7 +4,7 @@ use super::config::ServiceConfig;
 use super::custodian::Keeper;
 use super::emergency::anchor_emergencies;
 use super::home::ServiceHome;
-use super::log::anchor_releases;
+use super::log::{NotCompared, anchor_releases};
 use super::owner::Owner;
 use super::router::{Answers, router};
 use crate::config::Log;
@@ -13,8 +13,6 @@ use crate::http::server::{ConnectionLimits, Transport, serve as serve_http};
 use crate::http::tls::acceptor;
 use crate::run::Signals;
 use medanchor_ledger::genesis::Genesis;
-use medanchor_ledger::rules::{ReleaseLog, StateValue};
-use medanchor_ledger::{Size, TreeHash};
 use medanchor_sdk::direct::Certificate;
 use medanchor_sdk::{Identity, Sdk};
 use medanchor_vault::custody::{Custodian, OpeningKey};
@@ -106,27 +104,20 @@ fn open_keeper(home: &ServiceHome, ready: &Ready) -> Result<Keeper, Fatal> {
     let key = key_file::unlock(&home.institution_key(), &Protection::Nothing)
         .map_err(|e| fatal(Exit::Keys, e))?;
     let share_key = super::home::read_share_key(&home.share_key())?;
-    let anchored = anchored_log(&ready.sdk);
     let network = ready.sdk.network();
-    let store = Custodian::open_kept(&home.store(), key, network, anchored)
+    let store = Custodian::open_kept(&home.store(), key, network, None)
         .map_err(|e| fatal(Exit::Damaged, e))?;
     let (sdk, genesis) = (Arc::clone(&ready.sdk), ready.genesis.clone());
-    Ok(Keeper::new(
-        sdk,
-        genesis,
-        store,
-        share_key,
-        ready.config.terms(),
-    ))
-}
-
-/// What the ledger has of this custodian's release log; nothing if no node can be asked now, and then
-/// the log is checked by itself alone.
-fn anchored_log(sdk: &Sdk) -> Option<(Size, TreeHash)> {
-    let key = ReleaseLog::key(sdk.participant());
-    let proved = sdk.client().state(&key, None).ok()?;
-    let log = ReleaseLog::decode(proved.proved().value.as_deref()?).ok()?;
-    Some((log.size, log.root))
+    let keeper = Keeper::new(sdk, genesis, store, share_key, ready.config.terms());
+    match keeper.compare() {
+        Err(NotCompared::Differs(error)) => return Err(fatal(Exit::Damaged, error)),
+        Err(NotCompared::Ledger(problem)) => {
+            let code = problem.code();
+            tracing::warn!(code, "nothing is released before the ledger can be asked");
+        }
+        Ok(()) => {}
+    }
+    Ok(keeper)
 }
 
 fn run<S: Answers>(

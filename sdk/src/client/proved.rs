@@ -46,6 +46,33 @@ impl Client {
         })
     }
 
+    /// The newest state under a key, at most `age` milliseconds old by this client's clock: a node
+    /// whose proof is older is passed over. If every node's is, the newest of them.
+    ///
+    /// # Errors
+    /// As [`Client::state`].
+    pub fn state_within(
+        &self,
+        key: &StateKey,
+        age: u64,
+    ) -> Result<Proved<VerifiedState>, ClientError> {
+        let mut newest: Option<Proved<VerifiedState>> = None;
+        for _ in self.nodes() {
+            let found = match (self.state(key, None), newest) {
+                (Ok(found), None) => found,
+                (Ok(found), Some(before)) if found.proved().time >= before.proved().time => found,
+                (_, Some(before)) => before,
+                (Err(error), None) => return Err(error),
+            };
+            if self.context().now().0.abs_diff(found.proved().time.0) <= age {
+                return Ok(found);
+            }
+            self.turn_to_next_node();
+            newest = Some(found);
+        }
+        newest.ok_or(ClientError::NoNode)
+    }
+
     /// Every event that bears a tag, up to the height that the history names: exactly these, proved.
     ///
     /// # Errors

@@ -570,3 +570,30 @@ fn growth_is_proved_from_the_checkpoint_that_is_held_and_no_other() {
         assert!(matches!(refused, Err(ClientError::Held(_))), "{refused:?}");
     }
 }
+
+/// One node lags and one is fresh: whichever is asked first, what comes is fresh; and if none is, the newest.
+#[test]
+fn a_stale_proof_is_asked_again_at_another_node() {
+    use medanchor_ledger::document::StateDocument;
+    let documents = [
+        "good-absent-before-it-came",
+        "good-value-at-the-last-height",
+    ]
+    .map(|name| vector(&format!("state-proof/{name}.hex")));
+    let key = StateDocument::decode(&documents[0]).unwrap().key;
+    let times = [&documents[0], &documents[1]]
+        .map(|bytes| StateDocument::decode(bytes).unwrap().seal.seal.time);
+    assert!(times[0] < times[1]);
+    let [stale, fresh] =
+        documents.map(|bytes| serve(move |_| Reply::Whole(200, "application/cbor", bytes.clone())));
+    let policy = Policy::parse(&vector("state-proof/policy.hex")).unwrap();
+    for nodes in [[&stale, &fresh], [&fresh, &stale]] {
+        for (now, age) in [(times[1].0, 0), (times[1].0 + 1_000, 10)] {
+            let context = Arc::new(Fixed::at(now));
+            let config = ClientConfig::default();
+            let client = Client::with(nodes.map(String::as_str), policy.clone(), config, context);
+            let found = client.unwrap().state_within(&key, age).unwrap();
+            assert_eq!(found.proved().time, times[1], "age {age}");
+        }
+    }
+}

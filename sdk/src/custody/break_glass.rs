@@ -4,8 +4,9 @@
 //! What always holds: the event is on the ledger, and permitted, before anybody is asked for a part of
 //! the key, and its review falls due from then on, whether the record opens or not.
 
+use super::answers::Answers;
 use super::ask::AccessKind;
-use super::read::{OpenedError, Silence};
+use super::read::OpenedError;
 use super::standing::proved::until_known;
 use super::standing::{Refused, StandingError};
 use crate::anchor::Sdk;
@@ -16,7 +17,6 @@ use crate::receipt::Anchored;
 use medanchor_ledger::RequestHandle;
 use medanchor_ledger::document::VerifiedState;
 use medanchor_ledger::rules::{BreakGlass, Decision, StateValue};
-use medanchor_vault::custody::Faults;
 use zeroize::Zeroizing;
 
 /// A record that was opened by break-glass, and what proves what was decided.
@@ -31,10 +31,8 @@ pub struct OpenedByBreakGlass {
     pub decided: BreakGlass,
     /// The same as the state holds it, proved.
     pub proof: Proved<VerifiedState>,
-    /// Custodians whose answers were wrong.
-    pub faults: Faults,
-    /// Custodians that gave no answer, and why.
-    pub silent: Silence,
+    /// How the custodians answered.
+    pub answers: Answers,
 }
 
 impl Sdk {
@@ -60,15 +58,14 @@ impl Sdk {
         }
         let request = asked.request;
         let asked = (AccessKind::BreakGlass, request);
-        let (payload, faults, silent) = self.open_decided(asked, new.name, book, own)?;
+        let (payload, answers) = self.open_decided(asked, new.name, book, own)?;
         Ok(OpenedByBreakGlass {
             payload,
             request,
             receipt,
             decided,
             proof,
-            faults,
-            silent,
+            answers,
         })
     }
 

@@ -1,7 +1,9 @@
 //! The custodians of an epoch, as the ledger names them, and how to reach them.
 //!
 //! What always holds: names, places, threshold and key hashes are proved from the ledger's state; the
-//! address book only says where, and an entry whose keys have other hashes is never used.
+//! address book only says where, and an entry whose keys have other hashes is never used. The TLS key
+//! that counts is that of the newest set that a custodian is in, so that it can change it and still be
+//! asked for what it keeps of older epochs.
 
 use super::standing::{StandingError, proved::value};
 use crate::client::{Client, ClientConfig};
@@ -9,8 +11,12 @@ use crate::direct::{AddressBook, Certificate, Counterpart, Link, LinkError};
 use medanchor_ledger::event::custody::{Custodian, Custodians};
 use medanchor_ledger::rules::{CustodianEpoch, CustodianSet, Participant};
 use medanchor_ledger::signature::PublicKey;
-use medanchor_ledger::{Height, ParticipantName};
+use medanchor_ledger::{Height, ParticipantName, TlsKeyHash};
 use medanchor_vault::custody::{Member, SealingKey};
+use std::collections::BTreeMap;
+
+/// How many sets that came after an epoch's are looked through for newer keys.
+const NEWER_SETS: usize = 16;
 
 /// Why the custodians of an epoch are not known.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -40,6 +46,8 @@ pub enum CircleError {
 /// One custodian of the circle.
 pub(crate) struct Seat {
     pub(crate) custodian: Custodian,
+    /// The hash of the TLS key that it shows now.
+    pub(crate) tls: TlsKeyHash,
     pub(crate) keys: Vec<PublicKey>,
     pub(crate) counterpart: Option<Counterpart>,
 }
@@ -77,6 +85,7 @@ impl Circle {
     ) -> Result<Self, CircleError> {
         let found = value::<CustodianSet>(client, &CustodianSet::key(epoch), height)?;
         let set = found.value.ok_or(CircleError::None)?.custodians;
+        let newer = newer_keys(client, &set, found.at.0)?;
         let mut seats = Vec::with_capacity(set.members().len());
         for custodian in set.members() {
             let key = Participant::key(&custodian.name);
@@ -87,6 +96,7 @@ impl Circle {
             }
             seats.push(Seat {
                 custodian: custodian.clone(),
+                tls: *newer.get(&custodian.name).unwrap_or(&custodian.tls),
                 keys,
                 counterpart: book.get(&custodian.name).cloned(),
             });
@@ -117,6 +127,30 @@ impl Circle {
     }
 }
 
+/// The TLS keys of the custodians of `set` that later sets name, from the newest of these.
+fn newer_keys(
+    client: &Client,
+    set: &Custodians,
+    at: Height,
+) -> Result<BTreeMap<ParticipantName, TlsKeyHash>, StandingError> {
+    let current = value::<CustodianEpoch>(client, &CustodianEpoch::key(), Some(at))?;
+    let current = current.value.unwrap_or_default().0;
+    let mut keys = BTreeMap::new();
+    let newer = set.epoch().saturating_add(1)..=current;
+    for number in newer.rev().take(NEWER_SETS) {
+        if keys.len() == set.members().len() {
+            break;
+        }
+        let found = value::<CustodianSet>(client, &CustodianSet::key(number), Some(at))?;
+        for member in found.value.iter().flat_map(|one| one.custodians.members()) {
+            if set.find(&member.name).is_some() {
+                keys.entry(member.name.clone()).or_insert(member.tls);
+            }
+        }
+    }
+    Ok(keys)
+}
+
 impl Seat {
     fn member(&self) -> Result<Member, CircleError> {
         let name = &self.custodian.name;
@@ -137,12 +171,7 @@ impl Seat {
         let name = &self.custodian.name;
         let counterpart = self.counterpart.as_ref();
         let counterpart = counterpart.ok_or_else(|| CircleError::NotInBook(name.clone()))?;
-        Ok(Link::new(
-            own,
-            counterpart,
-            Some(self.custodian.tls),
-            config,
-        )?)
+        Ok(Link::new(own, counterpart, Some(self.tls), config)?)
     }
 }
 

@@ -4,8 +4,12 @@ use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 
-/// Writes a file aside, synced, and gives it its name: whoever finds it finds it whole.
+/// Writes a file aside, synced, and gives it its name: whoever finds it finds it whole. Its folder is made
+/// if it is not there.
 pub(super) fn write_durably(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
     let aside = path.with_extension("part");
     let mut file = File::create(&aside)?;
     file.write_all(bytes)?;

@@ -6,10 +6,18 @@
 //! is permitted, young, and still stands on its consent; whoever gives a wrong part is named. What is
 //! erased is destroyed before the ledger says so, and every step of it can be done again.
 
+#[cfg(feature = "client")]
+mod accuse;
+#[cfg(feature = "client")]
+mod acknowledged;
 mod answer;
+#[cfg(feature = "client")]
+mod answers;
 mod ask;
 #[cfg(feature = "client")]
 mod asked;
+#[cfg(feature = "client")]
+mod asking;
 #[cfg(feature = "client")]
 mod break_glass;
 #[cfg(feature = "client")]
@@ -24,12 +32,22 @@ mod messages;
 #[cfg(feature = "client")]
 mod read;
 #[cfg(feature = "client")]
+mod reading;
+#[cfg(feature = "client")]
+mod releases;
+#[cfg(feature = "client")]
 mod reshare;
 mod reshare_ask;
 #[cfg(feature = "client")]
 mod seal;
 mod standing;
 
+#[cfg(feature = "client")]
+pub use accuse::AccuseError;
+#[cfg(feature = "client")]
+pub use acknowledged::Sharing;
+#[cfg(feature = "client")]
+pub use answers::{Answers, WrongAnswer};
 pub use ask::{Access, AccessKind, ReleaseAsk};
 #[cfg(feature = "client")]
 pub use break_glass::OpenedByBreakGlass;
@@ -40,6 +58,8 @@ pub use erase::{Erased, ErasureError, ErasureStep, NewErasure};
 pub use messages::{read_messages, write_messages};
 #[cfg(feature = "client")]
 pub use read::{Opened, OpenedError};
+#[cfg(feature = "client")]
+pub use releases::ReleasesError;
 #[cfg(feature = "client")]
 pub use reshare::{MoveError, MoveStep, Moved};
 pub use reshare_ask::ReshareAsk;

@@ -231,6 +231,9 @@ impl Moving<'_> {
         let points = new_points(&old_points, points)?;
         if read::<Acknowledgement>(&self.path("acks"))?.is_none() {
             let acks = self.acknowledged(&each, &points, told)?;
+            let folder = self.sdk.folder().join("acknowledgements");
+            let kept = self.sdk.keep_acknowledgements(&acks);
+            kept.map_err(io(&folder))?;
             write(&self.path("acks"), &acks)?;
         }
         let custody = points.custody(self.new.epoch())?;

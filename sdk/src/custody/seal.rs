@@ -1,8 +1,9 @@
 //! Sealing a record whose key is shared over custodians.
 //!
 //! What always holds: the deals are on disk before the first one is posted, and a retry posts the same
-//! ones, so that no custodian is ever dealt two shares of one record; the event is signed only once
-//! every custodian acknowledged; S leaves the vault for good once the event is anchored.
+//! ones under the tag of the first try, so that no custodian is ever dealt two shares of one record; the
+//! event is signed only once every custodian acknowledged and the acknowledgements are on disk, where
+//! they stay as evidence; S leaves the vault for good once the event is anchored.
 
 use super::circle::{Circle, CircleError, NotAsked, Seat};
 use super::standing::proved::value;
@@ -13,14 +14,14 @@ use crate::domain::NewRecord;
 use crate::error::SdkError;
 use crate::identity::IdentityError;
 use crate::receipt::Anchored;
-use medanchor_ledger::event::{Event, EventBody, RecordCustody, RecordSeal};
+use medanchor_ledger::event::{Event, EventBody, RecordCustody};
 use medanchor_ledger::rules::Record;
 use medanchor_ledger::{ParticipantName, RecordHandle};
 use medanchor_vault::custody::{
     Acknowledgement, Custodied, Deal, DealError, MessageError, Points, Signed, deal_out,
 };
 use medanchor_vault::secret::CustodyPart;
-use medanchor_vault::{Sealed, VaultError};
+use medanchor_vault::{Epoch, Sealed, VaultError};
 use std::path::PathBuf;
 
 /// The most bytes of an acknowledgement.
@@ -55,8 +56,8 @@ pub enum CustodyError {
         /// What is wrong.
         why: &'static str,
     },
-    /// The file of deals.
-    #[error("the deals could not be kept in {path}: {source}", path = path.display())]
+    /// The file of deals, or of acknowledgements.
+    #[error("deals or acknowledgements could not be kept in {path}: {source}", path = path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -169,36 +170,36 @@ impl Sdk {
             record: sealed.record,
         };
         let path = self.deals_path(record, new.version);
-        let deals = match read_deals(&path)? {
+        let dealt = match read_deals(&path)? {
             // Deals to custodians of an earlier epoch were never anchored, and never will be.
-            Some(deals) if is_of(&deals, circle.epoch()) => deals,
-            _ => {
+            Some(dealt) if is_of(&dealt.deals, circle.epoch()) => dealt,
+            earlier => {
                 let (threshold, members) = (circle.threshold(), circle.members()?);
                 let sign = |bytes: &[u8]| self.sign_bytes(bytes);
                 let (_, deals) =
                     deal_out(&custodied, circle.epoch(), threshold, &members, part, sign)?;
-                write_deals(&path, &deals)?;
-                deals
+                let now = || Epoch::of(self.now());
+                let dealt = Dealt {
+                    quarter: earlier.map_or_else(now, |earlier| earlier.quarter),
+                    deals,
+                };
+                write_deals(&path, &dealt)?;
+                dealt
             }
         };
         let points =
-            fits(&deals, circle, &custodied).map_err(|why| CustodyError::EarlierDeals {
+            fits(&dealt.deals, circle, &custodied).map_err(|why| CustodyError::EarlierDeals {
                 path: path.clone(),
                 why,
             })?;
-        self.hand_out(&deals, circle, own)?;
-        self.sign_custody(new, sealed, &points, circle.epoch())
-    }
-
-    fn sign_custody(
-        &self,
-        new: &NewRecord<'_>,
-        sealed: &Sealed,
-        points: &Points,
-        epoch: u32,
-    ) -> Result<Event, CustodyError> {
-        let seal: RecordSeal = self.record_seal(new, sealed)?;
-        let custody = points.custody(epoch)?;
+        let acknowledged = self.hand_out(&dealt.deals, circle, own)?;
+        let kept = self.keep_acknowledgements(&acknowledged);
+        kept.map_err(|source| CustodyError::Io {
+            path: self.folder().join("acknowledgements"),
+            source,
+        })?;
+        let seal = self.record_seal_in(dealt.quarter, new, sealed)?;
+        let custody = points.custody(circle.epoch())?;
         Ok(self.sign(RecordCustody { seal, custody })?)
     }
 
@@ -208,29 +209,30 @@ impl Sdk {
         deals: &[Signed<Deal>],
         circle: &Circle,
         own: &Certificate,
-    ) -> Result<(), CustodyError> {
+    ) -> Result<Vec<Signed<Acknowledgement>>, CustodyError> {
         let config = self.client().config();
-        let handed: Vec<Result<(), CustodyError>> = std::thread::scope(|scope| {
-            let posts: Vec<_> = deals
-                .iter()
-                .zip(&circle.seats)
-                .map(|(deal, seat)| scope.spawn(|| self.hand(deal, seat, own, config)))
-                .collect();
-            posts
-                .into_iter()
-                .zip(&circle.seats)
-                .map(|(post, seat)| {
-                    let name = &seat.custodian.name;
-                    let ended = post
-                        .join()
-                        .unwrap_or_else(|_| Err("the thread broke off".into()));
-                    ended.map_err(|why| CustodyError::NotAcknowledged {
-                        name: name.clone(),
-                        why,
+        let handed: Vec<Result<Signed<Acknowledgement>, CustodyError>> =
+            std::thread::scope(|scope| {
+                let posts: Vec<_> = deals
+                    .iter()
+                    .zip(&circle.seats)
+                    .map(|(deal, seat)| scope.spawn(|| self.hand(deal, seat, own, config)))
+                    .collect();
+                posts
+                    .into_iter()
+                    .zip(&circle.seats)
+                    .map(|(post, seat)| {
+                        let name = &seat.custodian.name;
+                        let ended = post
+                            .join()
+                            .unwrap_or_else(|_| Err("the thread broke off".into()));
+                        ended.map_err(|why| CustodyError::NotAcknowledged {
+                            name: name.clone(),
+                            why,
+                        })
                     })
-                })
-                .collect()
-        });
+                    .collect()
+            });
         handed.into_iter().collect()
     }
 
@@ -240,7 +242,7 @@ impl Sdk {
         seat: &Seat,
         own: &Certificate,
         config: &ClientConfig,
-    ) -> Result<(), String> {
+    ) -> Result<Signed<Acknowledgement>, String> {
         let text = |error: NotAsked| error.to_string();
         let link = seat.link(own, config).map_err(text)?;
         let name = &seat.custodian.name;
@@ -261,7 +263,7 @@ impl Sdk {
             return Err("it acknowledged something else".into());
         }
         match seat.keys.iter().any(|key| answer.verify(key).is_ok()) {
-            true => Ok(()),
+            true => Ok(answer),
             false => Err("it did not sign its acknowledgement".into()),
         }
     }
@@ -312,5 +314,5 @@ fn fits(
     }
 }
 
-use file::{read_deals, remove, write_deals};
+use file::{Dealt, read_deals, remove, write_deals};
 mod file;

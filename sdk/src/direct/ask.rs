@@ -21,11 +21,15 @@ pub enum Ask {
     Payload = 7,
     /// Destroy the shares of the epochs before one that is complete.
     Retire = 8,
+    /// Show the log of releases.
+    ReleaseLog = 9,
+    /// Show custodians' acknowledgements of their shares of a record.
+    Acknowledgements = 10,
 }
 
 impl Ask {
     /// Everything that can be asked for.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Deal,
         Self::Release,
         Self::VaultRelease,
@@ -34,6 +38,8 @@ impl Ask {
         Self::Rejoin,
         Self::Payload,
         Self::Retire,
+        Self::ReleaseLog,
+        Self::Acknowledgements,
     ];
 
     /// The code on the wire.
@@ -48,6 +54,8 @@ impl Ask {
             Self::Rejoin => 6,
             Self::Payload => 7,
             Self::Retire => 8,
+            Self::ReleaseLog => 9,
+            Self::Acknowledgements => 10,
         }
     }
 
@@ -63,6 +71,8 @@ impl Ask {
             Self::Rejoin => "/v1/rejoins",
             Self::Payload => "/v1/payloads",
             Self::Retire => "/v1/retirements",
+            Self::ReleaseLog => "/v1/release-log",
+            Self::Acknowledgements => "/v1/acknowledgements",
         }
     }
 

@@ -63,9 +63,18 @@ impl Identity {
         new: &NewRecord<'_>,
         sealed: &Sealed,
     ) -> Result<RecordSeal, SdkError> {
+        self.record_seal_in(Epoch::of(self.context().now()), new, sealed)
+    }
+
+    /// The same under the subject's tag of a quarter.
+    pub(crate) fn record_seal_in(
+        &self,
+        epoch: Epoch,
+        new: &NewRecord<'_>,
+        sealed: &Sealed,
+    ) -> Result<RecordSeal, SdkError> {
         let class = check_word("class", new.class)?;
         let subject = self.subject_keys(new.subject)?.key;
-        let epoch = Epoch::of(self.context().now());
         Ok(RecordSeal {
             record: sealed.record.record,
             version: new.version,

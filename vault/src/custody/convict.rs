@@ -45,6 +45,36 @@ pub enum Breach {
     BadSubPoints,
 }
 
+impl Breach {
+    /// The code that programs read; it never changes.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::BadDeal => "bad-deal",
+            Self::BadRelease => "bad-release",
+            Self::TwoReleases => "two-releases",
+            Self::BadVaultRelease => "bad-vault-release",
+            Self::BadSubShare => "bad-sub-share",
+            Self::BadSubPoints => "bad-sub-points",
+        }
+    }
+
+    /// What was done, for people.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BadDeal => "dealt a share that does not fit the points that it signed with it",
+            Self::BadRelease => "released another share than the one that it acknowledged",
+            Self::TwoReleases => "answered one request in two ways",
+            Self::BadVaultRelease => "released another part of the key than it anchored",
+            Self::BadSubShare => {
+                "moved a share that does not fit the points that it signed with it"
+            }
+            Self::BadSubPoints => "moved something else than its own share",
+        }
+    }
+}
+
 /// Whom evidence convicts, and of what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Convicted {

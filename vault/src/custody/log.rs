@@ -223,8 +223,47 @@ impl NodeReader for Nodes {
     }
 }
 
+/// The first entries of a release log, to be read beside whoever goes on writing.
+pub struct Snapshot {
+    file: File,
+    size: Size,
+    root: TreeHash,
+}
+
+impl Snapshot {
+    /// How many releases there were.
+    #[must_use]
+    pub const fn size(&self) -> Size {
+        self.size
+    }
+
+    /// The root over them.
+    #[must_use]
+    pub const fn root(&self) -> TreeHash {
+        self.root
+    }
+
+    /// The entries from `first` on, `most` of them at most.
+    ///
+    /// # Errors
+    /// [`LogError::Damaged`], [`LogError::Io`].
+    pub fn entries(mut self, first: Index, most: u64) -> Result<Vec<Released>, LogError> {
+        let until = self.size.0.min(first.0.saturating_add(most));
+        self.file.seek(SeekFrom::Start(position(first)))?;
+        let mut reader = BufReader::with_capacity(1 << 16, self.file);
+        let read = |place| {
+            let mut frame = [0; FRAME];
+            reader.read_exact(&mut frame)?;
+            let at = position(Index(place));
+            Released::of_frame(&frame).ok_or(LogError::Damaged { at })
+        };
+        (first.0..until).map(read).collect()
+    }
+}
+
 /// An open release log.
 pub struct ReleaseLog {
+    path: PathBuf,
     file: File,
     network: NetworkId,
     nodes: Nodes,
@@ -242,11 +281,12 @@ impl ReleaseLog {
         file.write_all(&[MAGIC.as_slice(), network.as_bytes()].concat())?;
         file.sync_all()?;
         crate::disk::sync_parent(path)?;
-        Ok(Self::empty(file, network))
+        Ok(Self::empty(path, file, network))
     }
 
-    fn empty(file: File, network: NetworkId) -> Self {
+    fn empty(path: &Path, file: File, network: NetworkId) -> Self {
         Self {
+            path: path.into(),
             file,
             network,
             nodes: Nodes::default(),
@@ -272,12 +312,37 @@ impl ReleaseLog {
         if found != network {
             return Err(LogError::OtherNetwork { found });
         }
-        let mut log = Self::empty(file, network);
+        let mut log = Self::empty(path, file, network);
         log.load()?;
-        match anchored {
-            Some((size, root)) if log.root_at(size) != Some(root) => Err(LogError::Shrunk { size }),
-            _ => Ok(log),
+        if let Some((size, root)) = anchored {
+            log.continues(size, &root)?;
         }
+        Ok(log)
+    }
+
+    /// Holds the log against a size and root of it that is known from elsewhere.
+    ///
+    /// # Errors
+    /// [`LogError::Shrunk`] if it does not go on from there.
+    pub fn continues(&self, size: Size, root: &TreeHash) -> Result<(), LogError> {
+        match self.root_at(size).as_ref() == Some(root) {
+            true => Ok(()),
+            false => Err(LogError::Shrunk { size }),
+        }
+    }
+
+    /// The log as it is now, to be read while it goes on.
+    ///
+    /// # Errors
+    /// [`LogError::Io`].
+    pub fn snapshot(&self) -> Result<Snapshot, LogError> {
+        let size = self.size();
+        let lost = || io::Error::new(io::ErrorKind::NotFound, "no root of the release log");
+        Ok(Snapshot {
+            file: File::open(&self.path)?,
+            size,
+            root: self.root_at(size).ok_or_else(lost)?,
+        })
     }
 
     fn load(&mut self) -> Result<(), LogError> {

@@ -14,7 +14,7 @@
 //! | [`place`], [`signed`], [`deal`], [`release`], [`reshare`], [`destroyed`] | the messages |
 //! | [`custodian`], [`log`] | a custodian's store and its release log |
 //! | [`reader`] | putting the key together |
-//! | [`evidence`], [`convict`], [`reconcile`](mod@reconcile) | what convinces a third party |
+//! | [`evidence`], [`evidence_file`], [`convict`], [`reconcile`](mod@reconcile) | what convinces a third party |
 
 pub mod convict;
 #[cfg(feature = "keep")]
@@ -22,6 +22,7 @@ pub mod custodian;
 pub mod deal;
 pub mod destroyed;
 pub mod evidence;
+pub mod evidence_file;
 pub mod log;
 pub mod place;
 pub mod points;
@@ -41,10 +42,11 @@ pub use custodian::{Custodian, CustodianError, Permitted, Seat};
 pub use deal::{Acknowledgement, Deal, DealError, Member, deal_out};
 pub use destroyed::SharesDestroyed;
 pub use evidence::{Evidence, Opening};
-pub use log::{LogError, ReleaseLog, Released};
+pub use evidence_file::{EvidenceFile, Fact, FileError, Need, NotConvicted};
+pub use log::{LogError, ReleaseLog, Released, Snapshot};
 pub use place::{Custodied, Place};
 pub use points::{MAX_MEMBERS, MIN_THRESHOLD, Points, PointsError, PointsHash, ShareIndex};
-pub use reader::{Fault, Faults, Gathered, ReadError, Wanted, Wrong, gather};
+pub use reader::{Fault, Faults, Gathered, ReadError, Wanted, Wrong, check, gather};
 pub use reconcile::{Access, Finding, Outside, reconcile};
 pub use release::{Release, VaultRelease};
 pub use reshare::{Completed, ReshareError, Resharing, SubDeal, SubTerms, new_points};

@@ -2,7 +2,7 @@
 //!
 //! What always holds: a share counts only if its custodian signed it, for this request and place, and
 //! the ledger's points bear it out; the owner's part only if its hash is the anchored one; the key only
-//! if its check value is. So whatever is wrong names whoever is at fault, and bad answers among enough
+//! if its check value is; the document only if the anchored commitment is to it. So whatever is wrong names whoever is at fault, and bad answers among enough
 //! good ones do not keep the record shut.
 
 use super::place::{Custodied, Place};
@@ -11,6 +11,8 @@ use super::release::{Release, VaultRelease};
 use super::seal::OpeningKey;
 use super::sharing::{Share, combine};
 use super::signed::Signed;
+use crate::commitment::{Commitment, Committed};
+use crate::json::Document;
 use crate::seal::{self, OpenError};
 use crate::secret::{DataKey, VaultPart};
 use medanchor_ledger::signature::PublicKey;
@@ -39,6 +41,8 @@ pub struct Wanted {
     pub key_check: KeyCheck,
     /// The hash of the sealed payload.
     pub ciphertext: CiphertextHash,
+    /// The commitment to what the payload holds.
+    pub commitment: Commitment,
 }
 
 /// What is wrong with an answer.
@@ -135,6 +139,14 @@ pub enum ReadError {
         /// The owner.
         owner: ParticipantName,
     },
+    /// The payload is not what the owner committed to.
+    #[error(
+        "the document is not the one that {owner} committed to on the ledger; {owner} sealed the record wrongly, so do not rely on what it shows of it"
+    )]
+    Commitment {
+        /// The owner.
+        owner: ParticipantName,
+    },
     /// The payload does not open with the right key.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -183,6 +195,14 @@ pub fn gather(
         return Err(ReadError::KeyCheck { owner });
     }
     Ok(Gathered { key, faults })
+}
+
+/// Whether an answer brings a share that counts.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check(wanted: &Wanted, key: &OpeningKey, answer: &Signed<Release>) -> Result<(), Wrong> {
+    good_share(wanted, key, answer).map(drop)
 }
 
 fn good_shares(
@@ -256,12 +276,29 @@ impl Gathered {
     /// Opens the sealed payload.
     ///
     /// # Errors
-    /// [`ReadError::Ciphertext`], [`ReadError::Open`].
+    /// [`ReadError::Ciphertext`], [`ReadError::Open`], [`ReadError::Commitment`].
     pub fn open(&self, wanted: &Wanted, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, ReadError> {
         if seal::ciphertext_hash(sealed) != wanted.ciphertext {
             let owner = wanted.record.owner.clone();
             return Err(ReadError::Ciphertext { owner });
         }
-        Ok(seal::open(&wanted.record.record, &self.key, sealed)?)
+        let payload = seal::open(&wanted.record.record, &self.key, sealed)?;
+        match self.commits(wanted, &payload) {
+            true => Ok(payload),
+            false => {
+                let owner = wanted.record.owner.clone();
+                Err(ReadError::Commitment { owner })
+            }
+        }
+    }
+
+    /// Whether the anchored commitment is to this payload, as JSON or as a whole.
+    fn commits(&self, wanted: &Wanted, payload: &[u8]) -> bool {
+        let secret = self.key.record_secret();
+        let is = |document: &Document| {
+            Committed::new(document, &secret).commitment() == wanted.commitment
+        };
+        Document::parse(payload).is_ok_and(|document| is(&document))
+            || is(&Document::opaque(payload))
     }
 }

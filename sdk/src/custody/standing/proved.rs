@@ -1,8 +1,9 @@
 //! Fetching what the ledger says of an access, every part of it proved at one height.
 
-use super::{Refused, Standing};
+use super::{Refused, Standing, Terms};
 use crate::client::{Client, ClientError};
 use crate::custody::ask::{Access, AccessKind};
+use medanchor_ledger::document::VerifiedState;
 use medanchor_ledger::rules::{BreakGlass, Consent, Record, Request, StateValue};
 use medanchor_ledger::state::StateKey;
 use medanchor_ledger::{Height, Time};
@@ -39,8 +40,22 @@ pub(crate) fn value<V: StateValue>(
     key: &StateKey,
     height: Option<Height>,
 ) -> Result<Value<V>, StandingError> {
-    let proved = client.state(key, height)?;
-    let state = proved.proved();
+    match height {
+        Some(_) => read(client.state(key, height)?.proved()),
+        None => newest(client, key, &Terms::default()),
+    }
+}
+
+/// What the state holds under a key now, from a node whose proof is fresh if one is.
+fn newest<V: StateValue>(
+    client: &Client,
+    key: &StateKey,
+    terms: &Terms,
+) -> Result<Value<V>, StandingError> {
+    read(client.state_within(key, terms.freshness)?.proved())
+}
+
+fn read<V: StateValue>(state: &VerifiedState) -> Result<Value<V>, StandingError> {
     let value = state.value.as_deref().map(V::decode).transpose();
     Ok(Value {
         at: (state.height, state.time),
@@ -72,19 +87,36 @@ impl Standing {
     /// # Errors
     /// [`StandingError`].
     pub fn fetch(client: &Client, access: &Access) -> Result<Self, StandingError> {
-        until_known(client, || Self::fetch_once(client, access))
+        Self::fetch_by(client, access, &Terms::default())
     }
 
-    fn fetch_once(client: &Client, access: &Access) -> Result<Self, StandingError> {
+    /// [`Standing::fetch`] by somebody's own terms: a node whose proof is older than these allow is
+    /// passed over while another one's is not.
+    ///
+    /// # Errors
+    /// [`StandingError`].
+    pub fn fetch_by(
+        client: &Client,
+        access: &Access,
+        terms: &Terms,
+    ) -> Result<Self, StandingError> {
+        until_known(client, || Self::fetch_once(client, access, terms))
+    }
+
+    fn fetch_once(client: &Client, access: &Access, terms: &Terms) -> Result<Self, StandingError> {
         match access.kind {
-            AccessKind::Request => Self::fetch_request(client, access),
-            AccessKind::BreakGlass => Self::fetch_break_glass(client, access),
+            AccessKind::Request => Self::fetch_request(client, access, terms),
+            AccessKind::BreakGlass => Self::fetch_break_glass(client, access, terms),
         }
     }
 
-    fn fetch_request(client: &Client, access: &Access) -> Result<Self, StandingError> {
+    fn fetch_request(
+        client: &Client,
+        access: &Access,
+        terms: &Terms,
+    ) -> Result<Self, StandingError> {
         let key = Request::key(&access.requester, &access.request);
-        let Value { at, value: found } = value::<Request>(client, &key, None)?;
+        let Value { at, value: found } = newest::<Request>(client, &key, terms)?;
         let request = found.ok_or(Refused::UnknownRequest)?;
         let height = Some(at.0);
         let key = Record::key(&request.owner, &request.record);
@@ -105,9 +137,13 @@ impl Standing {
         ))
     }
 
-    fn fetch_break_glass(client: &Client, access: &Access) -> Result<Self, StandingError> {
+    fn fetch_break_glass(
+        client: &Client,
+        access: &Access,
+        terms: &Terms,
+    ) -> Result<Self, StandingError> {
         let key = BreakGlass::key(&access.requester, &access.request);
-        let Value { at, value: found } = value::<BreakGlass>(client, &key, None)?;
+        let Value { at, value: found } = newest::<BreakGlass>(client, &key, terms)?;
         let request = found.ok_or(Refused::UnknownRequest)?;
         let key = Record::key(&request.owner, &request.record);
         let state = value(client, &key, Some(at.0))?;

@@ -334,3 +334,30 @@ fn the_reader_names_an_owner_at_fault() {
     let other = read(&wrong, vault_release(6, &reader));
     assert_eq!(other, Some(ReadError::KeyCheck { owner: owner() }));
 }
+
+/// The key and the payload are the anchored ones, and the commitment is to another document.
+#[test]
+fn a_payload_that_the_commitment_is_not_to_is_not_handed_out() {
+    let (points, shares) = shared();
+    let (right, sealed) = wanted(&points);
+    let reader = reader_key(KemSuite::X25519);
+    let answers: Vec<_> = (0..3).map(|at| release(at, &shares[at], &reader)).collect();
+    let gathered = gather(&right, &reader, &answers, &vault_release(6, &reader)).unwrap();
+    let other = Wanted {
+        commitment: commitment(&gathered.key, b"{\"dose\":1.5}"),
+        ..right.clone()
+    };
+    assert_eq!(
+        gathered.open(&other, &sealed).err(),
+        Some(ReadError::Commitment {
+            owner: named("north-hospital")
+        })
+    );
+    let document = crate::json::Document::opaque(b"{\"dose\":1.50}");
+    let secret = gathered.key.record_secret();
+    let whole = Wanted {
+        commitment: crate::commitment::Committed::new(&document, &secret).commitment(),
+        ..right
+    };
+    assert!(gathered.open(&whole, &sealed).is_ok(), "sealed as a whole");
+}

@@ -156,3 +156,22 @@ proptest! {
         prop_assert_eq!(open(&path).unwrap().entry(Index(0)).unwrap(), released);
     }
 }
+
+/// Whoever reads the log does not keep the custodian from writing it, and sees what was there.
+#[test]
+fn a_snapshot_stays_as_it_was_while_the_log_grows() {
+    let (_folder, path) = file(5);
+    let mut log = open(&path).unwrap();
+    let snapshot = log.snapshot().unwrap();
+    log.append(&released(5)).unwrap();
+    assert_eq!(snapshot.size(), Size(5));
+    assert_eq!(Some(snapshot.root()), log.root_at(Size(5)));
+    let entries = snapshot.entries(Index(3), 1000).unwrap();
+    assert_eq!(entries, [released(3), released(4)]);
+    let beyond = log.snapshot().unwrap().entries(Index(9), 1000).unwrap();
+    assert!(beyond.is_empty());
+    log.continues(Size(5), &log.root_at(Size(5)).unwrap())
+        .unwrap();
+    let shrunk = log.continues(Size(7), &log.root_at(Size(5)).unwrap());
+    assert!(matches!(shrunk, Err(LogError::Shrunk { .. })));
+}

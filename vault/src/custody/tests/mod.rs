@@ -207,6 +207,11 @@ pub(super) fn vault_release(part: u8, reader: &OpeningKey) -> Signed<VaultReleas
     .unwrap()
 }
 
+fn commitment(key: &crate::secret::DataKey, payload: &[u8]) -> crate::commitment::Commitment {
+    let document = crate::json::Document::parse(payload).unwrap();
+    crate::commitment::Committed::new(&document, &key.record_secret()).commitment()
+}
+
 /// The record of the tests, sealed, and what the ledger says of it.
 pub(super) fn wanted(points: &Points) -> (Wanted, Vec<u8>) {
     let part = VaultPart::new([6; 32]);
@@ -223,6 +228,7 @@ pub(super) fn wanted(points: &Points) -> (Wanted, Vec<u8>) {
         vault_part: part.hash(),
         key_check: key.check_value(),
         ciphertext: crate::seal::ciphertext_hash(&sealed),
+        commitment: commitment(&key, b"{\"dose\":1.50}"),
     };
     (wanted, sealed)
 }

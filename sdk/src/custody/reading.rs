@@ -1,0 +1,215 @@
+//! One record being read: custodians and owner are asked, and the key is put together.
+//!
+//! What always holds: every part is checked against what the ledger says; a custodian that is silent,
+//! refuses or lies costs nothing while enough others answer, and is named.
+
+use super::answers::{Answers, WrongAnswer};
+use super::ask::ReleaseAsk;
+use super::asking::{Question, ask_all};
+use super::circle::{Circle, CircleError, Seat};
+use super::read::OpenedError;
+use super::standing::Standing;
+use super::standing::proved::value;
+use crate::anchor::Sdk;
+use crate::direct::{AddressBook, Ask, Certificate, Link, MAX_ANSWER};
+use crate::error::SdkError;
+use medanchor_ledger::EventId;
+use medanchor_ledger::event::{Event, EventBody, RecordSeal};
+use medanchor_ledger::rules::Participant;
+use medanchor_ledger::signature::PublicKey;
+use medanchor_vault::RecordVersion;
+use medanchor_vault::custody::{
+    Custodied, MessageError, OpeningKey, Points, ReadError, Release, Signed, VaultRelease, Wanted,
+    gather,
+};
+use zeroize::Zeroizing;
+
+/// The most bytes of a sealed payload that is fetched into memory.
+const MAX_PAYLOAD: u64 = 257 << 20;
+
+/// One record being read.
+pub(super) struct Reading<'a> {
+    pub(super) sdk: &'a Sdk,
+    pub(super) book: &'a AddressBook,
+    pub(super) own: &'a Certificate,
+    pub(super) ask: &'a ReleaseAsk,
+    pub(super) standing: &'a Standing,
+}
+
+impl Reading<'_> {
+    pub(super) fn open(
+        &self,
+        key: &OpeningKey,
+    ) -> Result<(Zeroizing<Vec<u8>>, Answers), OpenedError> {
+        let custody = self.standing.state.custody.as_ref();
+        let custody = custody.ok_or(OpenedError::NotInCustody)?;
+        let circle = Circle::of_epoch(self.sdk.client(), self.book, custody.epoch())?;
+        let points = Points::of_custody(custody).map_err(|_| OpenedError::Seal)?;
+        let owners = self.owner_keys()?;
+        let mut wanted = self.wanted(&circle, points, &owners)?;
+        let mut answers = self.ask_custodians(&circle, &mut wanted, key);
+        let (found, needed) = (answers.good.len(), circle.threshold());
+        if found < needed {
+            let faults = answers.faults.clone();
+            return Err(failed(answers)(ReadError::TooFew {
+                found,
+                needed,
+                faults,
+            }));
+        }
+        let (vault, payload) = self.ask_owner()?;
+        if let Some(owner) = owners.iter().find(|key| vault.verify(key).is_ok()) {
+            wanted.owner = *owner;
+        }
+        let opened = gather(&wanted, key, &answers.good, &vault)
+            .and_then(|gathered| gathered.open(&wanted, &payload));
+        match opened {
+            Ok(opened) => Ok((opened, answers)),
+            Err(error) => {
+                if let ReadError::VaultPart { .. } = &error {
+                    answers.wrong.push(WrongAnswer::Owner(Box::new(vault)));
+                }
+                Err(failed(answers)(error))
+            }
+        }
+    }
+
+    fn record(&self) -> Custodied {
+        Custodied {
+            owner: self.standing.owner.clone(),
+            record: RecordVersion {
+                network: self.sdk.network(),
+                record: self.standing.record,
+                version: self.standing.state.version,
+            },
+        }
+    }
+
+    /// What the ledger says of the record. Which of somebody's keys signed is seen when it answers.
+    fn wanted(
+        &self,
+        circle: &Circle,
+        points: Points,
+        owners: &[PublicKey],
+    ) -> Result<Wanted, OpenedError> {
+        let newest = self.standing.state.newest().event;
+        let seal = self.seal_of(&newest)?;
+        let first = |seat: &Seat| Some((seat.custodian.name.clone(), *seat.keys.first()?));
+        let custodians: Option<Vec<_>> = circle.seats.iter().map(first).collect();
+        Ok(Wanted {
+            record: self.record(),
+            request: self.standing.event,
+            epoch: circle.epoch(),
+            points,
+            custodians: custodians.ok_or(OpenedError::Seal)?,
+            owner: *owners.first().ok_or(OpenedError::Seal)?,
+            vault_part: seal.vault_part,
+            key_check: seal.key_check,
+            ciphertext: seal.ciphertext,
+            commitment: seal.commitment,
+        })
+    }
+
+    /// What the record's owner said of the newest version when it sealed it.
+    fn seal_of(&self, newest: &EventId) -> Result<RecordSeal, OpenedError> {
+        let event: Event = self.sdk.client().event(newest)?;
+        let standing = self.standing;
+        let seal = match event.body() {
+            EventBody::RecordCustody(body) => body.seal.clone(),
+            EventBody::RecordSupersede(body) => RecordSeal {
+                record: body.record,
+                version: body.version,
+                tag: standing.state.tag,
+                class: body.class,
+                commitment: body.commitment,
+                ciphertext: body.ciphertext,
+                vault_part: body.vault_part,
+                key_check: body.key_check,
+            },
+            _ => return Err(OpenedError::Seal),
+        };
+        let fits = *event.issuer() == standing.owner
+            && seal.record == standing.record
+            && seal.version == standing.state.version;
+        if fits {
+            Ok(seal)
+        } else {
+            Err(OpenedError::Seal)
+        }
+    }
+
+    fn owner_keys(&self) -> Result<Vec<PublicKey>, OpenedError> {
+        let key = Participant::key(&self.standing.owner);
+        let found = value::<Participant>(self.sdk.client(), &key, Some(self.standing.height))?;
+        let keys = found.value.iter().flat_map(Participant::keys).copied();
+        Ok(keys.collect())
+    }
+
+    /// Asks every custodian at once, until enough have answered well.
+    fn ask_custodians(&self, circle: &Circle, wanted: &mut Wanted, key: &OpeningKey) -> Answers {
+        let questions = circle.seats.iter().map(|seat| self.question(seat));
+        let mut answers = Answers::default();
+        let mut waits: Vec<&Seat> = circle.seats.iter().collect();
+        for (place, answer) in ask_all(questions.collect()) {
+            let Some(seat) = circle.seats.get(place) else {
+                continue;
+            };
+            let name = &seat.custodian.name;
+            waits.retain(|other| other.custodian.name != *name);
+            let answer = answer.and_then(|bytes| {
+                Signed::<Release>::decode(&bytes).map_err(|error: MessageError| error.to_string())
+            });
+            match answer {
+                Ok(answer) => answers.take((place, seat), answer, wanted, key),
+                Err(why) => answers.silent.push((name.clone(), why)),
+            }
+            if answers.good.len() >= circle.threshold() {
+                break;
+            }
+        }
+        let late = waits.into_iter().map(|seat| seat.custodian.name.clone());
+        answers.late.extend(late);
+        answers
+    }
+
+    fn question(&self, seat: &Seat) -> Result<Question, String> {
+        let config = self.sdk.client().config();
+        let link = seat.link(self.own, config).map_err(|e| e.to_string())?;
+        let statement = self.statement(&link, Ask::Release);
+        Ok(Question {
+            statement: statement.map_err(|e| e.to_string())?,
+            link,
+        })
+    }
+
+    fn statement(&self, link: &Link, ask: Ask) -> Result<Vec<u8>, SdkError> {
+        self.sdk
+            .state_to(link.name(), self.own, ask, self.ask.encode())
+    }
+
+    /// The owner's part of the key, and the sealed payload.
+    fn ask_owner(&self) -> Result<(Signed<VaultRelease>, Vec<u8>), OpenedError> {
+        let owner = &self.standing.owner;
+        let missing = || OpenedError::Circle(CircleError::NotInBook(owner.clone()));
+        let counterpart = self.book.get(owner).ok_or_else(missing)?;
+        let refused = |error| OpenedError::Owner(Box::new(error));
+        let config = self.sdk.client().config();
+        let link = Link::new(self.own, counterpart, None, config).map_err(refused)?;
+        let ask = |ask, limit| -> Result<Vec<u8>, OpenedError> {
+            let statement = self.statement(&link, ask)?;
+            link.ask(ask, &statement, limit).map_err(refused)
+        };
+        let part = ask(Ask::VaultRelease, MAX_ANSWER)?;
+        let part = Signed::decode(&part).map_err(|_| OpenedError::OwnerAnswer(owner.clone()))?;
+        Ok((part, ask(Ask::Payload, MAX_PAYLOAD)?))
+    }
+}
+
+/// Why a record was not opened, with whoever kept silent and whatever was wrong.
+fn failed(answers: Answers) -> impl FnOnce(ReadError) -> OpenedError {
+    |error| OpenedError::Read {
+        error: Box::new(error),
+        silent: answers.silent,
+        wrong: answers.wrong,
+    }
+}

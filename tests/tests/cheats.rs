@@ -1,0 +1,474 @@
+//! Parties that cheat, each a process of its own with real keys: what they do ends in a clear error, and
+//! in evidence that the auditor's program reads offline wherever they signed anything.
+
+use anyhow::{Context, Result, bail, ensure};
+use medanchor_ledger::event::{EventBody, KemSuite, RecordCustody};
+use medanchor_ledger::rules::ReleaseLog;
+use medanchor_ledger::signature::SigningKey;
+use medanchor_ledger::{Commitment, ConsentHandle, Nonce, PurposeHandle, TreeHash};
+use medanchor_sdk::custody::{AccessKind, Opened, OpenedError, ReleaseAsk, WrongAnswer};
+use medanchor_sdk::direct::{
+    Ask, Certificate, Counterpart, Link, LinkError, MAX_ANSWER, Statement,
+};
+use medanchor_sdk::{ClientConfig, DenialReason, GrantTicket, NewAccess, NewRecord, Sdk};
+use medanchor_tests::city::{CUSTODIANS, City, OWNER, PAYLOAD, READER};
+use medanchor_tests::network::{PATIENCE, binary, wait_for};
+use medanchor_tests::service::{Service, run};
+use medanchor_vault::custody::{
+    Custodied, EvidenceFile, Member, OpeningKey, Release, SealingKey, Signed, deal_out,
+};
+use std::fs::OpenOptions;
+use std::path::Path;
+use std::process::Command;
+
+/// What the auditor's program says of evidence, with the genesis alone.
+fn convicted(city: &City, file: &EvidenceFile) -> Result<String> {
+    let path = city.dir.join("found.evidence");
+    std::fs::write(&path, file.encode())?;
+    let genesis = city.dir.join(OWNER).join("identity/genesis");
+    audit(&["evidence", text(&path)?, "--genesis", text(&genesis)?])
+}
+
+fn text(path: &Path) -> Result<&str> {
+    path.to_str().context("a path in UTF-8")
+}
+
+/// What it prints, whatever its verdict.
+fn audit(arguments: &[&str]) -> Result<String> {
+    let output = Command::new(binary("medanchor-audit")?)
+        .args(arguments)
+        .output()?;
+    let said = [output.stdout, output.stderr].concat();
+    Ok(String::from_utf8(said)?)
+}
+
+/// The error of a read that must fail.
+fn failed(read: Result<Opened, OpenedError>) -> Result<OpenedError> {
+    match read {
+        Err(error) => Ok(error),
+        Ok(_) => bail!("it was opened"),
+    }
+}
+
+/// The one wrong answer of a read that failed, and what the error says.
+fn wrong(read: Result<Opened, OpenedError>) -> Result<(WrongAnswer, String)> {
+    let error = failed(read)?;
+    let said = error.to_string();
+    let OpenedError::Read { wrong, .. } = error else {
+        bail!("another error: {said}");
+    };
+    let [answer] = <[WrongAnswer; 1]>::try_from(wrong).map_err(|all| anyhow::anyhow!("{all:?}"))?;
+    Ok((answer, said))
+}
+
+/// A custodian that stalls, lies, answers in two ways or releases what was denied.
+#[test]
+fn a_custodian_that_cheats_is_passed_over_named_and_convicted() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut city = City::start(dir.path())?;
+    let ticket = city.seal_and_grant("Observation/1")?;
+    let _vault = Service::vault(&dir.path().join(OWNER))?;
+    let reader = city.sdk(READER)?;
+
+    city.corrupt(0, "stalls")?;
+    let opened = city.read(&reader, &ticket, "stalled")?;
+    ensure!(*opened.payload == PAYLOAD);
+    let late: Vec<_> = opened
+        .answers
+        .late
+        .iter()
+        .map(|name| name.as_str())
+        .collect();
+    ensure!(late.contains(&"archive"), "nobody waited for it: {late:?}");
+
+    // Among enough others a lie costs nothing; without them its author is named and convicted.
+    city.corrupt(0, "lies")?;
+    let opened = city.read(&reader, &ticket, "lied among enough")?;
+    ensure!(*opened.payload == PAYLOAD);
+    city.stop(&[3, 4]);
+    let (answer, said) = wrong(city.read(&reader, &ticket, "lied"))?;
+    ensure!(
+        said.contains("archive released a share that does not fit"),
+        "{said}"
+    );
+    let file = reader.accuse("lied", &answer, &city.book, &city.certificate)?;
+    let verdict = convicted(&city, &file)?;
+    ensure!(
+        verdict.starts_with("PROVED: archive released another share than the one that it ack"),
+        "{verdict}"
+    );
+
+    city.corrupt(0, "twice")?;
+    let opened = city.read(&reader, &ticket, "twice")?;
+    let mut answers = opened.answers.good.iter();
+    let first = answers
+        .find(|answer| answer.says().place.custodian.as_str() == "archive")
+        .context("three were needed")?;
+    let (WrongAnswer::Custodian(second, _), _) = wrong(city.read(&reader, &ticket, "twice"))?
+    else {
+        bail!("the owner did nothing wrong");
+    };
+    let file = reader.accuse_of_two(first, &second)?;
+    let verdict = convicted(&city, &file)?;
+    ensure!(
+        verdict.starts_with("PROVED: archive answered one request in two ways"),
+        "{verdict}"
+    );
+    released_what_was_denied(&mut city, &reader, &ticket)
+}
+
+/// A share goes out although the ledger denied the request: the anchored log shows it to the regulator.
+fn released_what_was_denied(city: &mut City, reader: &Sdk, ticket: &GrantTicket) -> Result<()> {
+    let mut elsewhere = GrantTicket::decode(&ticket.encode())?;
+    elsewhere.consent = ConsentHandle::new([9; 16]);
+    let denied = failed(city.read(reader, &elsewhere, "denied"))?;
+    ensure!(
+        matches!(denied, OpenedError::Denied(DenialReason::UnknownConsent)),
+        "{denied}"
+    );
+    city.corrupt(0, "early")?;
+    let released = ask_custodian(city, reader, 0, "denied", &city.certificate)?;
+    let released: Signed<Release> = Signed::decode(&released?)?;
+    ensure!(released.says().place.custodian.as_str() == "archive");
+    // An honest custodian refuses the same.
+    let refused = refusal(ask_custodian(city, reader, 1, "denied", &city.certificate)?)?;
+    ensure!(refused.contains("custody.denied"), "{refused}");
+
+    // The custodian goes on as if nothing had happened, and anchors its log as it must.
+    city.stop(&[0]);
+    city.start_again(0)?;
+    let (home, book) = (city.dir.join("regulator"), city.dir.join("book.toml"));
+    let (file, log) = (city.dir.join("releases"), city.network.node(0).home.log());
+    let given = format!("archive={}", text(&file)?);
+    wait_for("the auditor names the release", PATIENCE, || {
+        let (home, book, out) = (text(&home)?, text(&book)?, text(&file)?);
+        let fetch = [
+            "custodian",
+            "log",
+            "--home",
+            home,
+            "--book",
+            book,
+            "--of",
+            "archive",
+        ];
+        run(&[&fetch[..], &["--out", out]].concat())?;
+        let said = audit(&["releases", "--log", text(&log)?, "--releases", &given])?;
+        // Before the root is anchored nothing binds the custodian to this log.
+        let (size, anchored) = sizes(&said).unwrap_or_default();
+        Ok(size == anchored && said.contains("released although the request was denied"))
+    })
+}
+
+/// How many releases the auditor found in the log, and how many of them are anchored.
+fn sizes(said: &str) -> Option<(u64, u64)> {
+    let line = said
+        .lines()
+        .find_map(|line| line.strip_prefix("archive: "))?;
+    let mut numbers = line.split(' ').filter_map(|word| word.parse().ok());
+    Some((numbers.next()?, numbers.next()?))
+}
+
+/// Asks a custodian for its share on a request of the reader's, over the channel of this certificate.
+fn ask_custodian(
+    city: &City,
+    asker: &Sdk,
+    place: usize,
+    request: &str,
+    own: &Certificate,
+) -> Result<Result<Vec<u8>, LinkError>> {
+    let (link, statement) = (
+        link(city, place, own)?,
+        release_of(asker, place, request, own)?,
+    );
+    Ok(link.ask(Ask::Release, &statement, MAX_ANSWER))
+}
+
+fn link(city: &City, place: usize, own: &Certificate) -> Result<Link> {
+    let name = CUSTODIANS[place].parse()?;
+    let counterpart = city.book.get(&name).context("in the book")?;
+    Ok(Link::new(own, counterpart, None, &ClientConfig::default())?)
+}
+
+fn release_of(asker: &Sdk, place: usize, request: &str, own: &Certificate) -> Result<Vec<u8>> {
+    let ask = ReleaseAsk {
+        kind: AccessKind::Request,
+        request: asker.request_handle(request),
+        reader: reader_key(asker, request)?,
+    };
+    Ok(asker.state_to(&CUSTODIANS[place].parse()?, own, Ask::Release, ask.encode())?)
+}
+
+fn refusal(answer: Result<Vec<u8>, LinkError>) -> Result<String> {
+    match answer {
+        Err(error) => Ok(error.to_string()),
+        Ok(_) => bail!("it was released"),
+    }
+}
+
+/// The key that a request of this name names.
+fn reader_key(asker: &Sdk, request: &str) -> Result<SealingKey> {
+    let key = OpeningKey::decode(KemSuite::X25519, &asker.reader_secret(request))?;
+    Ok(key.public().clone())
+}
+
+/// An owner that keeps its part of the key back, gives another one, or anchored what is not so.
+#[test]
+fn an_owner_that_cheats_is_named_and_convicted_by_what_it_signed() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let city = City::start(dir.path())?;
+    let ticket = city.seal_and_grant("Observation/1")?;
+    let committed_otherwise = commit_otherwise(&city, "Observation/2")?;
+    let (home, reader) = (dir.path().join(OWNER), city.sdk(READER)?);
+
+    let silent = failed(city.read(&reader, &ticket, "no vault"))?.to_string();
+    ensure!(
+        silent.contains("north-hospital could not be asked"),
+        "{silent}"
+    );
+
+    let vault = Service::cheat(&home, "vault-service", "withholds")?;
+    let withheld = failed(city.read(&reader, &ticket, "withheld"))?.to_string();
+    ensure!(withheld.contains("north-hospital refused"), "{withheld}");
+    drop(vault);
+
+    let vault = Service::cheat(&home, "vault-service", "lies")?;
+    let (answer, said) = wrong(city.read(&reader, &ticket, "lied"))?;
+    ensure!(
+        said.contains("north-hospital released another part of the key than it anchored"),
+        "{said}"
+    );
+    let file = reader.accuse("lied", &answer, &city.book, &city.certificate)?;
+    let verdict = convicted(&city, &file)?;
+    ensure!(
+        verdict.starts_with("PROVED: north-hospital released another part of the key"),
+        "{verdict}"
+    );
+    drop(vault);
+
+    // Everything opens, and the document is another one than the ledger says.
+    let _vault = Service::vault(&home)?;
+    let said = failed(city.read(&reader, &committed_otherwise, "other"))?.to_string();
+    ensure!(
+        said.contains("is not the one that north-hospital committed to"),
+        "{said}"
+    );
+    let opened = city.read(&reader, &ticket, "good")?;
+    ensure!(
+        *opened.payload == PAYLOAD,
+        "its other record is as it should be"
+    );
+    Ok(())
+}
+
+/// Seals a record as the SDK does, but anchors a commitment to something else.
+fn commit_otherwise(city: &City, name: &str) -> Result<GrantTicket> {
+    let sdk = city.sdk(OWNER)?;
+    let circle = sdk.custodians(&city.book)?;
+    let new = NewRecord {
+        name,
+        version: 1,
+        subject: "Patient/1",
+        class: "laboratory",
+        payload: PAYLOAD,
+    };
+    let honest = sdk.seal_record(&new)?;
+    let EventBody::RecordSeal(mut seal) = honest.event.body().clone() else {
+        bail!("a record is sealed by record.seal");
+    };
+    let (sealed, part) = sdk.vault().seal_to_share(honest.record, 1, PAYLOAD)?;
+    seal.commitment = Commitment::new(TreeHash::new([7; 32]));
+    let record = Custodied {
+        owner: sdk.participant().clone(),
+        record: sealed.record,
+    };
+    let entries = circle
+        .names()
+        .map(|name| city.book.get(name).context("in the book"));
+    let entries = entries.collect::<Result<Vec<_>>>()?;
+    let member = |entry: &&Counterpart| {
+        let key = entry.share_key.clone().context("a custodian")?;
+        let name = entry.name.clone();
+        anyhow::Ok(Member { name, key })
+    };
+    let members = entries.iter().map(member).collect::<Result<Vec<_>>>()?;
+    let sign = |bytes: &[u8]| sdk.sign_for_custody(bytes);
+    let (points, deals) = deal_out(&record, 1, 3, &members, &part, sign)?;
+    for (deal, entry) in deals.iter().zip(entries) {
+        let link = Link::new(&city.certificate, entry, None, sdk.client().config())?;
+        let own = &city.certificate;
+        let statement = sdk.state_to(&entry.name, own, Ask::Deal, deal.encode())?;
+        link.ask(Ask::Deal, &statement, MAX_ANSWER)?;
+    }
+    let custody = points.custody(1)?;
+    sdk.anchor(sdk.sign(RecordCustody { seal, custody })?)?;
+    city.grant(&sdk, "consent", name, sdk.now().plus_millis(3_600_000))
+}
+
+/// Readers that ask for what is not theirs: with another's request, over another channel, with a key that
+/// nobody registered, for another purpose, or after the consent.
+#[test]
+fn a_reader_that_cheats_gets_nothing() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let city = City::start(dir.path())?;
+    let ticket = city.seal_and_grant("Observation/1")?;
+    let reader = city.sdk(READER)?;
+    let own = &city.certificate;
+    let access = |name, purpose| NewAccess {
+        name,
+        ticket: &ticket,
+        record: ticket.records[0].record,
+        purpose,
+        actor: "Dr. Li",
+        reason: "a consultation",
+    };
+    reader.anchor(reader.request_access(&access("mine", "TREAT"))?.event)?;
+    let released = ask_custodian(&city, &reader, 0, "mine", own)??;
+
+    // The very same statement again gets the very same answer, and is logged once.
+    let statement = release_of(&reader, 0, "mine", own)?;
+    for _ in 0..2 {
+        ensure!(link(&city, 0, own)?.ask(Ask::Release, &statement, MAX_ANSWER)? == released);
+    }
+    let log = reader.release_log(&CUSTODIANS[0].parse()?, &city.book, own)?;
+    ensure!(log.starts_with(&[0x83, 1]), "one release was logged");
+    // Whoever took it over sends it over a channel of its own, or to another custodian.
+    let thief = Certificate::generate(&[])?;
+    let replayed = link(&city, 0, &thief)?.ask(Ask::Release, &statement, MAX_ANSWER);
+    ensure!(refusal(replayed)?.contains("made for another TLS key"));
+    let elsewhere = link(&city, 1, own)?.ask(Ask::Release, &statement, MAX_ANSWER);
+    ensure!(refusal(elsewhere)?.contains("made out to archive"));
+
+    // Another participant names the reader's request as if it were its own.
+    let other = city.sdk("west-maker")?;
+    let ask = ReleaseAsk {
+        kind: AccessKind::Request,
+        request: reader.request_handle("mine"),
+        reader: reader_key(&reader, "mine")?,
+    };
+    let name = CUSTODIANS[0].parse()?;
+    let stolen = other.state_to(&name, own, Ask::Release, ask.encode())?;
+    let stolen = link(&city, 0, own)?.ask(Ask::Release, &stolen, MAX_ANSWER);
+    ensure!(refusal(stolen)?.contains("custody.unknown-request"));
+
+    // The reader's name under a key that is not, or no longer, registered for it.
+    let forged = Statement {
+        network: reader.network(),
+        from: READER.parse()?,
+        to: name,
+        channel: own.key_hash(),
+        time: reader.now(),
+        nonce: Nonce::new([1; 16]),
+        ask: Ask::Release,
+        body: ask.encode(),
+    };
+    let forged = forged.sign(&SigningKey::from_seed(&[1; 32]));
+    let forged = link(&city, 0, own)?.ask(Ask::Release, &forged, MAX_ANSWER);
+    ensure!(refusal(forged)?.contains("has registered this key"));
+
+    // Another key than the request names.
+    let mut other_key = ask.clone();
+    other_key.reader = reader_key(&reader, "another")?;
+    let swapped = reader.state_to(
+        &CUSTODIANS[0].parse()?,
+        own,
+        Ask::Release,
+        other_key.encode(),
+    )?;
+    let swapped = link(&city, 0, own)?.ask(Ask::Release, &swapped, MAX_ANSWER);
+    ensure!(refusal(swapped)?.contains("custody.other-key"));
+
+    // Another purpose than the consent's, with a handle that the reader made up.
+    let mut widened = GrantTicket::decode(&ticket.encode())?;
+    widened
+        .purposes
+        .insert("HRESCH".into(), PurposeHandle::new([9; 16]));
+    let research = NewAccess {
+        ticket: &widened,
+        ..access("research", "HRESCH")
+    };
+    let denied = failed(reader.read(&research, &city.book, own))?;
+    ensure!(
+        matches!(denied, OpenedError::Denied(DenialReason::Purpose)),
+        "{denied}"
+    );
+    after_the_consent(&city, &reader)
+}
+
+/// A consent that ends by itself: from then on requests are denied, and what was permitted is not released.
+fn after_the_consent(city: &City, reader: &Sdk) -> Result<()> {
+    let owner = city.sdk(OWNER)?;
+    let until = owner.now().plus_millis(4_000);
+    let short = city.grant(&owner, "short consent", "Observation/1", until)?;
+    drop(owner);
+    let mut attempt = 0;
+    wait_for("the consent ends", PATIENCE, || {
+        attempt += 1;
+        match city.read(reader, &short, &format!("attempt {attempt}")) {
+            Err(OpenedError::Denied(DenialReason::Expired)) => Ok(true),
+            // The owner's vault does not run, so what is permitted opens nothing.
+            Err(OpenedError::Owner(_) | OpenedError::Read { .. }) => Ok(false),
+            Err(other) => bail!("another error: {other}"),
+            Ok(_) => bail!("it was opened without the owner"),
+        }
+    })?;
+    let refused = refusal(ask_custodian(
+        city,
+        reader,
+        0,
+        "attempt 1",
+        &city.certificate,
+    )?)?;
+    ensure!(refused.contains("custody.consent-ended"), "{refused}");
+    Ok(())
+}
+
+/// A custodian whose log lost what it anchored: while it cannot ask the ledger it releases nothing, and once
+/// it can it stops.
+#[test]
+fn a_custodian_that_lost_releases_makes_no_further_one() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut city = City::start(dir.path())?;
+    let ticket = city.seal_and_grant("Observation/1")?;
+    let reader = city.sdk(READER)?;
+    let access = NewAccess {
+        name: "mine",
+        ticket: &ticket,
+        record: ticket.records[0].record,
+        purpose: "TREAT",
+        actor: "Dr. Li",
+        reason: "a consultation",
+    };
+    reader.anchor(reader.request_access(&access)?.event)?;
+    ask_custodian(&city, &reader, 0, "mine", &city.certificate)??;
+    let key = ReleaseLog::key(&CUSTODIANS[0].parse()?);
+    wait_for("the log is anchored", PATIENCE, || {
+        Ok(reader.client().state(&key, None)?.proved().value.is_some())
+    })?;
+
+    city.stop(&[0]);
+    let folder = dir.path().join(CUSTODIANS[0]).join("custodian");
+    let log = OpenOptions::new()
+        .write(true)
+        .open(folder.join("store/releases"))?;
+    log.set_len(32)?;
+    let config = std::fs::read_to_string(folder.join("config.toml"))?;
+    let nodes = config.lines().find(|line| line.starts_with("nodes = "));
+    let nobody = config.replace(nodes.context("nodes")?, "nodes = [\"http://127.0.0.1:9\"]");
+    std::fs::write(folder.join("config.toml"), nobody)?;
+    city.start_again(0)?;
+    let refused = refusal(ask_custodian(&city, &reader, 0, "mine", &city.certificate)?)?;
+    ensure!(refused.contains("custody.ledger-unreachable"), "{refused}");
+
+    city.stop(&[0]);
+    std::fs::write(folder.join("config.toml"), config)?;
+    let ended = match city.start_again(0) {
+        Err(error) => error.to_string(),
+        Ok(()) => bail!("it runs on without the release"),
+    };
+    ensure!(
+        ended.contains("no longer has the 1 entries that were anchored"),
+        "{ended}"
+    );
+    Ok(())
+}
