@@ -41,6 +41,8 @@ mod reshare_ask;
 #[cfg(feature = "client")]
 mod seal;
 mod standing;
+#[cfg(feature = "client")]
+mod supersede;
 
 #[cfg(feature = "client")]
 pub use accuse::AccuseError;

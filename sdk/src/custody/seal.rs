@@ -6,7 +6,7 @@
 //! they stay as evidence; S leaves the vault for good once the event is anchored.
 
 use super::circle::{Circle, CircleError, NotAsked, Seat};
-use super::standing::proved::value;
+use super::supersede::{Known, body};
 use crate::anchor::{AnchorError, Sdk};
 use crate::client::{ClientConfig, ClientError};
 use crate::direct::{AddressBook, Ask, Certificate, LinkError};
@@ -14,8 +14,7 @@ use crate::domain::NewRecord;
 use crate::error::SdkError;
 use crate::identity::IdentityError;
 use crate::receipt::Anchored;
-use medanchor_ledger::event::{Event, EventBody, RecordCustody};
-use medanchor_ledger::rules::Record;
+use medanchor_ledger::event::Event;
 use medanchor_ledger::{ParticipantName, RecordHandle};
 use medanchor_vault::custody::{
     Acknowledgement, Custodied, Deal, DealError, MessageError, Points, Signed, deal_out,
@@ -64,11 +63,19 @@ pub enum CustodyError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// Only first versions are sealed into custody yet.
+    /// A version that does not follow the newest one.
     #[error(
-        "only version 1 of a record is sealed into custody; give the new document a name of its own"
+        "version {newest} is the newest that the ledger has of this record; seal the one that follows it"
     )]
-    NotTheFirst,
+    VersionAhead {
+        /// The newest version on the ledger; 0 if it has none.
+        newest: u32,
+    },
+    /// A later version of another patient's record, or of a time before the patient brought a key.
+    #[error(
+        "the record was sealed for another subject, or under a key that this one had before it brought its own; seal the document as another record"
+    )]
+    OtherSubject,
     /// The ledger has the record otherwise.
     #[error("the ledger has this record already, sealed otherwise; give the document another name")]
     AnchoredOtherwise,
@@ -100,7 +107,7 @@ pub struct SealedInCustody {
 
 impl Sdk {
     /// Seals a document, shares its key over the ledger's current custodians, waits until each has
-    /// acknowledged, anchors the record, and forgets the custodians' part of the key. After a failure
+    /// acknowledged, anchors the record or its next version, and forgets the custodians' part of the key. After a failure
     /// or a crash, call it again with the same document: it goes on where it was. Once it is done the
     /// vault cannot compare documents any more, and says [`VaultError::Entrusted`].
     ///
@@ -112,41 +119,18 @@ impl Sdk {
         circle: &Circle,
         own: &Certificate,
     ) -> Result<SealedInCustody, CustodyError> {
-        if new.version != 1 {
-            return Err(CustodyError::NotTheFirst);
-        }
+        let known = self.known(new)?;
         let record = self.record_handle(new.name);
         let (sealed, part) = self
             .vault()
             .seal_to_share(record, new.version, new.payload)?;
-        let anchored = match self.anchored_before(&sealed)? {
-            Some(anchored) => anchored,
-            None => self.anchor(self.deal(new, (&sealed, &part), circle, own)?)?,
+        let anchored = match &known {
+            Known::There(state) => self.anchored_alike(state, &sealed)?,
+            known => self.anchor(self.deal(new, (&sealed, &part, known), circle, own)?)?,
         };
         self.vault().entrust(record, new.version)?;
         remove(&self.deals_path(record, new.version))?;
         Ok(SealedInCustody { record, anchored })
-    }
-
-    /// The receipt of an earlier try that was cut off after it was anchored.
-    fn anchored_before(&self, sealed: &Sealed) -> Result<Option<Anchored>, CustodyError> {
-        let key = Record::key(self.participant(), &sealed.record.record);
-        let found = value::<Record>(self.client(), &key, None).map_err(CircleError::from)?;
-        let Some(state) = found.value else {
-            return Ok(None);
-        };
-        let event = self.client().event(&state.sealed.event)?;
-        let same = match event.body() {
-            EventBody::RecordCustody(body) => {
-                body.seal.commitment == sealed.commitment
-                    && body.seal.ciphertext == sealed.ciphertext
-            }
-            _ => false,
-        };
-        match same {
-            true => Ok(Some(self.client().receipt(&event, true)?)),
-            false => Err(CustodyError::AnchoredOtherwise),
-        }
     }
 
     /// The circle of the custodians of now.
@@ -160,7 +144,7 @@ impl Sdk {
     fn deal(
         &self,
         new: &NewRecord<'_>,
-        (sealed, part): (&Sealed, &CustodyPart),
+        (sealed, part, known): (&Sealed, &CustodyPart, &Known),
         circle: &Circle,
         own: &Certificate,
     ) -> Result<Event, CustodyError> {
@@ -198,9 +182,13 @@ impl Sdk {
             path: self.folder().join("acknowledgements"),
             source,
         })?;
-        let seal = self.record_seal_in(dealt.quarter, new, sealed)?;
+        let quarter = match known {
+            Known::Next(quarter) => *quarter,
+            _ => dealt.quarter,
+        };
+        let seal = self.record_seal_in(quarter, new, sealed)?;
         let custody = points.custody(circle.epoch())?;
-        Ok(self.sign(RecordCustody { seal, custody })?)
+        Ok(self.sign(body(known, seal, custody))?)
     }
 
     /// Posts every deal, all at once, and checks each acknowledgement.
