@@ -6,7 +6,7 @@
 
 use crate::direct::{Ask, Link, MAX_ANSWER};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// The most threads that ask at once; whoever comes later waits until one of them ends.
 const MAX_ASKING: usize = 128;
@@ -42,7 +42,7 @@ fn running() -> MutexGuard<'static, usize> {
 
 /// What one custodian is asked, over which connection.
 pub(super) struct Question {
-    pub(super) link: Link,
+    pub(super) link: Arc<Link>,
     pub(super) statement: Vec<u8>,
 }
 
@@ -112,7 +112,7 @@ mod tests {
             ..ClientConfig::default()
         };
         Question {
-            link: Link::new(&certificate, &counterpart, None, &config).unwrap(),
+            link: Arc::new(Link::new(&certificate, &counterpart, None, &config).unwrap()),
             statement: vec![1],
         }
     }

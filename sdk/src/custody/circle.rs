@@ -11,9 +11,11 @@ use crate::direct::{AddressBook, Certificate, Counterpart, Link, LinkError};
 use medanchor_ledger::event::custody::{Custodian, Custodians};
 use medanchor_ledger::rules::{CustodianEpoch, CustodianSet, Participant};
 use medanchor_ledger::signature::PublicKey;
-use medanchor_ledger::{Height, ParticipantName, TlsKeyHash};
+use medanchor_ledger::{Height, ParticipantName, TlsKeyHash, sha256};
 use medanchor_vault::custody::{Member, SealingKey};
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// How many sets that came after an epoch's are looked through for newer keys.
 const NEWER_SETS: usize = 16;
@@ -50,7 +52,12 @@ pub(crate) struct Seat {
     pub(crate) tls: TlsKeyHash,
     pub(crate) keys: Vec<PublicKey>,
     pub(crate) counterpart: Option<Counterpart>,
+    /// The connection that was made last, and by whom: making one costs more than all that is asked over it.
+    link: Mutex<Option<(Caller, Arc<Link>)>>,
 }
+
+/// SHA-256 of the own certificate, and how long an answer is waited for.
+type Caller = ([u8; 32], Duration);
 
 /// The custodians of an epoch.
 pub struct Circle {
@@ -99,6 +106,7 @@ impl Circle {
                 tls: *newer.get(&custodian.name).unwrap_or(&custodian.tls),
                 keys,
                 counterpart: book.get(&custodian.name).cloned(),
+                link: Mutex::default(),
             });
         }
         Ok(Self { set, seats })
@@ -167,7 +175,25 @@ impl Seat {
     }
 
     /// A connection to the custodian, which must show the key that the ledger names.
-    pub(crate) fn link(&self, own: &Certificate, config: &ClientConfig) -> Result<Link, NotAsked> {
+    pub(crate) fn link(
+        &self,
+        own: &Certificate,
+        config: &ClientConfig,
+    ) -> Result<Arc<Link>, NotAsked> {
+        let caller = (sha256(&[own.der()]), config.request_timeout);
+        // What is in it is whole at any time.
+        let mut link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((made_by, made)) = &*link
+            && *made_by == caller
+        {
+            return Ok(Arc::clone(made));
+        }
+        let made = Arc::new(self.new_link(own, config)?);
+        *link = Some((caller, Arc::clone(&made)));
+        Ok(made)
+    }
+
+    fn new_link(&self, own: &Certificate, config: &ClientConfig) -> Result<Link, NotAsked> {
         let name = &self.custodian.name;
         let counterpart = self.counterpart.as_ref();
         let counterpart = counterpart.ok_or_else(|| CircleError::NotInBook(name.clone()))?;

@@ -6,6 +6,7 @@ use crate::client::ClientConfig;
 use crate::client::http::{Answer, Http, NoAnswer, Request};
 use crate::client::problem::Problem;
 use medanchor_ledger::{ParticipantName, TlsKeyHash};
+use std::sync::atomic::{AtomicBool, Ordering};
 use ureq::tls::{RootCerts, TlsConfig};
 
 /// The most bytes of an answer that is not a payload.
@@ -64,6 +65,9 @@ pub struct Link {
     address: String,
     http: Http,
     patience: std::time::Duration,
+    /// Whether something was answered over it: then a connection may be kept that the other end has
+    /// closed meanwhile.
+    answered: AtomicBool,
 }
 
 impl Link {
@@ -92,6 +96,7 @@ impl Link {
             address: to.address.clone(),
             http: Http::over(config, tls),
             patience: config.request_timeout,
+            answered: AtomicBool::new(false),
         })
     }
 
@@ -130,7 +135,12 @@ impl Link {
             limit,
             patience: self.patience,
         };
-        let sent = self.http.send(&self.address, &request);
+        let mut sent = self.http.send(&self.address, &request);
+        // Whatever is asked of a counterpart may be asked twice.
+        if matches!(sent, Err(NoAnswer::Connection(_))) && self.answered.load(Ordering::Relaxed) {
+            sent = self.http.send(&self.address, &request);
+        }
+        self.answered.store(sent.is_ok(), Ordering::Relaxed);
         let answer = sent.map_err(|why| LinkError::Unreachable {
             name: self.name.clone(),
             why,
