@@ -49,6 +49,11 @@ pub enum EmergencyError {
     /// There is one already.
     #[error("this vault has an emergency key already; a key is never replaced")]
     Exists,
+    /// The key's file is gone, and records are wrapped for that key.
+    #[error(
+        "records of this vault are wrapped for an emergency key whose file `emergency` is missing; restore it from the vault's back-up: another key would not open them"
+    )]
+    Lost,
     /// An unprotected key.
     #[error("an emergency key needs a passphrase or a token; give one")]
     Unprotected,

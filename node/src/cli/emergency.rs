@@ -252,10 +252,15 @@ fn open(asked: &Open) -> Result<Exit, Fatal> {
     let opened = identity.open_in_emergency(&new, &protection);
     let opened = or_remove(opened.map_err(not_done), out)?;
     deliver(file.zip(out), &opened.payload)?;
-    complain(format_args!(
-        "opened by the emergency key: entry {} of the journal. Anchor it when the network is back: medanchor vault emergency anchor",
-        opened.entry.counter
-    ));
+    match opened.entry {
+        Some(entry) => complain(format_args!(
+            "opened by the emergency key: entry {} of the journal. Anchor it when the network is back: medanchor vault emergency anchor",
+            entry.counter
+        )),
+        None => complain(format_args!(
+            "opened without the emergency key: the sealing of this record was cut off, and its key never left this vault. Seal it again when the network is back"
+        )),
+    }
     Ok(Exit::Success)
 }
 

@@ -135,7 +135,9 @@ impl ServiceConfig {
                 Err("freshness_seconds is 1 to 60: an older proof may hide a revocation")
             }
             () if self.log_seconds == 0 => Err("log_seconds is 1 or more"),
-            () if self.emergency_seconds == 0 => Err("emergency_seconds is 1 or more"),
+            () if !(1..=14_400).contains(&self.emergency_seconds) => Err(
+                "emergency_seconds is 1 to 14400: a journal that is stated later than once a day is a gap in every patient's list",
+            ),
             () if self.requests == 0 => Err("requests is 1 or more"),
             () => Ok(()),
         }
@@ -179,6 +181,8 @@ mod tests {
         for (from, to) in [
             ("freshness_seconds = 60", "freshness_seconds = 61"),
             ("log_seconds = 10", "log_seconds = 0"),
+            ("emergency_seconds = 3600", "emergency_seconds = 0"),
+            ("emergency_seconds = 3600", "emergency_seconds = 14401"),
             ("requests = 32", "requests = 0"),
             ("nodes = [\"http://127.0.0.1:8480\"]", "nodes = []"),
         ] {

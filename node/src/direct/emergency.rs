@@ -5,6 +5,7 @@
 //! rolled back is an error in the service's log each time.
 
 use medanchor_sdk::Sdk;
+use medanchor_sdk::emergency::EmergencyError;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -41,6 +42,10 @@ fn anchored(sdk: &Sdk) -> bool {
                 tracing::info!(entries, stated, "the emergency journal is anchored");
             }
             true
+        }
+        Err(error @ (EmergencyError::RolledBack { .. } | EmergencyError::Forked { .. })) => {
+            tracing::error!(%error, "the emergency journal is not the one that was anchored");
+            false
         }
         Err(error) => {
             tracing::warn!(%error, "the emergency journal waits");

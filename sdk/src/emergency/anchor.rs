@@ -228,7 +228,14 @@ impl Anchoring<'_> {
                     }
                     // It may be there already: the next round sees.
                     Err(AnchorError::Refused(why)) => self.refused = Some(why),
-                    Err(other) => return Err(other.into()),
+                    Err(AnchorError::Client(error)) => return Err(error.into()),
+                    Err(source) => {
+                        return Err(EmergencyError::Waits {
+                            counter: entry.counter,
+                            record: entry.record,
+                            source,
+                        });
+                    }
                 }
             }
         }

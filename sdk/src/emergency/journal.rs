@@ -29,6 +29,8 @@ use std::path::{Path, PathBuf};
 const MAGIC: &[u8; 16] = b"medanchor/ejrn/1";
 const FRAME: usize = 192;
 const BODY: usize = FRAME - 4;
+/// What a disk writes at once, at least.
+const SECTOR: u64 = 512;
 /// The largest file that is opened: some 350,000 entries.
 const MAX_FILE: u64 = 64 << 20;
 
@@ -44,14 +46,20 @@ pub enum EmergencyJournalError {
         /// What the system said.
         source: io::Error,
     },
+    /// There is an emergency key, and its journal is gone.
+    #[error("the emergency journal {path} is missing; restore the file, or write it anew from the ledger: `medanchor vault emergency anchor --restore`", path = path.display())]
+    Missing {
+        /// Where it should be.
+        path: PathBuf,
+    },
     /// Not such a journal, or one of another network.
-    #[error("{path} is not an emergency journal of this network; restore it, or move it aside: what it held is then missing for all to see", path = path.display())]
+    #[error("{path} is not an emergency journal of this network; restore the file, or write it anew from the ledger: `medanchor vault emergency anchor --restore`", path = path.display())]
     Format {
         /// The file.
         path: PathBuf,
     },
     /// Damage inside.
-    #[error("the emergency journal {path} is damaged at byte {at}; restore it, or move it aside: what it held is then missing for all to see", path = path.display())]
+    #[error("the emergency journal {path} is damaged at byte {at}; restore the file, or write it anew from the ledger and from what is sound in it: `medanchor vault emergency anchor --restore`", path = path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -59,7 +67,7 @@ pub enum EmergencyJournalError {
         at: u64,
     },
     /// Larger than any journal.
-    #[error("the emergency journal {path} is larger than 64 MiB; anchor it, and tell its maker", path = path.display())]
+    #[error("the emergency journal {path} is larger than 64 MiB, which no journal is; restore the file", path = path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -141,8 +149,11 @@ impl Journalled {
     /// Whether it follows a journal that stands so, signed by that key.
     fn follows(&self, standing: &JournalStanding, network: NetworkId, key: &PublicKey) -> bool {
         let next = standing.counter.checked_add(1) == Some(self.entry.counter);
-        next && self.entry.previous == standing.head
-            && self.entry.version > 0
+        next && self.entry.previous == standing.head && self.is_signed(network, key)
+    }
+
+    fn is_signed(&self, network: NetworkId, key: &PublicKey) -> bool {
+        self.entry.version > 0
             && verify(key, &signed(network, &self.entry), &self.signature).is_ok()
     }
 }
@@ -159,18 +170,29 @@ impl Journal {
         }
     }
 
-    /// Opens the journal of an identity; a new one if there is none.
+    /// Makes an empty journal, unless there is one. Only whoever makes the emergency key does: a journal
+    /// that is missing later was lost, and an empty one in its place would hide that.
+    pub(super) fn make(path: &Path, network: NetworkId) -> Result<(), EmergencyJournalError> {
+        let make = || match path.try_exists()? {
+            true => Ok(()),
+            false => write_whole(path, network, &[]),
+        };
+        make().map_err(Self::failed(path))
+    }
+
+    /// Opens the journal of an identity.
     pub(super) fn open(
         path: &Path,
         network: NetworkId,
         key: &PublicKey,
     ) -> Result<Self, EmergencyJournalError> {
-        if !path.exists() {
-            write_whole(path, network, &[]).map_err(Self::failed(path))?;
-        }
         let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).open(path);
-        let file = file.map_err(Self::failed(path))?;
+        let file = match options.read(true).write(true).open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(EmergencyJournalError::Missing { path: path.into() });
+            }
+            file => file.map_err(Self::failed(path))?,
+        };
         let mut journal = Self {
             path: path.into(),
             network,
@@ -181,14 +203,26 @@ impl Journal {
         Ok(journal)
     }
 
+    /// Every entry of a file, damaged or not, that is whole and signed by this key, in the file's order; none
+    /// if there is no file.
+    #[cfg(feature = "client")]
+    pub(super) fn salvage(
+        path: &Path,
+        network: NetworkId,
+        key: &PublicKey,
+    ) -> Result<Vec<Journalled>, EmergencyJournalError> {
+        let bytes = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            file => read_whole(path, &file.map_err(Self::failed(path))?)?,
+        };
+        let frames = bytes.as_chunks::<FRAME>().0.iter().skip(1);
+        let read = frames.filter_map(Journalled::decode);
+        Ok(read.filter(|read| read.is_signed(network, key)).collect())
+    }
+
     fn load(&mut self, key: &PublicKey) -> Result<(), EmergencyJournalError> {
-        let mut bytes = Vec::new();
-        let read = (&self.file).take(MAX_FILE + 1).read_to_end(&mut bytes);
-        read.map_err(Self::failed(&self.path))?;
+        let bytes = read_whole(&self.path, &self.file)?;
         let path = || self.path.clone();
-        if bytes.len() as u64 > MAX_FILE {
-            return Err(EmergencyJournalError::TooLarge { path: path() });
-        }
         let (frames, torn) = bytes.as_chunks::<FRAME>();
         let Some((_, frames)) = frames
             .split_first()
@@ -203,14 +237,15 @@ impl Journal {
             match read {
                 Some(read) => self.entries.push(read),
                 // Its length reached the disk before its end did, and it was never acted on.
-                None if place + 1 == frames.len() && torn.is_empty() && unfinished(frame) => {
-                    cut = true;
-                }
                 None => {
                     let at = (place as u64)
                         .saturating_add(1)
                         .saturating_mul(FRAME as u64);
-                    return Err(EmergencyJournalError::Damaged { path: path(), at });
+                    let is_last = place + 1 == frames.len() && torn.is_empty();
+                    if !(is_last && unfinished(frame, at)) {
+                        return Err(EmergencyJournalError::Damaged { path: path(), at });
+                    }
+                    cut = true;
                 }
             }
         }
@@ -246,7 +281,6 @@ impl Journal {
         Some(entry.entry.head())
     }
 
-    #[cfg(any(feature = "client", test))]
     pub(super) fn entries(&self) -> &[Journalled] {
         &self.entries
     }
@@ -271,32 +305,52 @@ impl Journal {
             self.file.write_all(&journalled.encode())?;
             self.file.sync_all()
         };
-        write().map_err(Self::failed(&self.path))?;
+        if let Err(error) = write() {
+            // Nothing is opened on it, and it may never reach the disk: it must not be gone on from. If it
+            // cannot be cut off either, it is found, whole or torn, when the journal is opened again.
+            let _ = self.file.set_len(end).and_then(|()| self.file.sync_all());
+            return Err(Self::failed(&self.path)(error));
+        }
         self.entries.push(journalled);
         Ok(())
     }
+}
 
-    /// Writes a journal anew with other entries, and keeps the file that there was beside it.
-    #[cfg(feature = "client")]
-    pub(super) fn replace(
-        self,
-        entries: &[AccessEmergency],
-        sign: impl Fn(&[u8]) -> Signature,
-    ) -> Result<(), EmergencyJournalError> {
-        let signed = entries.iter().map(|entry| Journalled {
-            entry: entry.clone(),
-            signature: sign(&signed(self.network, entry)),
-        });
-        let signed: Vec<Journalled> = signed.collect();
-        let sum = hex::encode(self.standing().head.as_bytes());
-        let kept = self.path.with_extension(sum.get(..16).unwrap_or("old"));
-        let replace = || {
-            std::fs::copy(&self.path, &kept)?;
+/// Writes a journal anew with other entries, and keeps the file that there was, if any, beside it.
+#[cfg(feature = "client")]
+pub(super) fn replace(
+    path: &Path,
+    network: NetworkId,
+    entries: &[AccessEmergency],
+    sign: impl Fn(&[u8]) -> Signature,
+) -> Result<(), EmergencyJournalError> {
+    let sign = |entry: &AccessEmergency| Journalled {
+        entry: entry.clone(),
+        signature: sign(&signed(network, entry)),
+    };
+    let entries: Vec<Journalled> = entries.iter().map(sign).collect();
+    let replace = || {
+        if path.try_exists()? {
+            let old = std::fs::read(path)?;
+            let name = hex::encode(&sha256(&[&old])[..8]);
+            let kept = path.with_extension(name);
+            std::fs::write(&kept, old)?;
             File::open(&kept)?.sync_all()?;
-            write_whole(&self.path, self.network, &signed)
-        };
-        replace().map_err(Self::failed(&self.path))
+        }
+        write_whole(path, network, &entries)
+    };
+    replace().map_err(Journal::failed(path))
+}
+
+/// The bytes of a journal's file.
+fn read_whole(path: &Path, file: &File) -> Result<Vec<u8>, EmergencyJournalError> {
+    let mut bytes = Vec::new();
+    let read = file.take(MAX_FILE + 1).read_to_end(&mut bytes);
+    read.map_err(Journal::failed(path))?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(EmergencyJournalError::TooLarge { path: path.into() });
     }
+    Ok(bytes)
 }
 
 /// Writes a whole file aside and renames it into place.
@@ -314,9 +368,17 @@ fn write_whole(path: &Path, network: NetworkId, entries: &[Journalled]) -> io::R
         .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
-/// What a power cut leaves of a last entry whose length had reached the disk: zeros at its end.
-fn unfinished(frame: &[u8; FRAME]) -> bool {
-    frame.ends_with(&[0; 4])
+/// What a power cut leaves of a last entry, at byte `at`, whose length had reached the disk: zeros at its
+/// end, or in one of the two sectors that it lies in.
+fn unfinished(frame: &[u8; FRAME], at: u64) -> bool {
+    let to_sector = usize::try_from(SECTOR - at % SECTOR).unwrap_or(FRAME);
+    let one_sector = match frame.split_at_checked(to_sector) {
+        Some((before, after)) => [before, after]
+            .iter()
+            .any(|part| !part.is_empty() && part.iter().all(|byte| *byte == 0)),
+        None => false,
+    };
+    one_sector || frame.ends_with(&[0; 4])
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use crate::error::SdkError;
 use crate::identity::Identity;
 use journal::Journal;
 use medanchor_ledger::event::{AccessEmergency, JournalKeyKind};
-use medanchor_ledger::{JournalHead, RecordHandle, Time};
+use medanchor_ledger::{Commitment, JournalHead, RecordHandle, Time};
 use medanchor_vault::{Protection, VaultError};
 use std::path::PathBuf;
 use std::sync::{MutexGuard, PoisonError};
@@ -32,6 +32,8 @@ use zeroize::Zeroizing;
 
 /// The domain of handles under which notes of openings are kept.
 const NOTE: &str = "emergency-note";
+/// How many milliseconds a note may be put off by others of the same time.
+const NOTE_TRIES: u32 = 64;
 /// What every journal of this release is stated with: neither kind of key that it knows counts by itself.
 pub const KEY_KIND: JournalKeyKind = JournalKeyKind::File;
 
@@ -47,7 +49,7 @@ pub enum EmergencyError {
     Journal(#[from] EmergencyJournalError),
     /// The journal has fewer entries than the ledger.
     #[error(
-        "the emergency journal was ROLLED BACK: the ledger has {anchored} entries of it and the file {found}; restore the file, or write it anew from the ledger"
+        "the emergency journal was ROLLED BACK: the ledger has {anchored} entries of it and the file {found}; restore the file, or write it anew from the ledger: `medanchor vault emergency anchor --restore`"
     )]
     RolledBack {
         /// How many the ledger has.
@@ -57,7 +59,7 @@ pub enum EmergencyError {
     },
     /// The journal has other entries than the ledger.
     #[error(
-        "the emergency journal was ROLLED BACK and gone on with: its entry {anchored} is not the one that the ledger has; restore the file, or write it anew from the ledger"
+        "the emergency journal was ROLLED BACK and gone on with: its entry {anchored} is not the one that the ledger has; restore the file, or write it anew from the ledger: `medanchor vault emergency anchor --restore`"
     )]
     Forked {
         /// The newest entry on the ledger.
@@ -74,6 +76,19 @@ pub enum EmergencyError {
     #[cfg(feature = "client")]
     #[error(transparent)]
     Anchor(#[from] crate::anchor::AnchorError),
+    /// An entry was not anchored, so that those behind it wait.
+    #[cfg(feature = "client")]
+    #[error(
+        "entry {counter} of the emergency journal, of record {record}, is not anchored, and those behind it wait ({source}); if the ledger does not know the record, anchor its seal, then run this again"
+    )]
+    Waits {
+        /// The entry.
+        counter: u64,
+        /// The record that was opened.
+        record: RecordHandle,
+        /// Why.
+        source: crate::anchor::AnchorError,
+    },
 }
 
 impl From<VaultError> for EmergencyError {
@@ -106,8 +121,8 @@ pub struct NewEmergency<'a> {
 pub struct OpenedInEmergency {
     /// The document.
     pub payload: Zeroizing<Vec<u8>>,
-    /// What the journal says of it.
-    pub entry: AccessEmergency,
+    /// What the journal says of it; none of a record whose key never left the vault.
+    pub entry: Option<AccessEmergency>,
 }
 
 /// Where the journal's file stands.
@@ -143,7 +158,9 @@ impl Identity {
     /// [`EmergencyError`]; call it again until it succeeds.
     pub fn make_emergency_key(&self, protection: &Protection) -> Result<(), EmergencyError> {
         let _turn = self.emergency_turn();
-        self.open_journal()?;
+        if !self.vault().has_emergency_key() {
+            Journal::make(&self.emergency_path(), self.network())?;
+        }
         Ok(self.vault().make_emergency_key(protection)?)
     }
 
@@ -159,11 +176,14 @@ impl Identity {
         Ok(Some(self.open_journal()?.standing()))
     }
 
-    /// The entries of the journal, the first first.
+    /// The entries of the journal, the first first; none if there is no emergency key.
     ///
     /// # Errors
     /// [`EmergencyJournalError`].
     pub fn emergency_entries(&self) -> Result<Vec<Journalled>, EmergencyError> {
+        if !self.vault().has_emergency_key() {
+            return Ok(Vec::new());
+        }
         let _turn = self.emergency_turn();
         Ok(self.open_journal()?.into_entries())
     }
@@ -171,6 +191,9 @@ impl Identity {
     /// Opens a record of this institution's own by the emergency key. No network is asked. The passphrase
     /// is checked first, then who opens which record and why is journalled, and only then is the key
     /// unlocked and the record opened. Each call is an entry, whatever becomes of it afterwards.
+    ///
+    /// A record whose sealing was cut off by the same emergency has its whole key here still: it is opened by
+    /// that, without an entry, since the ledger knows no such record and an entry could not be anchored.
     ///
     /// # Errors
     /// [`EmergencyError`]; nothing is journalled where the passphrase is wrong, or the record has no wrap.
@@ -180,6 +203,12 @@ impl Identity {
         protection: &Protection,
     ) -> Result<OpenedInEmergency, EmergencyError> {
         let keeper = self.vault().unlock_emergency(protection)?;
+        if self.vault().has_whole_key(new.record, new.version)? {
+            return Ok(OpenedInEmergency {
+                payload: self.vault().open_record(new.record, new.version)?,
+                entry: None,
+            });
+        }
         self.vault().check_emergency(new.record, new.version)?;
         let entry = self.journal_emergency(new)?;
         let opened = self
@@ -187,7 +216,7 @@ impl Identity {
             .open_in_emergency(&keeper, new.record, new.version);
         Ok(OpenedInEmergency {
             payload: opened?,
-            entry,
+            entry: Some(entry),
         })
     }
 
@@ -195,22 +224,46 @@ impl Identity {
         let _turn = self.emergency_turn();
         let mut journal = self.open_journal()?;
         let JournalStanding { counter, head } = journal.standing();
-        let (counter, claimed) = (counter.saturating_add(1), self.context().now());
+        let (claimed, commitment) = self.emergency_note(new, &journal)?;
         let entry = AccessEmergency {
-            counter,
+            counter: counter.saturating_add(1),
             record: new.record,
             version: new.version,
             claimed,
             previous: head,
-            commitment: self.note(
-                NOTE,
-                &note_name(counter, &head, claimed),
-                new.actor,
-                new.reason,
-            )?,
+            commitment,
         };
         journal.append(&entry, |bytes| self.sign_bytes(bytes))?;
         Ok(entry)
+    }
+
+    /// Keeps who opens and why; gives the time by which it is found again. A note that is there already, of
+    /// the same millisecond or of a clock that was set back, must not stop an opening.
+    fn emergency_note(
+        &self,
+        new: &NewEmergency<'_>,
+        journal: &Journal,
+    ) -> Result<(Time, Commitment), EmergencyError> {
+        let name = |claimed| note_name(new.record, new.version, claimed);
+        let is_there = |claimed| {
+            let entries = journal.entries().iter();
+            let mut names = entries.map(|one| &one.entry);
+            names.any(|one| note_name(one.record, one.version, one.claimed) == name(claimed))
+        };
+        let mut claimed = self.context().now();
+        for _ in 0..NOTE_TRIES {
+            if !is_there(claimed) {
+                match self.note(NOTE, &name(claimed), new.actor, new.reason) {
+                    Err(SdkError::Vault(VaultError::Taken { .. })) => {}
+                    kept => return Ok((claimed, kept?)),
+                }
+            }
+            claimed = claimed.plus_millis(1);
+        }
+        Ok((
+            claimed,
+            self.note(NOTE, &name(claimed), new.actor, new.reason)?,
+        ))
     }
 
     /// Shows the patient who opened a record in an emergency, and nothing else of the entry's note.
@@ -221,7 +274,7 @@ impl Identity {
         &self,
         entry: &AccessEmergency,
     ) -> Result<Vec<u8>, EmergencyError> {
-        let name = note_name(entry.counter, &entry.previous, entry.claimed);
+        let name = note_name(entry.record, entry.version, entry.claimed);
         let note = RecordHandle::new(self.handle(NOTE, &name));
         let shown = self
             .vault()
@@ -230,9 +283,9 @@ impl Identity {
     }
 }
 
-/// Two journals that part have notes of their own: a note that was left must not stop an opening.
-fn note_name(counter: u64, previous: &JournalHead, claimed: Time) -> String {
-    format!("{counter} {previous} {claimed}")
+/// Of what an entry keeps when a journal is written anew: not its number, nor the head before it.
+fn note_name(record: RecordHandle, version: u32, claimed: Time) -> String {
+    format!("{record} {version} {claimed}")
 }
 
 #[cfg(test)]

@@ -2,8 +2,10 @@
 //!
 //! What always holds: the entries that a node shows count only if their chain leads to the head that the
 //! ledger's state proves; entries of the file that the ledger lacks are kept, numbered anew behind
-//! them, so that nothing that was opened is forgotten; the old file stays beside the new one.
+//! them, so that nothing that was opened is forgotten; the old file stays beside the new one. A file that
+//! is missing counts as one without entries, and of a damaged one every entry that is whole and signed.
 
+use super::journal::{Journal, replace};
 use super::{EmergencyError, JournalStanding};
 use crate::anchor::Sdk;
 use medanchor_ledger::event::{AccessEmergency, EventBody};
@@ -25,9 +27,10 @@ impl Sdk {
             None => Vec::new(),
         };
         let _turn = self.emergency_turn();
-        let journal = self.open_journal()?;
+        let (path, network) = (self.emergency_path(), self.network());
+        let sound = Journal::salvage(&path, network, &self.public_key())?;
         let known = entries.len();
-        for own in journal.entries() {
+        for own in &sound {
             let own = &own.entry;
             let same = |entry: &AccessEmergency| {
                 (entry.record, entry.version) == (own.record, own.version)
@@ -37,7 +40,7 @@ impl Sdk {
                 entries.push(behind(own, entries.last()));
             }
         }
-        journal.replace(&entries, |bytes| self.sign_bytes(bytes))?;
+        replace(&path, network, &entries, |bytes| self.sign_bytes(bytes))?;
         Ok(self.open_journal()?.standing())
     }
 

@@ -49,21 +49,16 @@ fn each_opening_is_an_entry_on_the_head_of_the_one_before() {
     let first = identity.open_in_emergency(&new(), &right()).unwrap();
     let second = identity.open_in_emergency(&new(), &right()).unwrap();
     assert_eq!((&**first.payload, &**second.payload), (PAYLOAD, PAYLOAD));
-    assert_eq!(
-        (first.entry.counter, first.entry.previous),
-        (1, JournalHead::EMPTY)
-    );
-    assert_eq!(
-        (second.entry.counter, second.entry.previous),
-        (2, first.entry.head())
-    );
+    let (first, second) = (first.entry.unwrap(), second.entry.unwrap());
+    assert_eq!((first.counter, first.previous), (1, JournalHead::EMPTY));
+    assert_eq!((second.counter, second.previous), (2, first.head()));
     drop(identity);
     let identity = Identity::open(&root.path().join("north-hospital")).unwrap();
     let standing = identity.emergency_journal().unwrap().unwrap();
-    assert_eq!((standing.counter, standing.head), (2, second.entry.head()));
-    let note = identity.disclose_emergency_note(&second.entry).unwrap();
+    assert_eq!((standing.counter, standing.head), (2, second.head()));
+    let note = identity.disclose_emergency_note(&second).unwrap();
     let shown = medanchor_vault::Disclosure::decode(&note).unwrap();
-    let shown = shown.verify(&second.entry.commitment).unwrap();
+    let shown = shown.verify(&second.commitment).unwrap();
     assert_eq!(
         shown.value("/actor").map(|value| value.bytes()),
         Some(b"Dr. Zhao".as_slice())
@@ -90,6 +85,50 @@ fn what_could_not_be_opened_anyway_is_not_journalled() {
     };
     assert!(identity.open_in_emergency(&other, &right()).is_err());
     assert_eq!(counter(&identity), 0);
+}
+
+/// Its sealing was cut off: the ledger knows no such record, so an entry of it could never be anchored, and
+/// would stop all behind it.
+#[test]
+fn a_record_whose_key_never_left_opens_without_an_entry() {
+    let root = tempfile::tempdir().unwrap();
+    let identity = hospital(root.path());
+    let record = RecordHandle::new([9; 16]);
+    identity.vault().seal_to_share(record, 1, PAYLOAD).unwrap();
+    let cut_off = NewEmergency { record, ..new() };
+    let opened = identity.open_in_emergency(&cut_off, &right()).unwrap();
+    assert_eq!((&**opened.payload, opened.entry), (PAYLOAD, None));
+    assert_eq!(counter(&identity), 0);
+    identity.vault().entrust(record, 1).unwrap();
+    assert!(
+        identity
+            .open_in_emergency(&cut_off, &right())
+            .unwrap()
+            .entry
+            .is_some()
+    );
+    assert_eq!(counter(&identity), 1);
+}
+
+/// A lost journal is not taken for an empty one, and no second key is made beside it.
+#[test]
+fn a_lost_journal_is_missed() {
+    let root = tempfile::tempdir().unwrap();
+    let identity = hospital(root.path());
+    identity.open_in_emergency(&new(), &right()).unwrap();
+    std::fs::remove_file(identity.emergency_path()).unwrap();
+    let missing = |error: &EmergencyError| {
+        let missing = matches!(
+            error,
+            EmergencyError::Journal(EmergencyJournalError::Missing { .. })
+        );
+        assert!(missing, "{error}");
+    };
+    missing(&identity.open_in_emergency(&new(), &right()).err().unwrap());
+    missing(&identity.emergency_journal().unwrap_err());
+    missing(&identity.emergency_entries().unwrap_err());
+    assert!(identity.make_emergency_key(&right()).is_err());
+    assert!(!identity.emergency_path().exists());
 }
 
 /// The payload is gone, so the opening fails after its entry: too much is said, never too little.
@@ -144,7 +183,10 @@ mod against_the_ledger {
     }
 
     fn opened(identity: &Identity, times: usize) -> Vec<AccessEmergency> {
-        let open = |_| identity.open_in_emergency(&new(), &right()).unwrap().entry;
+        let open = |_| {
+            let opened = identity.open_in_emergency(&new(), &right()).unwrap();
+            opened.entry.unwrap()
+        };
         (0..times).map(open).collect()
     }
 

@@ -25,11 +25,15 @@ impl Vault {
     /// from now on are wrapped for it; earlier ones are not.
     ///
     /// # Errors
-    /// [`EmergencyError::Exists`]; call it again after any other failure.
+    /// [`EmergencyError::Exists`], [`EmergencyError::Lost`]; call it again after any other failure.
     pub fn make_emergency_key(&self, protection: &Protection) -> Result<(), VaultError> {
         let mut emergency = self.emergency();
         if emergency.is_some() {
             return Err(EmergencyError::Exists.into());
+        }
+        // Another key would leave every wrap that there is without one.
+        if !self.slots().handles(Kind::Emergency).is_empty() {
+            return Err(EmergencyError::Lost.into());
         }
         *emergency = Some(EmergencyKey::make(&self.folder, self.network, protection)?);
         Ok(())
@@ -69,6 +73,16 @@ impl Vault {
             HeldToPublic::Nothing => Ok(slots.put_to_public(&name, &key.wrap(record, part)?)?),
             HeldToPublic::Sealed(_) | HeldToPublic::Erased => Ok(()),
         }
+    }
+
+    /// Whether the custodians' part of a record's key is in this vault still: the record was not entrusted
+    /// to them yet, and opens without the emergency key.
+    ///
+    /// # Errors
+    /// What is wrong with the file of wrapped secrets.
+    pub fn has_whole_key(&self, record: RecordHandle, version: u32) -> Result<bool, VaultError> {
+        let name = slot_name(Kind::Custody, &self.version(record, version));
+        Ok(matches!(self.slots().get(&name)?, Held::Secret(_)))
     }
 
     /// Says whether a record can be opened by the emergency key, and touches no key.

@@ -28,6 +28,7 @@ fn open(path: &Path) -> Result<Journal, EmergencyJournalError> {
 
 /// A journal with entries of these bytes.
 fn journal(path: &Path, bytes: &[u8]) -> Journal {
+    Journal::make(path, NETWORK).unwrap();
     let mut journal = open(path).unwrap();
     for byte in bytes {
         let entry = next(&journal.standing(), *byte);
@@ -140,6 +141,51 @@ fn what_was_appended_is_there_again_and_what_was_torn_is_gone_on_with() {
     }
 }
 
+/// A power cut between the two sectors of an entry leaves either of them as it was: nothing.
+#[test]
+fn an_entry_of_which_one_sector_was_written_is_cut() {
+    let (_folder, path) = folder();
+    drop(journal(&path, &[7, 8]));
+    let whole = std::fs::read(&path).unwrap();
+    for lost in [2 * FRAME..512, 512..3 * FRAME] {
+        let mut half = whole.clone();
+        half[lost.clone()].fill(0);
+        std::fs::write(&path, &half).unwrap();
+        assert_eq!(open(&path).unwrap().standing().counter, 1, "{lost:?}");
+        assert_eq!(std::fs::read(&path).unwrap().len(), 2 * FRAME);
+    }
+    // In the middle of the file the same is damage.
+    let mut half = whole;
+    half[FRAME + 60..2 * FRAME].fill(0);
+    std::fs::write(&path, &half).unwrap();
+    assert!(matches!(
+        open(&path),
+        Err(EmergencyJournalError::Damaged { at: 192, .. })
+    ));
+}
+
+#[cfg(feature = "client")]
+#[test]
+fn what_is_sound_of_a_damaged_journal_is_salvaged() {
+    let (_folder, path) = folder();
+    drop(journal(&path, &[7, 8, 9]));
+    let entries = open(&path).unwrap().into_entries();
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[2 * FRAME + 50] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    let salvaged = |key: &PublicKey| Journal::salvage(&path, NETWORK, key).unwrap();
+    let sound = [entries[0].clone(), entries[2].clone()];
+    assert_eq!(salvaged(&key().public_key()), sound);
+    let other = SigningKey::from_seed(&[6; 32]).public_key();
+    assert!(salvaged(&other).is_empty());
+    std::fs::remove_file(&path).unwrap();
+    assert!(salvaged(&key().public_key()).is_empty());
+    assert!(matches!(
+        open(&path),
+        Err(EmergencyJournalError::Missing { .. })
+    ));
+}
+
 #[test]
 fn every_flipped_bit_is_refused() {
     let (_folder, path) = folder();
@@ -166,8 +212,9 @@ fn a_journal_that_is_replaced_stays_beside_the_new_one() {
         9,
     );
     let before = std::fs::read(&path).unwrap();
-    old.replace(std::slice::from_ref(&entry), |bytes| key().sign(bytes))
-        .unwrap();
+    drop(old);
+    let entries = std::slice::from_ref(&entry);
+    replace(&path, NETWORK, entries, |bytes| key().sign(bytes)).unwrap();
     assert_eq!(open(&path).unwrap().entries()[0].entry, entry);
     let kept = std::fs::read_dir(folder.path())
         .unwrap()
