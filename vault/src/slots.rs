@@ -325,6 +325,25 @@ impl Slots {
         self.write(at, &checked(name.head(ERASED)))
     }
 
+    /// Writes erased slots under names that have none: nothing is ever kept under them.
+    pub(crate) fn bury(&mut self, names: &[Name]) -> Result<(), SlotsError> {
+        let free = |name: &&Name| !self.places.contains_key(*name);
+        let names: Vec<Name> = names.iter().filter(free).copied().collect();
+        let slots: Vec<_> = names
+            .iter()
+            .map(|name| checked(name.head(ERASED)))
+            .collect();
+        if slots.is_empty() {
+            return Ok(());
+        }
+        self.write(self.end, &slots.concat())?;
+        for name in names {
+            self.places.insert(name, self.end);
+            self.end += SLOT_BYTES;
+        }
+        Ok(())
+    }
+
     /// The handles of `kind` that there are or were, ascending.
     pub(crate) fn handles(&self, kind: Kind) -> Vec<[u8; 16]> {
         let names = self.places.keys().filter(|name| name.kind == kind);

@@ -288,17 +288,18 @@ impl Keeper {
         // Shares of an epoch that no event names yet, of a move that was cut off, are among them.
         let epoch: Option<CustodianEpoch> = self.value(&CustodianEpoch::key())?;
         let epoch = epoch.ok_or_else(|| refused(Refused::NotHere))?.0;
-        let shares = (self.store().erase_record(&statement.from, &record, epoch))
+        let record = Custodied {
+            owner: statement.from.clone(),
+            record: RecordVersion {
+                network: self.sdk.network(),
+                record,
+                version: state.version,
+            },
+        };
+        let shares = (self.store().erase_record(&record, epoch))
             .map_err(|error| custodian_problem(&error))?;
         let says = SharesDestroyed {
-            record: Custodied {
-                owner: statement.from.clone(),
-                record: RecordVersion {
-                    network: self.sdk.network(),
-                    record,
-                    version: state.version,
-                },
-            },
+            record,
             first_version: 1,
             custodian: self.sdk.participant().clone(),
             epoch,

@@ -141,6 +141,11 @@ impl Keeper {
         let first = deals.first().ok_or_else(|| malformed("there are none"))?;
         let record = first.says().terms.record.record.record;
         let moving = self.moving(&statement.from, record)?;
+        let places = deals.iter().map(|deal| deal.says().terms.from.index);
+        if deals.len() != moving.points.threshold() || !places.is_sorted_by(|a, b| a < b) {
+            let detail = "it takes one sub-share of each contributor, in the order of their places";
+            return Err(malformed(detail));
+        }
         let old = self.set(moving.held.epoch())?;
         let mut keyed = Vec::with_capacity(deals.len());
         for deal in &deals {
@@ -180,8 +185,14 @@ impl Keeper {
                 "the ledger does not say that these custodians hold the record's newest version";
             return Err(not_yet(detail));
         }
+        let set = self.set(held.epoch())?;
+        if given.len() != set.members().len() {
+            return Err(malformed(
+                "it takes one acknowledgement of each new custodian",
+            ));
+        }
         let mut members = Vec::new();
-        for member in self.set(held.epoch())?.members() {
+        for member in set.members() {
             let name = &member.name;
             let theirs = given.iter().find(|one| one.says().place.custodian == *name);
             members.push((name.clone(), self.signer(name, theirs)?));

@@ -8,7 +8,8 @@ use crate::client::ClientError;
 use crate::direct::{AddressBook, Ask, Certificate, LinkError, MAX_ANSWER};
 use medanchor_ledger::RecordHandle;
 use medanchor_ledger::event::EventBody;
-use medanchor_ledger::rules::Record;
+use medanchor_ledger::rules::{CustodianEpoch, Record};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// How often a custodian is asked whose node has not seen what was just anchored, and after what pause.
@@ -39,8 +40,7 @@ impl Sdk {
         Ok(value::<Record>(self.client(), &key, None)?.value)
     }
 
-    /// The custodians of every epoch up to `last` in which a record may have been dealt: from that of its
-    /// first event on.
+    /// The custodians of every epoch up to `last` from that of the record's first event on.
     pub(super) fn circles_of<E: From<CircleError> + From<ClientError>>(
         &self,
         state: &Record,
@@ -51,8 +51,26 @@ impl Sdk {
             EventBody::RecordCustody(body) => body.custody.epoch(),
             _ => 1,
         };
-        let circles = (first..=last).map(|epoch| Circle::of_epoch(self.client(), book, epoch));
-        Ok(circles.collect::<Result<_, _>>()?)
+        Ok(self.circles(first..=last, book)?)
+    }
+
+    /// The custodians of every epoch that there was: a sealing or a move that was cut off may have dealt
+    /// in any of them, and no event names it.
+    pub(super) fn every_circle(&self, book: &AddressBook) -> Result<Vec<Circle>, CircleError> {
+        let newest = value::<CustodianEpoch>(self.client(), &CustodianEpoch::key(), None)?;
+        let newest = newest.value.ok_or(CircleError::None)?.0;
+        self.circles(1..=newest, book)
+    }
+
+    fn circles(
+        &self,
+        mut epochs: RangeInclusive<u32>,
+        book: &AddressBook,
+    ) -> Result<Vec<Circle>, CircleError> {
+        epochs.try_fold(Vec::new(), |mut circles, epoch| {
+            circles.push(Circle::of_epoch(self.client(), book, epoch)?);
+            Ok(circles)
+        })
     }
 
     /// Asks a custodian; again, for a while, if it refuses with the code `not_yet`.

@@ -20,7 +20,7 @@ use crate::anchor::{AnchorError, Sdk};
 use crate::client::ClientError;
 use crate::direct::{AddressBook, Ask, Certificate};
 use crate::error::SdkError;
-use medanchor_ledger::event::{Destroyed, ErasureReason, RecordErase};
+use medanchor_ledger::event::{Custody, Destroyed, ErasureReason, RecordErase};
 use medanchor_ledger::rules::Record;
 use medanchor_ledger::{EventId, ParticipantName, RecordHandle};
 use std::path::{Path, PathBuf};
@@ -135,7 +135,7 @@ impl Sdk {
         let state = state.ok_or(ErasureError::NotOnLedger(new.record))?;
         self.require_keys(new.record, state.version)?;
         let circles = match &state.custody {
-            Some(custody) => self.circles_of::<ErasureError>(&state, custody.epoch(), book)?,
+            Some(_) => self.every_circle(book)?,
             None => Vec::new(),
         };
         let erasing = Erasing {
@@ -313,13 +313,32 @@ impl Erasing<'_> {
 
     /// A custodian's word: the one that is kept, or the one that it gives now.
     fn word(&self, asked: &Asked<'_>, seat: &Seat, kept: Option<&[u8]>) -> Result<Word, String> {
-        let read = |bytes: &[u8]| asked.word(&seat.custodian.name, &seat.keys, bytes);
+        let read = |bytes: &[u8]| {
+            let word = asked.word(&seat.custodian.name, &seat.keys, bytes)?;
+            match word.shares == 0 && self.must_have_held(seat) {
+                true => Err(
+                    "it says that it never held a share, though the record went to it; tell the authorities",
+                ),
+                false => Ok(word),
+            }
+        };
         if let Some(Ok(word)) = kept.map(read) {
             return Ok(word);
         }
         let (body, not_yet) = (self.new.record.as_bytes(), "custody.not-erased");
         let answer = (self.sdk).ask_seat(seat, self.own, Ask::Erase, body, not_yet)?;
         read(&answer).map_err(ToOwned::to_owned)
+    }
+
+    /// Whether a custodian is of the set that the ledger names for the record, so that it acknowledged a
+    /// share.
+    fn must_have_held(&self, seat: &Seat) -> bool {
+        let held = self.state.custody.as_ref().map(Custody::epoch);
+        let of = self
+            .circles
+            .iter()
+            .find(|circle| Some(circle.epoch()) == held);
+        of.is_some_and(|circle| circle.names().any(|name| *name == seat.custodian.name))
     }
 }
 

@@ -15,8 +15,7 @@ pub(super) fn write_durably(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()?;
     std::fs::rename(&aside, path)?;
-    path.parent()
-        .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    sync_folder(path)
 }
 
 /// Reads a file, at most one byte more than `limit`; none if it is not there.
@@ -30,23 +29,28 @@ pub(super) fn read_bounded(path: &Path, limit: u64) -> std::io::Result<Option<Ve
     Ok(Some(bytes))
 }
 
-/// Removes a file, if it is there.
+/// Removes a file, if it is there; it does not come back after a power cut.
 pub(super) fn remove_file(path: &Path) -> std::io::Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        removed => removed,
+        removed => removed.and_then(|()| sync_folder(path)),
     }
 }
 
-/// Removes every file of a folder whose name begins so.
-pub(super) fn remove_all(folder: &Path, prefix: &str) -> std::io::Result<()> {
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    path.parent()
+        .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+/// Removes every file of a folder whose name is such.
+pub(super) fn remove_all(folder: &Path, is_such: impl Fn(&str) -> bool) -> std::io::Result<()> {
     let entries = match std::fs::read_dir(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         entries => entries?,
     };
     for entry in entries {
         let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(prefix) {
+        if is_such(&entry.file_name().to_string_lossy()) {
             remove_file(&entry.path())?;
         }
     }

@@ -3,14 +3,15 @@
 //! What always holds: what old custodians contributed is on disk before a new custodian is given any of
 //! it, and a retry gives the same; the ledger names the new set only once each of its members has
 //! acknowledged its share under the new points, and the acknowledgements are on disk by then; old shares
-//! are asked to be destroyed only after. Readers are served by the old set until the ledger names the new.
+//! are asked to be destroyed only after. Sub-deals are kept no longer than until the ledger names the new
+//! set, whose members could open them. Readers are served by the old set until then.
 //!
 //! ```text
 //! 1  old custodians, as many as it takes    each shares its share out; sealed to the new members
 //! 2  FOLDER/resharing/RECORD-VERSION-EPOCH.deals
 //! 3  every new custodian                    checks, adds up, acknowledges the new points
 //! 4  FOLDER/resharing/RECORD-VERSION-EPOCH.acks
-//! 5  record.reshare                         from here on the new set is asked
+//! 5  record.reshare                         from here on the new set is asked; .deals is removed
 //! 6  old custodians                         destroy their shares, against the acknowledgements
 //! ```
 
@@ -18,7 +19,7 @@ use super::asked::at_once;
 use super::circle::{Circle, CircleError, Seat};
 use super::erase::seats_of;
 use super::erasure::{Asked, Words, are_enough};
-use super::kept::{read_bounded, remove_file, write_durably};
+use super::kept::{read_bounded, remove_all, write_durably};
 use super::messages::{read_messages, write_messages};
 use super::reshare_ask::ReshareAsk;
 use super::standing::StandingError;
@@ -431,6 +432,8 @@ impl Moving<'_> {
             missing: Vec::new(),
             old_useless: true,
         };
+        // Whoever copies them and a member's share key later would have a share that was destroyed.
+        self.remove(|name| !name.ends_with(".acks"))?;
         let Some(acks) = read::<Acknowledgement>(&self.path("acks"))? else {
             return Ok(moved);
         };
@@ -469,12 +472,16 @@ impl Moving<'_> {
         }
         moved.old_useless = are_enough(&words, &earlier);
         if moved.missing.is_empty() {
-            for ending in ["deals", "acks"] {
-                let path = self.path(ending);
-                remove_file(&path).map_err(io(&path))?;
-            }
+            self.remove(|_| true)?;
         }
         Ok(moved)
+    }
+
+    /// Removes such files of the record's moves, to whatever epoch.
+    fn remove(&self, is_such: impl Fn(&str) -> bool) -> Result<(), MoveError> {
+        let folder = self.sdk.folder().join(FOLDER);
+        let prefix = format!("{}-", self.record);
+        remove_all(&folder, |name| name.starts_with(&prefix) && is_such(name)).map_err(io(&folder))
     }
 }
 

@@ -264,7 +264,7 @@ impl Sdk {
             super::kept::remove_file(&path).map_err(|error| IdentityError::io(&path, error))?;
         }
         let moves = self.folder().join(super::reshare::FOLDER);
-        super::kept::remove_all(&moves, &format!("{record}-"))
+        super::kept::remove_all(&moves, |name| name.starts_with(&format!("{record}-")))
             .map_err(|error| IdentityError::io(&moves, error))?;
         Ok(())
     }

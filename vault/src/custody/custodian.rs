@@ -27,9 +27,7 @@ use crate::secret::{AnswerKey, DerivationRoot, InstitutionKey};
 use crate::slots::{Held, Kind, Name, Slots, SlotsError};
 use medanchor_ledger::event::ReaderKey;
 use medanchor_ledger::signature::{BadSignature, PublicKey, Signature};
-use medanchor_ledger::{
-    EventId, NetworkId, ParticipantName, RecordHandle, Size, Time, TreeHash, sha256,
-};
+use medanchor_ledger::{EventId, NetworkId, Size, Time, TreeHash, sha256};
 use std::path::Path;
 
 const ROOT: Name = Name {
@@ -393,18 +391,13 @@ impl Custodian {
         Ok(shares::erase(&mut self.slots, record, epoch)?)
     }
 
-    /// Destroys every share of a record, of whatever version, up to an epoch; gives how many it had
-    /// held.
+    /// Destroys every share of a record up to an epoch, of whatever version, and takes none from then on
+    /// of the versions up to the next; gives how many it had held.
     ///
     /// # Errors
     /// [`CustodianError::Share`]; call it again until it succeeds.
-    pub fn erase_record(
-        &mut self,
-        owner: &ParticipantName,
-        record: &RecordHandle,
-        epoch: u32,
-    ) -> Result<u32, CustodianError> {
-        Ok(shares::erase_all(&mut self.slots, (owner, record), epoch)?)
+    pub fn erase_record(&mut self, record: &Custodied, epoch: u32) -> Result<u32, CustodianError> {
+        Ok(shares::erase_all(&mut self.slots, record, epoch)?)
     }
 
     /// The release log.

@@ -1,7 +1,8 @@
 //! A custodian's word that it has destroyed its shares of a record.
 //!
 //! What always holds: the word names every version and every epoch that it is about, and the event of
-//! the ledger that asked for it; so it stands for one erasure, or one move to new custodians, alone.
+//! the ledger that asked for it; so it stands for one erasure alone, or for one version and
+//! the epochs before the one that it moved to.
 //! Whether a custodian keeps its word nobody can see.
 //!
 //! | key | word, domain `medanchor/shares-destroyed/v1` |
@@ -11,7 +12,7 @@
 //! | 5 | custodian |
 //! | 6 | the last epoch whose shares are destroyed; all before it are meant, too |
 //! | 7 | the first version |
-//! | 8 | the `record.erase` or `record.reshare` (event id, 32) |
+//! | 8 | the first `record.erase`; for a move, the event that sealed the version (event id, 32) |
 //! | 9 | how many shares the custodian had held of them |
 
 use super::place::{Custodied, epoch, name};
@@ -30,7 +31,7 @@ pub struct SharesDestroyed {
     pub custodian: ParticipantName,
     /// The last epoch; all before it are meant.
     pub epoch: u32,
-    /// The event that asked for it.
+    /// The erasure; for a move, what sealed the version.
     pub event: EventId,
     /// How many shares were held, all of them destroyed now.
     pub shares: u32,

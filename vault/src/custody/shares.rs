@@ -126,14 +126,17 @@ pub(super) fn get(
 }
 
 /// Overwrites every share of a record up to an epoch, of whatever version; gives how many there were.
+/// What was never held of the versions up to this one, and of the next, is known as erased from then on, so that no deal
+/// that is under way is kept.
 pub(super) fn erase_all(
     slots: &mut Slots,
-    (owner, record): (&ParticipantName, &RecordHandle),
+    record: &Custodied,
     epoch: u32,
 ) -> Result<u32, SlotsError> {
     let mut shares = 0;
+    let mut never = Vec::new();
     for epoch in 1..=epoch {
-        let handle = handle(owner, record, epoch);
+        let handle = handle(&record.owner, &record.record.record, epoch);
         for kind in HALVES {
             for version in slots.versions(kind, handle) {
                 slots.erase(&Name {
@@ -144,7 +147,16 @@ pub(super) fn erase_all(
                 shares += u32::from(kind == Kind::Share);
             }
         }
+        // One half says it; the other kind of slot is only of shares that there were.
+        never.extend(
+            (1..=record.record.version.saturating_add(1)).map(|version| Name {
+                kind: Kind::Blinding,
+                handle,
+                version,
+            }),
+        );
     }
+    slots.bury(&never)?;
     Ok(shares)
 }
 

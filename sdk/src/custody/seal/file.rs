@@ -2,12 +2,11 @@
 //! deals as a byte string that holds their list. They are sealed to the custodians, so the file is no secret.
 
 use super::CustodyError;
-use crate::custody::kept::{read_bounded, write_durably};
+use crate::custody::kept::{read_bounded, remove_file, write_durably};
 use crate::custody::messages::{read_messages, write_messages};
 use medanchor_ledger::cbor::{Reader, Writer};
 use medanchor_vault::Epoch;
 use medanchor_vault::custody::{Deal, MessageError, Signed};
-use std::io::ErrorKind;
 use std::path::Path;
 
 /// The most bytes of the file.
@@ -58,10 +57,7 @@ fn decode(bytes: &[u8]) -> Result<Dealt, MessageError> {
 
 /// Removes the file, if it is there.
 pub(super) fn remove(path: &Path) -> Result<(), CustodyError> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(io(path)(error)),
-        _ => Ok(()),
-    }
+    remove_file(path).map_err(io(path))
 }
 
 #[cfg(test)]

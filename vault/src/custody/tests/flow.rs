@@ -220,9 +220,8 @@ fn a_release_for_another_key_record_or_points_is_refused() {
 fn an_erased_share_is_released_to_nobody_and_dealt_by_nobody_again() {
     let (folders, mut custodians, points) = custodians();
     let share = shared().1.remove(3).expose().to_vec();
-    let (owner, handle) = (record().owner, record().record.record);
     for (epoch, shares) in [(EPOCH - 1, 0), (EPOCH, 1), (EPOCH + 1, 1)] {
-        let held = custodians[3].erase_record(&owner, &handle, epoch);
+        let held = custodians[3].erase_record(&record(), epoch);
         assert_eq!(
             held.unwrap(),
             shares,
@@ -247,10 +246,31 @@ fn an_erased_share_is_released_to_nobody_and_dealt_by_nobody_again() {
             .windows(16)
             .any(|window| share.windows(16).any(|part| part == window))
     );
-    // Two slots follow header and root: erased, they hold their names and nothing else.
+    // The slots that follow header and root hold their names and nothing else.
     for slot in bytes[256..].chunks(128) {
         assert_eq!((slot[0], &slot[24..124]), (2, &[0; 100][..]));
     }
+}
+
+/// A deal that was judged by the ledger of a minute ago came in after the word that all was destroyed,
+/// and was kept.
+#[test]
+fn a_deal_that_was_under_way_when_a_record_was_erased_is_kept_by_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut custodian = store(&folder);
+    assert_eq!(custodian.erase_record(&record(), EPOCH).unwrap(), 0);
+    let refused = accept(&mut custodian, 0, &dealt().1[0]);
+    assert!(matches!(
+        refused,
+        Err(CustodianError::Share(ShareError::Erased))
+    ));
+    let length = |folder: &tempfile::TempDir| {
+        let keys = std::fs::metadata(folder.path().join("keys"));
+        keys.unwrap().len()
+    };
+    let before = length(&folder);
+    assert_eq!(custodian.erase_record(&record(), EPOCH).unwrap(), 0);
+    assert_eq!(length(&folder), before, "once is once");
 }
 
 #[test]
