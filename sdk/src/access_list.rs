@@ -34,10 +34,13 @@ pub struct Person {
 pub enum Review {
     /// Not made yet; due at this time.
     Due(Time),
-    /// The access was justified.
-    Justified,
-    /// It was not.
-    NotJustified,
+    /// Made.
+    Done {
+        /// Whether the access was justified.
+        justified: bool,
+        /// Whether it was made after it was due.
+        late: bool,
+    },
     /// Nothing was opened, so there is nothing to review.
     NotNeeded,
 }

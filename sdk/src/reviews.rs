@@ -9,6 +9,7 @@ use crate::client::{Client, ClientError};
 use crate::custody::StandingError;
 use crate::custody::proved_value;
 use crate::import::time::instant;
+use crate::patient::FRESH_MILLIS;
 use medanchor_ledger::event::EventBody;
 use medanchor_ledger::genesis::Genesis;
 use medanchor_ledger::rules::break_glass::OpenReviews;
@@ -54,6 +55,8 @@ pub struct ReviewList {
     pub open: Vec<OpenReview>,
     /// Hospitals that have any.
     pub waiting: Vec<Waiting>,
+    /// Milliseconds between that block and this machine's clock: an old state hides what came since.
+    pub age: u64,
 }
 
 /// Every break-glass that was read in the log so far.
@@ -129,6 +132,7 @@ impl Scan {
             time,
             open,
             waiting,
+            age: client.context().now().0.saturating_sub(time.0),
         })
     }
 }
@@ -174,10 +178,16 @@ impl ReviewList {
         self.waiting.iter().all(|one| one.proved == one.found)
     }
 
-    /// Whether an opening's review is late.
+    /// Whether it is too old to show as what stands now.
+    #[must_use]
+    pub const fn is_stale(&self) -> bool {
+        self.age > FRESH_MILLIS
+    }
+
+    /// Whether an opening's review is late, by the clock of the block or of this machine, whichever is on.
     #[must_use]
     pub fn is_overdue(&self, one: &OpenReview) -> bool {
-        one.opened.is_overdue(self.time)
+        one.opened.is_overdue(self.time.plus_millis(self.age))
     }
 
     /// The list as text, a line for each.
@@ -205,6 +215,13 @@ impl ReviewList {
                 one.opened.requested.index,
                 one.requester,
                 one.request,
+            );
+        }
+        if self.is_stale() {
+            let _ = writeln!(
+                text,
+                "\nTHIS LIST IS OLD: it rests on a block of {} seconds ago. Ask another node.",
+                self.age / 1000
             );
         }
         for lacking in self.waiting.iter().filter(|one| one.proved != one.found) {
@@ -236,6 +253,8 @@ impl ReviewList {
         json!({
             "height": self.height.0,
             "time": instant(self.time),
+            "age_ms": self.age,
+            "stale": self.is_stale(),
             "whole": self.is_whole(),
             "open": open.collect::<Vec<_>>(),
         })

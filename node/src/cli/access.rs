@@ -262,7 +262,7 @@ fn reviews(asked: &Reviews) -> Result<Exit, Fatal> {
         false => say_text(&list.to_text())?,
     }
     let overdue = list.open.iter().any(|one| list.is_overdue(one));
-    Ok(match overdue || !list.is_whole() {
+    Ok(match overdue || !list.is_whole() || list.is_stale() {
         true => Exit::Failure,
         false => Exit::Success,
     })

@@ -207,11 +207,14 @@ impl AccessEntry {
             Basis::BreakGlass(Review::Due(time)) => {
                 Some(format!("break-glass, not reviewed, due {}", instant(time)))
             }
-            Basis::BreakGlass(Review::Justified) => {
-                Some("break-glass, reviewed as justified".into())
-            }
-            Basis::BreakGlass(Review::NotJustified) => {
-                Some("break-glass, reviewed as not justified".into())
+            Basis::BreakGlass(Review::Done { justified, late }) => {
+                let found = if justified {
+                    "justified"
+                } else {
+                    "not justified"
+                };
+                let late = if late { ", late" } else { "" };
+                Some(format!("break-glass, reviewed as {found}{late}"))
             }
             Basis::BreakGlass(Review::NotNeeded) => Some("break-glass, nothing opened".into()),
             Basis::Emergency => {

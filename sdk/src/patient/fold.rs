@@ -78,7 +78,8 @@ struct Folding<'a> {
     about: &'a About<'a>,
     until: Time,
     classes: BTreeMap<RecordHandle, ClassHandle>,
-    reviews: BTreeMap<(ParticipantName, RequestHandle), Verdict>,
+    /// What was found of each access, and when.
+    reviews: BTreeMap<(ParticipantName, RequestHandle), (Verdict, Time)>,
     approved: BTreeSet<ConsentHandle>,
     entries: Vec<AccessEntry>,
     erasures: Vec<Erasure>,
@@ -140,7 +141,7 @@ impl<'a> Folding<'a> {
                 let entry = self.broken(link, event, body, decision, proved);
                 self.entries.push(entry);
             }
-            EventBody::AccessReview(body) => self.reviewed(body),
+            EventBody::AccessReview(body) => self.reviewed(body, link.time),
             EventBody::ConsentGrant(body) => self.granted(event, body),
             EventBody::AccessEmergency(body) => self.opened(link, event, body, proved),
             // Ends of consents and new shares open nothing.
@@ -263,9 +264,9 @@ impl<'a> Folding<'a> {
         }
     }
 
-    fn reviewed(&mut self, body: &AccessReview) {
+    fn reviewed(&mut self, body: &AccessReview, time: Time) {
         let access = (body.requester.clone(), body.request);
-        self.reviews.insert(access, body.verdict);
+        self.reviews.insert(access, (body.verdict, time));
     }
 
     /// An opening while the network was cut: its time is the owner's word, and nothing between it and
@@ -323,12 +324,14 @@ impl<'a> Folding<'a> {
                 continue;
             };
             let verdict = self.reviews.get(&(entry.by.clone(), request));
-            if let (Basis::BreakGlass(review), Some(verdict)) = (&mut entry.basis, verdict) {
-                *review = match verdict {
-                    Verdict::Justified => Review::Justified,
+            if let (Basis::BreakGlass(Review::Due(due)), Some((verdict, time))) =
+                (&entry.basis, verdict)
+            {
+                entry.basis = Basis::BreakGlass(Review::Done {
                     // A verdict of a later version counts as the worse one.
-                    _ => Review::NotJustified,
-                };
+                    justified: *verdict == Verdict::Justified,
+                    late: time > due,
+                });
             }
         }
     }

@@ -232,8 +232,14 @@ fn a_broken_glass_shows_its_review_and_when_it_is_due() {
     let due = Time(start() + HOUR + REVIEW_MILLIS);
     let reviews = [
         Review::Due(due),
-        Review::Justified,
-        Review::NotJustified,
+        Review::Done {
+            justified: true,
+            late: false,
+        },
+        Review::Done {
+            justified: false,
+            late: false,
+        },
         Review::NotNeeded,
     ];
     let found = history.list.entries.iter().map(|entry| entry.basis.clone());
@@ -244,6 +250,24 @@ fn a_broken_glass_shows_its_review_and_when_it_is_due() {
             .contains("NOT REVIEWED, due 2026-01-04T01:00:00.000Z")
     );
     assert_eq!(history.to_json()["accesses"][0]["review"]["state"], "due");
+}
+
+#[test]
+fn a_review_that_came_late_stays_late() {
+    let mut chain = Chain::new(QUARTER);
+    chain.broken(1, Decision::Permitted);
+    // An event an hour.
+    (0..=REVIEW_MILLIS / HOUR).for_each(|_| {
+        chain.sealed();
+    });
+    chain.reviewed(1, Verdict::Justified);
+    let end = Time(start() + 80 * HOUR);
+    let (known, owner) = (known(), name("hospital"));
+    let quarters = vec![chain.until(end)];
+    let history = fold(&about(&known, &owner, end), quarters, Vec::new()).unwrap();
+    let text = history.to_text();
+    assert!(text.contains("found justified, reviewed LATE"), "{text}");
+    assert_eq!(history.to_json()["accesses"][0]["review"]["late"], true);
 }
 
 #[test]

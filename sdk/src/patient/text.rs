@@ -192,9 +192,14 @@ fn basis_words(entry: &AccessEntry, history: &PatientHistory) -> String {
                 instant(*due)
             )
         }
-        Basis::BreakGlass(Review::Justified) => "NO CONSENT: glass broken, found justified".into(),
-        Basis::BreakGlass(Review::NotJustified) => {
-            "NO CONSENT: glass broken, found NOT JUSTIFIED".into()
+        Basis::BreakGlass(Review::Done { justified, late }) => {
+            let found = if *justified {
+                "justified"
+            } else {
+                "NOT JUSTIFIED"
+            };
+            let late = if *late { ", reviewed LATE" } else { "" };
+            format!("NO CONSENT: glass broken, found {found}{late}")
         }
         Basis::BreakGlass(Review::NotNeeded) => {
             "NO CONSENT: tried to break the glass, nothing was opened".into()
@@ -219,8 +224,14 @@ const fn reason(reason: ErasureReason) -> &'static str {
 fn review_json(review: &Review) -> Json {
     match review {
         Review::Due(due) => json!({ "state": "due", "due": instant(*due) }),
-        Review::Justified => json!({ "state": "justified" }),
-        Review::NotJustified => json!({ "state": "not-justified" }),
+        Review::Done { justified, late } => {
+            let state = if *justified {
+                "justified"
+            } else {
+                "not-justified"
+            };
+            json!({ "state": state, "late": late })
+        }
         Review::NotNeeded => json!({ "state": "not-needed" }),
     }
 }

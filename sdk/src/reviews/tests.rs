@@ -38,6 +38,7 @@ fn list(found: u64) -> ReviewList {
             proved: 2,
             found,
         }],
+        age: 0,
     }
 }
 
@@ -69,4 +70,16 @@ fn what_is_late_is_said_to_be_and_what_is_hidden_too() {
             .to_text()
             .contains("has 2 open reviews, proved, and the node showed 1")
     );
+}
+
+/// A node that serves yesterday's state hides what was opened since, and that what stands there is late now.
+#[test]
+fn an_old_state_is_said_to_be_one() {
+    let mut old = list(2);
+    assert!(!old.is_stale() && !old.is_overdue(&old.open[1]));
+    old.age = FRESH_MILLIS + 1;
+    assert!(old.is_stale() && old.is_overdue(&old.open[1]));
+    let text = old.to_text();
+    assert!(text.contains("THIS LIST IS OLD"), "{text}");
+    assert_eq!(old.to_json()["stale"], true);
 }

@@ -63,7 +63,10 @@ pub fn list() -> AccessList {
         ),
         entry(
             6,
-            Basis::BreakGlass(Review::NotJustified),
+            Basis::BreakGlass(Review::Done {
+                justified: false,
+                late: false,
+            }),
             Decision::Permitted,
         ),
         entry(7, Basis::Emergency, Decision::Permitted),
