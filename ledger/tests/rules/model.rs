@@ -106,9 +106,7 @@ impl Model {
             Step::Seal(n) => return self.seal(who, n),
             Step::Supersede(n, version) => return self.supersede(who, n, version),
             Step::Erase(n, version) => return self.erase(who, n, version),
-            Step::Issue(n)
-                if is(HOSPITAL) && paper(n).is_none() && self.records.contains_key(&(who, n)) =>
-            {
+            Step::Issue(n) if is(HOSPITAL) && paper(n).is_none() && self.lives(who, n) => {
                 (None, Some((n, Paper::Open)))
             }
             Step::Redeem(n) if pharmacy && paper(n) == Some(Paper::Open) => {
@@ -122,6 +120,12 @@ impl Model {
         self.units.extend(unit);
         self.papers.extend(paper);
         true
+    }
+
+    /// Whether the record was sealed and not erased since.
+    fn lives(&self, who: usize, number: u8) -> bool {
+        let record = self.records.get(&(who, number));
+        record.is_some_and(|record| !record.erased)
     }
 
     fn seal(&mut self, who: usize, number: u8) -> bool {
