@@ -162,7 +162,10 @@ fn a_record_opens_while_the_network_is_cut_and_nobody_can_hide_that_it_did() -> 
     desk.init()?;
     city.seal_and_grant(RECORD)?;
 
-    // The vault's service registers the journal by itself, before anything was opened.
+    ensure!(
+        anchored(&city)?.is_some_and(|head| head.counter == 0),
+        "sealing registers the journal, before anything was opened"
+    );
     let vault = Service::vault(&desk.home)?;
     wait_for("the journal is registered", PATIENCE, || {
         Ok(anchored(&city)?.is_some_and(|head| head.counter == 0))

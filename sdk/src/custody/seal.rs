@@ -11,6 +11,7 @@ use crate::anchor::{AnchorError, Sdk};
 use crate::client::{ClientConfig, ClientError};
 use crate::direct::{AddressBook, Ask, Certificate, LinkError};
 use crate::domain::NewRecord;
+use crate::emergency::EmergencyError;
 use crate::error::SdkError;
 use crate::identity::IdentityError;
 use crate::receipt::Anchored;
@@ -82,12 +83,21 @@ pub enum CustodyError {
     /// A node.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// The journal of the emergency key was not registered.
+    #[error("the journal of the emergency key is not registered: {0}")]
+    Emergency(#[source] Box<EmergencyError>),
     /// The event was not anchored.
     #[error(transparent)]
     Anchor(#[from] AnchorError),
     /// What was signed says other than it should.
     #[error("the points of the sharing make no event: {0}")]
     Build(#[from] medanchor_ledger::event::BuildError),
+}
+
+impl From<EmergencyError> for CustodyError {
+    fn from(error: EmergencyError) -> Self {
+        Self::Emergency(error.into())
+    }
 }
 
 impl From<VaultError> for CustodyError {
@@ -124,6 +134,8 @@ impl Sdk {
         let (sealed, part) = self
             .vault()
             .seal_to_share(record, new.version, new.payload)?;
+        // Before the ledger has a record that the emergency key opens, it has the journal of that key.
+        self.register_emergency_journal()?;
         let anchored = match &known {
             Known::There(state) => self.anchored_alike(state, &sealed)?,
             known => self.anchor(self.deal(new, (&sealed, &part, known), circle, own)?)?,

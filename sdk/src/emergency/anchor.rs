@@ -138,6 +138,15 @@ impl Sdk {
         })
     }
 
+    /// Has the journal of the emergency key registered, if there is such a key: a patient's list shows nothing
+    /// of a journal that the ledger does not know.
+    pub(crate) fn register_emergency_journal(&self) -> Result<(), EmergencyError> {
+        if !self.vault().has_emergency_key() || self.emergency_head()?.0.is_some() {
+            return Ok(());
+        }
+        self.anchor_emergency(Duration::MAX).map(drop)
+    }
+
     /// Forgets what was signed of the journal before and is not settled: what the ledger lacks of it is
     /// signed anew, and what it has is not said twice.
     fn drop_pending(&self) -> Result<(), EmergencyError> {
