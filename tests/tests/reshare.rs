@@ -164,6 +164,25 @@ fn erases_what_no_event_names(city: &City) -> Result<()> {
     Ok(())
 }
 
+/// Words are kept: what they are asked with may be lost. Without both, nothing is claimed.
+fn remembers_who_confirmed(city: &City) -> Result<()> {
+    for name in names(&resharing(city))? {
+        std::fs::remove_file(resharing(city).join(name))?;
+    }
+    let (code, said) = reshared(city)?;
+    ensure!(
+        code == 0 && said.contains("too few to be of use"),
+        "{code}: {said}"
+    );
+    std::fs::remove_dir_all(city.dir.join(OWNER).join("identity/retirements"))?;
+    let (code, said) = reshared(city)?;
+    ensure!(
+        code == 1 && said.contains("nobody here knows"),
+        "{code}: {said}"
+    );
+    Ok(())
+}
+
 /// How many shares, and how many that were destroyed, a custodian's store has.
 fn shares(dir: &Path, name: &str) -> Result<(usize, usize)> {
     let keys = std::fs::read(dir.join(name).join("custodian/store/keys"))?;
@@ -240,6 +259,7 @@ fn a_record_moves_to_another_set_when_a_custodian_is_lost() -> Result<()> {
         kept.iter().all(|name| name.ends_with(".acks")) && kept.len() == 2,
         "what was contributed is gone, and one custodian has yet to be asked: {kept:?}"
     );
+    remembers_who_confirmed(&city)?;
     ensure!((epoch_of(&city, record)?, epoch_of(&city, second)?) == (2, 2));
     for name in ["archive", "dean", "ethics"] {
         ensure!(

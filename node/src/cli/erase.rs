@@ -20,7 +20,8 @@ const WORD: &str = "erase";
 /// still verifies. Nothing brings the record back.
 ///
 /// Then the vault gets a fresh institution key: back-ups of the vault's wrapped keys, made before, do
-/// not open with it. Back-ups of the old institution.key are yours to destroy.
+/// not open with it. Back-ups of the old institution.key are yours to destroy: with one, a whole vault
+/// from before and what unlocks its emergency key, a record that was wrapped for that key opens.
 ///
 /// Custodians that cannot be reached do not stop the erasure, since their shares alone open nothing. They
 /// are named, and running it again asks them again. After a crash, too, run it again.
@@ -34,14 +35,14 @@ Examples:
 
 Exit codes: 0 erased, and every custodian has confirmed; 1 erased, but a custodian has not confirmed,
 or something went wrong: run it again; 2 wrong usage; 11 the identity cannot be used; 12 another process
-holds it; 19 no node could be reached, and nothing was changed.")]
+holds it; 19 no node could be reached, and this call has changed nothing.")]
 pub struct Erase {
     #[command(flatten)]
     institution: Institution,
     /// The application's own id of the record, such as Observation/7, or its handle, 32 hex digits
     #[arg(long, value_name = "NAME|HANDLE")]
     record: String,
-    /// Why; the ledger keeps it
+    /// Why; the ledger keeps it, and what it has when this is run again
     #[arg(long, value_enum, default_value_t = Reason::Subject)]
     reason: Reason,
     /// Do not ask whether it is meant

@@ -13,8 +13,9 @@ use medanchor_sdk::direct::{AddressBook, Certificate};
 /// For when a custodian is lost or the set changes: have the authorities approve the new set first
 /// (`medanchor governance propose-custodians`). As many of the old custodians as it takes share their
 /// shares out among the new ones, which acknowledge; then the ledger names the new set, and the old
-/// custodians destroy their shares. Nobody holds a key on the way, no payload is touched, and readers
-/// are served throughout. After a failure or a crash, run it again.
+/// custodians destroy their shares. Nobody holds a key on the way, and no payload is touched. Stop
+/// `medanchor vault serve` for as long as it takes, since one process holds an identity: nobody reads
+/// this institution's records in between. After a failure or a crash, run it again.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -22,10 +23,11 @@ Examples:
   medanchor vault reshare --home north-hospital --record Observation/7 \\
       --node http://127.0.0.1:8480 --book book.toml
 
-The address book lists the old custodians that are left and all new ones.
+The address book lists the old custodians that are left and all new ones. An old one that is not in it,
+and in no place of the new set, is left out: take out whoever contributes what a new one refuses.
 
 Exit codes: 0 every record is with the newest custodians, and so many old shares are destroyed that the
-rest are useless; 1 not so: run it again; 2 wrong usage; 11 the identity cannot be used; 12 another
+rest are useless; 1 not so, or not known here: run it again; 2 wrong usage; 11 the identity cannot be used; 12 another
 process holds it; 19 no node could be reached.")]
 pub struct Reshare {
     #[command(flatten)]

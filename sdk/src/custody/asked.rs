@@ -7,7 +7,7 @@ use crate::anchor::Sdk;
 use crate::client::ClientError;
 use crate::direct::{AddressBook, Ask, Certificate, LinkError, MAX_ANSWER};
 use medanchor_ledger::RecordHandle;
-use medanchor_ledger::event::EventBody;
+use medanchor_ledger::event::{Custody, EventBody};
 use medanchor_ledger::rules::{CustodianEpoch, Record};
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -40,15 +40,17 @@ impl Sdk {
         Ok(value::<Record>(self.client(), &key, None)?.value)
     }
 
-    /// The custodians of every epoch up to `last` from that of the record's first event on.
+    /// The custodians of every epoch up to `last` from the one that the record's newest version was
+    /// sealed in.
     pub(super) fn circles_of<E: From<CircleError> + From<ClientError>>(
         &self,
         state: &Record,
         last: u32,
         book: &AddressBook,
     ) -> Result<Vec<Circle>, E> {
-        let first = match self.client().event(&state.sealed.event)?.body() {
+        let first = match self.client().event(&state.newest().event)?.body() {
             EventBody::RecordCustody(body) => body.custody.epoch(),
+            EventBody::RecordSupersede(body) => body.custody.as_ref().map_or(1, Custody::epoch),
             _ => 1,
         };
         Ok(self.circles(first..=last, book)?)

@@ -20,7 +20,7 @@ use crate::anchor::{AnchorError, Sdk};
 use crate::client::ClientError;
 use crate::direct::{AddressBook, Ask, Certificate};
 use crate::error::SdkError;
-use medanchor_ledger::event::{Custody, Destroyed, ErasureReason, RecordErase};
+use medanchor_ledger::event::{Custody, Destroyed, ErasureReason, EventBody, RecordErase};
 use medanchor_ledger::rules::Record;
 use medanchor_ledger::{EventId, ParticipantName, RecordHandle};
 use std::path::{Path, PathBuf};
@@ -57,8 +57,16 @@ pub enum ErasureError {
     #[error(transparent)]
     Client(#[from] ClientError),
     /// What was destroyed is not on the ledger yet.
-    #[error("the key is destroyed, but the ledger does not say so yet: {0}; run it again")]
+    #[error("the ledger does not say so yet: {0}")]
     Anchor(#[from] AnchorError),
+    /// Something went wrong after the key was destroyed.
+    #[error(
+        "the vault's part of the key is destroyed and nothing opens the record any more, but the erasure is not over: {0}; run it again"
+    )]
+    Unfinished(Box<ErasureError>),
+    /// The ledger does not show the event that was anchored.
+    #[error("no node shows the anchored event yet")]
+    NotShown,
     /// A custodian's word could not be kept.
     #[error("cannot use {path}: {source}", path = path.display())]
     Io {
@@ -134,6 +142,12 @@ impl Sdk {
         let state = self.own_record(new.record)?;
         let state = state.ok_or(ErasureError::NotOnLedger(new.record))?;
         self.require_keys(new.record, state.version)?;
+        // A retry cannot give another reason than the ledger has.
+        let reason = match state.erased {
+            Some(erased) => self.reason_of(&erased.by.event)?.unwrap_or(new.reason),
+            None => new.reason,
+        };
+        let new = &NewErasure { reason, ..*new };
         let circles = match &state.custody {
             Some(_) => self.every_circle(book)?,
             None => Vec::new(),
@@ -146,6 +160,14 @@ impl Sdk {
             own,
         };
         erasing.run(told)
+    }
+
+    /// Why a record was erased by an event.
+    fn reason_of(&self, event: &EventId) -> Result<Option<ErasureReason>, ClientError> {
+        Ok(match self.client().event(event)?.body() {
+            EventBody::RecordErase(body) => Some(body.reason),
+            _ => None,
+        })
     }
 
     /// Nothing is destroyed while another vault may hold a part of the record.
@@ -168,16 +190,27 @@ struct Erasing<'a> {
 }
 
 impl Erasing<'_> {
-    fn run(mut self, told: &mut dyn FnMut(ErasureStep<'_>)) -> Result<Erased, ErasureError> {
-        let (record, versions) = (self.new.record, self.state.version);
+    fn run(self, told: &mut dyn FnMut(ErasureStep<'_>)) -> Result<Erased, ErasureError> {
         let here = self.here()?;
         let certificate = self.sdk.certify(&self.certified(here, None))?;
-        self.sdk.vault().erase(record)?;
+        self.sdk.vault().erase(self.new.record)?;
+        let finished = self.finish(here, certificate, told);
+        finished.map_err(|error| ErasureError::Unfinished(Box::new(error)))
+    }
+
+    /// All that follows once the vault's part is destroyed.
+    fn finish(
+        mut self,
+        here: Destroyed,
+        certificate: medanchor_ledger::Commitment,
+        told: &mut dyn FnMut(ErasureStep<'_>),
+    ) -> Result<Erased, ErasureError> {
+        let (record, versions) = (self.new.record, self.state.version);
         self.sdk.remove_deals(record, versions)?;
         told(ErasureStep::VaultDestroyed(versions));
         self.say(here, certificate)?;
         let event = self.state.erased.map(|erased| erased.by.event);
-        let event = event.ok_or(ErasureError::NotOnLedger(record))?;
+        let event = event.ok_or(ErasureError::NotShown)?;
         told(ErasureStep::Anchored(event));
         let (words, missing) = self.ask_custodians(event, told)?;
         if are_enough(&words, &self.circles) {
@@ -254,17 +287,14 @@ impl Erasing<'_> {
         // A node may be a block behind.
         for _ in 0..TRIES {
             let state = self.sdk.own_record(self.new.record)?;
-            self.state = state.ok_or(ErasureError::NotOnLedger(self.new.record))?;
+            self.state = state.ok_or(ErasureError::NotShown)?;
             if says(&self.state) {
                 return Ok(());
             }
             self.sdk.client().turn_to_next_node();
             self.sdk.context().pause(PAUSE);
         }
-        Err(anchored.map_or(
-            ErasureError::NotOnLedger(self.new.record),
-            ErasureError::Anchor,
-        ))
+        Err(anchored.map_or(ErasureError::NotShown, ErasureError::Anchor))
     }
 
     /// Asks every custodian that has not confirmed yet, all at once.

@@ -160,18 +160,25 @@ fn words_of(destroyed: Destroyed) -> Vec<&'static str> {
 }
 
 impl Identity {
-    /// Seals a certificate, or finds the one that an earlier try sealed; gives its commitment.
+    /// Seals a certificate, or finds the one that an earlier try sealed and that says the same but for
+    /// the time; gives its commitment.
     pub(super) fn certify(&self, certified: &Certified<'_>) -> Result<Commitment, SdkError> {
-        let name = certified.name();
-        let handle = RecordHandle::new(self.handle(CERTIFICATE, &name));
-        let document = match self.vault().open_record(handle, 1) {
-            Ok(document) => document,
-            Err(error) if was_not_sealed(&error) => {
-                Zeroizing::new(certified.to_json(self).into_bytes())
-            }
-            Err(error) => return Err(error.into()),
-        };
-        Ok(self.keep(CERTIFICATE, &name, &document)?.commitment)
+        let wanted = certified.to_json(self);
+        let mut place = 1;
+        loop {
+            let name = numbered(&certified.name(), place);
+            let handle = RecordHandle::new(self.handle(CERTIFICATE, &name));
+            let document = match self.vault().open_record(handle, 1) {
+                Ok(document) if say_the_same(&document, wanted.as_bytes()) => document,
+                Ok(_) => {
+                    place += 1;
+                    continue;
+                }
+                Err(error) if was_not_sealed(&error) => Zeroizing::new(wanted.into_bytes()),
+                Err(error) => return Err(error.into()),
+            };
+            return Ok(self.keep(CERTIFICATE, &name, &document)?.commitment);
+        }
     }
 
     /// The certificates of a record's erasure: what the commitments of its `record.erase` open to. Each
@@ -188,20 +195,50 @@ impl Identity {
         for reason in ErasureReason::ALL {
             for shares in ["", "/shares"] {
                 let name = format!("{record}/{version}/{}{shares}", reason.code());
-                let handle = RecordHandle::new(self.handle(CERTIFICATE, &name));
-                match self.vault().disclose(handle, 1, &[""], &[]) {
-                    Ok(shown) => found.push(shown),
-                    Err(error) if was_not_sealed(&error) => {}
-                    Err(error) => return Err(error.into()),
-                }
+                self.show_certificates(&name, &mut found)?;
             }
         }
         Ok(found)
     }
 
+    fn show_certificates(
+        &self,
+        name: &str,
+        found: &mut Vec<medanchor_vault::Disclosure>,
+    ) -> Result<(), SdkError> {
+        for place in 1.. {
+            let name = numbered(name, place);
+            let handle = RecordHandle::new(self.handle(CERTIFICATE, &name));
+            match self.vault().disclose(handle, 1, &[""], &[]) {
+                Ok(shown) => found.push(shown),
+                Err(error) if was_not_sealed(&error) => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn words_path(&self, record: RecordHandle) -> PathBuf {
         self.folder().join("erasures").join(record.to_string())
     }
+}
+
+/// The name of a certificate after others that say something else.
+fn numbered(name: &str, place: u32) -> String {
+    match place {
+        1 => name.to_owned(),
+        _ => format!("{name}/{place}"),
+    }
+}
+
+/// Whether two certificates differ in their time alone.
+fn say_the_same(one: &[u8], other: &[u8]) -> bool {
+    let untimed = |bytes: &[u8]| {
+        let mut document: Json = serde_json::from_slice(bytes).ok()?;
+        document.as_object_mut()?.remove("time");
+        Some(document)
+    };
+    untimed(one).is_some_and(|one| Some(one) == untimed(other))
 }
 
 /// Nothing, or a key without its payload, which is what a cut while it was sealed leaves.
@@ -345,9 +382,19 @@ mod tests {
             commitment,
             "once is once"
         );
+        // The record went to other custodians before the erasure was run again.
+        let changed = Certified {
+            destroyed: Destroyed::new(Destroyed::VAULT_PART | Destroyed::PAYLOAD).unwrap(),
+            ..certified
+        };
+        let other = identity.certify(&changed).unwrap();
+        assert_ne!(other, commitment, "it says what is so now");
+        assert_eq!(identity.certify(&changed).unwrap(), other);
+        assert_eq!(identity.certify(&certified).unwrap(), commitment);
         let mut all = identity.erasure_certificates(certified.record, 3).unwrap();
+        assert_eq!(all.len(), 2, "both can be shown");
+        all.pop().unwrap().verify(&other).unwrap();
         let shown = all.pop().unwrap().verify(&commitment).unwrap();
-        assert!(all.is_empty(), "there is one");
         assert_eq!(shown.value("/reason").unwrap().bytes(), b"4");
         assert_eq!(shown.value("/destroyed/0").unwrap().bytes(), b"vault-part");
     }

@@ -18,7 +18,7 @@
 use super::asked::at_once;
 use super::circle::{Circle, CircleError, Seat};
 use super::erase::seats_of;
-use super::erasure::{Asked, Words, are_enough};
+use super::erasure::{Asked, Word, Words, are_enough, read_word};
 use super::kept::{read_bounded, remove_all, write_durably};
 use super::messages::{read_messages, write_messages};
 use super::reshare_ask::ReshareAsk;
@@ -38,6 +38,8 @@ use std::path::{Path, PathBuf};
 
 /// Where moves that are not over are kept, in the identity's folder.
 pub(super) const FOLDER: &str = "resharing";
+/// Where old custodians' words are kept, in the identity's folder: `RETIREMENTS/RECORD/CUSTODIAN`.
+const RETIREMENTS: &str = "retirements";
 /// The most bytes of a file of this module.
 const MAX_FILE: u64 = 2 << 20;
 
@@ -135,7 +137,7 @@ pub struct Moved {
     pub epoch: u32,
     /// Old custodians that have not confirmed that they destroyed their shares, and why.
     pub missing: Vec<(ParticipantName, String)>,
-    /// Whether so many of them have that too few old shares are left, in every earlier epoch.
+    /// Whether so many of them have, as far as is known here, that too few old shares are left, in every earlier epoch.
     pub old_useless: bool,
 }
 
@@ -434,12 +436,13 @@ impl Moving<'_> {
         };
         // Whoever copies them and a member's share key later would have a share that was destroyed.
         self.remove(|name| !name.ends_with(".acks"))?;
-        let Some(acks) = read::<Acknowledgement>(&self.path("acks"))? else {
-            return Ok(moved);
-        };
         let earlier =
             self.sdk
                 .circles_of::<MoveError>(&self.state, self.held.epoch() - 1, self.book)?;
+        if earlier.is_empty() {
+            return Ok(moved);
+        }
+        let acks = read::<Acknowledgement>(&self.path("acks"))?;
         let asked = Asked {
             network: self.sdk.network(),
             owner: self.sdk.participant(),
@@ -449,18 +452,17 @@ impl Moving<'_> {
             event: self.state.newest().event,
         };
         let seats = seats_of(&earlier);
-        let body = write_messages(&acks);
+        let folder = (self.sdk.folder().join(RETIREMENTS)).join(self.record.to_string());
+        let body = acks.as_deref().map(write_messages);
         let answers = at_once(&seats, |seat| {
-            let code = "custody.not-moved";
-            let answer = (self.sdk).ask_seat(seat, self.own, Ask::Retire, &body, code)?;
-            let word = asked.word(&seat.custodian.name, &seat.keys, &answer);
-            word.map_err(ToOwned::to_owned)
+            self.retired(&asked, seat, &folder, body.as_deref())
         });
         let mut words = Words::new();
         for (answer, seat) in answers.into_iter().zip(&seats) {
             let name = &seat.custodian.name;
             match answer {
                 Ok(word) => {
+                    word.keep(&folder, name).map_err(io(&folder))?;
                     told(MoveStep::Retired(name, word.shares));
                     words.insert(name.clone(), word);
                 }
@@ -475,6 +477,26 @@ impl Moving<'_> {
             self.remove(|_| true)?;
         }
         Ok(moved)
+    }
+
+    /// An old custodian's word: the one that is kept, or the one that it gives now.
+    fn retired(
+        &self,
+        asked: &Asked<'_>,
+        seat: &Seat,
+        folder: &Path,
+        acks: Option<&[u8]>,
+    ) -> Result<Word, String> {
+        let name = &seat.custodian.name;
+        let kept = read_word(folder, name).map_err(|error| error.to_string())?;
+        if let Some(Ok(word)) = kept.map(|kept| asked.word(name, &seat.keys, &kept)) {
+            return Ok(word);
+        }
+        let lost = "its word is not here, nor what it would be asked with; nobody here knows";
+        let body = acks.ok_or(lost)?;
+        let answer = (self.sdk).ask_seat(seat, self.own, Ask::Retire, body, "custody.not-moved")?;
+        let word = asked.word(name, &seat.keys, &answer);
+        word.map_err(ToOwned::to_owned)
     }
 
     /// Removes such files of the record's moves, to whatever epoch.
