@@ -2,14 +2,17 @@
 
 use crate::network::{Network, binary};
 use crate::service::{Service, run};
-use anyhow::{Context, Result, ensure};
-use medanchor_ledger::Time;
-use medanchor_ledger::rules::Role;
+use anyhow::{Context, Result, bail, ensure};
+use medanchor_ledger::event::EventBody;
+use medanchor_ledger::rules::{Record, Role, StateValue};
+use medanchor_ledger::{RecordHandle, Time};
 use medanchor_node::network::{Founding, Institution, Layout, Part, Ports};
 use medanchor_sdk::custody::{Opened, OpenedError};
 use medanchor_sdk::direct::{AddressBook, Certificate};
 use medanchor_sdk::{GrantTicket, Grantee, Identity, NewAccess, NewConsent, NewRecord, Sdk};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Who seals records.
@@ -201,6 +204,98 @@ impl City {
         let home = self.dir.join(CUSTODIANS[place]);
         self.custodians[place] = Some(Service::cheat(&home, "custodian", how)?);
         Ok(())
+    }
+
+    /// `medanchor vault` with these words, for the owner and the address book as it is now.
+    ///
+    /// # Errors
+    /// If the program is not built.
+    pub fn vault(&self, words: &[&str]) -> Result<Command> {
+        let mut command = Command::new(binary("medanchor")?);
+        command.arg("vault").args(words).arg("--home");
+        command.arg(self.dir.join(OWNER)).arg("--book");
+        command.arg(self.dir.join("book.toml")).stdin(Stdio::null());
+        Ok(command)
+    }
+
+    /// Runs [`City::vault`] to its end; gives the exit code and all that it said.
+    ///
+    /// # Errors
+    /// If it was killed.
+    pub fn ask_vault(&self, words: &[&str]) -> Result<(i32, String)> {
+        let output = self.vault(words)?.output()?;
+        let code = output.status.code().context("it ended by itself")?;
+        let said = [output.stdout, output.stderr].concat();
+        Ok((code, String::from_utf8(said)?))
+    }
+
+    /// Runs [`City::vault`] until it has said so many lines, and then kills it, as a power cut would.
+    ///
+    /// # Errors
+    /// If it says nothing.
+    pub fn cut_off_vault(&self, words: &[&str], lines: usize) -> Result<()> {
+        let mut command = self.vault(words)?;
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let said = BufReader::new(child.stdout.take().context("its output")?);
+        let heard = said.lines().take(lines).count();
+        child.kill()?;
+        child.wait()?;
+        ensure!(heard > 0, "it said nothing");
+        Ok(())
+    }
+
+    /// How many shares, and how many that were destroyed, a custodian's store has.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn shares(&self, name: &str) -> Result<(usize, usize)> {
+        let keys = std::fs::read(self.dir.join(name).join("custodian/store/keys"))?;
+        let slots = || keys.chunks_exact(128).skip(1).filter(|slot| slot[1] == 4);
+        let of = |state| slots().filter(|slot| slot[0] == state).count();
+        Ok((of(1), of(2)))
+    }
+
+    /// The epoch of the custodians that hold a record of the owner's, whose secret is the one that it was
+    /// sealed with.
+    ///
+    /// # Errors
+    /// If the ledger says otherwise.
+    pub fn epoch_of(&self, record: RecordHandle) -> Result<u32> {
+        let sdk = self.sdk(READER)?;
+        let proved = sdk
+            .client()
+            .state(&Record::key(&OWNER.parse()?, &record), None)?;
+        let value = proved.proved().value.as_deref().context("the record")?;
+        let record = Record::decode(value)?;
+        let sealed = sdk.client().event(&record.sealed.event)?;
+        let EventBody::RecordCustody(sealed) = sealed.body() else {
+            bail!("it was sealed otherwise");
+        };
+        let custody = record.custody.context("in custody")?;
+        ensure!(
+            custody.secret() == sealed.custody.secret(),
+            "the same secret"
+        );
+        Ok(custody.epoch())
+    }
+
+    /// Writes the address book anew: these custodians, and the owner.
+    ///
+    /// # Errors
+    /// If one of them has not been set up.
+    pub fn write_book(&mut self, custodians: &[&str]) -> Result<PathBuf> {
+        let mut book = String::new();
+        for name in custodians {
+            book += &std::fs::read_to_string(self.dir.join(name).join("custodian/entry.toml"))?;
+        }
+        book += &std::fs::read_to_string(self.dir.join(OWNER).join("vault-service/entry.toml"))?;
+        let path = self.dir.join("book.toml");
+        std::fs::write(&path, book)?;
+        self.book = AddressBook::read(&path)?;
+        Ok(path)
     }
 
     /// Kills custodians.

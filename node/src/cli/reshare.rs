@@ -4,9 +4,9 @@ use super::institution::Institution;
 use crate::exit::{Exit, Fatal};
 use crate::output::{PrintError, say};
 use medanchor_ledger::RecordHandle;
-use medanchor_sdk::Sdk;
-use medanchor_sdk::custody::{MoveError, MoveStep, Moved};
+use medanchor_sdk::custody::{MoveError, MoveStep, Moved, NewMove};
 use medanchor_sdk::direct::{AddressBook, Certificate};
+use medanchor_sdk::{ParticipantName, Sdk};
 
 /// Move records to the newest custodians, without opening them
 ///
@@ -23,8 +23,11 @@ Examples:
   medanchor vault reshare --home north-hospital --record Observation/7 \\
       --node http://127.0.0.1:8480 --book book.toml
 
-The address book lists the old custodians that are left and all new ones. An old one that is not in it,
-and in no place of the new set, is left out: take out whoever contributes what a new one refuses.
+  medanchor vault reshare --home north-hospital --all --without archive
+
+The address book lists the old custodians that are left and all new ones. Where a new custodian refuses
+what an old one contributed, it names the old one: run it again --without that one. Where another new
+custodian holds a share already, have the authorities name a further set first.
 
 Exit codes: 0 every record is with the newest custodians, and so many old shares are destroyed that the
 rest are useless; 1 not so, or not known here: run it again; 2 wrong usage; 11 the identity cannot be used; 12 another
@@ -42,6 +45,12 @@ pub struct Reshare {
     /// Every record of this vault whose key is shared
     #[arg(long, conflicts_with = "records")]
     all: bool,
+    /// An old custodian that is to contribute nothing; several may be given
+    ///
+    /// What it contributed to an earlier try is given up while no new custodian holds any of it; what
+    /// every new custodian has accepted is right, and stays.
+    #[arg(long, value_name = "NAME")]
+    without: Vec<ParticipantName>,
 }
 
 /// Does it.
@@ -53,6 +62,7 @@ pub fn run(asked: &Reshare) -> Result<Exit, Fatal> {
         sdk: asked.institution.open()?,
         book: asked.institution.book()?,
         own: Institution::certificate()?,
+        without: &asked.without,
     };
     let named = |name: &String| super::erase::named(&moving.sdk, name);
     let records: Vec<RecordHandle> = match asked.all {
@@ -85,23 +95,29 @@ pub fn run(asked: &Reshare) -> Result<Exit, Fatal> {
     })
 }
 
-struct Moving {
+struct Moving<'a> {
     sdk: Sdk,
     book: AddressBook,
     own: Certificate,
+    without: &'a [ParticipantName],
 }
 
-impl Moving {
+impl Moving<'_> {
     fn one(&self, record: RecordHandle) -> Result<Moved, MoveError> {
         // Who reads no more does not stop a move.
         let told = &mut |step: MoveStep<'_>| drop(tell(&record, &step));
-        self.sdk.reshare(record, &self.book, &self.own, told)
+        let without = self.without;
+        let new = NewMove { record, without };
+        self.sdk.reshare(&new, &self.book, &self.own, told)
     }
 }
 
 fn tell(record: &RecordHandle, step: &MoveStep<'_>) -> Result<(), PrintError> {
     match step {
         MoveStep::Contributed(name) => say(format_args!("record {record}: {name} contributed")),
+        MoveStep::Anew => say(format_args!(
+            "record {record}: what was contributed before is given up"
+        )),
         MoveStep::Silent(name, why) => {
             say(format_args!("record {record}: {name} is left out: {why}"))
         }

@@ -12,7 +12,9 @@ use medanchor_ledger::rules::{CustodianEpoch, CustodianSet, Record, StateValue};
 use medanchor_ledger::signature::PublicKey;
 use medanchor_ledger::state::StateKey;
 use medanchor_ledger::{RecordHandle, TlsKeyHash};
-use medanchor_sdk::custody::{Refused, ReleaseAsk, Standing, StandingError, Terms};
+use medanchor_sdk::custody::{
+    OTHER_SHARE, Refused, ReleaseAsk, Standing, StandingError, Terms, UNFIT_SUB_SHARE,
+};
 use medanchor_sdk::direct::{Ask, Expected, Statement};
 use medanchor_sdk::{Identity, Sdk};
 use medanchor_vault::RecordVersion;
@@ -90,6 +92,12 @@ pub(super) fn custodian_problem(error: &CustodianError) -> Problem {
         }
         CustodianError::Share(ShareError::NotHeld) => refused(Refused::NotHere),
         CustodianError::Share(ShareError::Erased) => refused(Refused::Erased),
+        CustodianError::Share(ShareError::Other) => {
+            Problem::of_custody(OTHER_SHARE, false, error.to_string())
+        }
+        CustodianError::Reshare(ReshareError::Unfit { .. }) => {
+            Problem::of_custody(UNFIT_SUB_SHARE, false, error.to_string())
+        }
         other => Problem::new(Code::Malformed, other.to_string()),
     }
 }

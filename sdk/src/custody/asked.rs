@@ -16,6 +16,36 @@ use std::time::Duration;
 pub(super) const TRIES: usize = 20;
 pub(super) const PAUSE: Duration = Duration::from_millis(250);
 
+/// Why a custodian did not do what it was asked.
+pub(super) struct Unanswered {
+    /// The stable code of its refusal; empty if it did not refuse.
+    pub(super) code: String,
+    /// What happened.
+    pub(super) why: String,
+}
+
+impl Unanswered {
+    fn before(error: &impl ToString) -> Self {
+        let (code, why) = (String::new(), error.to_string());
+        Self { code, why }
+    }
+
+    fn by(error: &LinkError) -> Self {
+        let code = match error {
+            LinkError::Refused { problem, .. } => problem.code.clone(),
+            _ => String::new(),
+        };
+        let why = error.to_string();
+        Self { code, why }
+    }
+}
+
+impl From<Unanswered> for String {
+    fn from(no: Unanswered) -> Self {
+        no.why
+    }
+}
+
 /// Runs `work` for each, all at once; gives the results in their order.
 pub(super) fn at_once<T: Sync, R: Send>(
     each: &[T],
@@ -83,13 +113,13 @@ impl Sdk {
         ask: Ask,
         body: &[u8],
         not_yet: &str,
-    ) -> Result<Vec<u8>, String> {
+    ) -> Result<Vec<u8>, Unanswered> {
         let link = seat.link(own, self.client().config());
-        let link = link.map_err(|error| error.to_string())?;
+        let link = link.map_err(|error| Unanswered::before(&error))?;
         let mut tries = 0;
         loop {
             let statement = self.state_to(link.name(), own, ask, body.to_vec());
-            let statement = statement.map_err(|error| error.to_string())?;
+            let statement = statement.map_err(|error| Unanswered::before(&error))?;
             tries += 1;
             match link.ask(ask, &statement, MAX_ANSWER) {
                 Err(LinkError::Refused { problem, .. })
@@ -97,7 +127,7 @@ impl Sdk {
                 {
                     self.context().pause(PAUSE);
                 }
-                other => return other.map_err(|error| error.to_string()),
+                other => return other.map_err(|error| Unanswered::by(&error)),
             }
         }
     }

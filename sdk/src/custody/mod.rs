@@ -63,8 +63,8 @@ pub use read::{Opened, OpenedError};
 #[cfg(feature = "client")]
 pub use releases::ReleasesError;
 #[cfg(feature = "client")]
-pub use reshare::{MoveError, MoveStep, Moved};
-pub use reshare_ask::ReshareAsk;
+pub use reshare::{MoveError, MoveStep, Moved, NewMove};
+pub use reshare_ask::{OTHER_SHARE, ReshareAsk, UNFIT_SUB_SHARE};
 #[cfg(feature = "client")]
 pub use seal::{CustodyError, SealedInCustody};
 #[cfg(feature = "client")]

@@ -9,32 +9,34 @@
 //! ```text
 //! 1  old custodians, as many as it takes    each shares its share out; sealed to the new members
 //! 2  FOLDER/resharing/RECORD-VERSION-EPOCH.deals
-//! 3  every new custodian                    checks, adds up, acknowledges the new points
+//! 3  every new custodian                    checks, adds up, acknowledges the new points; .offers has who did
 //! 4  FOLDER/resharing/RECORD-VERSION-EPOCH.acks
-//! 5  record.reshare                         from here on the new set is asked; .deals is removed
+//! 5  record.reshare                         from here on the new set is asked; .deals and .offers are removed
 //! 6  old custodians                         destroy their shares, against the acknowledgements
 //! ```
 
 use super::asked::at_once;
-use super::circle::{Circle, CircleError, Seat};
+use super::circle::{Circle, Seat};
 use super::erase::seats_of;
 use super::erasure::{Asked, Word, Words, are_enough, read_word};
 use super::kept::{read_bounded, remove_all, write_durably};
 use super::messages::{read_messages, write_messages};
-use super::reshare_ask::ReshareAsk;
-use super::standing::StandingError;
-use crate::anchor::{AnchorError, Sdk};
-use crate::client::ClientError;
+use crate::anchor::Sdk;
 use crate::direct::{AddressBook, Ask, Certificate};
-use crate::error::SdkError;
 use medanchor_ledger::event::{Custody, RecordReshare};
 use medanchor_ledger::rules::Record;
 use medanchor_ledger::{EventId, ParticipantName, RecordHandle};
 use medanchor_vault::RecordVersion;
 use medanchor_vault::custody::{
-    Acknowledgement, Body, Custodied, Points, ReshareError, ShareIndex, Signed, SubDeal, new_points,
+    Acknowledgement, Body, Custodied, Points, ReshareError, Signed, SubDeal, new_points,
 };
 use std::path::{Path, PathBuf};
+
+mod contribute;
+mod error;
+mod offers;
+
+pub use error::MoveError;
 
 /// Where moves that are not over are kept, in the identity's folder.
 pub(super) const FOLDER: &str = "resharing";
@@ -43,77 +45,12 @@ const RETIREMENTS: &str = "retirements";
 /// The most bytes of a file of this module.
 const MAX_FILE: u64 = 2 << 20;
 
-/// Why a record was not moved. What was done by then stays done: call it again.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum MoveError {
-    /// The ledger has no such record, or its key is not shared, or it is erased.
-    #[error("{0}")]
-    NotToMove(&'static str),
-    /// Fewer old custodians contributed than it takes.
-    #[error("only {found} of the {needed} custodians that it takes contributed{}; run it again when more can be reached", Why(.silent))]
-    TooFew {
-        /// How many did.
-        found: usize,
-        /// How many it takes.
-        needed: usize,
-        /// Who did not, and why.
-        silent: Vec<(ParticipantName, String)>,
-    },
-    /// New custodians have not acknowledged their shares.
-    #[error("not every new custodian has acknowledged its share{}; nothing has changed on the ledger: run it again", Why(.0))]
-    NotAcknowledged(Vec<(ParticipantName, String)>),
-    /// What an earlier try left cannot be used.
-    #[error("{path} cannot be used: {why}; restore it, or have the authorities name a further set of custodians", path = path.display())]
-    Earlier {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        why: String,
-    },
-    /// What the contributions add up to.
-    #[error(transparent)]
-    Reshare(#[from] ReshareError),
-    /// Signing.
-    #[error(transparent)]
-    Sdk(#[from] SdkError),
-    /// What the ledger says could not be had.
-    #[error(transparent)]
-    Standing(#[from] StandingError),
-    /// A set of custodians is not known.
-    #[error(transparent)]
-    Circle(#[from] CircleError),
-    /// A node.
-    #[error(transparent)]
-    Client(#[from] ClientError),
-    /// The event was not anchored.
-    #[error(transparent)]
-    Anchor(#[from] AnchorError),
-    /// The points make no event.
-    #[error(transparent)]
-    Build(#[from] medanchor_ledger::event::BuildError),
-    /// A file.
-    #[error("cannot use {path}: {source}", path = path.display())]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-}
-
-struct Why<'a>(&'a [(ParticipantName, String)]);
-
-impl std::fmt::Display for Why<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        (self.0.iter()).try_for_each(|(name, why)| write!(f, "; {name}: {why}"))
-    }
-}
-
 /// What has just been done.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum MoveStep<'a> {
+    /// What was contributed to an earlier try is given up for what has been contributed now.
+    Anew,
     /// An old custodian has contributed.
     Contributed(&'a ParticipantName),
     /// An old custodian has not, and why; another is asked.
@@ -141,23 +78,34 @@ pub struct Moved {
     pub old_useless: bool,
 }
 
+/// What is to be moved.
+#[derive(Clone, Copy, Debug)]
+pub struct NewMove<'a> {
+    /// The record.
+    pub record: RecordHandle,
+    /// Old custodians that contribute nothing, since what they contributed was refused.
+    pub without: &'a [ParticipantName],
+}
+
 type Told<'a, 'b> = &'a mut (dyn FnMut(MoveStep<'_>) + 'b);
 
 impl Sdk {
     /// Moves a record to the ledger's newest custodians: as many of the old ones as it takes share their
     /// shares out anew, the new ones acknowledge, the ledger names them, and the old shares are
     /// destroyed. No payload is touched and nobody holds the key on the way. After a failure or a crash
-    /// call it again.
+    /// call it again. Whoever is to be left out is, unless every new custodian has accepted what it
+    /// contributed.
     ///
     /// # Errors
     /// [`MoveError`]. Old custodians that are lost are none while enough are left.
     pub fn reshare(
         &self,
-        record: RecordHandle,
+        new: &NewMove<'_>,
         book: &AddressBook,
         own: &Certificate,
         told: Told<'_, '_>,
     ) -> Result<Moved, MoveError> {
+        let NewMove { record, without } = *new;
         let state = self.own_record(record)?;
         let state = state.ok_or(MoveError::NotToMove(
             "the ledger has no such record of yours",
@@ -165,6 +113,7 @@ impl Sdk {
         let mut moving = Moving {
             sdk: self,
             record,
+            without,
             new: Circle::current(self.client(), book)?,
             held: custody_of(&state)?,
             state,
@@ -192,6 +141,7 @@ fn custody_of(state: &Record) -> Result<Custody, MoveError> {
 struct Moving<'a> {
     sdk: &'a Sdk,
     record: RecordHandle,
+    without: &'a [ParticipantName],
     new: Circle,
     held: Custody,
     state: Record,
@@ -220,15 +170,7 @@ impl Moving<'_> {
     /// Steps 1 to 5.
     fn hand_over(&mut self, told: Told<'_, '_>) -> Result<(), MoveError> {
         let old_points = points_of(&self.held)?;
-        let deals = match read::<SubDeal>(&self.path("deals"))? {
-            Some(deals) => deals,
-            None => {
-                let old = Circle::of_epoch(self.sdk.client(), self.book, self.held.epoch())?;
-                let deals = self.contributions(&old, &old_points, told)?;
-                write(&self.path("deals"), &deals)?;
-                deals
-            }
-        };
+        let deals = self.contributed(&old_points, told)?;
         let each = self.by_receiver(&deals)?;
         let points = each.first().map_or(&[][..], Vec::as_slice);
         let points = new_points(&old_points, points)?;
@@ -270,160 +212,6 @@ impl Moving<'_> {
         }
         let of = |place: usize| deals.iter().skip(place).step_by(members).cloned().collect();
         Ok((0..members).map(of).collect())
-    }
-
-    /// Sub-deals of as many old custodians as it takes, by contributor and then by receiver.
-    fn contributions(
-        &self,
-        old: &Circle,
-        points: &Points,
-        told: Told<'_, '_>,
-    ) -> Result<Vec<Signed<SubDeal>>, MoveError> {
-        let mut silent = Vec::new();
-        let mut left: Vec<(ShareIndex, &Seat)> =
-            ShareIndex::all(old.seats.len()).zip(&old.seats).collect();
-        let awake = at_once(&left, |(_, seat)| self.is_awake(seat));
-        Self::sort_out(&mut left, awake, &mut silent, told);
-        loop {
-            let needed = points.threshold();
-            let Some(chosen) = left.get(..needed).map(<[_]>::to_vec) else {
-                let found = left.len();
-                return Err(MoveError::TooFew {
-                    found,
-                    needed,
-                    silent,
-                });
-            };
-            let ask = ReshareAsk {
-                record: self.record,
-                contributors: chosen.iter().map(|(place, _)| *place).collect(),
-                keys: self
-                    .new
-                    .members()?
-                    .into_iter()
-                    .map(|member| member.key)
-                    .collect(),
-            };
-            let answers = at_once(&chosen, |one| self.contribution(one, &ask, points));
-            if answers.iter().all(Result::is_ok) {
-                for (_, seat) in &chosen {
-                    told(MoveStep::Contributed(&seat.custodian.name));
-                }
-                return Ok(answers.into_iter().flatten().flatten().collect());
-            }
-            let mut answers: Vec<_> = answers.into_iter().map(|one| one.map(drop)).collect();
-            answers.resize_with(left.len(), || Ok(()));
-            Self::sort_out(&mut left, answers, &mut silent, told);
-        }
-    }
-
-    /// Leaves out whoever did not answer.
-    fn sort_out(
-        left: &mut Vec<(ShareIndex, &Seat)>,
-        answers: Vec<Result<(), String>>,
-        silent: &mut Vec<(ParticipantName, String)>,
-        told: Told<'_, '_>,
-    ) {
-        let mut answers = answers.into_iter();
-        left.retain(|(_, seat)| match answers.next() {
-            Some(Err(why)) => {
-                told(MoveStep::Silent(&seat.custodian.name, &why));
-                silent.push((seat.custodian.name.clone(), why));
-                false
-            }
-            _ => true,
-        });
-    }
-
-    fn is_awake(&self, seat: &Seat) -> Result<(), String> {
-        let link = seat.link(self.own, self.sdk.client().config());
-        let link = link.map_err(|e| e.to_string())?;
-        link.get("/health", 64).map(drop).map_err(|e| e.to_string())
-    }
-
-    /// One contributor's sub-deals, checked as far as anybody but their receivers can.
-    fn contribution(
-        &self,
-        (place, seat): &(ShareIndex, &Seat),
-        ask: &ReshareAsk,
-        old: &Points,
-    ) -> Result<Vec<Signed<SubDeal>>, String> {
-        let answer = (self.sdk).ask_seat(seat, self.own, Ask::Reshare, &ask.encode(), "")?;
-        let deals = read_messages::<SubDeal>(&answer).map_err(|e| e.to_string())?;
-        let record = self.custodied();
-        let first = deals.first().map(|deal| deal.says().terms.points.clone());
-        let names = self.new.names();
-        let fits = |((deal, name), to): ((&Signed<SubDeal>, &ParticipantName), ShareIndex)| {
-            let terms = &deal.says().terms;
-            terms.record == record
-                && terms.from.custodian == seat.custodian.name
-                && terms.from.index == *place
-                && terms.from.epoch == self.held.epoch()
-                && terms.contributors == ask.contributors
-                && terms.to.custodian == *name
-                && (terms.to.epoch, terms.to.index) == (self.new.epoch(), to)
-                && Some(&terms.points) == first.as_ref()
-                && terms.points.threshold() == self.new.threshold()
-                && terms.is_of(old)
-                && terms.continues(old)
-                && seat.keys.iter().any(|key| deal.verify(key).is_ok())
-        };
-        let members = self.new.seats.len();
-        let places = ShareIndex::all(members);
-        let sound = deals.len() == members && deals.iter().zip(names).zip(places).all(fits);
-        match sound {
-            true => Ok(deals),
-            false => Err("what it shared out is not its share; tell the authorities".into()),
-        }
-    }
-
-    /// The acknowledgements of all new members.
-    fn acknowledged(
-        &self,
-        each: &[Vec<Signed<SubDeal>>],
-        points: &Points,
-        told: Told<'_, '_>,
-    ) -> Result<Vec<Signed<Acknowledgement>>, MoveError> {
-        let places = ShareIndex::all(self.new.seats.len());
-        let asked: Vec<_> = self.new.seats.iter().zip(places).zip(each).collect();
-        let answers = at_once(&asked, |((seat, place), deals)| {
-            self.acknowledgement((seat, *place), deals, points)
-        });
-        let (mut acks, mut silent) = (Vec::new(), Vec::new());
-        for (answer, seat) in answers.into_iter().zip(&self.new.seats) {
-            let name = &seat.custodian.name;
-            match answer {
-                Ok(ack) => {
-                    told(MoveStep::Acknowledged(name));
-                    acks.push(ack);
-                }
-                Err(why) => silent.push((name.clone(), why)),
-            }
-        }
-        match silent.is_empty() {
-            true => Ok(acks),
-            false => Err(MoveError::NotAcknowledged(silent)),
-        }
-    }
-
-    fn acknowledgement(
-        &self,
-        (seat, place): (&Seat, ShareIndex),
-        deals: &[Signed<SubDeal>],
-        points: &Points,
-    ) -> Result<Signed<Acknowledgement>, String> {
-        let body = write_messages(deals);
-        let answer = (self.sdk).ask_seat(seat, self.own, Ask::Rejoin, &body, "")?;
-        let ack: Signed<Acknowledgement> = Signed::decode(&answer).map_err(|e| e.to_string())?;
-        let says = ack.says();
-        let same = says.record == self.custodied()
-            && says.place.custodian == seat.custodian.name
-            && (says.place.epoch, says.place.index) == (self.new.epoch(), place)
-            && says.points == points.hash();
-        match same && seat.keys.iter().any(|key| ack.verify(key).is_ok()) {
-            true => Ok(ack),
-            false => Err("it acknowledged something else".into()),
-        }
     }
 
     /// Step 6, for whatever epoch the ledger names.

@@ -16,6 +16,11 @@ use medanchor_ledger::event::KemSuite;
 use medanchor_vault::custody::seal::MAX_PUBLIC;
 use medanchor_vault::custody::{MAX_MEMBERS, MIN_THRESHOLD, SealingKey, ShareIndex};
 
+/// The code of a new custodian's refusal of what an old one shared out. Asked again it refuses again.
+pub const UNFIT_SUB_SHARE: &str = "custody.unfit-sub-share";
+/// The code of a custodian's refusal of a share where it holds another one of the same set.
+pub const OTHER_SHARE: &str = "custody.other-share";
+
 /// A request to contribute to a new epoch.
 #[derive(Clone, Debug)]
 pub struct ReshareAsk {

@@ -9,6 +9,8 @@
 //! | `stalls` | takes the request and never answers |
 //! | `early` | releases and logs, whatever the ledger says |
 //! | `twice` | releases rightly the first time, and something else the second |
+//! | `mixes` | shares its share out under the right points, and seals something else to every new member |
+//! | `mixes-one` | the same, to the last of the new members alone |
 //!
 //! | vault-service | |
 //! |---|---|
@@ -18,23 +20,25 @@
 use anyhow::{Context, Result, bail};
 use medanchor_ledger::TlsKeyHash;
 use medanchor_ledger::genesis::Genesis;
+use medanchor_ledger::rules::{CustodianEpoch, CustodianSet, Record, StateValue};
+use medanchor_ledger::state::StateKey;
 use medanchor_node::direct::config::ServiceConfig;
 use medanchor_node::direct::home::{Part, ServiceHome};
 use medanchor_node::direct::{Answers, Owner, serve};
 use medanchor_node::http::problem::{Code, Problem};
-use medanchor_sdk::custody::{ReleaseAsk, Standing, Terms};
+use medanchor_sdk::custody::{ReleaseAsk, ReshareAsk, Standing, Terms, write_messages};
 use medanchor_sdk::direct::{Ask, Certificate, Expected, Statement};
 use medanchor_sdk::{Identity, Sdk};
 use medanchor_vault::RecordVersion;
 use medanchor_vault::custody::{
-    Custodian, Custodied, Permitted, Place, Points, Release, Share, ShareIndex, Signed,
-    VaultRelease,
+    Custodian, Custodied, Member, Permitted, Place, Points, Release, Resharing, Share, ShareIndex,
+    Signed, SubDeal, VaultRelease,
 };
 use medanchor_vault::key_file::{Protection, unlock};
 use medanchor_vault::secret::{AnswerKey, VaultPart};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 struct Cheat {
     sdk: Arc<Sdk>,
@@ -50,6 +54,7 @@ struct Cheat {
 impl Answers for Cheat {
     const ASKS: &'static [Ask] = &[
         Ask::Release,
+        Ask::Reshare,
         Ask::VaultRelease,
         Ask::Payload,
         Ask::Acknowledgements,
@@ -68,6 +73,7 @@ impl Answers for Cheat {
         }
         let answered = match ask {
             Ask::VaultRelease => self.vault_release(&statement),
+            Ask::Reshare => self.reshare(&statement),
             _ => self.release(&statement),
         };
         answered.map_err(|error| Problem::new(Code::Internal, format!("{error:#}")))
@@ -108,17 +114,59 @@ impl Cheat {
                 points: Points::of_custody(custody)?,
                 reader: ask.reader.reader_key(),
             };
-            let store = self.store.as_ref().context("a custodian")?;
-            let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut store = self.store()?;
             let released = store.release(&permitted, &ask.reader, self.sdk.now(), sign)?;
             return Ok(released.encode());
         }
-        let mut made_up = [0; Share::LENGTH];
-        (made_up[0], made_up[32]) = (5, 7);
-        let share = Share::decode(&made_up).context("a share")?;
+        let share = made_up()?;
         let sealed = (&share, &AnswerKey::new([1; 32]));
         let release = Release::new(record, standing.event, place, sealed, &ask.reader)?;
         Ok(Signed::new(release, sign).encode())
+    }
+
+    fn store(&self) -> Result<MutexGuard<'_, Custodian>> {
+        let store = self.store.as_ref().context("a custodian")?;
+        Ok(store.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Everything that the owner can check is right.
+    fn reshare(&self, statement: &Statement) -> Result<Vec<u8>> {
+        let ask = ReshareAsk::decode(&statement.body)?;
+        let state: Record = self.value(&Record::key(&statement.from, &ask.record))?;
+        let held = state.custody.as_ref().context("in custody")?;
+        let epoch: CustodianEpoch = self.value(&CustodianEpoch::key())?;
+        let set: CustodianSet = self.value(&CustodianSet::key(epoch.0))?;
+        let names = set.custodians.members().iter().map(|one| one.name.clone());
+        let members = names.zip(ask.keys.clone());
+        let members: Vec<_> = members.map(|(name, key)| Member { name, key }).collect();
+        let record = Custodied {
+            owner: statement.from.clone(),
+            record: RecordVersion {
+                network: self.sdk.network(),
+                record: ask.record,
+                version: state.version,
+            },
+        };
+        let resharing = Resharing {
+            record: &record,
+            old: &Points::of_custody(held)?,
+            contributors: &ask.contributors,
+            epoch: epoch.0,
+            threshold: usize::from(set.custodians.threshold()),
+            members: &members,
+        };
+        let sign = |bytes: &[u8]| self.sdk.sign_for_custody(bytes);
+        let from = self.place(held.epoch())?;
+        let mut deals = self.store()?.contribute(&resharing, &from, sign)?;
+        let spared = match self.how.as_str() {
+            "mixes-one" => deals.len() - 1,
+            _ => 0,
+        };
+        for (deal, key) in deals.iter_mut().zip(&ask.keys).skip(spared) {
+            let terms = deal.says().terms.clone();
+            *deal = Signed::new(SubDeal::new(terms, &made_up()?, key, &[1; 32])?, sign);
+        }
+        Ok(write_messages(&deals))
     }
 
     fn vault_release(&self, statement: &Statement) -> Result<Vec<u8>> {
@@ -145,18 +193,30 @@ impl Cheat {
         }
     }
 
+    fn value<V: StateValue>(&self, key: &StateKey) -> Result<V> {
+        let proved = self.sdk.client().state(key, None)?;
+        let value = proved.proved().value.as_deref().context("a value")?;
+        Ok(V::decode(value)?)
+    }
+
     fn place(&self, epoch: u32) -> Result<Place> {
-        use medanchor_ledger::rules::{CustodianSet, StateValue};
-        let proved = self.sdk.client().state(&CustodianSet::key(epoch), None)?;
-        let value = proved.proved().value.as_deref().context("a set")?;
-        let set = CustodianSet::decode(value)?.custodians;
-        let (place, _) = set.find(self.sdk.participant()).context("a member")?;
+        let set: CustodianSet = self.value(&CustodianSet::key(epoch))?;
+        let (place, _) = (set.custodians)
+            .find(self.sdk.participant())
+            .context("a member")?;
         Ok(Place {
             custodian: self.sdk.participant().clone(),
             epoch,
             index: ShareIndex::new(u8::try_from(place)?).context("a place")?,
         })
     }
+}
+
+/// A share that nobody dealt.
+fn made_up() -> Result<Share> {
+    let mut bytes = [0; Share::LENGTH];
+    (bytes[0], bytes[32]) = (5, 7);
+    Share::decode(&bytes).context("a share")
 }
 
 fn open(home: &ServiceHome, config: &ServiceConfig, how: String) -> Result<Cheat> {

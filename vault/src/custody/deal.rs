@@ -23,7 +23,9 @@
 
 use super::place::{Custodied, Place, context};
 use super::points::{Points, PointsHash, ShareIndex};
-use super::seal::{KeyError, Opened, OpeningKey, SEED, Sealed, SealingKey};
+use super::seal::{KeyError, SEED, Sealed, SealingKey};
+#[cfg(feature = "keep")]
+use super::seal::{Opened, OpeningKey};
 use super::sharing::{Share, SharingError, split};
 use super::signed::{Body, Signed};
 use crate::secret::{CustodyPart, RandomFailed, random};
@@ -117,6 +119,7 @@ impl Deal {
         deal_context(&self.record, &self.place, &self.points)
     }
 
+    #[cfg(feature = "keep")]
     pub(super) fn open(&self, key: &OpeningKey) -> Result<Opened<{ Share::LENGTH }>, KeyError> {
         key.open(&self.context(), &self.sealed)
     }

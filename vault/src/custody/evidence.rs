@@ -192,6 +192,7 @@ fn suite_code(suite: KemSuite) -> u64 {
 
 impl Evidence {
     /// Against a dealer, from what its deal held; none if its sealing cannot be repeated.
+    #[cfg(feature = "keep")]
     pub(super) fn bad_deal(
         deal: Signed<Deal>,
         public: SealingKey,
@@ -209,6 +210,7 @@ impl Evidence {
         Self::Deal(deal, Opening::Key(key))
     }
 
+    #[cfg(feature = "keep")]
     pub(super) fn bad_sub_share(
         deal: Signed<SubDeal>,
         public: SealingKey,

@@ -30,7 +30,9 @@ use super::deal::{Acknowledgement, DealError, Member, check_members, seeds};
 use super::evidence::Evidence;
 use super::place::{Custodied, Place, context};
 use super::points::{MAX_MEMBERS, Points, PointsHash, ShareIndex};
-use super::seal::{KeyError, Opened, OpeningKey, Sealed};
+use super::seal::{KeyError, SEED, Sealed, SealingKey};
+#[cfg(feature = "keep")]
+use super::seal::{Opened, OpeningKey};
 use super::sharing::{Polynomials, Share, check_threshold, draw, weight};
 use super::signed::{Body, Signed};
 use crate::secret::RandomFailed;
@@ -80,7 +82,9 @@ pub enum ReshareError {
     )]
     Contributors,
     /// One contributor's sub-points or sub-share are wrong.
-    #[error("the sub-share of {custodian} does not fit; re-share without it, the evidence is kept")]
+    #[error(
+        "the sub-share of {custodian} does not fit; move the record without it (`--without {custodian}`): what convicts it, if anything does, is kept here"
+    )]
     Unfit {
         /// The contributor at fault.
         custodian: ParticipantName,
@@ -140,6 +144,21 @@ impl SubTerms {
 }
 
 impl SubDeal {
+    /// Seals a sub-share to its receiver's key under these terms; the seed is the sealer's coins.
+    ///
+    /// # Errors
+    /// [`KeyError::Public`] if nothing can be sealed to the key.
+    pub fn new(
+        terms: SubTerms,
+        sub: &Share,
+        to: &SealingKey,
+        seed: &[u8; SEED],
+    ) -> Result<Self, KeyError> {
+        let sealed = to.seal(&terms.context(), sub.expose().as_slice(), seed)?;
+        Ok(Self { terms, sealed })
+    }
+
+    #[cfg(feature = "keep")]
     pub(super) fn open(&self, key: &OpeningKey) -> Result<Opened<{ Share::LENGTH }>, KeyError> {
         key.open(&self.terms.context(), &self.sealed)
     }
@@ -245,9 +264,8 @@ pub fn contribute(
             to,
             points: points.clone(),
         };
-        let sub = polynomials.share(index).expose();
-        let sealed = member.key.seal(&terms.context(), sub.as_slice(), seed)?;
-        deals.push(Signed::new(SubDeal { terms, sealed }, &mut sign));
+        let sub = SubDeal::new(terms, &polynomials.share(index), &member.key, seed)?;
+        deals.push(Signed::new(sub, &mut sign));
     }
     Ok(deals)
 }
@@ -300,6 +318,7 @@ pub fn new_points(old: &Points, sub_deals: &[Signed<SubDeal>]) -> Result<Points,
 }
 
 /// The share that sub-deals to one place add up to, and the points that it fits.
+#[cfg(feature = "keep")]
 pub(super) fn add_up(
     old: &Points,
     sub_deals: &[Signed<SubDeal>],
