@@ -54,6 +54,12 @@ fn refused(city: &City, sdk: &Sdk, ask: Ask, body: Vec<u8>) -> Result<Box<Proble
 /// What the first custodian answers to the owner that wants old shares destroyed while the ledger names
 /// the old set.
 fn asked_to_retire(city: &City, record: RecordHandle) -> Result<String> {
+    let forged = forged(city, record)?;
+    refusal(city, &city.sdk(OWNER)?, Ask::Retire, forged)
+}
+
+/// Acknowledgements of points that nobody holds.
+fn forged(city: &City, record: RecordHandle) -> Result<Vec<u8>> {
     let sdk = city.sdk(OWNER)?;
     let version = RecordVersion {
         network: sdk.network(),
@@ -73,7 +79,7 @@ fn asked_to_retire(city: &City, record: RecordHandle) -> Result<String> {
         points: PointsHash([0; 32]),
     };
     let forged = Signed::new(acknowledgement, |bytes| sdk.sign_for_custody(bytes));
-    refusal(city, &sdk, Ask::Retire, write_messages(&[forged]))
+    Ok(write_messages(&[forged]))
 }
 
 fn resharing(city: &City) -> PathBuf {
@@ -90,6 +96,22 @@ fn refuses_too_many_sub_shares(city: &City, record: RecordHandle) -> Result<()> 
         refused.detail
     );
     Ok(())
+}
+
+/// What was acknowledged is of other sub-deals than those that are kept, as after a restored back-up.
+fn refuses_acknowledgements_of_another_try(city: &City, record: RecordHandle) -> Result<()> {
+    let path = resharing(city).join(format!("{record}-1-2.acks"));
+    std::fs::write(&path, forged(city, record)?)?;
+    let (code, said) = city.ask_vault(&["reshare", "--record", &record.to_string()])?;
+    ensure!(
+        code == 1 && said.contains("it is not of the sub-deals beside it"),
+        "{code}: {said}"
+    );
+    ensure!(
+        city.epoch_of(record)? == 1,
+        "the ledger names no points that nobody holds"
+    );
+    Ok(std::fs::remove_file(path)?)
 }
 
 /// Another set takes over, in which the lost custodian's place is taken.
@@ -176,6 +198,7 @@ fn a_record_moves_to_another_set_when_a_custodian_is_lost() -> Result<()> {
     erases_what_no_event_names(&city)?;
     city.start_again(AWAY)?;
     refuses_too_many_sub_shares(&city, record)?;
+    refuses_acknowledgements_of_another_try(&city, record)?;
     let abandoned = resharing(&city).join(format!("{record}-1-7.deals"));
     std::fs::write(&abandoned, "of a move to a set that was never named")?;
     for lines in [1, 3, 6, 8, 11] {

@@ -22,16 +22,17 @@ Examples:
   medanchor vault reshare --home north-hospital --all
   medanchor vault reshare --home north-hospital --record Observation/7 \\
       --node http://127.0.0.1:8480 --book book.toml
-
   medanchor vault reshare --home north-hospital --all --without archive
 
-The address book lists the old custodians that are left and all new ones. Where a new custodian refuses
-what an old one contributed, it names the old one: run it again --without that one. Where another new
-custodian holds a share already, have the authorities name a further set first.
+The address book lists the old custodians that are left and all new ones. Where a new
+custodian refuses what an old one contributed, it names the old one: run it again --without
+that one. Where another new custodian holds a share already, have the authorities name a
+further set first.
 
-Exit codes: 0 every record is with the newest custodians, and so many old shares are destroyed that the
-rest are useless; 1 not so, or not known here: run it again; 2 wrong usage; 11 the identity cannot be used; 12 another
-process holds it; 19 no node could be reached.")]
+Exit codes: 0 every record is with the newest custodians, and so many old shares are
+destroyed that the rest are useless; 1 not so, or not known here: run it again; 2 wrong
+usage; 11 the identity cannot be used; 12 another process holds it; 19 no node could
+be reached.")]
 pub struct Reshare {
     #[command(flatten)]
     institution: Institution,

@@ -174,12 +174,22 @@ impl Moving<'_> {
         let each = self.by_receiver(&deals)?;
         let points = each.first().map_or(&[][..], Vec::as_slice);
         let points = new_points(&old_points, points)?;
-        if read::<Acknowledgement>(&self.path("acks"))?.is_none() {
-            let acks = self.acknowledged(&each, &points, told)?;
-            let folder = self.sdk.folder().join("acknowledgements");
-            let kept = self.sdk.keep_acknowledgements(&acks);
-            kept.map_err(io(&folder))?;
-            write(&self.path("acks"), &acks)?;
+        match read::<Acknowledgement>(&self.path("acks"))? {
+            Some(acks) if self.is_by_all(&acks, &points) => {}
+            // The ledger would name points that nobody holds.
+            Some(_) => {
+                return Err(MoveError::Earlier {
+                    path: self.path("acks"),
+                    why: "it is not of the sub-deals beside it".into(),
+                });
+            }
+            None => {
+                let acks = self.acknowledged(&each, &points, told)?;
+                let folder = self.sdk.folder().join("acknowledgements");
+                let kept = self.sdk.keep_acknowledgements(&acks);
+                kept.map_err(io(&folder))?;
+                write(&self.path("acks"), &acks)?;
+            }
         }
         let custody = points.custody(self.new.epoch())?;
         let event = self.sdk.sign(RecordReshare {

@@ -17,9 +17,13 @@ use medanchor_vault::{Passphrase, Protection, RecordVersion, Settings, Vault, Va
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use thief::{Secret, found_in, of_record, open, put_together, traces, unwrap, wraps_for_emergency};
+use thief::{
+    Secret, by_emergency, found_in, of_record, open, put_together, traces, unwrap,
+    wraps_for_emergency,
+};
 
 const NAME: &str = "Observation/1";
+const PASSPHRASE: &str = "four horses, two carts";
 const PLAIN: &str = "Observation/3";
 /// The custodian that is away while the record is erased, by place.
 const AWAY: usize = 3;
@@ -227,11 +231,41 @@ fn nothing_opens_it(city: &City, target: &Target, before: &Copies) -> Result<()>
     Ok(())
 }
 
+/// What somebody opens who has the passphrase of the emergency key, which no erasure changes.
+fn opened_with_the_passphrase(target: &Target, before: &Copies, now: &Copies) -> Result<()> {
+    let (record, old_keys) = (&target.record, before.vault.join("keys"));
+    let with_other = by_emergency(&now.vault, "five horses, two carts", &old_keys, record);
+    ensure!(with_other.is_err(), "another passphrase unlocks nothing");
+    // The key file of now unlocks what was wrapped before.
+    let s = by_emergency(&now.vault, PASSPHRASE, &old_keys, record)?;
+    ensure!(s.len() == 1, "one version, one wrap");
+    let old_vault = before.of_vault(before)?;
+    let opened = target.opened_by(&[&s[..], &old_vault].concat(), &[]);
+    ensure!(
+        opened.as_deref() == Some(PAYLOAD),
+        "the whole vault from before with its old institution key opens it, as the table says"
+    );
+    // S alone is worth nothing: V is neither in what is left nor opens with the key of now.
+    let restored = before.of_vault(now)?;
+    let left = now.of_vault(now)?;
+    for vault in [restored, left] {
+        let shares = before.of_custodians()?;
+        ensure!(
+            target
+                .opened_by(&[&s[..], &vault].concat(), &shares)
+                .is_none()
+        );
+    }
+    let left = by_emergency(&now.vault, PASSPHRASE, &now.vault.join("keys"), record)?;
+    ensure!(left.is_empty(), "and no wrap of it is left");
+    Ok(())
+}
+
 #[test]
 fn an_erased_record_is_opened_by_nobody_whatever_was_copied_before() -> Result<()> {
     let (dir, backups) = (tempfile::tempdir()?, tempfile::tempdir()?);
     let mut city = City::start(dir.path())?;
-    let emergency = Protection::Passphrase(Passphrase::new("four horses, two carts".into()));
+    let emergency = Protection::Passphrase(Passphrase::new(PASSPHRASE.into()));
     city.sdk(OWNER)?.make_emergency_key(&emergency)?;
     let ticket = city.seal_and_grant(NAME)?;
     let plain = seal_without_custodians(&city)?;
@@ -264,6 +298,7 @@ fn an_erased_record_is_opened_by_nobody_whatever_was_copied_before() -> Result<(
         "{code}: {said}{why}"
     );
     nothing_opens_it(&city, &target, &before)?;
+    opened_with_the_passphrase(&target, &before, &Copies::of(dir.path()))?;
     let state = on_ledger(&city, &target.record)?.erased.context("erased")?;
     ensure!(
         state.destroyed.contains(Destroyed::SHARES),

@@ -10,6 +10,10 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use ring::hkdf::{HKDF_SHA256, Salt};
 use std::path::Path;
 
+mod emergency;
+
+pub use emergency::{by_emergency, wraps_for_emergency};
+
 const VAULT: u8 = 2;
 const CUSTODY: u8 = 3;
 const SHARE: u8 = 4;
@@ -116,17 +120,6 @@ pub fn put_together(loot: &[Secret], points: &Points) -> Option<CustodyPart> {
         .map(|(index, share)| (*index, share))
         .collect();
     combine(points, &shares).ok()
-}
-
-/// What was sealed to the emergency key of a record, in pieces.
-pub fn wraps_for_emergency(keys: &Path, record: &RecordVersion) -> Result<Vec<Vec<u8>>> {
-    let file = std::fs::read(keys)?;
-    let slots = file.chunks_exact(128).skip(1);
-    let theirs = slots.filter(|slot| {
-        (slot[0], slot[1]) == (1, EMERGENCY) && slot[8..24] == *record.record.as_bytes()
-    });
-    let pieces = theirs.flat_map(|slot| slot[24..104].chunks_exact(16));
-    Ok(pieces.map(<[u8]>::to_vec).collect())
 }
 
 /// What must stand nowhere any more: the secrets in the clear, in hex, and as they were wrapped.

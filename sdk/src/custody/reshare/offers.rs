@@ -181,15 +181,31 @@ impl Moving<'_> {
             Err(no) => return Err(no.why),
         };
         let ack: Signed<Acknowledgement> = Signed::decode(&answer).map_err(|e| e.to_string())?;
+        match self.is_by((seat, place), &ack, points) {
+            true => Ok(Answer::Holds(Box::new(ack))),
+            false => Err("it acknowledged something else".into()),
+        }
+    }
+
+    fn is_by(
+        &self,
+        (seat, place): (&Seat, ShareIndex),
+        ack: &Signed<Acknowledgement>,
+        points: &Points,
+    ) -> bool {
         let says = ack.says();
         let same = says.record == self.custodied()
             && says.place.custodian == seat.custodian.name
             && (says.place.epoch, says.place.index) == (self.new.epoch(), place)
             && says.points == points.hash();
-        match same && seat.keys.iter().any(|key| ack.verify(key).is_ok()) {
-            true => Ok(Answer::Holds(Box::new(ack))),
-            false => Err("it acknowledged something else".into()),
-        }
+        same && seat.keys.iter().any(|key| ack.verify(key).is_ok())
+    }
+
+    /// Whether every new member has acknowledged these points.
+    pub(super) fn is_by_all(&self, acks: &[Signed<Acknowledgement>], points: &Points) -> bool {
+        let places = ShareIndex::all(self.new.seats.len());
+        let by = |one| acks.iter().any(|ack| self.is_by(one, ack, points));
+        self.new.seats.iter().zip(places).all(by)
     }
 }
 
