@@ -9,6 +9,7 @@ mod key;
 mod network;
 mod patient;
 mod policy;
+mod protect;
 mod reshare;
 mod service;
 mod status;

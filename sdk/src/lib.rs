@@ -36,6 +36,7 @@
 //! | to | call | file |
 //! |---|---|---|
 //! | make and open an identity | [`Identity::create`], [`Identity::join`], [`Identity::open`] | `identity/` |
+//! | protect the institution key by a passphrase or a token, renew it | [`Identity::protect_vault`], [`Identity::renew_vault_key`], [`keeping`] | `keeping/`, `identity/vault.rs` |
 //! | issue, redeem, take back a prescription | [`Identity::prescribe`], [`Identity::redeem`], [`Identity::void`] | `domain/prescription.rs` |
 //! | let a patient choose a pharmacy | [`PatientToken::claim`] | `token.rs` |
 //! | seal, open, show fields of a record | [`Identity::seal_record`], [`Identity::open_record`], [`Identity::disclose`] | `domain/record.rs` |
@@ -80,6 +81,7 @@ pub mod fhir;
 pub mod identity;
 pub mod import;
 pub mod journal;
+pub mod keeping;
 pub mod patient;
 pub mod policies;
 pub mod proof;

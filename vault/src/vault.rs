@@ -138,11 +138,25 @@ impl Vault {
         settings: &Settings,
         next: &Protection,
     ) -> Result<Self, VaultError> {
-        let lock = lock(path)?;
-        let files = Files::of(path, settings);
-        let slots = files.open(network, &settings.protection)?;
-        let slots = files.rotate(slots, next, &mut || {})?;
-        Self::assemble(path, network, settings, slots, lock)
+        Self::open_with(path, network, settings)?.rotated(settings, next)
+    }
+
+    /// [`Vault::rotate`] of an open vault, which nobody else can open in between. `settings` are those it
+    /// was opened with.
+    ///
+    /// # Errors
+    /// As [`Vault::rotate`].
+    pub fn rotated(self, settings: &Settings, next: &Protection) -> Result<Self, VaultError> {
+        let Self {
+            folder,
+            network,
+            slots,
+            _lock: lock,
+            ..
+        } = self;
+        let slots = slots.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let slots = Files::of(&folder, settings).rotate(slots, next, &mut || {})?;
+        Self::assemble(&folder, network, settings, slots, lock)
     }
 
     fn assemble(

@@ -7,16 +7,12 @@ use crate::output::{complain, say, say_text};
 use medanchor_ledger::RecordHandle;
 use medanchor_sdk::custody::StandingError;
 use medanchor_sdk::emergency::{EmergencyError, EmergencyStanding, NewEmergency};
+use medanchor_sdk::keeping::SecretAt;
 use medanchor_sdk::{AnchorError, ClientError, Identity, Sdk};
 use medanchor_vault::{Passphrase, Protection, VaultError};
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use zeroize::Zeroizing;
-
-/// The most bytes of a file with a passphrase or a PIN.
-const MAX_SECRET: u64 = 1024;
 
 /// Open records while the network is cut, in a journal that is anchored afterwards
 #[derive(clap::Subcommand)]
@@ -197,31 +193,20 @@ impl Locked {
             return Ok(Protection::Token(medanchor_vault::TokenLogin {
                 module: module.clone(),
                 label: self.token.token_label.clone(),
-                pin: secret_line(pin)?.as_str().into(),
+                pin: secret(pin)?.as_str().into(),
             }));
         }
         let path = self.passphrase_file.as_deref();
         let path = path.ok_or_else(|| failed("name the file with the passphrase"))?;
-        let passphrase = Passphrase::new(secret_line(path)?.as_str().into());
+        let passphrase = Passphrase::new(secret(path)?.as_str().into());
         Ok(Protection::Passphrase(passphrase))
     }
 }
 
-/// The first line of a file that only its owner can read.
-fn secret_line(path: &Path) -> Result<Zeroizing<String>, Fatal> {
-    use std::os::unix::fs::PermissionsExt;
-    let wrong =
-        |why: &dyn std::fmt::Display| Fatal::new(Exit::Keys, format!("{}: {why}", path.display()));
-    let file = File::open(path).map_err(|error| wrong(&error))?;
-    let mode = file.metadata().map_err(|error| wrong(&error))?;
-    if mode.permissions().mode() & 0o077 != 0 {
-        return Err(wrong(&"others can read it; run chmod 600 on it"));
-    }
-    let mut text = Zeroizing::new(String::with_capacity(2048));
-    let read = file.take(MAX_SECRET).read_to_string(&mut text);
-    read.map_err(|_| wrong(&"it holds no text"))?;
-    let line = text.lines().next().unwrap_or_default();
-    Ok(Zeroizing::new(line.to_owned()))
+/// The secret in a file.
+fn secret(file: &Path) -> Result<Zeroizing<String>, Fatal> {
+    let fetched = SecretAt::File(file.into()).fetch();
+    fetched.map_err(|error| Fatal::new(Exit::Keys, error.to_string()))
 }
 
 fn init(asked: &Init) -> Result<Exit, Fatal> {

@@ -77,7 +77,7 @@ impl Institution {
     }
 }
 
-fn no_identity(error: IdentityError) -> Fatal {
+pub(super) fn no_identity(error: IdentityError) -> Fatal {
     match &error {
         IdentityError::Vault(VaultError::Locked { .. }) => Fatal::new(
             Exit::Locked,

@@ -55,6 +55,8 @@ pub enum Vault {
     /// serves from within instead. While it runs it anchors the emergency journal, if there is one, and
     /// states it once a day.
     Serve(Run),
+    Protect(super::protect::Protect),
+    Rotate(super::protect::Rotate),
     Erase(super::erase::Erase),
     Reshare(super::reshare::Reshare),
     /// Open records while the network is cut, in a journal that is anchored afterwards
@@ -107,6 +109,8 @@ pub fn vault(command: &Vault) -> Result<Exit, Fatal> {
     match command {
         Vault::Init(init) => make(init, Part::Owner),
         Vault::Serve(run) => run_owner(&ServiceHome::new(&run.home, Part::Owner)),
+        Vault::Protect(protect) => super::protect::protect(protect),
+        Vault::Rotate(rotate) => super::protect::rotate(rotate),
         Vault::Erase(erase) => super::erase::run(erase),
         Vault::Reshare(reshare) => super::reshare::run(reshare),
         Vault::Emergency(command) => super::emergency::run(command),

@@ -9,6 +9,7 @@
 //! FOLDER/genesis       which network this is
 //! FOLDER/policy        whose signatures make a receipt trustworthy
 //! FOLDER/vault/        sealed payloads and wrapped keys
+//! FOLDER/vault.toml    how the vault is kept, if not in the usual way
 //! FOLDER/journal       signed events that are not settled yet
 //! FOLDER/emergency-journal   what was opened by the emergency key, if there is one
 //! ```
@@ -17,16 +18,18 @@
 //! genesis, [`Identity::join`] makes the folder whole. From then on [`Identity::open`].
 
 mod key;
+mod vault;
 
 use crate::context::{Context, NoRandomness, System, random};
 use crate::error::SdkError;
 use crate::journal::{Journal, JournalError, Pending};
+use crate::keeping::KeepingError;
 use medanchor_ledger::event::{Event, EventBody, UnsignedEvent};
 use medanchor_ledger::genesis::{Genesis, GenesisError};
 use medanchor_ledger::policy::{Policy, PolicyError};
 use medanchor_ledger::signature::{PublicKey, Signature, SigningKey};
 use medanchor_ledger::{EventId, NetworkId, Nonce, ParticipantName, Time};
-use medanchor_vault::{Protection, Settings, Vault, VaultError};
+use medanchor_vault::{Vault, VaultError};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -91,6 +94,19 @@ pub enum IdentityError {
     /// The vault cannot be used.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// How the vault is kept cannot be used.
+    #[error(transparent)]
+    Keeping(#[from] KeepingError),
+    /// A change of the vault's protection was cut off, and what it left opens in neither way.
+    #[error(
+        "a change of the vault's protection was cut off. As vault.toml says it does not open: {now}. As vault.toml.next says it does not either: {next}. Make the file or token that one of them names available, and try again"
+    )]
+    CutOff {
+        /// Why not as before the change.
+        now: Box<Self>,
+        /// Why not as after it.
+        next: Box<Self>,
+    },
     /// The journal cannot be used.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -172,7 +188,7 @@ impl Identity {
         write_new(&path, genesis)?;
         write_new(&folder.join("policy"), decoded.policy().as_bytes())?;
         if !folder.join("vault").exists() {
-            make_vault(folder, decoded.network_id())?;
+            vault::make(folder, decoded.network_id())?;
         }
         Ok(())
     }
@@ -196,26 +212,12 @@ impl Identity {
             network,
             policy: Policy::parse(&read_bounded(&folder.join("policy"))?)?,
             key: key::read(&folder.join("key"))?,
-            vault: Vault::open(&folder.join("vault"), network)?,
+            vault: vault::open(folder, network)?.vault,
             journal: Mutex::new(Journal::open(&folder.join("journal"), id_of)?),
             emergency: Mutex::new(()),
             folder: folder.to_owned(),
             context,
         })
-    }
-
-    /// Gives the vault of a folder that is not open a fresh institution key and destroys the old one, so
-    /// that back-ups of its wrapped keys, made before, open with no key that is left. No payload is
-    /// touched. A power cut at any moment leaves a vault that opens.
-    ///
-    /// # Errors
-    /// As [`Identity::open`].
-    pub fn renew_vault_key(folder: &Path) -> Result<(), IdentityError> {
-        let network = Genesis::decode(&read_bounded(&folder.join("genesis"))?)?.network_id();
-        let settings = Settings::default();
-        let vault = folder.join("vault");
-        Vault::rotate(&vault, network, &settings, &Protection::Nothing)?;
-        Ok(())
     }
 
     /// The folder.
@@ -372,19 +374,6 @@ fn read_participant(path: &Path) -> Result<ParticipantName, IdentityError> {
             path: path.to_owned(),
             what: "a participant's name",
         })
-}
-
-/// Makes the vault aside and renames it into place, so that no crash leaves half of it.
-fn make_vault(folder: &Path, network: NetworkId) -> Result<(), IdentityError> {
-    let (aside, vault) = (folder.join("vault.new"), folder.join("vault"));
-    let io = |source| IdentityError::io(&aside, source);
-    if aside.exists() {
-        // Left by a crash: nothing was ever sealed in it.
-        std::fs::remove_dir_all(&aside).map_err(io)?;
-    }
-    drop(Vault::create(&aside, network)?);
-    let moved = std::fs::rename(&aside, &vault).and_then(|()| File::open(folder)?.sync_all());
-    moved.map_err(io)
 }
 
 /// Writes a file aside and renames it into place, so that no crash leaves half of it.

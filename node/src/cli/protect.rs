@@ -1,0 +1,171 @@
+//! `medanchor vault protect` and `medanchor vault rotate`: what protects the institution key, and a fresh one.
+
+use super::institution::no_identity;
+use crate::exit::{Exit, Fatal};
+use crate::output::say;
+use medanchor_sdk::keeping::{KeyProtection, SecretAt};
+use medanchor_sdk::{Identity, IdentityError};
+use medanchor_vault::{KeyFileError, VaultError};
+use std::path::{Path, PathBuf};
+
+/// Put the institution key under a passphrase or into a token, or take it out again
+///
+/// Draws a fresh institution key, protected so, wraps every secret of the vault anew, destroys the old
+/// key, and notes in HOME/identity/vault.toml how the vault opens from now on. No payload is touched. Stop
+/// `medanchor vault serve`, or the application that embeds this identity, and start it again afterwards:
+/// it reads the passphrase, or the PIN, at its start.
+///
+/// Run it again after a failure or a crash. Run again when all is done, it changes nothing.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  medanchor vault protect --home north-hospital --passphrase-file /media/safe/passphrase
+  medanchor vault protect --home north-hospital --token-module /usr/lib/softhsm/libsofthsm2.so \\
+      --token-label hospital --pin-file /media/safe/pin
+  medanchor vault protect --home north-hospital --none
+
+Another passphrase goes into another file: the old one opens the vault a last time. A passphrase has
+12 characters or more; nobody recovers a lost one. Destroy back-ups of the old institution.key.
+
+Exit codes: 0 it is protected so; 1 it is not, or not yet: run it again; 2 wrong usage; 11 the identity
+cannot be used, by the passphrase that it has now, say; 12 another process holds it; 16 the new
+passphrase, token or PIN cannot be used. With 2, 11, 12 and 16 nothing has changed.")]
+pub struct Protect {
+    /// The participant's home, with identity/
+    #[arg(long, env = "MEDANCHOR_HOME")]
+    home: PathBuf,
+    #[command(flatten)]
+    by: By,
+    /// The label of the token in which the key is drawn
+    #[arg(long, value_name = "TEXT", requires = "token_module")]
+    token_label: Option<String>,
+    /// A file with the PIN of the token's user in its first line
+    #[arg(long, value_name = "FILE", requires = "token_module")]
+    pin_file: Option<PathBuf>,
+    /// Or a variable of the environment with it
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "token_module",
+        conflicts_with = "pin_file"
+    )]
+    pin_env: Option<String>,
+}
+
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
+struct By {
+    /// A file with the passphrase in its first line, which its owner alone can read
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// A variable of the environment with the passphrase
+    #[arg(long, value_name = "NAME")]
+    passphrase_env: Option<String>,
+    /// The PKCS#11 module of a token's maker (a build with the feature pkcs11)
+    #[arg(long, value_name = "FILE", requires = "token_label")]
+    token_module: Option<PathBuf>,
+    /// No protection: whoever reads institution.key has the key
+    #[arg(long)]
+    none: bool,
+}
+
+/// Give the vault a fresh institution key under the protection that it has
+///
+/// Back-ups of the vault's wrapped keys, made before, do not open with the fresh key. `medanchor vault
+/// erase` does so by itself. No payload is touched; after a failure or a crash, run it again.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Example:
+  medanchor vault rotate --home north-hospital
+
+Exit codes: 0 done; 2 wrong usage; 11 the identity cannot be used; 12 another process holds it. With
+these nothing has changed; 1 it did not end: run it again.")]
+pub struct Rotate {
+    /// The participant's home, with identity/
+    #[arg(long, env = "MEDANCHOR_HOME")]
+    home: PathBuf,
+}
+
+/// Protects the institution key.
+///
+/// # Errors
+/// [`Fatal`] with the exit code and what to do.
+pub fn protect(asked: &Protect) -> Result<Exit, Fatal> {
+    let next = asked.next()?;
+    // What is to be must work before anything is changed.
+    next.fetch()
+        .map_err(|error| Fatal::new(Exit::Keys, error.to_string()))?;
+    let changed = Identity::protect_vault(&identity(&asked.home), &next).map_err(not_done)?;
+    let name = next.name();
+    match changed {
+        true => say(format_args!(
+            "vault: a fresh institution key, protected by {name}; destroy back-ups of the old institution.key"
+        ))?,
+        false => say(format_args!(
+            "vault: the institution key is protected by {name}, as it was; `medanchor vault rotate` draws a fresh one"
+        ))?,
+    }
+    Ok(Exit::Success)
+}
+
+/// Draws a fresh institution key.
+///
+/// # Errors
+/// [`Fatal`] with the exit code and what to do.
+pub fn rotate(asked: &Rotate) -> Result<Exit, Fatal> {
+    Identity::renew_vault_key(&identity(&asked.home)).map_err(not_done)?;
+    say(format_args!(
+        "vault: a fresh institution key; destroy back-ups of the old institution.key"
+    ))?;
+    Ok(Exit::Success)
+}
+
+fn identity(home: &Path) -> PathBuf {
+    home.join("identity")
+}
+
+fn not_done(error: IdentityError) -> Fatal {
+    match &error {
+        IdentityError::Vault(VaultError::KeyFile(KeyFileError::Weak)) => {
+            Fatal::new(Exit::Keys, error.to_string())
+        }
+        _ => no_identity(error),
+    }
+}
+
+/// A path as a file must say it: from the root on.
+fn from_the_root(path: &Path) -> Result<PathBuf, Fatal> {
+    std::path::absolute(path)
+        .map_err(|error| Fatal::new(Exit::Usage, format!("{}: {error}", path.display())))
+}
+
+fn secret_at(file: Option<&Path>, variable: Option<&String>) -> Result<Option<SecretAt>, Fatal> {
+    match (file, variable) {
+        (Some(file), _) => Ok(Some(SecretAt::File(from_the_root(file)?))),
+        (None, variable) => Ok(variable.cloned().map(SecretAt::Environment)),
+    }
+}
+
+impl Protect {
+    fn next(&self) -> Result<KeyProtection, Fatal> {
+        let by = &self.by;
+        let passphrase = secret_at(by.passphrase_file.as_deref(), by.passphrase_env.as_ref())?;
+        if let Some(at) = passphrase {
+            return Ok(KeyProtection::Passphrase(at));
+        }
+        let Some(module) = by.token_module.as_deref() else {
+            return Ok(KeyProtection::Nothing);
+        };
+        let pin = secret_at(self.pin_file.as_deref(), self.pin_env.as_ref())?;
+        Ok(KeyProtection::Token {
+            module: from_the_root(module)?,
+            label: self.token_label.clone().unwrap_or_default(),
+            pin: pin.ok_or_else(|| {
+                Fatal::new(
+                    Exit::Usage,
+                    "name the file with the token's PIN: --pin-file",
+                )
+            })?,
+        })
+    }
+}

@@ -1,0 +1,219 @@
+//! A hospital whose institution key stands under a passphrase: it seals into custody and serves reads, a
+//! wrong passphrase changes nothing, and changes of the protection survive a kill at any step.
+
+use anyhow::{Context, Result, ensure};
+use medanchor_sdk::Identity;
+use medanchor_tests::city::{City, OWNER, PAYLOAD, READER};
+use medanchor_tests::network::{PATIENCE, binary, wait_for};
+use medanchor_tests::service::{Service, run};
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+const RECORD: &str = "Observation/1";
+
+fn text(path: &Path) -> Result<&str> {
+    path.to_str().context("a path in UTF-8")
+}
+
+/// A hospital's home, and the folder of its safe.
+struct Hospital {
+    home: PathBuf,
+    safe: PathBuf,
+}
+
+impl Hospital {
+    fn identity(&self) -> PathBuf {
+        self.home.join("identity")
+    }
+
+    /// A file of the safe with a passphrase.
+    fn words(&self, file: &str, words: &str) -> Result<PathBuf> {
+        let path = self.safe.join(file);
+        std::fs::write(&path, format!("{words}\n"))?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+        Ok(path)
+    }
+
+    fn command(&self, word: &str, more: &[&str]) -> Result<Command> {
+        let mut command = Command::new(binary("medanchor")?);
+        command.args(["vault", word, "--home", text(&self.home)?]);
+        command.args(more).stdin(Stdio::null());
+        Ok(command)
+    }
+
+    fn does(&self, word: &str, more: &[&str]) -> Result<String> {
+        run(&[&["vault", word, "--home", text(&self.home)?], more].concat())
+    }
+
+    /// Runs what must be refused with this exit code, say `why`, and change nothing.
+    fn refused(&self, code: i32, why: &str, word: &str, more: &[&str]) -> Result<()> {
+        let before = self.files()?;
+        let Output { status, stderr, .. } = self.command(word, more)?.output()?;
+        let said = String::from_utf8_lossy(&stderr);
+        ensure!(status.code() == Some(code), "{word}: {status}: {said}");
+        ensure!(said.contains(why), "{word} did not say {why:?}: {said}");
+        ensure!(!said.contains("horses"), "it quotes a passphrase: {said}");
+        ensure!(self.files()? == before, "{word} changed something");
+        Ok(())
+    }
+
+    /// The files that a change of protection touches.
+    fn files(&self) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
+        let mut files = BTreeMap::new();
+        for folder in [self.identity(), self.identity().join("vault")] {
+            for entry in std::fs::read_dir(folder)? {
+                let path = entry?.path();
+                if path.is_file() {
+                    files.insert(path.clone(), std::fs::read(path)?);
+                }
+            }
+        }
+        Ok(files)
+    }
+
+    /// Kills a change as soon as a file of it is there, or gone again; says whether it came to that.
+    fn kill_at(&self, file: &Path, words: &[&str]) -> Result<bool> {
+        let mut child = self.command("protect", words)?;
+        let mut child = child.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let mut ended = false;
+        let seen = wait_for("a change of the protection", PATIENCE, || {
+            ended = child.try_wait()?.is_some();
+            Ok(ended || file.exists())
+        });
+        // It may have ended already.
+        let _ = child.kill();
+        child.wait()?;
+        seen?;
+        Ok(!ended)
+    }
+}
+
+#[test]
+fn a_hospital_under_a_passphrase_serves_reads_and_a_wrong_one_changes_nothing() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let city = City::start(dir.path())?;
+    let hospital = Hospital {
+        home: dir.path().join(OWNER),
+        safe: dir.path().into(),
+    };
+    let words = hospital.words("words", "four horses, two carts")?;
+    let by_words = ["--passphrase-file", text(&words)?];
+    hospital.does("protect", &by_words)?;
+    let said = hospital.does("protect", &by_words)?;
+    ensure!(said.contains("as it was"), "{said}");
+
+    let ticket = city.seal_and_grant(RECORD)?;
+    let reader = city.sdk(READER)?;
+    let vault = Service::vault(&hospital.home)?;
+    ensure!(*city.read(&reader, &ticket, "first")?.payload == PAYLOAD);
+    hospital.refused(12, "another process", "rotate", &[])?;
+    hospital.refused(12, "another process", "protect", &["--none"])?;
+    drop(vault);
+
+    hospital.words("words", "five horses, two carts")?;
+    for word in ["serve", "rotate"] {
+        hospital.refused(11, "the passphrase does not open", word, &[])?;
+    }
+    hospital.refused(11, "the passphrase does not open", "protect", &["--none"])?;
+    std::fs::remove_file(&words)?;
+    for word in ["serve", "rotate"] {
+        hospital.refused(11, text(&words)?, word, &[])?;
+    }
+    let toml = hospital.identity().join("vault.toml");
+    let good = std::fs::read_to_string(&toml)?;
+    std::fs::write(&toml, format!("{good}passphrase = \"four horses\"\n"))?;
+    hospital.refused(11, "unknown field `passphrase`", "serve", &[])?;
+    std::fs::write(&toml, "")?;
+    hospital.refused(11, "protected by a passphrase", "serve", &[])?;
+    std::fs::write(&toml, good)?;
+    hospital.words("words", "four horses, two carts")?;
+    let short = hospital.words("short", "two carts")?;
+    let by_short = ["--passphrase-file", text(&short)?];
+    hospital.refused(16, "12 characters", "protect", &by_short)?;
+
+    // An erasure draws a fresh key, under the same passphrase.
+    let keys = ["institution.key", "keys"].map(|file| hospital.identity().join("vault").join(file));
+    let before = keys.clone().map(|file| std::fs::read(file).ok());
+    let node = city.network.client(0).url().to_owned();
+    let book = dir.path().join("book.toml");
+    let asked = ["--record", RECORD, "--yes", "--node", &node];
+    hospital.does("erase", &[&asked[..], &["--book", text(&book)?]].concat())?;
+    ensure!(keys.map(|file| std::fs::read(file).ok()) != before);
+    hospital.words("words", "five horses, two carts")?;
+    hospital.refused(11, "the passphrase does not open", "serve", &[])
+}
+
+#[test]
+fn a_change_of_protection_that_is_killed_anywhere_is_ended_by_running_it_again() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let net = dir.path().join("net");
+    let founding = [
+        "network",
+        "new",
+        "--dir",
+        text(&net)?,
+        "--name",
+        "protected",
+    ];
+    let validator = [
+        "--first-port",
+        "0",
+        "--validator",
+        "north-hospital:hospital",
+    ];
+    run(&[&founding[..], &validator].concat())?;
+    let hospital = Hospital {
+        home: net.join(OWNER),
+        safe: dir.path().into(),
+    };
+    let record = {
+        let owner = Identity::open(&hospital.identity())?;
+        let record = owner.record_handle(RECORD);
+        // Enough secrets that the rotation has a middle.
+        for number in 0..300 {
+            let name = format!("Observation/{number}");
+            owner
+                .vault()
+                .seal_to_share(owner.record_handle(&name), 1, PAYLOAD)?;
+        }
+        record
+    };
+    let opens = || -> Result<()> {
+        let owner = Identity::open(&hospital.identity())?;
+        ensure!(**owner.vault().open_record(record, 1)? == *PAYLOAD);
+        Ok(())
+    };
+    let vault = hospital.identity().join("vault");
+    let steps = [
+        hospital.identity().join("vault.toml.next"),
+        vault.join("institution.key.next"),
+        vault.join("keys.next"),
+        vault.join("keys.old"),
+    ];
+    let mut killed = 0;
+    for (round, step) in steps.iter().cycle().take(8).enumerate() {
+        let words = hospital.words(
+            &format!("words-{round}"),
+            &format!("{round} horses, two carts"),
+        )?;
+        let by_words = ["--passphrase-file", text(&words)?];
+        killed += usize::from(hospital.kill_at(step, &by_words)?);
+        // Every other time the command itself is what finds it cut off.
+        if round % 2 == 0 {
+            opens()?;
+        }
+        hospital.does("protect", &by_words)?;
+        ensure!(
+            !steps.iter().any(|file| file.exists()),
+            "something is left over"
+        );
+        opens()?;
+    }
+    ensure!(killed > 0, "no change was cut off");
+    let last = hospital.safe.join("words-7");
+    std::fs::remove_file(&last)?;
+    ensure!(opens().is_err(), "it opens without its passphrase");
+    Ok(())
+}
