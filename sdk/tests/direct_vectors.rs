@@ -1,14 +1,15 @@
-//! The frozen files of `vectors/direct`: statements and requests for releases. Good ones are the very
+//! The frozen files of `vectors/direct`: statements, requests for releases, deals that are posted together. Good ones are the very
 //! bytes that we make, and each rejected one is refused for its own reason.
 //!
 //! `cargo test -p medanchor-sdk --test direct_vectors -- --ignored` writes them anew.
 
+use medanchor_ledger::cbor::Writer;
 use medanchor_ledger::event::KemSuite;
 use medanchor_ledger::signature::SigningKey;
 use medanchor_ledger::{NetworkId, Nonce, RequestHandle, Time, TlsKeyHash};
-use medanchor_sdk::custody::{AccessKind, ReleaseAsk};
+use medanchor_sdk::custody::{AccessKind, ReleaseAsk, read_messages, write_messages};
 use medanchor_sdk::direct::{Ask, Expected, Statement};
-use medanchor_vault::custody::OpeningKey;
+use medanchor_vault::custody::{Deal, OpeningKey, Signed};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -79,7 +80,34 @@ fn good() -> BTreeMap<String, Vec<u8>> {
     let statement = release_statement().sign(&signer());
     let mut files = BTreeMap::from(asks);
     files.insert("good-statement-release.cbor".into(), statement);
+    files.insert("good-deals.cbor".into(), deals());
     files
+}
+
+/// Two deals in one list, as they are posted together.
+fn deals() -> Vec<u8> {
+    let deal = |suite| {
+        let file = format!("../vectors/custody/good-deal-{suite}.cbor");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        Signed::<Deal>::decode(&std::fs::read(path).expect("a file")).expect("a deal")
+    };
+    write_messages(&["x25519", "xwing"].map(deal))
+}
+
+fn rejected_deals() -> BTreeMap<&'static str, Vec<u8>> {
+    let good = deals();
+    let mut writer = Writer::new();
+    writer.array(257);
+    for _ in 0..257 {
+        writer.bytes(&[]);
+    }
+    BTreeMap::from([
+        ("none", vec![0x80]),
+        ("too-many", writer.into_bytes()),
+        ("one-missing", changed(&good, 0, 0x83)),
+        ("trailing", [good.as_slice(), &[0]].concat()),
+        ("truncated", good[..good.len() - 1].to_vec()),
+    ])
 }
 
 fn changed(bytes: &[u8], at: usize, to: u8) -> Vec<u8> {
@@ -175,7 +203,10 @@ fn rejected() -> BTreeMap<String, Vec<u8>> {
     let asks = rejected_asks()
         .into_iter()
         .map(|(name, bytes)| (format!("rejected-release-ask-{name}.cbor"), bytes));
-    statements.chain(asks).collect()
+    let deals = rejected_deals()
+        .into_iter()
+        .map(|(name, bytes)| (format!("rejected-deals-{name}.cbor"), bytes));
+    statements.chain(asks).chain(deals).collect()
 }
 
 #[test]
@@ -209,6 +240,11 @@ fn good_files_are_taken_and_rejected_ones_refused_each_for_its_reason() {
     }
     for (name, bytes) in rejected_asks() {
         assert!(ReleaseAsk::decode(&bytes).is_err(), "{name}");
+    }
+    let read = read_messages::<Deal>(&good["good-deals.cbor"]);
+    assert_eq!(read.map(|deals| deals.len()), Ok(2));
+    for (name, bytes) in rejected_deals() {
+        assert!(read_messages::<Deal>(&bytes).is_err(), "{name}");
     }
 }
 

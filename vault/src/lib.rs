@@ -80,4 +80,6 @@ pub use seal::{OpenError, RecordVersion, SealError, StreamError};
 pub use slots::SlotsError;
 pub use subject::Epoch;
 #[cfg(feature = "keep")]
-pub use vault::{PartError, PayloadPlace, Sealed, Settings, ToSeal, Vault, VaultError};
+pub use vault::{
+    Custodial, PartError, PayloadPlace, Sealed, Settings, ToSeal, ToShare, Vault, VaultError,
+};

@@ -28,7 +28,7 @@
 
 use crate::keeper::{KeeperError, KeyId, KeyKeeper, SEALED, Wrapped};
 use medanchor_ledger::{NetworkId, sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -80,6 +80,9 @@ pub(crate) enum HeldToPublic {
     Erased,
     Nothing,
 }
+
+/// Both halves of a custodian's share, and what stands beside each.
+pub(crate) type NotedShare = ([(Name, Zeroizing<[u8; 32]>); 2], Note);
 
 /// A slot, and where it begins.
 type Placed = (u64, Zeroizing<[u8; SLOT]>);
@@ -205,52 +208,45 @@ impl Slots {
 
     /// Keeps secrets under new names; they are on disk when this returns.
     pub(crate) fn put(&mut self, secrets: &[(Name, &[u8; 32])]) -> Result<(), SlotsError> {
-        if secrets
+        let wrapped = secrets
             .iter()
-            .any(|(name, _)| self.places.contains_key(name))
-        {
-            return Err(SlotsError::Taken);
-        }
-        if secrets.is_empty() {
-            return Ok(());
-        }
-        let mut bytes = Vec::with_capacity(SLOT * secrets.len());
-        for (name, secret) in secrets {
-            bytes.extend_from_slice(&self.wrap(name, secret, &NO_NOTE)?);
-        }
-        self.write(self.end, &bytes)?;
-        for (name, _) in secrets {
-            self.places.insert(*name, self.end);
-            self.end += SLOT_BYTES;
-        }
-        Ok(())
+            .map(|(name, secret)| Ok((*name, self.wrap(name, secret, &NO_NOTE)?)));
+        let wrapped: Vec<_> = wrapped.collect::<Result<_, SlotsError>>()?;
+        self.append(&wrapped)
     }
 
-    /// Keeps both halves of a share with one write, over what a power cut may have left of an earlier
-    /// try: only for a share that is not whole yet, since nobody was ever told that it is held.
-    pub(crate) fn put_share(
-        &mut self,
-        halves: [(Name, &[u8; 32]); 2],
-        note: &Note,
-    ) -> Result<(), SlotsError> {
-        let mut appended = Vec::new();
-        for (name, secret) in &halves {
-            let slot = self.wrap(name, secret, note)?;
-            match self.places.get(name).copied() {
-                Some(at) => self.write(at, &slot)?,
-                None => appended.push((*name, slot)),
+    /// Keeps both halves of shares with one sync, over what a power cut may have left of an earlier
+    /// try: only for shares that are not whole yet, since nobody was ever told that they are held.
+    pub(crate) fn put_shares(&mut self, shares: &[NotedShare]) -> Result<(), SlotsError> {
+        let mut appended = Vec::with_capacity(2 * shares.len());
+        for (halves, note) in shares {
+            for (name, secret) in halves {
+                let slot = self.wrap(name, secret, note)?;
+                match self.places.get(name).copied() {
+                    Some(at) => self.write(at, &slot)?,
+                    None => appended.push((*name, slot)),
+                }
             }
         }
-        self.write(
-            self.end,
-            &appended
-                .iter()
-                .map(|(_, slot)| *slot)
-                .collect::<Vec<_>>()
-                .concat(),
-        )?;
-        for (name, _) in appended {
-            self.places.insert(name, self.end);
+        self.append(&appended)
+    }
+
+    /// Appends slots under names that have none; they are on disk when this returns.
+    fn append(&mut self, slots: &[(Name, [u8; SLOT])]) -> Result<(), SlotsError> {
+        let mut bytes = Vec::with_capacity(SLOT * slots.len());
+        let mut new = BTreeSet::new();
+        for (name, slot) in slots {
+            if self.places.contains_key(name) || !new.insert(name) {
+                return Err(SlotsError::Taken);
+            }
+            bytes.extend_from_slice(slot);
+        }
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.write(self.end, &bytes)?;
+        for (name, _) in slots {
+            self.places.insert(*name, self.end);
             self.end += SLOT_BYTES;
         }
         Ok(())
@@ -287,21 +283,14 @@ impl Slots {
         }
     }
 
-    /// Keeps what was sealed to a public key, under a new name of kind 6; it is on disk when this returns.
-    pub(crate) fn put_to_public(
-        &mut self,
-        name: &Name,
-        sealed: &ToPublic,
-    ) -> Result<(), SlotsError> {
-        if self.places.contains_key(name) {
-            return Err(SlotsError::Taken);
-        }
-        let mut slot = name.head(HELD);
-        slot[24..104].copy_from_slice(sealed);
-        self.write(self.end, &checked(slot))?;
-        self.places.insert(*name, self.end);
-        self.end += SLOT_BYTES;
-        Ok(())
+    /// Keeps what was sealed to a public key, under new names of kind 6; it is on disk when this returns.
+    pub(crate) fn put_to_public(&mut self, sealed: &[(Name, ToPublic)]) -> Result<(), SlotsError> {
+        let slots = sealed.iter().map(|(name, sealed)| {
+            let mut slot = name.head(HELD);
+            slot[24..104].copy_from_slice(sealed);
+            (*name, checked(slot))
+        });
+        self.append(&slots.collect::<Vec<_>>())
     }
 
     /// What is held under a name of kind 6.
@@ -319,29 +308,30 @@ impl Slots {
 
     /// Overwrites a secret in place, for ever; erasing twice is erasing once.
     pub(crate) fn erase(&mut self, name: &Name) -> Result<(), SlotsError> {
-        let Some(at) = self.places.get(name).copied() else {
-            return Ok(());
-        };
-        self.write(at, &checked(name.head(ERASED)))
+        self.erase_all(std::slice::from_ref(name))
+    }
+
+    /// Overwrites secrets in place, for ever, with one sync.
+    pub(crate) fn erase_all(&mut self, names: &[Name]) -> Result<(), SlotsError> {
+        let mut touched = false;
+        for name in names {
+            if let Some(at) = self.places.get(name).copied() {
+                self.write_unsynced(at, &checked(name.head(ERASED)))?;
+                touched = true;
+            }
+        }
+        match touched {
+            true => Ok(self.file.sync_data()?),
+            false => Ok(()),
+        }
     }
 
     /// Writes erased slots under names that have none: nothing is ever kept under them.
     pub(crate) fn bury(&mut self, names: &[Name]) -> Result<(), SlotsError> {
         let free = |name: &&Name| !self.places.contains_key(*name);
-        let names: Vec<Name> = names.iter().filter(free).copied().collect();
-        let slots: Vec<_> = names
-            .iter()
-            .map(|name| checked(name.head(ERASED)))
-            .collect();
-        if slots.is_empty() {
-            return Ok(());
-        }
-        self.write(self.end, &slots.concat())?;
-        for name in names {
-            self.places.insert(name, self.end);
-            self.end += SLOT_BYTES;
-        }
-        Ok(())
+        let slots = (names.iter().filter(free)).map(|name| (*name, checked(name.head(ERASED))));
+        let slots: Vec<_> = slots.collect();
+        self.append(&slots)
     }
 
     /// The handles of `kind` that there are or were, ascending.
@@ -400,9 +390,13 @@ impl Slots {
     }
 
     fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), SlotsError> {
-        self.file.seek(SeekFrom::Start(at))?;
-        self.file.write_all(bytes)?;
+        self.write_unsynced(at, bytes)?;
         Ok(self.file.sync_data()?)
+    }
+
+    fn write_unsynced(&mut self, at: u64, bytes: &[u8]) -> Result<(), SlotsError> {
+        self.file.seek(SeekFrom::Start(at))?;
+        Ok(self.file.write_all(bytes)?)
     }
 
     fn wrap(&self, name: &Name, secret: &[u8; 32], note: &Note) -> Result<[u8; SLOT], SlotsError> {

@@ -520,7 +520,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-pub use custody::PartError;
+pub use custody::{Custodial, PartError, ToShare};
 pub use error::VaultError;
 pub use many::ToSeal;
 pub use settings::{PayloadPlace, Settings};

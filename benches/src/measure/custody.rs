@@ -4,7 +4,7 @@
 use crate::process::{cpu_seconds, thread_cpu};
 use crate::report::{Budget, Section, percentile};
 use anyhow::{Context, Result, ensure};
-use medanchor_sdk::custody::Circle;
+use medanchor_sdk::custody::{Circle, MAX_TOGETHER};
 use medanchor_sdk::patient::last_quarters;
 use medanchor_sdk::{
     AnchorError, GrantTicket, Grantee, NewAccess, NewConsent, NewRecord, PolicyRange, Sdk, Size,
@@ -15,7 +15,10 @@ use medanchor_tests::service::Service;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+/// Records that are sealed one by one, and read.
 const RECORDS: usize = 50;
+/// Records that are sealed together, in several calls.
+const MANY: usize = 8 * MAX_TOGETHER;
 const READS: usize = 100;
 const ACCESSES: usize = 1_000;
 /// How often its history is fetched, and how often checked each time.
@@ -38,7 +41,9 @@ pub fn measure(dir: &Path) -> Result<Vec<Section>> {
     let city = City::start(dir)?;
     let names: Vec<String> = (0..RECORDS).map(|n| format!("Observation/{n}")).collect();
     let owner = city.sdk(OWNER)?;
-    let sealing = seal(&city, &owner, &names)?;
+    let sealing = seal(&city, &owner, &names, 1)?;
+    let many: Vec<String> = (0..MANY).map(|n| format!("Bundle/{n}")).collect();
+    let together = seal(&city, &owner, &many, MAX_TOGETHER)?;
     let ticket = grant(&owner, &names)?;
     let quarter = last_quarters(owner.now(), 1);
     let keys = owner.subject_keys(SUBJECT)?;
@@ -48,7 +53,7 @@ pub fn measure(dir: &Path) -> Result<Vec<Section>> {
     let reader = city.sdk(READER)?;
     let reading = read(&city, &reader, &ticket)?;
     let history = history(&reader, &ticket, &tag)?;
-    Ok(vec![sealing, reading, history])
+    Ok(vec![sealing, together, reading, history])
 }
 
 fn payload(name: &str) -> Vec<u8> {
@@ -67,25 +72,28 @@ fn custodians_cpu(city: &City) -> Result<f64> {
         .sum()
 }
 
-fn seal(city: &City, owner: &Sdk, names: &[String]) -> Result<Section> {
+/// Seals documents, `together` at a time.
+fn seal(city: &City, owner: &Sdk, names: &[String], together: usize) -> Result<Section> {
     let circle = owner.custodians(&city.book)?;
     let own = || cpu_seconds(std::process::id()).context("this process's CPU time");
     let (before, theirs) = (own()?, custodians_cpu(city)?);
     let mut times = Vec::with_capacity(names.len());
-    for name in names {
+    for names in names.chunks(together) {
         let start = Instant::now();
-        seal_one(city, owner, &circle, name)?;
+        seal_some(city, owner, &circle, names)?;
         times.push(start.elapsed().as_secs_f64() * 1e3);
     }
     let each = |seconds: f64| seconds * 1e3 / names.len() as f64;
     let (own, theirs) = (each(own()? - before), each(custodians_cpu(city)? - theirs));
     let workload = format!(
-        "{RECORDS} documents of {PAYLOAD} bytes, one after the other, 3 of 5 custodians over mutual TLS, event anchored and its receipt checked; signatures checked; durable everywhere; CPU time of whole processes, nodes left out; load now: {}",
+        "{} documents of {PAYLOAD} bytes, {together} at a time, 3 of 5 custodians over mutual TLS, events anchored and their receipts checked; signatures checked; durable everywhere; CPU time of whole processes, nodes left out; load now: {}",
+        names.len(),
         load()
     );
-    let mut section = Section::new("Sealing a record in custody, four validators", workload);
+    let title = format!("Sealing records in custody, {together} at a time, four validators");
+    let mut section = Section::new(title, workload);
     section.add_with(
-        "owner and five custodians",
+        "a record, owner and five custodians",
         own + theirs,
         "ms of CPU",
         at_most(3.0),
@@ -97,15 +105,20 @@ fn seal(city: &City, owner: &Sdk, names: &[String]) -> Result<Section> {
     Ok(section)
 }
 
-fn seal_one(city: &City, owner: &Sdk, circle: &Circle, name: &str) -> Result<()> {
-    let new = NewRecord {
-        name,
-        version: 1,
-        subject: SUBJECT,
-        class: CLASS,
-        payload: &payload(name),
-    };
-    owner.seal_in_custody(&new, circle, &city.certificate)?;
+fn seal_some(city: &City, owner: &Sdk, circle: &Circle, names: &[String]) -> Result<()> {
+    let payloads: Vec<_> = names.iter().map(|name| payload(name)).collect();
+    let new = names
+        .iter()
+        .zip(&payloads)
+        .map(|(name, payload)| NewRecord {
+            name,
+            version: 1,
+            subject: SUBJECT,
+            class: CLASS,
+            payload,
+        });
+    let sealed = owner.seal_all_in_custody(&new.collect::<Vec<_>>(), circle, &city.certificate)?;
+    sealed.into_iter().try_for_each(|one| one.map(drop))?;
     Ok(())
 }
 

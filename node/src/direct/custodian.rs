@@ -11,16 +11,18 @@ use medanchor_ledger::genesis::Genesis;
 use medanchor_ledger::rules::{CustodianEpoch, CustodianSet, Record, StateValue};
 use medanchor_ledger::signature::PublicKey;
 use medanchor_ledger::state::StateKey;
-use medanchor_ledger::{RecordHandle, TlsKeyHash};
+use medanchor_ledger::{ParticipantName, RecordHandle, Time, TlsKeyHash};
 use medanchor_sdk::custody::{
     OTHER_SHARE, Refused, ReleaseAsk, Standing, StandingError, Terms, UNFIT_SUB_SHARE,
+    read_messages, write_messages,
 };
 use medanchor_sdk::direct::{Ask, Expected, Statement};
 use medanchor_sdk::{Identity, Sdk};
 use medanchor_vault::RecordVersion;
 use medanchor_vault::custody::{
-    Custodian, CustodianError, Custodied, Deal, Evidence, OpeningKey, Permitted, Place, Points,
-    ReshareError, Seat, ShareError, ShareIndex, SharesDestroyed, Signed,
+    Acknowledgement, Custodian, CustodianError, Custodied, Deal, Evidence, MessageError,
+    OpeningKey, Permitted, Place, Points, ReshareError, Seat, ShareError, ShareIndex,
+    SharesDestroyed, Signed,
 };
 use std::io::Write;
 use std::sync::atomic::AtomicBool;
@@ -31,6 +33,8 @@ pub struct Keeper {
     sdk: Arc<Sdk>,
     pub(super) genesis: Genesis,
     store: Mutex<Custodian>,
+    /// The place in the current set, and the time of the block that said so.
+    seat: Mutex<Option<(Time, Seat)>>,
     /// Whether the log was found to go on from what is anchored of it.
     pub(super) compared: AtomicBool,
     key: OpeningKey,
@@ -77,6 +81,10 @@ pub(super) fn kept_statement(
         .map_err(|error| Problem::new(Code::BadSignature, error.to_string()))
 }
 
+fn malformed(error: &MessageError) -> Problem {
+    Problem::new(Code::Malformed, error.to_string())
+}
+
 pub(super) fn custodian_problem(error: &CustodianError) -> Problem {
     match error {
         CustodianError::Log(_)
@@ -116,6 +124,7 @@ impl Keeper {
             sdk,
             genesis,
             store: Mutex::new(store),
+            seat: Mutex::new(None),
             compared: AtomicBool::new(false),
             key,
             terms,
@@ -136,6 +145,11 @@ impl Keeper {
     }
 
     pub(super) fn value<V: StateValue>(&self, key: &StateKey) -> Result<Option<V>, Problem> {
+        Ok(self.proved(key)?.1)
+    }
+
+    /// What the ledger has under a key, and the time of the block that says so.
+    fn proved<V: StateValue>(&self, key: &StateKey) -> Result<(Time, Option<V>), Problem> {
         let lost = |why: String| Problem::of_custody("custody.ledger-unreachable", true, why);
         let proved = self
             .sdk
@@ -147,7 +161,9 @@ impl Keeper {
             return Err(refused(Refused::Stale));
         }
         let value = state.value.as_deref().map(V::decode).transpose();
-        value.map_err(|_| lost("the ledger holds what this release does not understand".into()))
+        let value = value
+            .map_err(|_| lost("the ledger holds what this release does not understand".into()));
+        Ok((state.time, value?))
     }
 
     /// This custodian's place in the set of an epoch.
@@ -164,41 +180,58 @@ impl Keeper {
         Ok((place, usize::from(set.threshold())))
     }
 
+    /// This custodian's place in the current set: what was proved of it serves for as long as a proof may be
+    /// old.
     fn seat(&self) -> Result<Seat, Problem> {
-        let epoch: Option<CustodianEpoch> = self.value(&CustodianEpoch::key())?;
+        let asked = self.sdk.now();
+        // What is in it is whole at any time.
+        let mut kept = self.seat.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((proved, seat)) = &*kept
+            && asked.0.abs_diff(proved.0) <= self.terms.freshness
+        {
+            return Ok(seat.clone());
+        }
+        let (proved, epoch) = self.proved::<CustodianEpoch>(&CustodianEpoch::key())?;
         let epoch = epoch.ok_or_else(|| refused(Refused::NotHere))?.0;
         let (place, threshold) = self.place(epoch)?;
-        Ok(Seat { place, threshold })
+        let seat = Seat { place, threshold };
+        *kept = Some((proved, seat.clone()));
+        Ok(seat)
     }
 
     fn deal(&self, statement: &Statement, dealer: &PublicKey) -> Result<Vec<u8>, Problem> {
-        let deal: Signed<Deal> = Signed::decode(&statement.body)
-            .map_err(|error| Problem::new(Code::Malformed, error.to_string()))?;
-        if deal.says().record.owner != statement.from {
+        let deal = Signed::decode(&statement.body).map_err(|error| malformed(&error))?;
+        let accepted = self.accept(&statement.from, &[deal], dealer)?;
+        let acknowledged = accepted.first().map(Signed::encode);
+        // One deal gives one.
+        acknowledged.ok_or_else(|| refused(Refused::NotHere))
+    }
+
+    fn deals(&self, statement: &Statement, dealer: &PublicKey) -> Result<Vec<u8>, Problem> {
+        let deals = read_messages(&statement.body).map_err(|error| malformed(&error))?;
+        let accepted = self.accept(&statement.from, &deals, dealer)?;
+        Ok(write_messages(&accepted))
+    }
+
+    /// Takes an owner's deals, all or none. Shares that were destroyed are not taken again, whatever the
+    /// ledger says meanwhile: the store knows them as erased.
+    fn accept(
+        &self,
+        owner: &ParticipantName,
+        deals: &[Signed<Deal>],
+        dealer: &PublicKey,
+    ) -> Result<Vec<Signed<Acknowledgement>>, Problem> {
+        if deals.iter().any(|deal| deal.says().record.owner != *owner) {
             let detail = "a deal is handed over by the owner that signed it";
             return Err(Problem::new(Code::Malformed, detail));
         }
-        self.refuse_erased(&deal.says().record)?;
         let seat = self.seat()?;
         let sign = |bytes: &[u8]| self.sdk.sign_for_custody(bytes);
-        let accepted = self.store().accept(&deal, dealer, &seat, &self.key, sign);
-        match accepted {
-            Ok(acknowledgement) => Ok(acknowledgement.encode()),
-            Err(error) => {
-                self.keep_evidence(&error);
-                Err(custodian_problem(&error))
-            }
-        }
-    }
-
-    /// No share is taken of a record whose shares were to be destroyed.
-    fn refuse_erased(&self, record: &Custodied) -> Result<(), Problem> {
-        let key = Record::key(&record.owner, &record.record.record);
-        let state: Option<Record> = self.value(&key)?;
-        match state.is_some_and(|state| state.erased.is_some()) {
-            true => Err(refused(Refused::Erased)),
-            false => Ok(()),
-        }
+        let accepted = (self.store()).accept_all(deals, dealer, &seat, &self.key, sign);
+        accepted.map_err(|error| {
+            self.keep_evidence(&error);
+            custodian_problem(&error)
+        })
     }
 
     /// What convicts a dealer or a contributor is kept, whatever becomes of the connection.
@@ -321,6 +354,7 @@ impl Keeper {
 impl Answers for Keeper {
     const ASKS: &'static [Ask] = &[
         Ask::Deal,
+        Ask::Deals,
         Ask::Release,
         Ask::Erase,
         Ask::Reshare,
@@ -333,6 +367,7 @@ impl Answers for Keeper {
         let (statement, key) = kept_statement(&self.sdk, &self.genesis, ask, statement, channel)?;
         match ask {
             Ask::Deal => self.deal(&statement, &key),
+            Ask::Deals => self.deals(&statement, &key),
             Ask::Erase => self.erase(&statement),
             Ask::Reshare => self.reshare(&statement),
             Ask::Rejoin => self.rejoin(&statement),

@@ -8,13 +8,13 @@
 
 pub mod config;
 mod custodian;
-mod emergency;
 pub mod home;
 mod log;
 mod moving;
 mod owner;
 mod router;
 mod start;
+mod upkeep;
 
 pub use custodian::Keeper;
 pub use owner::Owner;

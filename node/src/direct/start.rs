@@ -2,11 +2,11 @@
 
 use super::config::ServiceConfig;
 use super::custodian::Keeper;
-use super::emergency::anchor_emergencies;
 use super::home::ServiceHome;
 use super::log::{NotCompared, anchor_releases};
 use super::owner::Owner;
 use super::router::{Answers, router};
+use super::upkeep::keep_up;
 use crate::config::Log;
 use crate::exit::{Exit, Fatal};
 use crate::http::server::{ConnectionLimits, Transport, serve as serve_http};
@@ -96,7 +96,7 @@ pub fn run_owner(home: &ServiceHome) -> Result<Exit, Fatal> {
     );
     let every = Duration::from_secs(ready.config.emergency_seconds);
     run(home, &ready, Arc::new(owner), |stop| {
-        std::thread::spawn(move || anchor_emergencies(&sdk, every, &stop));
+        std::thread::spawn(move || keep_up(&sdk, every, &stop));
     })
 }
 

@@ -6,7 +6,7 @@
 //! FOLDER/acknowledgements/RECORD-VERSION-EPOCH   [acknowledgements as byte strings], in the order of places
 //! ```
 
-use super::kept::{read_bounded, write_durably};
+use super::kept::{read_bounded, write_all_durably};
 use super::messages::{read_messages, write_messages};
 use crate::identity::Identity;
 use medanchor_ledger::RecordHandle;
@@ -92,18 +92,16 @@ impl Identity {
         read_bounded(&self.acknowledgements_path(sharing), MAX_FILE)
     }
 
-    /// Keeps the acknowledgements of one sharing, in the order of the places; on disk when it returns.
+    /// Keeps the acknowledgements of sharings, each in the order of the places; on disk when it returns.
     pub(crate) fn keep_acknowledgements(
         &self,
-        all: &[Signed<Acknowledgement>],
+        sharings: &[Vec<Signed<Acknowledgement>>],
     ) -> std::io::Result<()> {
-        match all.first() {
-            Some(first) => {
-                let sharing = Sharing::acknowledged(first.says());
-                write_durably(&self.acknowledgements_path(&sharing), &write_messages(all))
-            }
-            None => Ok(()),
-        }
+        let named = sharings.iter().filter_map(|all| {
+            let sharing = Sharing::acknowledged(all.first()?.says());
+            Some((self.acknowledgements_path(&sharing), write_messages(all)))
+        });
+        write_all_durably(&named.collect::<Vec<_>>())
     }
 
     fn acknowledgements_path(&self, sharing: &Sharing) -> PathBuf {

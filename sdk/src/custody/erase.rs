@@ -15,6 +15,7 @@
 use super::asked::{PAUSE, TRIES, at_once};
 use super::circle::{Circle, CircleError, Seat};
 use super::erasure::{Asked, Certified, Word, Words, are_enough, read_word};
+use super::seal::CustodyError;
 use super::standing::StandingError;
 use crate::anchor::{AnchorError, Sdk};
 use crate::client::ClientError;
@@ -59,6 +60,9 @@ pub enum ErasureError {
     /// What was destroyed is not on the ledger yet.
     #[error("the ledger does not say so yet: {0}")]
     Anchor(#[from] AnchorError),
+    /// Deals that are under way.
+    #[error(transparent)]
+    Deals(#[from] CustodyError),
     /// Something went wrong after the key was destroyed.
     #[error(
         "the vault's part of the key is destroyed and nothing opens the record any more, but the erasure is not over: {0}; run it again"
@@ -206,7 +210,7 @@ impl Erasing<'_> {
         told: &mut dyn FnMut(ErasureStep<'_>),
     ) -> Result<Erased, ErasureError> {
         let (record, versions) = (self.new.record, self.state.version);
-        self.sdk.remove_deals(record, versions)?;
+        self.sdk.remove_deals(record)?;
         told(ErasureStep::VaultDestroyed(versions));
         self.say(here, certificate)?;
         let event = self.state.erased.map(|erased| erased.by.event);

@@ -2,20 +2,35 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Writes a file aside, synced, and gives it its name: whoever finds it finds it whole. Its folder is made
 /// if it is not there.
 pub(super) fn write_durably(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    if let Some(folder) = path.parent() {
+    write_all_durably(&[(path.into(), bytes.into())])
+}
+
+/// [`write_durably`] of files of one folder.
+pub(super) fn write_all_durably(files: &[(PathBuf, Vec<u8>)]) -> std::io::Result<()> {
+    let Some((first, _)) = files.first() else {
+        return Ok(());
+    };
+    if let Some(folder) = first.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    let aside = path.with_extension("part");
-    let mut file = File::create(&aside)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&aside, path)?;
-    sync_folder(path)
+    // All are written before the first is waited for, so that the disk works on them together.
+    let mut aside = Vec::with_capacity(files.len());
+    for (path, bytes) in files {
+        let part = path.with_extension("part");
+        let mut file = File::create(&part)?;
+        file.write_all(bytes)?;
+        aside.push((file, part, path));
+    }
+    for (file, part, path) in aside {
+        file.sync_all()?;
+        std::fs::rename(part, path)?;
+    }
+    sync_folder(first)
 }
 
 /// Reads a file, at most one byte more than `limit`; none if it is not there.

@@ -40,6 +40,8 @@ mod reshare;
 mod reshare_ask;
 #[cfg(feature = "client")]
 mod seal;
+#[cfg(feature = "client")]
+mod settle;
 mod standing;
 #[cfg(feature = "client")]
 mod supersede;
@@ -66,7 +68,7 @@ pub use releases::ReleasesError;
 pub use reshare::{MoveError, MoveStep, Moved, NewMove};
 pub use reshare_ask::{OTHER_SHARE, ReshareAsk, UNFIT_SUB_SHARE};
 #[cfg(feature = "client")]
-pub use seal::{CustodyError, SealedInCustody};
+pub use seal::{CustodyError, MAX_TOGETHER, SealedInCustody};
 #[cfg(feature = "client")]
 pub use standing::StandingError;
 #[cfg(feature = "client")]

@@ -186,7 +186,7 @@ impl Moving<'_> {
             None => {
                 let acks = self.acknowledged(&each, &points, told)?;
                 let folder = self.sdk.folder().join("acknowledgements");
-                let kept = self.sdk.keep_acknowledgements(&acks);
+                let kept = self.sdk.keep_acknowledgements(std::slice::from_ref(&acks));
                 kept.map_err(io(&folder))?;
                 write(&self.path("acks"), &acks)?;
             }

@@ -14,7 +14,7 @@ use crate::receipt::Anchored;
 use medanchor_ledger::Tag;
 use medanchor_ledger::event::{Custody, EventBody, RecordCustody, RecordSeal, RecordSupersede};
 use medanchor_ledger::rules::Record;
-use medanchor_vault::{Epoch, Sealed};
+use medanchor_vault::{Custodial, Epoch, RecordVersion, Sealed, VaultError};
 
 /// How many quarters back the quarter of a record is looked for: a hundred years.
 const QUARTERS: u32 = 400;
@@ -32,7 +32,20 @@ pub(super) enum Known {
 impl Sdk {
     /// What the ledger has of a record, before a version of it is sealed: one out of turn leaves nothing.
     pub(super) fn known(&self, new: &NewRecord<'_>) -> Result<Known, CustodyError> {
-        let key = Record::key(self.participant(), &self.record_handle(new.name));
+        let handle = self.record_handle(new.name);
+        let record = RecordVersion {
+            network: self.network(),
+            record: handle,
+            version: new.version,
+        };
+        match self.vault().custodial(handle, new.version)? {
+            // Only this vault seals under such a handle, and the ledger would refuse a second first version.
+            Custodial::Unknown if new.version == 1 => return Ok(Known::First),
+            Custodial::Unknown | Custodial::Here => {}
+            Custodial::Entrusted => return Err(VaultError::Entrusted { record }.into()),
+            Custodial::Erased => return Err(VaultError::Erased { record }.into()),
+        }
+        let key = Record::key(self.participant(), &handle);
         let found = value::<Record>(self.client(), &key, None).map_err(CircleError::from)?;
         let version = new.version;
         let newest = found.value.as_ref().map_or(0, |state| state.version);

@@ -25,11 +25,13 @@ pub enum Ask {
     ReleaseLog = 9,
     /// Show custodians' acknowledgements of their shares of a record.
     Acknowledgements = 10,
+    /// Keep shares of several records, and acknowledge each.
+    Deals = 11,
 }
 
 impl Ask {
     /// Everything that can be asked for.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Deal,
         Self::Release,
         Self::VaultRelease,
@@ -40,6 +42,7 @@ impl Ask {
         Self::Retire,
         Self::ReleaseLog,
         Self::Acknowledgements,
+        Self::Deals,
     ];
 
     /// The code on the wire.
@@ -56,6 +59,7 @@ impl Ask {
             Self::Retire => 8,
             Self::ReleaseLog => 9,
             Self::Acknowledgements => 10,
+            Self::Deals => 11,
         }
     }
 
@@ -73,6 +77,7 @@ impl Ask {
             Self::Retire => "/v1/retirements",
             Self::ReleaseLog => "/v1/release-log",
             Self::Acknowledgements => "/v1/acknowledgements",
+            Self::Deals => "/v1/deal-batches",
         }
     }
 

@@ -21,11 +21,12 @@ pub use anchor::{EmergencyAnchored, EmergencyStanding};
 pub use journal::{EmergencyJournalError, Journalled};
 
 use crate::error::SdkError;
-use crate::identity::Identity;
+use crate::identity::{Identity, IdentityError};
 use journal::Journal;
 use medanchor_ledger::event::{AccessEmergency, JournalKeyKind};
 use medanchor_ledger::{Commitment, JournalHead, RecordHandle, Time};
-use medanchor_vault::{Protection, VaultError};
+use medanchor_vault::{Custodial, Protection, VaultError};
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::{MutexGuard, PoisonError};
 use zeroize::Zeroizing;
@@ -193,7 +194,7 @@ impl Identity {
     /// unlocked and the record opened. Each call is an entry, whatever becomes of it afterwards.
     ///
     /// A record whose sealing was cut off by the same emergency has its whole key here still: it is opened by
-    /// that, without an entry, since the ledger knows no such record and an entry could not be anchored.
+    /// that, and without an entry if the ledger cannot know the record, since the entry could not be anchored.
     ///
     /// # Errors
     /// [`EmergencyError`]; nothing is journalled where the passphrase is wrong, or the record has no wrap.
@@ -203,11 +204,13 @@ impl Identity {
         protection: &Protection,
     ) -> Result<OpenedInEmergency, EmergencyError> {
         let keeper = self.vault().unlock_emergency(protection)?;
-        if self.vault().has_whole_key(new.record, new.version)? {
-            return Ok(OpenedInEmergency {
-                payload: self.vault().open_record(new.record, new.version)?,
-                entry: None,
-            });
+        if self.vault().custodial(new.record, new.version)? == Custodial::Here {
+            let entry = match self.is_acknowledged(new.record, new.version)? {
+                true => Some(self.journal_emergency(new)?),
+                false => None,
+            };
+            let payload = self.vault().open_record(new.record, new.version)?;
+            return Ok(OpenedInEmergency { payload, entry });
         }
         self.vault().check_emergency(new.record, new.version)?;
         let entry = self.journal_emergency(new)?;
@@ -218,6 +221,24 @@ impl Identity {
             payload: opened?,
             entry: Some(entry),
         })
+    }
+
+    /// Whether custodians have acknowledged a version: then its event may have been signed.
+    fn is_acknowledged(&self, record: RecordHandle, version: u32) -> Result<bool, SdkError> {
+        let folder = self.folder().join("acknowledgements");
+        let io = |error| SdkError::from(IdentityError::io(&folder, error));
+        let entries = match std::fs::read_dir(&folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            entries => entries.map_err(io)?,
+        };
+        let start = format!("{record}-{version}-");
+        for entry in entries {
+            let name = entry.map_err(io)?.file_name();
+            if name.to_string_lossy().starts_with(&start) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn journal_emergency(&self, new: &NewEmergency<'_>) -> Result<AccessEmergency, EmergencyError> {

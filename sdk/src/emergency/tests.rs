@@ -99,6 +99,15 @@ fn a_record_whose_key_never_left_opens_without_an_entry() {
     let opened = identity.open_in_emergency(&cut_off, &right()).unwrap();
     assert_eq!((&**opened.payload, opened.entry), (PAYLOAD, None));
     assert_eq!(counter(&identity), 0);
+
+    // Cut off later: its event may be on the ledger.
+    let folder = identity.folder().join("acknowledgements");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join(format!("{record}-1-1")), b"").unwrap();
+    let opened = identity.open_in_emergency(&cut_off, &right()).unwrap();
+    assert!(&**opened.payload == PAYLOAD && opened.entry.is_some());
+    assert_eq!(counter(&identity), 1);
+
     identity.vault().entrust(record, 1).unwrap();
     assert!(
         identity
@@ -107,7 +116,7 @@ fn a_record_whose_key_never_left_opens_without_an_entry() {
             .entry
             .is_some()
     );
-    assert_eq!(counter(&identity), 1);
+    assert_eq!(counter(&identity), 2);
 }
 
 /// A lost journal is not taken for an empty one, and no second key is made beside it.

@@ -19,7 +19,7 @@ use super::points::Points;
 use super::release::Release;
 use super::reshare::{self, Completed, ReshareError, Resharing, SubDeal};
 use super::seal::{KeyError, OpeningKey, SealingKey};
-use super::shares::{self, ShareError};
+use super::shares::{self, ShareError, ToKeep};
 use super::sharing::Share;
 use super::signed::Signed;
 use crate::keeper::KeyKeeper;
@@ -220,25 +220,48 @@ impl Custodian {
         dealer: &PublicKey,
         seat: &Seat,
         key: &OpeningKey,
-        sign: impl FnOnce(&[u8]) -> Signature,
+        sign: impl FnMut(&[u8]) -> Signature,
     ) -> Result<Signed<Acknowledgement>, CustodianError> {
-        let says = deal.verify(dealer)?;
-        self.check_seat(&says.record, &says.place, seat)?;
-        if says.points.threshold() != seat.threshold {
-            return Err(CustodianError::OtherPlace);
-        }
-        let opened = says
-            .open(key)
-            .map_err(|_| CustodianError::BadDeal { evidence: None })?;
-        let share = Share::decode(&opened.contents);
-        match share.filter(|share| share.fits(says.place.index, &says.points)) {
-            Some(share) => self.keep(&says.record, &says.place, &says.points, &share, sign),
-            None => {
-                let evidence = Evidence::bad_deal(deal.clone(), key.public().clone(), &opened);
-                let evidence = evidence.map(Box::new);
-                Err(CustodianError::BadDeal { evidence })
+        let accepted = self.accept_all(std::slice::from_ref(deal), dealer, seat, key, sign)?;
+        accepted
+            .into_iter()
+            .next()
+            .ok_or(CustodianError::OtherPlace)
+    }
+
+    /// Takes deals of one dealer, of a record and version each, with one wait for the disk, and acknowledges
+    /// each, in their order. If one of them is refused, none is kept by this call.
+    ///
+    /// # Errors
+    /// As [`Custodian::accept`], of the first that is refused.
+    pub fn accept_all(
+        &mut self,
+        deals: &[Signed<Deal>],
+        dealer: &PublicKey,
+        seat: &Seat,
+        key: &OpeningKey,
+        mut sign: impl FnMut(&[u8]) -> Signature,
+    ) -> Result<Vec<Signed<Acknowledgement>>, CustodianError> {
+        let says = Signed::verify_all(deals, dealer)?;
+        let mut shares = Vec::with_capacity(deals.len());
+        for (says, deal) in says.into_iter().zip(deals) {
+            self.check_seat(&says.record, &says.place, seat)?;
+            if says.points.threshold() != seat.threshold {
+                return Err(CustodianError::OtherPlace);
             }
+            shares.push(ToKeep {
+                record: &says.record,
+                index: says.place.index,
+                points: &says.points,
+                share: opened(deal, key)?,
+            });
         }
+        shares::keep(&mut self.slots, seat.place.epoch, &shares)?;
+        let acknowledged = shares.iter().map(|kept| {
+            let says = acknowledgement(kept.record, &seat.place, kept.points);
+            Signed::new(says, &mut sign)
+        });
+        Ok(acknowledged.collect())
     }
 
     /// This custodian's sub-deals for the members of a new epoch; `from` is its place in the old one.
@@ -279,7 +302,17 @@ impl Custodian {
         let (points, share) = reshare::add_up(old, &deals, &seat.place, key)?;
         let first = deals.first().ok_or(ReshareError::Contributors)?;
         let record = &first.says().terms.record;
-        self.keep(record, &seat.place, &points, &share, sign)
+        let kept = ToKeep {
+            record,
+            index: seat.place.index,
+            points: &points,
+            share,
+        };
+        shares::keep(&mut self.slots, seat.place.epoch, &[kept])?;
+        Ok(Signed::new(
+            acknowledgement(record, &seat.place, &points),
+            sign,
+        ))
     }
 
     /// Destroys this custodian's shares of every epoch before one that is complete; gives how many it
@@ -308,24 +341,6 @@ impl Custodian {
             true => Err(CustodianError::Owner),
             false => Ok(()),
         }
-    }
-
-    fn keep(
-        &mut self,
-        record: &Custodied,
-        place: &Place,
-        points: &Points,
-        share: &Share,
-        sign: impl FnOnce(&[u8]) -> Signature,
-    ) -> Result<Signed<Acknowledgement>, CustodianError> {
-        let at = (place.index, points);
-        shares::keep(&mut self.slots, record, place.epoch, at, share)?;
-        let acknowledgement = Acknowledgement {
-            record: record.clone(),
-            place: place.clone(),
-            points: points.hash(),
-        };
-        Ok(Signed::new(acknowledgement, sign))
     }
 
     /// The share that is held at this place under these points.
@@ -404,6 +419,30 @@ impl Custodian {
     #[must_use]
     pub const fn log(&mut self) -> &mut ReleaseLog {
         &mut self.log
+    }
+}
+
+/// The share of a deal, if it fits the points.
+fn opened(deal: &Signed<Deal>, key: &OpeningKey) -> Result<Share, CustodianError> {
+    let says = deal.says();
+    let opened = says
+        .open(key)
+        .map_err(|_| CustodianError::BadDeal { evidence: None })?;
+    let share = Share::decode(&opened.contents);
+    share
+        .filter(|share| share.fits(says.place.index, &says.points))
+        .ok_or_else(|| {
+            let evidence = Evidence::bad_deal(deal.clone(), key.public().clone(), &opened);
+            let evidence = evidence.map(Box::new);
+            CustodianError::BadDeal { evidence }
+        })
+}
+
+fn acknowledgement(record: &Custodied, place: &Place, points: &Points) -> Acknowledgement {
+    Acknowledgement {
+        record: record.clone(),
+        place: place.clone(),
+        points: points.hash(),
     }
 }
 

@@ -18,9 +18,10 @@
 use super::place::Custodied;
 use super::points::{Points, PointsHash, ShareIndex};
 use super::sharing::Share;
-use crate::slots::{Held, Kind, Name, Note, Slots, SlotsError};
+use crate::slots::{Held, Kind, Name, Note, NotedShare, Slots, SlotsError};
 use medanchor_ledger::cbor::Writer;
 use medanchor_ledger::{ParticipantName, RecordHandle, sha256};
+use std::collections::BTreeSet;
 use zeroize::Zeroizing;
 
 /// Why a share was not kept or not found.
@@ -38,6 +39,9 @@ pub enum ShareError {
         "another share of this record, version and epoch is held here; compare the points with the ledger's, and seal a further version if a new deal is meant"
     )]
     Other,
+    /// Two of one record and version came together.
+    #[error("two shares of one record and version came together; deal each record's once")]
+    Repeated,
     /// The file of wrapped secrets.
     #[error(transparent)]
     Slots(#[from] SlotsError),
@@ -75,29 +79,45 @@ fn note(epoch: u32, index: ShareIndex, threshold: usize, points: &PointsHash) ->
     note
 }
 
-/// Keeps a share; keeping the same one again is keeping it once.
-pub(super) fn keep(
-    slots: &mut Slots,
-    record: &Custodied,
-    epoch: u32,
-    (index, points): (ShareIndex, &Points),
-    share: &Share,
-) -> Result<(), ShareError> {
-    match get(slots, record, epoch, (index, points)) {
-        Err(ShareError::NotHeld) => {}
-        // The points bind both scalars, so a share that fits them is the share.
-        held => return held.map(drop),
+/// A share to keep, and where it belongs.
+pub(super) struct ToKeep<'a> {
+    pub(super) record: &'a Custodied,
+    pub(super) index: ShareIndex,
+    pub(super) points: &'a Points,
+    pub(super) share: Share,
+}
+
+/// Keeps shares of one epoch, with one sync; keeping the same one again is keeping it once. Of a record and
+/// version there is one.
+pub(super) fn keep(slots: &mut Slots, epoch: u32, shares: &[ToKeep<'_>]) -> Result<(), ShareError> {
+    let mut new = Vec::with_capacity(shares.len());
+    let mut seen = BTreeSet::new();
+    for one in shares {
+        if !seen.insert(names(one.record, epoch)) {
+            return Err(ShareError::Repeated);
+        }
+        match get(slots, one.record, epoch, (one.index, one.points)) {
+            Err(ShareError::NotHeld) => new.push(one.noted(epoch)),
+            // The points bind both scalars, so a share that fits them is the share.
+            held => drop(held?),
+        }
     }
-    let bytes = share.expose();
-    let (value, blinding) = bytes.split_at(32);
-    let half = |half: &[u8]| <[u8; 32]>::try_from(half).map(Zeroizing::new);
-    // A share is 64 bytes.
-    let (Ok(value), Ok(blinding)) = (half(value), half(blinding)) else {
-        return Err(ShareError::NotHeld);
-    };
-    let [first, second] = names(record, epoch);
-    let note = note(epoch, index, points.threshold(), &points.hash());
-    Ok(slots.put_share([(first, &value), (second, &blinding)], &note)?)
+    Ok(slots.put_shares(&new)?)
+}
+
+impl ToKeep<'_> {
+    fn noted(&self, epoch: u32) -> NotedShare {
+        let bytes = self.share.expose();
+        let mut halves = [Zeroizing::new([0; 32]), Zeroizing::new([0; 32])];
+        for (half, from) in halves.iter_mut().zip(bytes.chunks_exact(32)) {
+            half.copy_from_slice(from);
+        }
+        let [first, second] = names(self.record, epoch);
+        let [value, blinding] = halves;
+        let points = self.points;
+        let note = note(epoch, self.index, points.threshold(), &points.hash());
+        ([(first, value), (second, blinding)], note)
+    }
 }
 
 /// The share that is held under these points at this place.

@@ -182,13 +182,27 @@ fn halves() -> [Name; 2] {
     [Kind::Share, Kind::Blinding].map(|kind| Name { kind, ..name(4, 1) })
 }
 
+fn share_of(value: [u8; 32], blinding: [u8; 32], note: Note) -> NotedShare {
+    let [first, second] = halves();
+    let halves = [
+        (first, Zeroizing::new(value)),
+        (second, Zeroizing::new(blinding)),
+    ];
+    (halves, note)
+}
+
 #[test]
 fn a_share_comes_back_with_its_note_and_not_under_another() {
     let (_folder, path) = file();
     let [share, blinding] = halves();
     let mut slots = open(&path).unwrap();
-    let both = [(share, &[41; 32]), (blinding, &[42; 32])];
-    slots.put_share(both, &[7; 40]).unwrap();
+    let both = share_of([41; 32], [42; 32], [7; 40]);
+    let twice = slots.put_shares(&[both.clone(), both.clone()]);
+    assert!(
+        matches!(twice, Err(SlotsError::Taken)),
+        "one name, one slot"
+    );
+    slots.put_shares(&[both]).unwrap();
     let mut slots = open(&path).unwrap();
     let (held, note) = slots.get_noted(&blinding).unwrap();
     assert!(matches!(held, Held::Secret(secret) if *secret == [42; 32]) && note == [7; 40]);
@@ -213,8 +227,8 @@ fn the_half_of_a_share_that_a_power_cut_left_is_replaced() {
     for kept in [share, blinding] {
         let (_folder, path) = file();
         let mut slots = open(&path).unwrap();
-        let first = [(share, &[41; 32]), (blinding, &[42; 32])];
-        slots.put_share(first, &[7; 40]).unwrap();
+        let first = share_of([41; 32], [42; 32], [7; 40]);
+        slots.put_shares(&[first]).unwrap();
         let mut bytes = std::fs::read(&path).unwrap();
         match kept == share {
             true => bytes.truncate(5 * SLOT + 60),
@@ -222,8 +236,8 @@ fn the_half_of_a_share_that_a_power_cut_left_is_replaced() {
         }
         std::fs::write(&path, &bytes).unwrap();
         let mut slots = open(&path).unwrap();
-        let second = [(share, &[51; 32]), (blinding, &[52; 32])];
-        slots.put_share(second, &[8; 40]).unwrap();
+        let second = share_of([51; 32], [52; 32], [8; 40]);
+        slots.put_shares(&[second]).unwrap();
         let mut slots = open(&path).unwrap();
         assert_eq!(secret(&mut slots, &share), Some([51; 32]));
         assert_eq!(secret(&mut slots, &blinding), Some([52; 32]));

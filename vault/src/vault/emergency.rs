@@ -3,11 +3,12 @@
 //! What always holds: the wrap is on disk before S can leave the vault; opening takes what unlocks the
 //! emergency key, which no other call asks for; that an opening is journalled first is the caller's part.
 
+use super::custody::ToShare;
 use super::{EmergencyKey, Vault, VaultError, erase_kind, seal, slot_name};
 use crate::emergency::{EmergencyError, EmergencyKeeper};
 use crate::key_file::Protection;
 use crate::seal::RecordVersion;
-use crate::secret::{CustodyPart, DataKey, VaultPart};
+use crate::secret::{DataKey, VaultPart};
 use crate::slots::{Held, HeldToPublic, Kind};
 use medanchor_ledger::RecordHandle;
 use std::sync::{MutexGuard, PoisonError};
@@ -57,32 +58,22 @@ impl Vault {
         }
     }
 
-    /// Wraps the custodians' part of a key for the emergency key; once is enough.
-    pub(super) fn wrap_for_emergency(
-        &self,
-        record: &RecordVersion,
-        part: &CustodyPart,
-    ) -> Result<(), VaultError> {
+    /// Wraps the custodians' parts of keys for the emergency key, with one wait for the disk; once is enough.
+    pub(super) fn wrap_for_emergency(&self, parts: &[ToShare]) -> Result<(), VaultError> {
         let emergency = self.emergency();
         let Some(key) = emergency.as_ref() else {
             return Ok(());
         };
-        let name = slot_name(Kind::Emergency, record);
         let mut slots = self.slots();
-        match slots.get_to_public(&name)? {
-            HeldToPublic::Nothing => Ok(slots.put_to_public(&name, &key.wrap(record, part)?)?),
-            HeldToPublic::Sealed(_) | HeldToPublic::Erased => Ok(()),
+        let mut wrapped = Vec::with_capacity(parts.len());
+        for one in parts {
+            let record = &one.sealed.record;
+            let name = slot_name(Kind::Emergency, record);
+            if let HeldToPublic::Nothing = slots.get_to_public(&name)? {
+                wrapped.push((name, key.wrap(record, &one.part)?));
+            }
         }
-    }
-
-    /// Whether the custodians' part of a record's key is in this vault still: the record was not entrusted
-    /// to them yet, and opens without the emergency key.
-    ///
-    /// # Errors
-    /// What is wrong with the file of wrapped secrets.
-    pub fn has_whole_key(&self, record: RecordHandle, version: u32) -> Result<bool, VaultError> {
-        let name = slot_name(Kind::Custody, &self.version(record, version));
-        Ok(matches!(self.slots().get(&name)?, Held::Secret(_)))
+        Ok(slots.put_to_public(&wrapped)?)
     }
 
     /// Says whether a record can be opened by the emergency key, and touches no key.

@@ -1,5 +1,6 @@
 //! Many records sealed together: as many waits for the disk as for one.
 
+use super::custody::ToShare;
 use super::{Sealed, Vault, VaultError, said};
 use crate::json::Document;
 use crate::seal::{self, RecordVersion};
@@ -31,6 +32,15 @@ impl Vault {
     /// # Errors
     /// [`VaultError`] of the first that cannot be sealed. What was kept by then, a later call finds again.
     pub fn seal_many(&self, payloads: &[ToSeal<'_>]) -> Result<Vec<Sealed>, VaultError> {
+        let sealed = self.seal_with_parts(payloads)?;
+        Ok(sealed.into_iter().map(|one| one.sealed).collect())
+    }
+
+    /// [`Vault::seal_many`], with the parts of the keys that custodians may get.
+    pub(super) fn seal_with_parts(
+        &self,
+        payloads: &[ToSeal<'_>],
+    ) -> Result<Vec<ToShare>, VaultError> {
         let mut records = Vec::with_capacity(payloads.len());
         let mut seen = BTreeSet::new();
         for one in payloads {
@@ -50,7 +60,7 @@ impl Vault {
         Ok(answers)
     }
 
-    fn seal_batch(&self, batch: &[(RecordVersion, &[u8])]) -> Result<Vec<Sealed>, VaultError> {
+    fn seal_batch(&self, batch: &[(RecordVersion, &[u8])]) -> Result<Vec<ToShare>, VaultError> {
         let documents: Vec<Document> = batch
             .iter()
             .map(|(_, payload)| Document::parse(payload))
@@ -58,19 +68,26 @@ impl Vault {
         let records: Vec<RecordVersion> = batch.iter().map(|(record, _)| *record).collect();
         let parts = self.key_parts_or_new(&records)?;
         let (mut answers, mut new) = (Vec::with_capacity(batch.len()), Vec::new());
-        for (((record, payload), document), (custody, vault)) in
-            batch.iter().zip(&documents).zip(&parts)
+        for (((record, payload), document), (part, vault)) in
+            batch.iter().zip(&documents).zip(parts)
         {
-            let key = DataKey::derive(custody, vault, record);
-            if let Some(stored) = self.stored(record, &key, payload)? {
-                answers.push(said(*record, document, &stored, vault, &key));
-            } else {
-                let sealed = seal::seal(record, &key, payload)?;
-                answers.push(said(*record, document, &sealed, vault, &key));
-                new.push((*record, sealed));
-            }
+            let key = DataKey::derive(&part, &vault, record);
+            let sealed = match self.stored(record, &key, payload)? {
+                Some(stored) => said(*record, document, &stored, &vault, &key),
+                None => {
+                    let bytes = seal::seal(record, &key, payload)?;
+                    let sealed = said(*record, document, &bytes, &vault, &key);
+                    new.push((*record, bytes));
+                    sealed
+                }
+            };
+            answers.push(ToShare { sealed, part });
         }
-        self.payloads.put_new(&new)?;
+        match new.as_slice() {
+            // A file of its own is found without an index of packs.
+            [(record, sealed)] => self.payloads.put(record, sealed)?,
+            _ => self.payloads.put_new(&new)?,
+        }
         Ok(answers)
     }
 }

@@ -1,21 +1,53 @@
-//! The deals of one record, kept until it is anchored: the CBOR array `[quarter of the tag, deals]`, the
-//! deals as a byte string that holds their list. They are sealed to the custodians, so the file is no secret.
+//! Deals that are under way, kept until their records are anchored: one file for each call that dealt, the
+//! CBOR array of `[quarter of the tag, deals]`, the deals of one record as a byte string that holds their list.
+//! They are sealed to the custodians, so the files are no secret.
+//!
+//! ```text
+//! FOLDER/deals/HASH    named by the first 16 bytes of SHA-256 of what it holds, in hex
+//! ```
 
 use super::CustodyError;
 use crate::custody::kept::{read_bounded, remove_file, write_durably};
 use crate::custody::messages::{read_messages, write_messages};
 use medanchor_ledger::cbor::{Reader, Writer};
-use medanchor_vault::Epoch;
-use medanchor_vault::custody::{Deal, MessageError, Signed};
-use std::path::Path;
+use medanchor_ledger::sha256;
+use medanchor_vault::custody::{Custodied, Deal, MessageError, Signed};
+use medanchor_vault::{Epoch, RecordVersion};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
-/// The most bytes of the file.
-const MAX_FILE: u64 = 256 << 10;
+/// The most records that are dealt out together: their deals to one custodian fit into one statement.
+pub const MAX_TOGETHER: usize = 128;
+/// The most bytes of a file.
+const MAX_FILE: u64 = 16 << 20;
 
 /// The deals of one record, and the quarter of the year whose tag it is sealed under.
-pub(super) struct Dealt {
+#[derive(Clone)]
+pub(in crate::custody) struct Dealt {
     pub(super) quarter: Epoch,
     pub(super) deals: Vec<Signed<Deal>>,
+}
+
+impl Dealt {
+    /// Which record they are of; none if there are no deals.
+    pub(in crate::custody) fn of(&self) -> Option<&Custodied> {
+        self.deals.first().map(|deal| &deal.says().record)
+    }
+
+    fn epoch(&self) -> u32 {
+        let first = self.deals.first();
+        first.map_or(0, |deal| deal.says().place.epoch)
+    }
+
+    fn is_of(&self, record: &RecordVersion) -> bool {
+        self.of().is_some_and(|found| found.record == *record)
+    }
+}
+
+/// The deals of earlier calls that are under way.
+pub(in crate::custody) struct UnderWay {
+    folder: PathBuf,
+    files: Vec<(PathBuf, Vec<Dealt>)>,
 }
 
 fn io(path: &Path) -> impl FnOnce(std::io::Error) -> CustodyError {
@@ -25,73 +57,179 @@ fn io(path: &Path) -> impl FnOnce(std::io::Error) -> CustodyError {
     }
 }
 
-pub(super) fn write_deals(path: &Path, dealt: &Dealt) -> Result<(), CustodyError> {
+impl UnderWay {
+    pub(in crate::custody) fn read(folder: PathBuf) -> Result<Self, CustodyError> {
+        let mut files = Vec::new();
+        let entries = match std::fs::read_dir(&folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self { folder, files }),
+            entries => entries.map_err(io(&folder))?,
+        };
+        for entry in entries {
+            let path = entry.map_err(io(&folder))?.path();
+            // What was being written when the power went was never posted.
+            if path.extension().is_some() {
+                continue;
+            }
+            // Another call may have ended meanwhile.
+            if let Some(bytes) = read_bounded(&path, MAX_FILE).map_err(io(&path))? {
+                let dealt = decode(&bytes).map_err(|_| CustodyError::EarlierDeals {
+                    path: path.clone(),
+                    why: "the file is damaged",
+                })?;
+                files.push((path, dealt));
+            }
+        }
+        Ok(Self { folder, files })
+    }
+
+    /// The newest deals of a record.
+    pub(super) fn of(&self, record: &RecordVersion) -> Option<&Dealt> {
+        let mine = self.all().filter(|dealt| dealt.is_of(record));
+        mine.max_by_key(|dealt| dealt.epoch())
+    }
+
+    /// The deals of every record.
+    pub(in crate::custody) fn all(&self) -> impl Iterator<Item = &Dealt> {
+        self.files.iter().flat_map(|(_, dealt)| dealt)
+    }
+
+    /// Keeps what one call deals, on disk when this returns, and forgets what it dealt of the same
+    /// records before.
+    pub(super) fn add(&mut self, dealt: Vec<Dealt>) -> Result<(), CustodyError> {
+        if dealt.is_empty() {
+            return Ok(());
+        }
+        let bytes = encode(&dealt);
+        let digest = sha256(&[&bytes]);
+        let path = self.folder.join(hex::encode(&digest[..16])); // 16 of 32
+        write_durably(&path, &bytes).map_err(io(&path))?;
+        self.forget(|record| dealt.iter().any(|one| one.is_of(record)))?;
+        self.files.push((path, dealt));
+        Ok(())
+    }
+
+    /// Removes the deals of such records; those of others stay.
+    pub(in crate::custody) fn forget(
+        &mut self,
+        is_such: impl Fn(&RecordVersion) -> bool,
+    ) -> Result<(), CustodyError> {
+        let is_left = |dealt: &Dealt| dealt.of().is_some_and(|of| !is_such(&of.record));
+        let mut left = Vec::new();
+        for (path, dealt) in std::mem::take(&mut self.files) {
+            let count = dealt.len();
+            let kept: Vec<Dealt> = dealt.into_iter().filter(is_left).collect();
+            if kept.is_empty() {
+                remove_file(&path).map_err(io(&path))?;
+                continue;
+            }
+            if kept.len() < count {
+                write_durably(&path, &encode(&kept)).map_err(io(&path))?;
+            }
+            left.push((path, kept));
+        }
+        self.files = left;
+        Ok(())
+    }
+}
+
+fn encode(dealt: &[Dealt]) -> Vec<u8> {
     let mut writer = Writer::new();
-    writer.array(2).uint(u64::from(dealt.quarter.0));
-    writer.bytes(&write_messages(&dealt.deals));
-    write_durably(path, writer.as_bytes()).map_err(io(path))
+    writer.array(dealt.len());
+    for one in dealt {
+        writer.array(2).uint(u64::from(one.quarter.0));
+        writer.bytes(&write_messages(&one.deals));
+    }
+    writer.into_bytes()
 }
 
-/// The deals of an earlier try, if there was one.
-pub(super) fn read_deals(path: &Path) -> Result<Option<Dealt>, CustodyError> {
-    let Some(bytes) = read_bounded(path, MAX_FILE).map_err(io(path))? else {
-        return Ok(None);
-    };
-    let dealt = decode(&bytes).map_err(|_| CustodyError::EarlierDeals {
-        path: path.into(),
-        why: "the file is damaged",
-    })?;
-    Ok(Some(dealt))
-}
-
-fn decode(bytes: &[u8]) -> Result<Dealt, MessageError> {
+fn decode(bytes: &[u8]) -> Result<Vec<Dealt>, MessageError> {
     let mut reader = Reader::new(bytes);
-    reader.array(2..=2)?;
-    let dealt = Dealt {
-        quarter: Epoch(reader.narrow()?),
-        deals: read_messages(reader.bytes(bytes.len())?)?,
-    };
+    let count = reader.array(1..=MAX_TOGETHER)?;
+    let mut dealt = Vec::with_capacity(count);
+    for _ in 0..count {
+        reader.array(2..=2)?;
+        dealt.push(Dealt {
+            quarter: Epoch(reader.narrow()?),
+            deals: read_messages(reader.bytes(bytes.len())?)?,
+        });
+    }
     reader.finish()?;
     Ok(dealt)
-}
-
-/// Removes the file, if it is there.
-pub(super) fn remove(path: &Path) -> Result<(), CustodyError> {
-    remove_file(path).map_err(io(path))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn dealt() -> Dealt {
+    fn deal() -> Signed<Deal> {
         let deal = concat!(
             env!("CARGO_MANIFEST_DIR"),
             "/../vectors/custody/good-deal-x25519.cbor"
         );
-        let deal = Signed::decode(&std::fs::read(deal).unwrap()).unwrap();
+        Signed::decode(&std::fs::read(deal).unwrap()).unwrap()
+    }
+
+    fn dealt(version: u32, quarter: u32) -> Dealt {
+        let mut says = deal().says().clone();
+        says.record.record.version = version;
+        let signature = medanchor_ledger::signature::Signature::new([1; 64]);
         Dealt {
-            quarter: Epoch(224),
-            deals: vec![deal],
+            quarter: Epoch(quarter),
+            deals: vec![Signed::new(says, |_| signature)],
         }
+    }
+
+    fn read(folder: &Path) -> Result<UnderWay, CustodyError> {
+        UnderWay::read(folder.join("deals"))
+    }
+
+    fn versions(under_way: &UnderWay) -> Vec<u32> {
+        let records = under_way.all().filter_map(Dealt::of);
+        let mut versions: Vec<u32> = records.map(|of| of.record.version).collect();
+        versions.sort_unstable();
+        versions
     }
 
     /// A retry in another quarter of the year signs under the tag of the first try.
     #[test]
     fn the_quarter_of_the_first_try_is_kept_with_its_deals() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("deals").join("record-1");
-        assert!(read_deals(&path).unwrap().is_none());
-        write_deals(&path, &dealt()).unwrap();
-        let read = read_deals(&path).unwrap().unwrap();
-        assert_eq!((read.quarter, read.deals), (Epoch(224), dealt().deals));
-        let good = std::fs::read(&path).unwrap();
+        let record = dealt(1, 224).of().unwrap().record;
+        let mut under_way = read(folder.path()).unwrap();
+        assert!(under_way.of(&record).is_none());
+        under_way.add(vec![dealt(1, 224)]).unwrap();
+        let under_way = read(folder.path()).unwrap();
+        let found = under_way.of(&record).unwrap();
+        assert_eq!(found.quarter, Epoch(224));
+        assert_eq!(found.deals, dealt(1, 224).deals);
+        let (path, _) = &under_way.files[0];
+        let good = std::fs::read(path).unwrap();
         for length in 0..good.len() {
-            std::fs::write(&path, &good[..length]).unwrap();
-            let refused = read_deals(&path);
+            std::fs::write(path, &good[..length]).unwrap();
+            let refused = read(folder.path());
             assert!(matches!(refused, Err(CustodyError::EarlierDeals { .. })));
         }
-        remove(&path).unwrap();
-        remove(&path).unwrap();
+    }
+
+    #[test]
+    fn what_is_over_is_forgotten_and_the_rest_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut under_way = read(folder.path()).unwrap();
+        let three = (1..=3).map(|version| dealt(version, 224));
+        under_way.add(three.collect()).unwrap();
+        under_way.forget(|record| record.version == 2).unwrap();
+        assert_eq!(versions(&under_way), [1, 3]);
+        assert_eq!(versions(&read(folder.path()).unwrap()), [1, 3]);
+
+        // Dealt once more: the record has one place, the new one.
+        under_way.add(vec![dealt(3, 225)]).unwrap();
+        let again = read(folder.path()).unwrap();
+        assert_eq!(versions(&again), [1, 3]);
+        let record = dealt(3, 225).of().unwrap().record;
+        assert_eq!(again.of(&record).unwrap().quarter, Epoch(225));
+
+        under_way.forget(|_| true).unwrap();
+        let left = std::fs::read_dir(folder.path().join("deals")).unwrap();
+        assert_eq!(left.count(), 0);
     }
 }

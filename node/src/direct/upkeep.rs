@@ -1,7 +1,8 @@
-//! The emergency journal of the owner whose vault is served: anchored whenever it has grown, and stated
-//! once a day even when nothing was opened.
+//! What the service of an owner's vault does by itself: the emergency journal is anchored whenever it has
+//! grown, and stated once a day even when nothing was opened; what a crash left of a sealing into custody
+//! that is anchored is ended.
 //!
-//! What always holds: what could not be anchored is tried again, at least once a minute; a journal that was
+//! What always holds: what could not be done is tried again, at least once a minute; a journal that was
 //! rolled back is an error in the service's log each time.
 
 use medanchor_sdk::Sdk;
@@ -16,10 +17,10 @@ const AGAIN: Duration = Duration::from_secs(60);
 /// A statement that is older than this is made again: well before the day is over.
 const DUE: Duration = Duration::from_secs(20 * 60 * 60);
 
-/// Looks once in `every` whether something is to be anchored, until `stop`.
-pub(super) fn anchor_emergencies(sdk: &Sdk, every: Duration, stop: &CancellationToken) {
+/// Looks once in `every` whether something is to be done, until `stop`.
+pub(super) fn keep_up(sdk: &Sdk, every: Duration, stop: &CancellationToken) {
     while !stop.is_cancelled() {
-        let pause = match anchored(sdk) {
+        let pause = match settled(sdk) & anchored(sdk) {
             true => every,
             false => every.min(AGAIN),
         };
@@ -30,7 +31,22 @@ pub(super) fn anchor_emergencies(sdk: &Sdk, every: Duration, stop: &Cancellation
     }
 }
 
-/// Whether the ledger has it all now.
+/// Whether every record that the ledger has in custody is entrusted to the custodians alone.
+fn settled(sdk: &Sdk) -> bool {
+    match sdk.settle_custody() {
+        Ok(0) => true,
+        Ok(records) => {
+            tracing::info!(records, "sealings that were cut off are ended");
+            true
+        }
+        Err(error) => {
+            tracing::warn!(%error, "sealings that were cut off wait");
+            false
+        }
+    }
+}
+
+/// Whether the ledger has the emergency journal as it is now.
 fn anchored(sdk: &Sdk) -> bool {
     if !sdk.vault().has_emergency_key() {
         return true;

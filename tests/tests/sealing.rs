@@ -1,0 +1,166 @@
+//! Many records sealed into custody together, and what a crash leaves of it.
+
+use anyhow::{Context, Result, ensure};
+use medanchor_sdk::custody::{CustodyError, MAX_TOGETHER, SealedInCustody};
+use medanchor_sdk::{NewRecord, Sdk, SdkError};
+use medanchor_tests::city::{City, OWNER, PAYLOAD, READER};
+use medanchor_tests::network::wait_for;
+use medanchor_tests::service::Service;
+use medanchor_vault::{Custodial, VaultError};
+use std::path::Path;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn record(name: &str, version: u32) -> NewRecord<'_> {
+    NewRecord {
+        name,
+        version,
+        subject: "Patient/1",
+        class: "laboratory",
+        payload: PAYLOAD,
+    }
+}
+
+type Sealed = Vec<Result<SealedInCustody, CustodyError>>;
+
+fn seal(city: &City, sdk: &Sdk, new: &[NewRecord<'_>]) -> Result<Sealed, CustodyError> {
+    let circle = sdk.custodians(&city.book)?;
+    sdk.seal_all_in_custody(new, &circle, &city.certificate)
+}
+
+fn is_entrusted(result: &Result<SealedInCustody, CustodyError>) -> bool {
+    matches!(
+        result,
+        Err(CustodyError::Sdk(SdkError::Vault(
+            VaultError::Entrusted { .. }
+        )))
+    )
+}
+
+fn deals(city: &City) -> Result<usize> {
+    let folder = city.dir.join(OWNER).join("identity/deals");
+    Ok(std::fs::read_dir(folder)?.count())
+}
+
+#[test]
+fn records_are_sealed_together_and_none_stands_in_anothers_way() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut city = City::start(dir.path())?;
+    let ticket = city.seal_and_grant("Observation/0")?;
+    let owner = city.sdk(OWNER)?;
+    let names: Vec<String> = (0..20).map(|n| format!("Observation/{n}")).collect();
+    let mut all: Vec<_> = names.iter().map(|name| record(name, 1)).collect();
+    all.push(record("Observation/3", 2));
+
+    // Not one is anchored while a custodian has not acknowledged, and a retry deals the same shares.
+    city.stop(&[2]);
+    let refused = seal(&city, &owner, &all);
+    ensure!(
+        matches!(&refused, Err(CustodyError::NotAcknowledged { name, .. }) if name.as_str() == "chamber"),
+        "{refused:?}"
+    );
+    ensure!(deals(&city)? == 1, "what was dealt is kept for a retry");
+    city.start_again(2)?;
+    let sealed = seal(&city, &owner, &all)?;
+    ensure!(is_entrusted(&sealed[0]), "{:?}", sealed[0]);
+    let out_of_turn = &sealed[20];
+    ensure!(
+        matches!(out_of_turn, Err(CustodyError::VersionAhead { newest: 0 })),
+        "{out_of_turn:?}"
+    );
+    for (name, result) in names.iter().zip(&sealed).skip(1) {
+        let done = result
+            .as_ref()
+            .map_err(|error| anyhow::anyhow!("{name}: {error}"))?;
+        ensure!(done.record == owner.record_handle(name));
+        ensure!(owner.open_record(name, 1).is_err(), "its key is shared out");
+    }
+    ensure!(deals(&city)? == 0);
+    let again = seal(&city, &owner, &all[..20])?;
+    ensure!(again.iter().all(is_entrusted), "{again:?}");
+
+    let many: Vec<_> = (0..=MAX_TOGETHER)
+        .map(|_| record("Observation/x", 1))
+        .collect();
+    ensure!(matches!(
+        seal(&city, &owner, &many),
+        Err(CustodyError::TooMany(_))
+    ));
+    let twice = seal(&city, &owner, &[record("Twice/1", 1), record("Twice/1", 1)]);
+    ensure!(twice.is_err_and(|error| error.to_string().contains("twice")));
+
+    let later = city.grant(
+        &owner,
+        "later",
+        &names[7],
+        owner.now().plus_millis(3_600_000),
+    )?;
+    drop(owner);
+    let _vault = Service::vault(&dir.path().join(OWNER))?;
+    let reader = city.sdk(READER)?;
+    ensure!(*city.read(&reader, &later, "one of many")?.payload == PAYLOAD);
+    ensure!(*city.read(&reader, &ticket, "one alone")?.payload == PAYLOAD);
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        std::fs::copy(entry.path(), to.join(entry.file_name()))?;
+    }
+    Ok(())
+}
+
+/// A power cut between the anchoring of a record and the forgetting of its key's part: what the disk had then is
+/// put back.
+#[test]
+fn a_key_part_that_a_crash_left_is_forgotten_by_the_vaults_service() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut city = City::start(dir.path())?;
+    let identity = dir.path().join(OWNER).join("identity");
+    let before = dir.path().join("before");
+    let owner = city.sdk(OWNER)?;
+    city.stop(&[4]);
+    let one = [record("Observation/1", 1)];
+    ensure!(seal(&city, &owner, &one).is_err());
+    copy(&identity.join("deals"), &before)?;
+    std::fs::copy(identity.join("vault/keys"), dir.path().join("keys"))?;
+    city.start_again(4)?;
+    let sealed = seal(&city, &owner, &one)?.pop().context("one result")??;
+    // Another that was begun, and that the ledger does not know.
+    city.stop(&[4]);
+    ensure!(seal(&city, &owner, &[record("Observation/2", 1)]).is_err());
+    let begun = owner.record_handle("Observation/2");
+    drop(owner);
+
+    let mut keys = std::fs::read(dir.path().join("keys"))?;
+    let now = std::fs::read(identity.join("vault/keys"))?;
+    keys.extend_from_slice(now.get(keys.len()..).context("keys only grow")?);
+    std::fs::write(identity.join("vault/keys"), keys)?;
+    copy(&before, &identity.join("deals"))?;
+    let owner = city.sdk(OWNER)?;
+    let whole = owner.open_record("Observation/1", 1)?;
+    ensure!(*whole == PAYLOAD, "the vault alone opens it, unseen");
+    drop(owner);
+
+    let vault = Service::vault(&dir.path().join(OWNER))?;
+    wait_for("what was cut off is ended", PATIENCE, || {
+        Ok(deals(&city)? == 1)
+    })?;
+    drop(vault);
+    let owner = city.sdk(OWNER)?;
+    let custodial = |record| owner.vault().custodial(record, 1);
+    ensure!(custodial(sealed.record)? == Custodial::Entrusted);
+    ensure!(owner.open_record("Observation/1", 1).is_err());
+    ensure!(
+        custodial(begun)? == Custodial::Here,
+        "its sealing goes on later"
+    );
+    city.start_again(4)?;
+    seal(&city, &owner, &[record("Observation/2", 1)])?
+        .pop()
+        .context("one result")??;
+    Ok(())
+}
