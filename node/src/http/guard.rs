@@ -14,6 +14,7 @@ use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures::StreamExt;
 use std::error::Error;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -21,6 +22,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The largest body of anything but a batch.
 pub const MAX_BODY: usize = 16 * 1024;
+/// The most bytes of a refused body that are read, so that the answer arrives.
+const DRAINED: usize = 1 << 20;
 
 /// The path whose bodies may be larger.
 pub const BATCH_PATH: &str = "/v1/events/batch";
@@ -136,7 +139,10 @@ async fn with_whole_body(service: &Service, request: Request) -> Result<Request,
     // What a client announces is refused before it is sent.
     let announced = request.headers().get(header::CONTENT_LENGTH);
     let announced = announced.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|announced| announced > limit) {
+    if let Some(announced) = announced.filter(|announced| *announced > limit) {
+        if announced <= DRAINED {
+            drain(request.into_body()).await;
+        }
         return Err(too_large());
     }
     // Large bodies are held in memory while they arrive; small ones are bounded by the connections.
@@ -152,6 +158,13 @@ async fn with_whole_body(service: &Service, request: Request) -> Result<Request,
             ),
         })?;
     Ok(Request::from_parts(parts, Body::from(bytes)))
+}
+
+/// Reads a body to its end and keeps nothing of it: whoever closes a connection with unread bytes resets
+/// it, and the reset may overtake the answer.
+async fn drain(body: Body) {
+    let mut pieces = body.into_data_stream();
+    while let Some(Ok(_)) = pieces.next().await {}
 }
 
 const fn class(status: StatusCode) -> &'static str {

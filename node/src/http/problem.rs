@@ -303,8 +303,7 @@ impl IntoResponse for Problem {
             HeaderValue::from_static("application/problem+json"),
         );
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if status == StatusCode::LENGTH_REQUIRED {
-            // Where this request ends, and another would begin, is not believed.
+        if leaves_a_body(status) {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         if let Some(seconds) = self.retry_after {
@@ -312,6 +311,15 @@ impl IntoResponse for Problem {
         }
         response
     }
+}
+
+/// Whether the request's body may not have been read to its end, or its end is not believed: the connection
+/// closes, and a client must not ask anything over it any more.
+fn leaves_a_body(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::LENGTH_REQUIRED | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT
+    )
 }
 
 #[cfg(test)]
