@@ -194,6 +194,79 @@ fn what_was_opened_without_a_consent_is_red_until_it_is_reviewed() {
     assert_eq!(verdict["access"]["denied"]["access.unknown-record"], 1);
 }
 
+/// The same, of one record, with any number for a name.
+fn broken_again(request: u32) -> (u8, EventBody) {
+    let (hospital, body) = broken(1);
+    let EventBody::AccessBreakGlass(mut body) = body else {
+        unreachable!("it is one")
+    };
+    body.request = handle(request);
+    (hospital, body.into())
+}
+
+fn handle(request: u32) -> RequestHandle {
+    let mut bytes = [0xee; 16];
+    bytes[..4].copy_from_slice(&request.to_be_bytes());
+    RequestHandle::new(bytes)
+}
+
+fn reviewed_again(request: u32) -> (u8, EventBody) {
+    let (regulator, body) = reviewed(1, Verdict::Justified);
+    let EventBody::AccessReview(mut body) = body else {
+        unreachable!("it is one")
+    };
+    body.request = handle(request);
+    (regulator, body.into())
+}
+
+/// There was a time when only those that were kept to be listed counted as overdue: above a thousand, a
+/// hospital's late reviews went unseen.
+#[test]
+fn however_many_wait_all_are_counted_and_a_list_that_is_cut_says_so() {
+    const HOUR: u64 = 60 * 60 * 1000;
+    let mut built = Built::new("many.medanchor.example");
+    built.block_of(vec![sealed(1)]);
+    for from in [0, 400, 800] {
+        built.block_of((from..from + 400).map(broken_again).collect());
+    }
+    built.idle(HOUR);
+    built.block_of((1200..1250).map(broken_again).collect());
+    // Those reviewed now are in time; of the later ones two come late, one of which was not listed.
+    built.block_of((0..100).map(reviewed_again).collect());
+    built.idle(71 * HOUR);
+    built.idle(HOUR / 2);
+    built.block_of(vec![
+        reviewed_again(150),
+        reviewed_again(1150),
+        reviewed_again(1210),
+    ]);
+    let folder = tempfile::tempdir().expect("a folder");
+    built.publish(folder.path());
+
+    let report = json(folder.path(), &[]);
+    let figure = |name: &str| report[name].as_u64();
+    assert_eq!(figure("reviews_overdue"), Some(1200 - 100 - 2));
+    assert_eq!(figure("reviews_waiting"), Some(1250 - 100 - 3));
+    assert_eq!(figure("reviews_late"), Some(2));
+    let rows = report["tables"]["reviews"].as_array().expect("a table");
+    let (cut, listed) = rows.split_last().expect("rows");
+    let more = 1250 - 100 - 3 - listed.len() as u64;
+    assert!(more > 0 && figure("reviews_not_listed") == Some(more));
+    assert_eq!(
+        (cut["state"].as_str(), cut["request"].as_str()),
+        (Some("not-listed"), Some(more.to_string().as_str()))
+    );
+    let late = listed.iter().filter(|row| row["state"] == "overdue");
+    assert_eq!(late.count(), listed.len());
+
+    let page = folder.path().join("page.html");
+    let output = audit(&["report", text(folder.path()), "--html", text(&page)]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let html = fs::read_to_string(&page).expect("a page");
+    assert!(html.contains("overdue: 1\u{202f}098"), "{html}");
+    assert!(html.contains("not listed, as many more"), "{html}");
+}
+
 #[test]
 fn only_the_days_of_the_period_count() {
     let (_, folder) = published(6);

@@ -170,6 +170,7 @@ fn as_json(page: &Page<'_>) -> Value {
         "break_glass_reviews": openings.reviews,
         "reviews_waiting": gathered.reviews.waiting(),
         "reviews_overdue": gathered.reviews.overdue(),
+        "reviews_not_listed": gathered.reviews.not_listed(),
         "reviews_late": gathered.reviews.late,
         "reviews_not_justified": gathered.reviews.not_justified,
         "emergency_openings": openings.emergencies,

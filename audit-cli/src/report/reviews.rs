@@ -1,8 +1,9 @@
 //! What was opened by break-glass, and what became of its review.
 //!
-//! What always holds: the whole log counts, whatever the period, since a review may be open for long;
-//! of the openings that wait at most a fixed number is kept, so that memory stays flat, and how many
-//! there are is counted all the same.
+//! What always holds: the whole log counts, whatever the period, since a review may be open for long. How
+//! many wait, and how many of these are late, is exact: those whose time has passed are one number, and the
+//! others are counted by when they fall due, which is three days ahead at most. Of the openings themselves
+//! a fixed number is kept to be listed; what is left out is counted, and the table says so.
 
 use crate::outcome;
 use medanchor_ledger::event::{EventBody, Verdict};
@@ -14,18 +15,56 @@ use std::collections::BTreeMap;
 /// How many openings that wait are kept.
 const MOST: usize = 1000;
 
+/// How many reviews are open, by when they fall due.
+///
+/// Memory: a number for each block of the last 72 hours that opened something.
+#[derive(Debug, Default)]
+struct Due {
+    overdue: u64,
+    ahead: BTreeMap<Time, u64>,
+    now: Time,
+}
+
+impl Due {
+    /// Goes on to the time of a block; a review is in time until the very millisecond it falls due.
+    fn at(&mut self, now: Time) {
+        self.now = now;
+        let ahead = self.ahead.split_off(&now);
+        let passed = std::mem::replace(&mut self.ahead, ahead);
+        self.overdue += passed.into_values().sum::<u64>();
+    }
+
+    fn add(&mut self, due: Time) {
+        *self.ahead.entry(due).or_default() += 1;
+    }
+
+    fn remove(&mut self, due: Time) {
+        if due < self.now {
+            self.overdue = self.overdue.saturating_sub(1);
+            return;
+        }
+        if let Some(count) = self.ahead.get_mut(&due) {
+            *count -= 1;
+            if *count == 0 {
+                self.ahead.remove(&due);
+            }
+        }
+    }
+
+    fn open(&self) -> u64 {
+        self.overdue + self.ahead.values().sum::<u64>()
+    }
+}
+
 /// The reviews so far.
 #[derive(Debug, Default)]
 pub(crate) struct Reviews {
-    open: BTreeMap<(ParticipantName, RequestHandle), BreakGlass>,
-    /// Records that were opened.
-    opened: u64,
-    reviewed: u64,
+    kept: BTreeMap<(ParticipantName, RequestHandle), BreakGlass>,
+    due: Due,
     /// Of the reviewed: those whose review came late.
     pub(crate) late: u64,
     /// Of the reviewed: those that were found not to be justified.
     pub(crate) not_justified: u64,
-    now: Time,
 }
 
 /// An opening that waits for its review.
@@ -39,19 +78,14 @@ pub(crate) struct Waiting<'r> {
 impl Reviews {
     /// Takes what a block that holds says of them.
     pub(crate) fn block(&mut self, block: &Executed) {
-        self.now = block.seal.time;
+        self.due.at(block.seal.time);
         for event in block.events.iter() {
             match event.body() {
                 EventBody::AccessBreakGlass(body) => {
                     self.opened(block, (event.issuer().clone(), body.request));
                 }
                 EventBody::AccessReview(body) => {
-                    let place = (body.requester.clone(), body.request);
-                    let late =
-                        written(block, &place).is_some_and(|opened| opened.was_reviewed_late());
-                    self.open.remove(&place);
-                    self.reviewed += 1;
-                    self.late += u64::from(late);
+                    self.reviewed(block, &(body.requester.clone(), body.request));
                     // A verdict of a later version counts as the worse one.
                     self.not_justified += u64::from(body.verdict != Verdict::Justified);
                 }
@@ -61,42 +95,60 @@ impl Reviews {
     }
 
     fn opened(&mut self, block: &Executed, place: (ParticipantName, RequestHandle)) {
-        let Some(opened) = written(block, &place).filter(|opened| opened.review_by.is_some())
-        else {
+        let opened = written(block, &place);
+        let Some((opened, due)) = opened.and_then(|one| one.review_by.map(|due| (one, due))) else {
             return;
         };
-        self.opened += 1;
+        self.due.add(due);
         // One that is reviewed in the same block is seen again at its review.
-        if self.open.len() < MOST {
-            self.open.insert(place, opened);
+        if self.kept.len() < MOST {
+            self.kept.insert(place, opened);
         }
     }
 
+    fn reviewed(&mut self, block: &Executed, place: &(ParticipantName, RequestHandle)) {
+        self.kept.remove(place);
+        // The rules let nothing else be reviewed than what they wrote down.
+        let Some(opened) = written(block, place) else {
+            return;
+        };
+        self.late += u64::from(opened.was_reviewed_late());
+        opened
+            .review_by
+            .into_iter()
+            .for_each(|due| self.due.remove(due));
+    }
+
     /// How many wait for their review.
-    pub(crate) const fn waiting(&self) -> u64 {
-        self.opened.saturating_sub(self.reviewed)
+    pub(crate) fn waiting(&self) -> u64 {
+        self.due.open()
+    }
+
+    /// How many of these are late.
+    pub(crate) const fn overdue(&self) -> u64 {
+        self.due.overdue
+    }
+
+    /// How many of these are not kept, so that [`Reviews::list`] lacks them.
+    pub(crate) fn not_listed(&self) -> u64 {
+        let listed = u64::try_from(self.kept.len()).unwrap_or(u64::MAX);
+        self.waiting().saturating_sub(listed)
     }
 
     /// Those that wait and are kept, the first that falls due first.
     pub(crate) fn list(&self) -> Vec<Waiting<'_>> {
         let mut list: Vec<Waiting<'_>> = self
-            .open
+            .kept
             .iter()
             .map(|((requester, request), opened)| Waiting {
                 requester,
                 request,
                 opened,
-                overdue: opened.review_by.is_some_and(|by| self.now > by),
+                overdue: opened.is_overdue(self.due.now),
             })
             .collect();
         list.sort_by_key(|one| (one.opened.review_by, one.opened.requested.index));
         list
-    }
-
-    /// How many of those that are kept are late.
-    pub(crate) fn overdue(&self) -> u64 {
-        let late = self.list().into_iter().filter(|one| one.overdue);
-        late.map(|_| 1).sum()
     }
 }
 

@@ -130,7 +130,7 @@ fn reasons(gathered: &Gathered, words: &Words) -> Table {
     }
 }
 
-/// What waits for its review.
+/// What waits for its review. A last row counts what is not listed, if anything is not.
 fn reviews(gathered: &Gathered, words: &Words) -> Table {
     let zone = gathered.period.clock;
     let list = gathered.reviews.list();
@@ -150,6 +150,8 @@ fn reviews(gathered: &Gathered, words: &Words) -> Table {
             Field::Text(one.request.to_string()),
         ]
     };
+    let mut rows: Vec<Vec<Field>> = list.iter().map(row).collect();
+    rows.extend(not_listed(gathered.reviews.not_listed(), words));
     Table {
         name: "reviews",
         columns: titled(&[
@@ -161,8 +163,15 @@ fn reviews(gathered: &Gathered, words: &Words) -> Table {
             ("entry", words.entry),
             ("request", words.request),
         ]),
-        rows: list.iter().map(row).collect(),
+        rows,
     }
+}
+
+fn not_listed(count: u64, words: &Words) -> Option<Vec<Field>> {
+    let mut row = vec![Field::Alarm("not-listed", words.reviews_not_listed)];
+    row.extend([const { Field::Nothing }; 5]);
+    row.push(Field::Text(count.to_string()));
+    (count > 0).then_some(row)
 }
 
 /// For files: the page shows it as plots.

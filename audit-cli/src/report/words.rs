@@ -74,6 +74,7 @@ words! {
     emergencies: "opened by an owner's emergency key", "由所有方应急密钥启封";
     reviews_none: "Every opening without a consent, in the whole log, has its review.", "全部账本中未经同意的启封均已复核。";
     reviews_waiting: "opened without a consent and not reviewed, in the whole log", "全部账本中未经同意启封且尚未复核";
+    reviews_not_listed: "not listed, as many more", "未列出，另有条数";
     reviews_late: "reviews that came late, in the whole log", "全部账本中逾期作出的复核";
     reviews_not_justified: "found not justified, in the whole log", "全部账本中经复核认定为不当";
     review: "Review", "复核";
