@@ -21,7 +21,7 @@
 
 use crate::custody::seal::wrap_to;
 use crate::custody::{KeyError, OpeningKey, SealingKey};
-use crate::disk::sync_parent;
+use crate::disk::{sync_parent, wipe};
 use crate::keeper::{KeyKeeper, SEALED, Wrapped};
 use crate::key_file::{self, Protection};
 use crate::seal::RecordVersion;
@@ -125,6 +125,17 @@ fn info(record: &RecordVersion) -> Vec<u8> {
     parts.concat()
 }
 
+/// Makes the key file, which has its name once it is whole: half of one would be in the way of every later try.
+fn make_key_file(path: &Path, protection: &Protection) -> Result<KeyKeeper, VaultError> {
+    let aside = path.with_extension("key.new");
+    // A try that was cut off has left it, and nothing was locked by it.
+    wipe(&aside).map_err(io_at(&aside))?;
+    let keeper = key_file::create(&aside, protection)?;
+    let named = fs::rename(&aside, path).and_then(|()| sync_parent(path));
+    named.map_err(io_at(path))?;
+    Ok(keeper)
+}
+
 impl EmergencyKey {
     /// Draws a key pair and locks it. A try that was cut off is gone on with, if the protection given
     /// unlocks its key file.
@@ -136,9 +147,10 @@ impl EmergencyKey {
         if matches!(protection, Protection::Nothing) {
             return Err(EmergencyError::Unprotected.into());
         }
-        let keeper = match key_file_of(vault).exists() {
-            true => key_file::unlock(&key_file_of(vault), protection)?,
-            false => key_file::create(&key_file_of(vault), protection)?,
+        let path = key_file_of(vault);
+        let keeper = match path.try_exists().map_err(io_at(&path))? {
+            true => key_file::unlock(&path, protection)?,
+            false => make_key_file(&path, protection)?,
         };
         let secret = Zeroizing::new(random()?);
         let pair = OpeningKey::decode(KemSuite::X25519, &secret).map_err(EmergencyError::from)?;

@@ -126,6 +126,25 @@ fn only_its_own_passphrase_unlocks_it_and_it_is_made_once() {
     ));
 }
 
+/// A power cut in the middle of the key file left half of one, which no passphrase unlocks and no later try
+/// replaced.
+#[test]
+fn a_key_file_that_was_cut_off_is_in_nobodys_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = Vault::create(folder.path(), NETWORK).unwrap();
+    let aside = folder.path().join("emergency.key.new");
+    drop(key_file::create(&aside, &words("two carts, four horses")).unwrap());
+    let whole = fs::read(&aside).unwrap();
+    fs::write(&aside, &whole[..whole.len() / 2]).unwrap();
+    vault.make_emergency_key(&right()).unwrap();
+    assert!(!aside.exists());
+    assert!(vault.unlock_emergency(&right()).is_ok());
+    assert_eq!(
+        fs::read(key_file_of(folder.path())).unwrap().len(),
+        whole.len()
+    );
+}
+
 /// Without what unlocks the key, every byte of the folder opens nothing: S is in none of them.
 #[test]
 fn a_wrap_opens_for_its_own_record_version_and_key_only() {
