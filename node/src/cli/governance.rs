@@ -12,6 +12,16 @@ use std::path::PathBuf;
 
 /// Name the custodians of records' keys
 #[derive(clap::Subcommand)]
+#[command(after_help = "\
+Examples:
+  medanchor governance propose-custodians --home net/north-hospital --node http://127.0.0.1:8480 \\
+      --book book.toml --threshold 3
+  medanchor governance approve --home net/health-office --node http://127.0.0.1:8480 \\
+      --proposer north-hospital --proposal 00112233445566778899aabbccddeeff
+  medanchor governance custodians --home net/north-hospital --node http://127.0.0.1:8480
+
+The address book is the entries that `medanchor custodian init` printed at each custodian, one
+after the other.")]
 pub enum Command {
     /// Propose the custodians of an address book as the next set; for an authority
     ///

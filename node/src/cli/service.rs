@@ -13,6 +13,15 @@ use std::path::{Path, PathBuf};
 
 /// Keep shares of records' keys for others
 #[derive(clap::Subcommand)]
+#[command(after_help = "\
+Examples:
+  medanchor custodian init --home net/notary --listen 10.0.0.7:7501 --node http://127.0.0.1:8480
+  medanchor custodian run --home net/notary
+  medanchor custodian log --home net/health-office --book book.toml --of notary \
+      --out notary.releases
+
+`init` prints the custodian's entry for others' address books. The authorities name it as a
+custodian: see `medanchor governance --help`.")]
 pub enum Custodian {
     /// Make what a custodian needs, and print its entry for others' address books
     ///
@@ -46,6 +55,17 @@ pub struct ReleaseLog {
 
 /// Serve the records of an institution to whom the ledger permits
 #[derive(clap::Subcommand)]
+#[command(after_help = "\
+Examples:
+  medanchor vault init --home net/north-hospital --listen 10.0.0.1:7502 --node http://127.0.0.1:8480
+  medanchor vault serve --home net/north-hospital
+  medanchor vault erase --home net/north-hospital --record Observation/7
+  medanchor vault reshare --home net/north-hospital --all
+  medanchor vault emergency open --home net/north-hospital --record Observation/7 \\
+      --passphrase-file /media/safe/passphrase --actor \"Dr. Zhao\" --reason \"network down\" \
+      --out record.json
+
+One process at a time holds an identity: stop `serve` for the others.")]
 pub enum Vault {
     /// Make what the service needs, and print its entry for others' address books
     Init(Init),
