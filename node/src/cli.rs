@@ -7,6 +7,7 @@ pub(crate) mod governance;
 mod institution;
 mod key;
 mod network;
+mod out;
 mod patient;
 mod policy;
 mod protect;

@@ -3,8 +3,10 @@
 
 use anyhow::{Context, Result, ensure};
 use medanchor_tests::city::{City, OWNER, PAYLOAD, READER};
+use medanchor_tests::network::binary;
 use medanchor_tests::service::{Service, run};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Runs commands with the homes and the node of one city.
 struct Desk {
@@ -22,8 +24,40 @@ impl Desk {
     }
 
     fn break_glass(&self, who: &str, name: &str, record: &str, out: &Path) -> Result<String> {
+        let opening = self.opening(who, (name, "unconscious"), record, out)?;
+        let opening: Vec<&str> = opening.iter().map(String::as_str).collect();
+        run(&opening)
+    }
+
+    /// The exit code of a command.
+    fn exit(&self, words: &[String]) -> Result<Option<i32>> {
+        let output = Command::new(binary("medanchor")?).args(words).output()?;
+        Ok(output.status.code())
+    }
+
+    /// A home's words at the node.
+    fn listing(&self, who: &str) -> Vec<String> {
+        let home = self.dir.join(who).display().to_string();
+        let words = ["access", "reviews", "--home", &home, "--node", &self.node];
+        words.map(ToOwned::to_owned).into()
+    }
+
+    fn opening(
+        &self,
+        who: &str,
+        (name, reason): (&str, &str),
+        record: &str,
+        out: &Path,
+    ) -> Result<Vec<String>> {
         let book = self.dir.join("book.toml");
-        let options = [
+        let home = self.dir.join(who);
+        let words = [
+            "access",
+            "break-glass",
+            "--home",
+            home.to_str().context("a path in UTF-8")?,
+            "--node",
+            &self.node,
             "--book",
             book.to_str().context("a path in UTF-8")?,
             "--owner",
@@ -35,11 +69,11 @@ impl Desk {
             "--actor",
             "Dr. Zhao",
             "--reason",
-            "unconscious",
+            reason,
             "--out",
             out.to_str().context("a path in UTF-8")?,
         ];
-        self.at(who, &["access", "break-glass"], &options)
+        Ok(words.map(ToOwned::to_owned).into())
     }
 
     fn reviews(&self) -> Result<serde_json::Value> {
@@ -89,7 +123,7 @@ fn says<T>(result: Result<T>, what: &str) -> Result<()> {
 #[test]
 fn a_broken_glass_opens_the_record_and_is_red_until_somebody_else_has_judged_it() -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let city = City::start(dir.path())?;
+    let mut city = City::start(dir.path())?;
     let ticket = city.seal_and_grant("Observation/1")?;
     let vault = Service::vault(&dir.path().join(OWNER))?;
     let desk = Desk {
@@ -153,5 +187,41 @@ fn a_broken_glass_opens_the_record_and_is_red_until_somebody_else_has_judged_it(
     );
     let report = desk.report()?;
     ensure!(report["reviews_waiting"] == 0 && report["break_glass_reviews"] == 1);
+    a_retry_is_the_same_break_glass(&mut city, &desk)
+}
+
+/// Whoever cannot be reached is told apart from a refusal; the very same again goes on with the same event,
+/// and other words are another opening.
+fn a_retry_is_the_same_break_glass(city: &mut City, desk: &Desk) -> Result<()> {
+    let out = desk.dir.join("retried");
+    let opening = |reason, out: &Path| desk.opening(READER, ("er-3", reason), &desk.record, out);
+    let first = opening("unconscious", &out)?;
+    let later = opening("unconscious, allergies", &desk.dir.join("reworded"))?;
+    ensure!(desk.exit(&first)? == Some(19), "the owner is away");
+    std::fs::write(&out, b"")?;
+    std::fs::write(desk.dir.join(".retried.part"), b"{\"resou")?;
+    let vault = Service::vault(&desk.dir.join(OWNER))?;
+    city.stop(&[0, 1, 2]);
+    ensure!(desk.exit(&first)? == Some(19), "too few custodians");
+    (0..3).try_for_each(|place| city.start_again(place))?;
+    ensure!(desk.exit(&first)? == Some(0));
+    ensure!(std::fs::read(&out)? == PAYLOAD);
+    let waiting = || -> Result<usize> {
+        let list = desk.reviews()?;
+        Ok(list["open"].as_array().context("a list")?.len())
+    };
+    ensure!(waiting()? == 1, "three tries, one event");
+    ensure!(desk.exit(&later)? == Some(0));
+    ensure!(waiting()? == 2, "other words, another opening");
+    drop(vault);
+
+    let holds = city.sdk(READER)?;
+    ensure!(desk.exit(&opening("busy", &desk.dir.join("busy"))?)? == Some(12));
+    drop(holds);
+    ensure!(desk.exit(&desk.listing("nobody"))? == Some(11));
+    (0..4).for_each(|node| city.network.kill(node));
+    ensure!(desk.exit(&opening("cut off", &desk.dir.join("cut"))?)? == Some(19));
+    ensure!(desk.exit(&desk.listing("regulator"))? == Some(19));
+    ensure!(!desk.dir.join("cut").exists());
     Ok(())
 }

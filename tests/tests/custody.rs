@@ -2,7 +2,7 @@
 //! each a process of its own, and a reader at another hospital.
 
 use anyhow::{Result, bail, ensure};
-use medanchor_sdk::custody::OpenedError;
+use medanchor_sdk::custody::{OpenedError, Silence};
 use medanchor_sdk::{Decision, DenialReason};
 use medanchor_tests::city::{City, OWNER, PAYLOAD, READER};
 use medanchor_tests::service::Service;
@@ -58,7 +58,7 @@ fn a_record_opens_with_enough_custodians_and_the_owner_while_the_consent_stands(
     let _vault = Service::vault(&dir.path().join(OWNER))?;
     match city.read(&reader, &ticket, "third") {
         Err(OpenedError::Read { silent, .. }) => {
-            let refused = |(_, why): &&(_, String)| why.contains("custody.consent-ended");
+            let refused = |(_, said): &&(_, Silence)| said.why.contains("custody.consent-ended");
             let refusals = silent.iter().filter(refused).count();
             ensure!(
                 refusals == 3,

@@ -58,7 +58,7 @@ fn a_later_version_is_read_under_the_consent_and_one_out_of_turn_is_refused() ->
         Err(OpenedError::Read { silent, .. }) => {
             let refused = silent
                 .iter()
-                .all(|(_, why)| why.contains("record-superseded"));
+                .all(|(_, said)| said.why.contains("record-superseded"));
             ensure!(refused, "{silent:?}");
         }
         Err(other) => return Err(other).context("another refusal"),

@@ -1,20 +1,27 @@
 //! `medanchor access`: reading without a consent, and the reviews that follow.
 
 use super::governance::Who;
+use super::out::Out;
 use crate::exit::{Exit, Fatal};
-use crate::output::{complain, say, say_bytes, say_text};
+use crate::output::{complain, say, say_text};
 use medanchor_ledger::genesis::Genesis;
 use medanchor_ledger::{ParticipantName, RecordHandle, RequestHandle};
 use medanchor_sdk::custody::{OpenedByBreakGlass, OpenedError, StandingError};
 use medanchor_sdk::direct::{AddressBook, Certificate};
 use medanchor_sdk::{AnchorError, ClientError, NewBreakGlass, NewReview, Verdict};
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Read without a consent when a life may depend on it, and review what others read so
 #[derive(clap::Subcommand)]
+#[command(after_help = "\
+Examples:
+  medanchor access break-glass --home net/south-hospital --node http://127.0.0.1:8480 \\
+      --book book.toml --owner north-hospital --record 00112233445566778899aabbccddeeff \\
+      --name \"emergency room, 1\" --actor \"Dr. Li\" --reason unconscious --out record.json
+  medanchor access reviews --home net/health-office --node http://127.0.0.1:8480
+  medanchor access review --home net/health-office --node http://127.0.0.1:8480 \\
+      --requester south-hospital --request 00112233445566778899aabbccddeeff \\
+      --verdict justified --actor \"Prof. Wang\" --reason \"chart seen\"")]
 pub enum Command {
     /// Open a record without a consent: it is on the ledger before any key moves, for all to see
     BreakGlass(BreakGlass),
@@ -35,14 +42,17 @@ pub enum Command {
 Example:
   medanchor access break-glass --home net/south-hospital --node http://127.0.0.1:8480 \\
       --book book.toml --owner north-hospital --record 00112233445566778899aabbccddeeff \\
-      --name \"emergency room, 22 November, 1\" --actor \"Dr. Li\" --reason unconscious --out record.json
+      --name \"emergency room, 22 November, 1\" --actor \"Dr. Li\" --reason unconscious \
+      --out record.json
 
-Who asks and why stay at home, sealed; the ledger has a salted commitment to them. After a failure
-that may pass (a custodian or node that does not answer), run it again with the same --name within
-five minutes: it goes on with the same event. With another name it is another break-glass.
+Who asks and why stay at home, sealed; the ledger has a salted commitment to them. After a crash, or
+a failure that may pass, run the very same command again within five minutes: it goes on with the
+same event. With another name, actor or reason it is another break-glass, with a review of its own,
+since another opening must not pass under the first one's words.
 
 Exit codes: 0 the record was opened; 1 it was not, or was denied; 2 wrong usage; 11 the identity
-cannot be used; 12 it is in use; 19 no node could be reached.")]
+cannot be used; 12 it is in use; 19 no node, too few custodians, or not the record's owner could be
+reached: run it again.")]
 pub struct BreakGlass {
     #[command(flatten)]
     who: Who,
@@ -64,7 +74,7 @@ pub struct BreakGlass {
     /// Why; it stays at home
     #[arg(long)]
     reason: String,
-    /// A new file for the document; standard output if left out
+    /// A new file for the document, which is there once it is whole; standard output if left out
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -80,7 +90,11 @@ Example:
       --requester south-hospital --request 00112233445566778899aabbccddeeff \\
       --verdict justified --actor \"Prof. Wang\" --reason \"unconscious on arrival; chart seen\"
 
-`medanchor access reviews` prints requester and request of what waits.")]
+`medanchor access reviews` prints requester and request of what waits. The very same again is one
+review.
+
+Exit codes: 0 it is reviewed; 1 it is not; 2 wrong usage; 11 the identity cannot be used; 12 it is
+in use; 19 no node could be reached.")]
 pub struct Review {
     #[command(flatten)]
     who: Who,
@@ -118,7 +132,8 @@ Example:
   medanchor access reviews --home net/regulator --node http://127.0.0.1:8480
 
 Exit codes: 0 nothing is overdue and the list is whole; 1 something is overdue, or the list is not
-whole; 2 wrong usage; 11 the identity cannot be used; 12 it is in use; 19 no node could be reached.")]
+whole, or it is old; 2 wrong usage; 11 the identity cannot be used; 12 it is in use; 19 no node could
+be reached.")]
 pub struct Reviews {
     #[command(flatten)]
     who: Who,
@@ -167,48 +182,19 @@ fn not_proved(error: StandingError) -> Fatal {
 }
 
 fn not_opened(error: OpenedError) -> Fatal {
-    match error {
-        OpenedError::Anchor(error) => not_anchored(error),
-        OpenedError::Standing(error) => not_proved(error),
-        other => failed(other),
-    }
-}
-
-/// A new file for the document, made before anything is asked for: afterwards it would be too late.
-pub(super) fn new_file(path: &Path) -> Result<File, Fatal> {
-    let mut options = OpenOptions::new();
-    let opened = options.write(true).create_new(true).mode(0o600).open(path);
-    opened.map_err(|error| {
-        let what = format!("cannot write {}: {error}; name a new file", path.display());
-        Fatal::new(Exit::Usage, what)
-    })
-}
-
-/// Writes an opened document to its file, or to standard output.
-pub(super) fn deliver(out: Option<(File, &Path)>, payload: &[u8]) -> Result<(), Fatal> {
-    let Some((mut file, path)) = out else {
-        return Ok(say_bytes(payload)?);
+    let exit = match error.is_unreachable() {
+        true => Exit::Unreachable,
+        false => Exit::Failure,
     };
-    let written = file.write_all(payload).and_then(|()| file.sync_all());
-    written.map_err(|error| failed(format!("cannot write {}: {error}", path.display())))
-}
-
-/// A file that was made and stayed empty is removed.
-pub(super) fn or_remove<T>(result: Result<T, Fatal>, out: Option<&Path>) -> Result<T, Fatal> {
-    if let (Err(_), Some(path)) = (&result, out) {
-        // What cannot be removed is empty.
-        let _ = std::fs::remove_file(path);
-    }
-    result
+    Fatal::new(exit, error.to_string())
 }
 
 fn break_glass(asked: &BreakGlass) -> Result<Exit, Fatal> {
     let book =
         AddressBook::read(&asked.book).map_err(|e| Fatal::new(Exit::Usage, e.to_string()))?;
-    let out = asked.out.as_deref();
-    let file = out.map(new_file).transpose()?;
-    let opened = or_remove(open(asked, &book), out)?;
-    deliver(file.zip(out), &opened.payload)?;
+    let out = Out::new(asked.out.as_deref())?;
+    let opened = open(asked, &book)?;
+    out.deliver(&opened.payload)?;
     complain(format_args!(
         "opened without a consent: event {}. The owner or a regulator has to review it: request {}.",
         opened.receipt.id(),

@@ -1,6 +1,6 @@
 //! `medanchor vault emergency`: open records of one's own while the network is cut, and say so afterwards.
 
-use super::access::{deliver, new_file, or_remove};
+use super::out::Out;
 use super::patient::no_identity;
 use crate::exit::{Exit, Fatal};
 use crate::output::{complain, say, say_text};
@@ -16,6 +16,14 @@ use zeroize::Zeroizing;
 
 /// Open records while the network is cut, in a journal that is anchored afterwards
 #[derive(clap::Subcommand)]
+#[command(after_help = "\
+Examples:
+  medanchor vault emergency init --home net/north-hospital --passphrase-file /media/safe/passphrase
+  medanchor vault emergency open --home net/north-hospital --record Observation/7 \\
+      --passphrase-file /media/safe/passphrase --actor \"Dr. Zhao\" --reason \"network down\" \
+      --out record.json
+  medanchor vault emergency anchor --home net/north-hospital --node http://127.0.0.1:8480
+  medanchor vault emergency status --home net/north-hospital --node http://127.0.0.1:8480")]
 pub enum Emergency {
     /// Make the emergency key and its journal
     ///
@@ -70,6 +78,9 @@ struct Token {
 
 /// Makes the emergency key and its journal.
 #[derive(clap::Args)]
+#[command(after_help = "\
+Exit codes: 0 the key is made; 1 it is not, or there is one; 2 wrong usage; 11 the identity cannot
+be used; 12 it is in use; 16 the passphrase or the PIN, or its file, is wrong.")]
 pub struct Init {
     #[command(flatten)]
     locked: Locked,
@@ -107,7 +118,7 @@ pub struct Open {
     /// Why; it stays at home
     #[arg(long)]
     reason: String,
-    /// A new file for the document; standard output if left out
+    /// A new file for the document, which is there once it is whole; standard output if left out
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -147,6 +158,9 @@ struct Nodes {
 
 /// Shows where the journal stands, here and on the ledger, proved.
 #[derive(clap::Args)]
+#[command(after_help = "\
+Exit codes: 0 it is shown; 1 the journal was rolled back, is missing or damaged; 2 wrong usage; 11
+the identity cannot be used; 12 it is in use; 19 no node could be reached.")]
 pub struct Status {
     #[command(flatten)]
     nodes: Nodes,
@@ -226,8 +240,7 @@ fn open(asked: &Open) -> Result<Exit, Fatal> {
     let named = |name: &String| identity.record_handle(name);
     let record = asked.handle.or_else(|| asked.record.as_ref().map(named));
     let record = record.ok_or_else(|| failed("name a record"))?;
-    let out = asked.out.as_deref();
-    let file = out.map(new_file).transpose()?;
+    let out = Out::new(asked.out.as_deref())?;
     let new = NewEmergency {
         record,
         version: asked.document_version,
@@ -235,8 +248,8 @@ fn open(asked: &Open) -> Result<Exit, Fatal> {
         reason: &asked.reason,
     };
     let opened = identity.open_in_emergency(&new, &protection);
-    let opened = or_remove(opened.map_err(not_done), out)?;
-    deliver(file.zip(out), &opened.payload)?;
+    let opened = opened.map_err(not_done)?;
+    out.deliver(&opened.payload)?;
     match opened.entry {
         Some(entry) => complain(format_args!(
             "opened by the emergency key: entry {} of the journal. Anchor it when the network is back: medanchor vault emergency anchor",

@@ -4,6 +4,7 @@
 //! and the ledger's points bear out its share.
 
 use super::circle::Seat;
+use crate::direct::LinkError;
 use medanchor_ledger::ParticipantName;
 use medanchor_vault::custody::{
     Fault, Faults, OpeningKey, Release, Signed, VaultRelease, Wanted, Wrong, check,
@@ -19,6 +20,39 @@ pub enum WrongAnswer {
     Owner(Box<Signed<VaultRelease>>),
 }
 
+/// Why a custodian gave no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Silence {
+    /// What happened, in words.
+    pub why: String,
+    /// Whether it could not be reached, rather than refused or was not asked.
+    pub unreachable: bool,
+}
+
+impl Silence {
+    pub(super) fn of(error: &LinkError) -> Self {
+        Self {
+            why: error.to_string(),
+            unreachable: matches!(error, LinkError::Unreachable { .. }),
+        }
+    }
+}
+
+impl From<String> for Silence {
+    fn from(why: String) -> Self {
+        Self {
+            why,
+            unreachable: false,
+        }
+    }
+}
+
+impl std::fmt::Display for Silence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
 /// How custodians answered one request.
 #[derive(Clone, Debug, Default)]
 pub struct Answers {
@@ -30,7 +64,7 @@ pub struct Answers {
     /// These answers.
     pub wrong: Vec<WrongAnswer>,
     /// Custodians that gave no answer, and why.
-    pub silent: Vec<(ParticipantName, String)>,
+    pub silent: Vec<(ParticipantName, Silence)>,
     /// Custodians that had not answered when enough others had.
     pub late: Vec<ParticipantName>,
 }

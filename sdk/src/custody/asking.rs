@@ -4,6 +4,7 @@
 //! is asked by a thread that ends by itself when the request's time is over, and no more than
 //! [`MAX_ASKING`] of these run in a process.
 
+use super::answers::Silence;
 use crate::direct::{Ask, Link, MAX_ANSWER};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -47,18 +48,18 @@ pub(super) struct Question {
 }
 
 impl Question {
-    fn ask(&self) -> Result<Vec<u8>, String> {
+    fn ask(&self) -> Result<Vec<u8>, Silence> {
         let answer = self.link.ask(Ask::Release, &self.statement, MAX_ANSWER);
-        answer.map_err(|error| error.to_string())
+        answer.map_err(|error| Silence::of(&error))
     }
 }
 
 /// The place of whoever answered, and the answer.
-type Answered = (usize, Result<Vec<u8>, String>);
+type Answered = (usize, Result<Vec<u8>, Silence>);
 
 /// Asks everybody, each in a thread of its own; what could not be asked comes back as an answer. The
 /// answers come in the order in which they arrive, and end when the last thread has.
-pub(super) fn ask_all(questions: Vec<Result<Question, String>>) -> Receiver<Answered> {
+pub(super) fn ask_all(questions: Vec<Result<Question, Silence>>) -> Receiver<Answered> {
     let (sender, answers) = channel();
     for (place, question) in questions.into_iter().enumerate() {
         match question {
@@ -78,10 +79,8 @@ fn ask(place: usize, question: Question, sender: &Sender<Answered>) {
             tell(&answers, (place, question.ask()));
         });
     if let Err(error) = started {
-        tell(
-            sender,
-            (place, Err(format!("no thread could be started: {error}"))),
-        );
+        let why = Silence::from(format!("no thread could be started: {error}"));
+        tell(sender, (place, Err(why)));
     }
 }
 
@@ -120,12 +119,12 @@ mod tests {
     #[test]
     fn whoever_stalls_comes_last_and_its_thread_ends() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let refused = || Err("no such custodian".to_owned());
+        let refused = || Err(Silence::from("no such custodian".to_owned()));
         let answers = ask_all(vec![Ok(stalled(&listener)), refused(), refused()]);
         let places: Vec<usize> = answers.iter().take(2).map(|(place, _)| place).collect();
         assert_eq!(places, [1, 2], "the others are not kept waiting");
         let (place, late) = answers.recv().unwrap();
-        assert!(place == 0 && late.is_err());
+        assert!(place == 0 && late.is_err_and(|why| why.unreachable));
         assert!(answers.recv().is_err(), "no thread is left");
     }
 }

@@ -39,7 +39,8 @@ impl Sdk {
     /// Breaks the glass: says on the ledger that this hospital opens a record without a consent,
     /// gathers its key from the custodians and its owner, and opens it. The record's owner or a
     /// regulator reviews it within three days; the patient sees it at once. After a failure that may pass,
-    /// call it again with the same name while the permit lives: it goes on with the same event.
+    /// call it again with the same `new`, to the word, while the permit lives: it goes on with the same event.
+    /// With other words it is another break-glass.
     ///
     /// # Errors
     /// [`OpenedError`], as for [`Sdk::read`].
@@ -58,7 +59,7 @@ impl Sdk {
         }
         let request = asked.request;
         let asked = (AccessKind::BreakGlass, request);
-        let (payload, answers) = self.open_decided(asked, new.name, book, own)?;
+        let (payload, answers) = self.open_decided(asked, &new.known_as(), book, own)?;
         Ok(OpenedByBreakGlass {
             payload,
             request,

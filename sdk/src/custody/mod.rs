@@ -51,7 +51,7 @@ pub use accuse::AccuseError;
 #[cfg(feature = "client")]
 pub use acknowledged::Sharing;
 #[cfg(feature = "client")]
-pub use answers::{Answers, WrongAnswer};
+pub use answers::{Answers, Silence, WrongAnswer};
 pub use ask::{Access, AccessKind, ReleaseAsk};
 #[cfg(feature = "client")]
 pub use break_glass::OpenedByBreakGlass;

@@ -3,7 +3,7 @@
 //! What always holds: the request is on the ledger, and permitted, before anybody is asked for a part
 //! of the key; what was signed and is wrong is handed out, for [`Sdk::accuse`] to make evidence of.
 
-use super::answers::{Answers, WrongAnswer};
+use super::answers::{Answers, Silence, WrongAnswer};
 use super::ask::{AccessKind, ReleaseAsk};
 use super::circle::CircleError;
 use super::reading::Reading;
@@ -62,17 +62,42 @@ pub enum OpenedError {
         /// What is missing or wrong.
         error: Box<ReadError>,
         /// Custodians that gave no answer, and why.
-        silent: Vec<(ParticipantName, String)>,
+        silent: Vec<(ParticipantName, Silence)>,
         /// Answers that are wrong, as they were signed.
         wrong: Vec<WrongAnswer>,
     },
 }
 
-struct Silent<'a>(&'a [(ParticipantName, String)]);
+struct Silent<'a>(&'a [(ParticipantName, Silence)]);
 
 impl std::fmt::Display for Silent<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.iter().try_for_each(|(_, why)| write!(f, "; {why}"))
+    }
+}
+
+impl OpenedError {
+    /// Whether it failed because nodes, custodians or the owner could not be reached: once they can, the
+    /// same call may succeed.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        match self {
+            Self::Anchor(AnchorError::Client(error))
+            | Self::Client(error)
+            | Self::Standing(StandingError::Client(error))
+            | Self::Circle(CircleError::Standing(StandingError::Client(error))) => {
+                matches!(error, ClientError::Unreachable(_))
+            }
+            Self::Owner(error) => matches!(**error, LinkError::Unreachable { .. }),
+            Self::Read { error, silent, .. } => match **error {
+                ReadError::TooFew { found, needed, .. } => {
+                    let away = silent.iter().filter(|(_, silence)| silence.unreachable);
+                    found.saturating_add(away.count()) >= needed
+                }
+                _ => false,
+            },
+            _ => false,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! What always holds: every part is checked against what the ledger says; a custodian that is silent,
 //! refuses or lies costs nothing while enough others answer, and is named.
 
-use super::answers::{Answers, WrongAnswer};
+use super::answers::{Answers, Silence, WrongAnswer};
 use super::ask::ReleaseAsk;
 use super::asking::{Question, ask_all};
 use super::circle::{Circle, CircleError, Seat};
@@ -157,7 +157,8 @@ impl Reading<'_> {
             let name = &seat.custodian.name;
             waits.retain(|other| other.custodian.name != *name);
             let answer = answer.and_then(|bytes| {
-                Signed::<Release>::decode(&bytes).map_err(|error: MessageError| error.to_string())
+                let read = Signed::<Release>::decode(&bytes);
+                read.map_err(|error: MessageError| Silence::from(error.to_string()))
             });
             match answer {
                 Ok(answer) => answers.take((place, seat), answer, wanted, key),
@@ -172,14 +173,13 @@ impl Reading<'_> {
         answers
     }
 
-    fn question(&self, seat: &Seat) -> Result<Question, String> {
+    fn question(&self, seat: &Seat) -> Result<Question, Silence> {
         let config = self.sdk.client().config();
-        let link = seat.link(self.own, config).map_err(|e| e.to_string())?;
+        let link = seat.link(self.own, config);
+        let link = link.map_err(|error| Silence::from(error.to_string()))?;
         let statement = self.statement(&link, Ask::Release);
-        Ok(Question {
-            statement: statement.map_err(|e| e.to_string())?,
-            link,
-        })
+        let statement = statement.map_err(|error| Silence::from(error.to_string()))?;
+        Ok(Question { link, statement })
     }
 
     fn statement(&self, link: &Link, ask: Ask) -> Result<Vec<u8>, SdkError> {

@@ -16,6 +16,8 @@ use zeroize::Zeroizing;
 
 /// The domain of handles under which notes of accesses are kept.
 const NOTE: &str = "access-note";
+/// The domain of handles under which notes of break-glasses are kept, by their requests.
+const BREAK_GLASS: &str = "break-glass-note";
 /// The domain of handles under which the reasons of reviews are kept.
 const REVIEW: &str = "review-note";
 
@@ -52,8 +54,9 @@ pub struct AccessAsked {
 /// A record to be opened without a consent, because a life may depend on it.
 #[derive(Clone, Copy)]
 pub struct NewBreakGlass<'a> {
-    /// The application's own id of the request; it stays at home. No request under a consent may have
-    /// the same.
+    /// The application's own id of the request; it stays at home. Together with all that is said below
+    /// it is what this break-glass is known by: the very same again is the same one, also after a crash, and
+    /// with any other word it is another, with an event and a review of its own.
     pub name: &'a str,
     /// Who keeps the record.
     pub owner: &'a ParticipantName,
@@ -63,6 +66,17 @@ pub struct NewBreakGlass<'a> {
     pub actor: &'a str,
     /// Why; it stays at home.
     pub reason: &'a str,
+}
+
+impl NewBreakGlass<'_> {
+    /// What its request is called at home. Who opens, what, and why are part of it: were they not, somebody
+    /// else could go on with an opening under the words of whoever came first.
+    pub(crate) fn known_as(&self) -> String {
+        let (owner, record) = (self.owner.as_str(), self.record.to_string());
+        let words = serde_json::json!([owner, record, self.actor, self.reason]).to_string();
+        let words = hex::encode(sha256(&[Zeroizing::new(words).as_bytes()]));
+        format!("{} {words}", self.name)
+    }
 }
 
 /// A break-glass that was signed.
@@ -108,11 +122,21 @@ impl Identity {
     /// # Errors
     /// [`SdkError::Vault`] when there is no such request.
     pub fn disclose_note(&self, name: &str) -> Result<Vec<u8>, SdkError> {
-        let note = RecordHandle::new(self.handle(NOTE, name));
-        let shown = self
-            .vault()
-            .disclose(note, 1, &[crate::patient::ACTOR], &[])?;
-        Ok(shown.encode())
+        self.disclose_actor(self.handle(NOTE, name))
+    }
+
+    /// Shows the patient who broke the glass, and nothing else of its note: as
+    /// [`Identity::disclose_note`].
+    ///
+    /// # Errors
+    /// [`SdkError::Vault`] when there is no such break-glass.
+    pub fn disclose_break_glass_note(&self, request: &RequestHandle) -> Result<Vec<u8>, SdkError> {
+        self.disclose_actor(self.handle(BREAK_GLASS, &request.to_string()))
+    }
+
+    fn disclose_actor(&self, note: [u8; 16]) -> Result<Vec<u8>, SdkError> {
+        let (note, actor) = (RecordHandle::new(note), crate::patient::ACTOR);
+        Ok(self.vault().disclose(note, 1, &[actor], &[])?.encode())
     }
 
     /// Seals who asks and why at home, and signs the request.
@@ -158,7 +182,8 @@ impl Identity {
         })
     }
 
-    /// Seals who asks and why at home, and signs the `access.break-glass`.
+    /// Seals who asks and why at home, and signs the `access.break-glass`. The same again is about the same
+    /// request.
     ///
     /// # Errors
     /// [`SdkError`].
@@ -166,13 +191,15 @@ impl Identity {
         &self,
         new: &NewBreakGlass<'_>,
     ) -> Result<BreakGlassAsked, SdkError> {
-        let request = self.request_handle(new.name);
+        let name = new.known_as();
+        let request = self.request_handle(&name);
+        let note = request.to_string();
         let event = self.sign(AccessBreakGlass {
             request,
             owner: new.owner.clone(),
             record: new.record,
-            reader_key: self.reader_public(new.name).1,
-            commitment: self.note(NOTE, new.name, new.actor, new.reason)?,
+            reader_key: self.reader_public(&name).1,
+            commitment: self.note(BREAK_GLASS, &note, new.actor, new.reason)?,
         })?;
         Ok(BreakGlassAsked { request, event })
     }

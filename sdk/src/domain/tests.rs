@@ -10,7 +10,7 @@ use crate::{GrantTicket, PatientToken, SdkError, SignedClaim};
 use medanchor_ledger::event::{Event, EventBody, Fraction, VoidReason};
 use medanchor_ledger::execute::{BlockBuilder, MemoryState, View};
 use medanchor_ledger::rules::{Decision, DenialReason, Request, Role, Rule, StateValue};
-use medanchor_ledger::{Round, Time};
+use medanchor_ledger::{RecordHandle, Round, Time};
 use medanchor_vault::CodeScheme;
 use std::sync::Arc;
 
@@ -346,6 +346,57 @@ fn a_grantee_reads_what_the_consent_covers_and_nothing_after_its_end() {
         world.decision(&late),
         Decision::Denied(DenialReason::Revoked)
     );
+}
+
+/// A second try with other words was refused with "sealed with other content", though a life may depend on it.
+#[test]
+fn the_same_break_glass_again_is_the_same_and_with_other_words_it_is_another() {
+    let people = [("hospital", Role::Hospital), ("second", Role::Hospital)];
+    let world = World::of(&people);
+    let (second, owner) = (world.open("second"), name("hospital"));
+    let first = NewBreakGlass {
+        name: "er-1",
+        owner: &owner,
+        record: RecordHandle::new([1; 16]),
+        actor: "Dr. Li",
+        reason: "unconscious",
+    };
+    let asked = second.request_break_glass(&first).unwrap();
+    let again = second.request_break_glass(&first).unwrap();
+    assert_eq!(again.request, asked.request);
+    assert_eq!(again.event.body(), asked.event.body());
+    let others = [
+        NewBreakGlass {
+            name: "er-2",
+            ..first
+        },
+        NewBreakGlass {
+            record: RecordHandle::new([2; 16]),
+            ..first
+        },
+        NewBreakGlass {
+            actor: "Dr. Wang",
+            ..first
+        },
+        NewBreakGlass {
+            reason: "unconscious, allergies",
+            ..first
+        },
+    ];
+    let others = others.map(|other| second.request_break_glass(&other).unwrap());
+    let mut requests = vec![asked.request];
+    requests.extend(others.iter().map(|other| other.request));
+    requests.sort_unstable();
+    requests.dedup();
+    assert_eq!(requests.len(), 5);
+    for one in others.iter().chain([&asked]) {
+        let EventBody::AccessBreakGlass(body) = one.event.body() else {
+            unreachable!("it is one")
+        };
+        let shown = second.disclose_break_glass_note(&one.request).unwrap();
+        let shown = medanchor_vault::Disclosure::decode(&shown).unwrap();
+        shown.verify(&body.commitment).unwrap();
+    }
 }
 
 /// Records of the quarter before have another tag and class handle; a consent since then covers both.
