@@ -2,10 +2,12 @@
 //! each a process of its own, and a reader at another hospital.
 
 use anyhow::{Result, bail, ensure};
+use medanchor_ledger::event::EventBody;
 use medanchor_sdk::custody::{OpenedError, Silence};
 use medanchor_sdk::{Decision, DenialReason};
 use medanchor_tests::city::{City, OWNER, PAYLOAD, READER};
 use medanchor_tests::service::Service;
+use medanchor_vault::Disclosure;
 
 #[test]
 fn a_record_opens_with_enough_custodians_and_the_owner_while_the_consent_stands() -> Result<()> {
@@ -19,6 +21,19 @@ fn a_record_opens_with_enough_custodians_and_the_owner_while_the_consent_stands(
     ensure!(*opened.payload == PAYLOAD);
     ensure!(opened.answers.faults.0.is_empty() && opened.answers.silent.is_empty());
     ensure!(opened.access.proved().decision() == Decision::Permitted);
+
+    // The reader shows one field of it to a third party, which knows the ledger's event alone.
+    let shown = opened.disclose(&["/valueString"])?.encode();
+    let sealed = reader.client().event(&opened.sealed)?;
+    let EventBody::RecordCustody(sealed) = sealed.body() else {
+        bail!("the record was sealed by another event");
+    };
+    let shown = Disclosure::decode(&shown)?.verify(&sealed.seal.commitment)?;
+    ensure!(shown.fields().len() == 1);
+    let value = shown
+        .value("/valueString")
+        .map(|value| value.bytes().to_vec());
+    ensure!(value == Some(b"a secret".to_vec()), "{value:?}");
 
     city.stop(&[0, 3]);
     let opened = city.read(&reader, &ticket, "second")?;

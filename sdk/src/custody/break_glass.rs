@@ -59,14 +59,14 @@ impl Sdk {
         }
         let request = asked.request;
         let asked = (AccessKind::BreakGlass, request);
-        let (payload, answers) = self.open_decided(asked, &new.known_as(), book, own)?;
+        let unsealed = self.open_decided(asked, &new.known_as(), book, own)?;
         Ok(OpenedByBreakGlass {
-            payload,
+            payload: unsealed.payload,
             request,
             receipt,
             decided,
             proof,
-            answers,
+            answers: unsealed.answers,
         })
     }
 

@@ -6,7 +6,7 @@
 use super::answers::{Answers, Silence, WrongAnswer};
 use super::ask::{AccessKind, ReleaseAsk};
 use super::circle::CircleError;
-use super::reading::Reading;
+use super::reading::{Reading, Unsealed};
 use super::standing::{Standing, StandingError};
 use crate::anchor::{AnchorError, Sdk};
 use crate::client::ClientError;
@@ -18,8 +18,9 @@ use crate::receipt::Anchored;
 use medanchor_ledger::document::VerifiedAccess;
 use medanchor_ledger::event::KemSuite;
 use medanchor_ledger::rules::{Decision, DenialReason};
-use medanchor_ledger::{ParticipantName, RequestHandle};
-use medanchor_vault::custody::{OpeningKey, ReadError};
+use medanchor_ledger::{EventId, ParticipantName, RequestHandle};
+use medanchor_vault::custody::{Disclosing, OpeningKey, ReadError};
+use medanchor_vault::{Disclosure, DisclosureError};
 use zeroize::Zeroizing;
 
 /// Why a record was not opened.
@@ -105,12 +106,26 @@ impl OpenedError {
 pub struct Opened {
     /// The document.
     pub payload: Zeroizing<Vec<u8>>,
+    /// The event that sealed it: what [`Opened::disclose`] gives is checked against its commitment.
+    pub sealed: EventId,
+    disclosing: Disclosing,
     /// The receipt of the request.
     pub receipt: Anchored,
     /// The decision, proved with the consent at the very height of the decision.
     pub access: Proved<VerifiedAccess>,
     /// How the custodians answered.
     pub answers: Answers,
+}
+
+impl Opened {
+    /// Shows the fields at these JSON pointers of the document to whoever knows its commitment from the
+    /// ledger, provably, and withholds the rest.
+    ///
+    /// # Errors
+    /// [`DisclosureError`]: there is no such field, or too many are asked for.
+    pub fn disclose(&self, pointers: &[&str]) -> Result<Disclosure, DisclosureError> {
+        self.disclosing.disclose(&self.payload, pointers, &[])
+    }
 }
 
 impl Sdk {
@@ -133,12 +148,14 @@ impl Sdk {
             return Err(OpenedError::Denied(reason));
         }
         let asked = (AccessKind::Request, asked.request);
-        let (payload, answers) = self.open_decided(asked, new.name, book, own)?;
+        let unsealed = self.open_decided(asked, new.name, book, own)?;
         Ok(Opened {
-            payload,
+            payload: unsealed.payload,
+            sealed: unsealed.sealed,
+            disclosing: unsealed.disclosing,
             receipt,
             access,
-            answers,
+            answers: unsealed.answers,
         })
     }
 
@@ -149,7 +166,7 @@ impl Sdk {
         name: &str,
         book: &AddressBook,
         own: &Certificate,
-    ) -> Result<(Zeroizing<Vec<u8>>, Answers), OpenedError> {
+    ) -> Result<Unsealed, OpenedError> {
         let key = self.reader_key(name)?;
         let ask = ReleaseAsk {
             kind,

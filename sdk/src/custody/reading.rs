@@ -19,13 +19,22 @@ use medanchor_ledger::rules::Participant;
 use medanchor_ledger::signature::PublicKey;
 use medanchor_vault::RecordVersion;
 use medanchor_vault::custody::{
-    Custodied, MessageError, OpeningKey, Points, ReadError, Release, Signed, VaultRelease, Wanted,
-    gather,
+    Custodied, Disclosing, MessageError, OpeningKey, Points, ReadError, Release, Signed,
+    VaultRelease, Wanted, gather,
 };
 use zeroize::Zeroizing;
 
 /// The most bytes of a sealed payload that is fetched into memory.
 const MAX_PAYLOAD: u64 = 257 << 20;
+
+/// A document, and what came of asking for it.
+pub(super) struct Unsealed {
+    pub(super) payload: Zeroizing<Vec<u8>>,
+    pub(super) disclosing: Disclosing,
+    /// The event that sealed it.
+    pub(super) sealed: EventId,
+    pub(super) answers: Answers,
+}
 
 /// One record being read.
 pub(super) struct Reading<'a> {
@@ -37,10 +46,7 @@ pub(super) struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    pub(super) fn open(
-        &self,
-        key: &OpeningKey,
-    ) -> Result<(Zeroizing<Vec<u8>>, Answers), OpenedError> {
+    pub(super) fn open(&self, key: &OpeningKey) -> Result<Unsealed, OpenedError> {
         let custody = self.standing.state.custody.as_ref();
         let custody = custody.ok_or(OpenedError::NotInCustody)?;
         let circle = Circle::of_epoch(self.sdk.client(), self.book, custody.epoch())?;
@@ -64,7 +70,12 @@ impl Reading<'_> {
         let opened = gather(&wanted, key, &answers.good, &vault)
             .and_then(|gathered| gathered.open(&wanted, &payload));
         match opened {
-            Ok(opened) => Ok((opened, answers)),
+            Ok((payload, disclosing)) => Ok(Unsealed {
+                payload,
+                disclosing,
+                sealed: self.standing.state.newest().event,
+                answers,
+            }),
             Err(error) => {
                 if let ReadError::VaultPart { .. } = &error {
                     answers.wrong.push(WrongAnswer::Owner(Box::new(vault)));

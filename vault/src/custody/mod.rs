@@ -46,7 +46,7 @@ pub use evidence_file::{EvidenceFile, Fact, FileError, Need, NotConvicted};
 pub use log::{LogError, ReleaseLog, Released, Snapshot};
 pub use place::{Custodied, Place};
 pub use points::{MAX_MEMBERS, MIN_THRESHOLD, Points, PointsError, PointsHash, ShareIndex};
-pub use reader::{Fault, Faults, Gathered, ReadError, Wanted, Wrong, check, gather};
+pub use reader::{Disclosing, Fault, Faults, Gathered, ReadError, Wanted, Wrong, check, gather};
 pub use reconcile::{Access, Finding, Outside, reconcile};
 pub use release::{Release, VaultRelease};
 pub use reshare::{Completed, ReshareError, Resharing, SubDeal, SubTerms, new_points};

@@ -12,9 +12,11 @@ use super::seal::OpeningKey;
 use super::sharing::{Share, combine};
 use super::signed::Signed;
 use crate::commitment::{Commitment, Committed};
-use crate::json::Document;
+use crate::disclosure::{Disclosure, DisclosureError};
+use crate::json::{Document, JsonError};
+use crate::pointer::Pointer;
 use crate::seal::{self, OpenError};
-use crate::secret::{DataKey, VaultPart};
+use crate::secret::{DataKey, RecordSecret, VaultPart};
 use medanchor_ledger::signature::PublicKey;
 use medanchor_ledger::{CiphertextHash, EventId, KeyCheck, ParticipantName, VaultPartHash};
 use std::fmt;
@@ -273,32 +275,78 @@ fn vault_part(
 }
 
 impl Gathered {
-    /// Opens the sealed payload.
+    /// Opens the sealed payload; gives with it what shows fields of it.
     ///
     /// # Errors
     /// [`ReadError::Ciphertext`], [`ReadError::Open`], [`ReadError::Commitment`].
-    pub fn open(&self, wanted: &Wanted, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, ReadError> {
+    pub fn open(
+        &self,
+        wanted: &Wanted,
+        sealed: &[u8],
+    ) -> Result<(Zeroizing<Vec<u8>>, Disclosing), ReadError> {
         if seal::ciphertext_hash(sealed) != wanted.ciphertext {
             let owner = wanted.record.owner.clone();
             return Err(ReadError::Ciphertext { owner });
         }
         let payload = seal::open(&wanted.record.record, &self.key, sealed)?;
-        match self.commits(wanted, &payload) {
-            true => Ok(payload),
-            false => {
+        match Disclosing::of(self.key.record_secret(), &payload, &wanted.commitment) {
+            Some(disclosing) => Ok((payload, disclosing)),
+            None => {
                 let owner = wanted.record.owner.clone();
                 Err(ReadError::Commitment { owner })
             }
         }
     }
+}
 
-    /// Whether the anchored commitment is to this payload, as JSON or as a whole.
-    fn commits(&self, wanted: &Wanted, payload: &[u8]) -> bool {
-        let secret = self.key.record_secret();
-        let is = |document: &Document| {
-            Committed::new(document, &secret).commitment() == wanted.commitment
+/// Shows fields of a document that was opened, provably against its anchored commitment. It holds the
+/// secret that the commitment's salts derive from, which is wiped with it.
+pub struct Disclosing {
+    secret: RecordSecret,
+    /// Whether the document was sealed as a whole and not as JSON.
+    opaque: bool,
+}
+
+impl Disclosing {
+    /// None if the commitment is not to this payload, neither as JSON nor as a whole.
+    fn of(secret: RecordSecret, payload: &[u8], commitment: &Commitment) -> Option<Self> {
+        let mut disclosing = Self {
+            secret,
+            opaque: false,
         };
-        Document::parse(payload).is_ok_and(|document| is(&document))
-            || is(&Document::opaque(payload))
+        for opaque in [false, true] {
+            disclosing.opaque = opaque;
+            let document = disclosing.document(payload).ok();
+            let is = |document: &Document| {
+                Committed::new(document, &disclosing.secret).commitment() == *commitment
+            };
+            if document.as_ref().is_some_and(is) {
+                return Some(disclosing);
+            }
+        }
+        None
+    }
+
+    fn document(&self, payload: &[u8]) -> Result<Document, JsonError> {
+        match self.opaque {
+            true => Ok(Document::opaque(payload)),
+            false => Document::parse(payload),
+        }
+    }
+
+    /// Shows every value at or below each of `shown` and the absence of each of `absent` in the payload
+    /// that was opened, and withholds the rest.
+    ///
+    /// # Errors
+    /// [`DisclosureError`]; [`DisclosureError::NoSuchField`] also of another payload.
+    pub fn disclose(
+        &self,
+        payload: &[u8],
+        shown: &[&str],
+        absent: &[Pointer],
+    ) -> Result<Disclosure, DisclosureError> {
+        let document = self.document(payload);
+        let document = document.map_err(|_| DisclosureError::NoSuchField { request: 0 })?;
+        Committed::new(&document, &self.secret).disclose(shown, absent)
     }
 }

@@ -56,7 +56,7 @@ fn a_record_opens_with_three_of_five_and_the_owner() {
         let gathered = gather(&wanted, &reader, &answers, &vault.unwrap()).unwrap();
         assert!(gathered.faults.0.is_empty());
         assert_eq!(
-            *gathered.open(&wanted, &sealed).unwrap(),
+            *gathered.open(&wanted, &sealed).unwrap().0,
             *b"{\"dose\":1.50}"
         );
         let swapped = gathered.open(&wanted, &sealed[1..]).err();
@@ -379,5 +379,31 @@ fn a_payload_that_the_commitment_is_not_to_is_not_handed_out() {
         commitment: crate::commitment::Committed::new(&document, &secret).commitment(),
         ..right
     };
-    assert!(gathered.open(&whole, &sealed).is_ok(), "sealed as a whole");
+    let (payload, disclosing) = gathered.open(&whole, &sealed).expect("sealed as a whole");
+    let refused = disclosing.disclose(&payload, &["/dose"], &[]);
+    assert!(refused.is_err(), "it has no fields to show");
+}
+
+/// Who read a record under custody can show a field of it to somebody else, and nothing beside it.
+#[test]
+fn a_field_of_an_opened_record_is_shown_and_the_rest_withheld() {
+    let (points, shares) = shared();
+    let (right, sealed) = wanted(&points);
+    let reader = reader_key(KemSuite::X25519);
+    let answers: Vec<_> = (0..3).map(|at| release(at, &shares[at], &reader)).collect();
+    let gathered = gather(&right, &reader, &answers, &vault_release(6, &reader)).unwrap();
+    let (payload, disclosing) = gathered.open(&right, &sealed).unwrap();
+    let disclosure = disclosing.disclose(&payload, &["/dose"], &[]).unwrap();
+    let bytes = disclosure.encode();
+    let shown = crate::Disclosure::decode(&bytes).unwrap();
+    let shown = shown.verify(&right.commitment).unwrap();
+    assert_eq!(shown.value("/dose").unwrap().bytes(), b"1.50");
+    assert_eq!(shown.fields().len(), 1);
+    let other = disclosing
+        .disclose(b"{\"dose\":9}", &["/dose"], &[])
+        .unwrap();
+    assert!(
+        other.verify(&right.commitment).is_err(),
+        "not what was sealed"
+    );
 }

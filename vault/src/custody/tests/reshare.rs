@@ -142,7 +142,7 @@ fn the_new_epoch_opens_the_record_and_the_old_one_is_destroyed_only_then() {
         .collect();
     let gathered = gather(&wanted, &reader, &answers, &vault_release(6, &reader)).unwrap();
     assert_eq!(
-        *gathered.open(&wanted, &sealed).unwrap(),
+        *gathered.open(&wanted, &sealed).unwrap().0,
         *b"{\"dose\":1.50}"
     );
 }
