@@ -9,6 +9,7 @@ mod key;
 mod network;
 mod out;
 mod patient;
+mod payloads;
 mod policy;
 mod protect;
 mod reshare;

@@ -36,7 +36,7 @@
 //! | to | call | file |
 //! |---|---|---|
 //! | make and open an identity | [`Identity::create`], [`Identity::join`], [`Identity::open`] | `identity/` |
-//! | protect the institution key by a passphrase or a token, renew it | [`Identity::protect_vault`], [`Identity::renew_vault_key`], [`keeping`] | `keeping/`, `identity/vault.rs` |
+//! | protect the institution key by a passphrase or a token, renew it, keep payloads in a bucket | [`Identity::protect_vault`], [`Identity::renew_vault_key`], [`Identity::move_payloads`], [`keeping`] | `keeping/`, `identity/vault.rs` |
 //! | issue, redeem, take back a prescription | [`Identity::prescribe`], [`Identity::redeem`], [`Identity::void`] | `domain/prescription.rs` |
 //! | let a patient choose a pharmacy | [`PatientToken::claim`] | `token.rs` |
 //! | seal, open, show fields of a record | [`Identity::seal_record`], [`Identity::open_record`], [`Identity::disclose`] | `domain/record.rs` |

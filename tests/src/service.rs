@@ -11,6 +11,7 @@ pub struct Service {
     folder: &'static str,
     program: &'static str,
     words: [&'static str; 2],
+    environment: Vec<(&'static str, PathBuf)>,
     child: Child,
 }
 
@@ -36,7 +37,7 @@ impl Service {
     /// # Errors
     /// If it does not in time.
     pub fn custodian(home: &Path) -> Result<Self> {
-        Self::start(home, "custodian", "medanchor", ["custodian", "run"])
+        Self::start(home, "custodian", "medanchor", ["custodian", "run"], vec![])
     }
 
     /// Starts a vault's service and waits until it listens.
@@ -44,7 +45,16 @@ impl Service {
     /// # Errors
     /// If it does not in time.
     pub fn vault(home: &Path) -> Result<Self> {
-        Self::start(home, "vault-service", "medanchor", ["vault", "serve"])
+        Self::vault_with(home, vec![])
+    }
+
+    /// [`Service::vault`] with more variables in its environment.
+    ///
+    /// # Errors
+    /// If it does not in time.
+    pub fn vault_with(home: &Path, environment: Vec<(&'static str, PathBuf)>) -> Result<Self> {
+        let words = ["vault", "serve"];
+        Self::start(home, "vault-service", "medanchor", words, environment)
     }
 
     /// Starts a cheat with the keys and at the address of the service that `folder` is of
@@ -53,7 +63,7 @@ impl Service {
     /// # Errors
     /// If it does not in time.
     pub fn cheat(home: &Path, folder: &'static str, how: &'static str) -> Result<Self> {
-        Self::start(home, folder, "cheat", [folder, how])
+        Self::start(home, folder, "cheat", [folder, how], vec![])
     }
 
     fn start(
@@ -61,6 +71,7 @@ impl Service {
         folder: &'static str,
         program: &'static str,
         words: [&'static str; 2],
+        environment: Vec<(&'static str, PathBuf)>,
     ) -> Result<Self> {
         let log = std::fs::OpenOptions::new()
             .create(true)
@@ -70,6 +81,7 @@ impl Service {
             .args(words)
             .arg("--home")
             .arg(home)
+            .envs(environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -79,6 +91,7 @@ impl Service {
             folder,
             program,
             words,
+            environment,
             child,
         };
         service.wait_until_listening()?;
@@ -114,8 +127,9 @@ impl Service {
     pub fn kill_and_restart(self) -> Result<Self> {
         let (home, folder, program, words) =
             (self.home.clone(), self.folder, self.program, self.words);
+        let environment = self.environment.clone();
         drop(self);
-        Self::start(&home, folder, program, words)
+        Self::start(&home, folder, program, words, environment)
     }
 }
 

@@ -7,6 +7,7 @@ use medanchor_tests::city::{City, OWNER, PAYLOAD, READER};
 use medanchor_tests::network::{PATIENCE, binary, wait_for};
 use medanchor_tests::service::{Service, run};
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -21,9 +22,19 @@ fn text(path: &Path) -> Result<&str> {
 struct Hospital {
     home: PathBuf,
     safe: PathBuf,
+    /// Where SoftHSM finds its tokens.
+    environment: Vec<(&'static str, PathBuf)>,
 }
 
 impl Hospital {
+    fn new(home: PathBuf, safe: &Path) -> Self {
+        Self {
+            home,
+            safe: safe.into(),
+            environment: Vec::new(),
+        }
+    }
+
     fn identity(&self) -> PathBuf {
         self.home.join("identity")
     }
@@ -40,11 +51,15 @@ impl Hospital {
         let mut command = Command::new(binary("medanchor")?);
         command.args(["vault", word, "--home", text(&self.home)?]);
         command.args(more).stdin(Stdio::null());
+        command.envs(self.environment.iter().cloned());
         Ok(command)
     }
 
     fn does(&self, word: &str, more: &[&str]) -> Result<String> {
-        run(&[&["vault", word, "--home", text(&self.home)?], more].concat())
+        let output = self.command(word, more)?.output()?;
+        let complained = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{word}: {complained}");
+        Ok(String::from_utf8(output.stdout)?)
     }
 
     /// Runs what must be refused with this exit code, say `why`, and change nothing.
@@ -94,10 +109,7 @@ impl Hospital {
 fn a_hospital_under_a_passphrase_serves_reads_and_a_wrong_one_changes_nothing() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let city = City::start(dir.path())?;
-    let hospital = Hospital {
-        home: dir.path().join(OWNER),
-        safe: dir.path().into(),
-    };
+    let hospital = Hospital::new(dir.path().join(OWNER), dir.path());
     let words = hospital.words("words", "four horses, two carts")?;
     let by_words = ["--passphrase-file", text(&words)?];
     hospital.does("protect", &by_words)?;
@@ -164,10 +176,7 @@ fn a_change_of_protection_that_is_killed_anywhere_is_ended_by_running_it_again()
         "north-hospital:hospital",
     ];
     run(&[&founding[..], &validator].concat())?;
-    let hospital = Hospital {
-        home: net.join(OWNER),
-        safe: dir.path().into(),
-    };
+    let hospital = Hospital::new(net.join(OWNER), dir.path());
     let record = {
         let owner = Identity::open(&hospital.identity())?;
         let record = owner.record_handle(RECORD);
@@ -215,5 +224,81 @@ fn a_change_of_protection_that_is_killed_anywhere_is_ended_by_running_it_again()
     let last = hospital.safe.join("words-7");
     std::fs::remove_file(&last)?;
     ensure!(opens().is_err(), "it opens without its passphrase");
+    Ok(())
+}
+
+const PIN: &str = "628193";
+const MODULES: [&str; 3] = [
+    "/usr/lib/softhsm/libsofthsm2.so",
+    "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
+    "/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so",
+];
+
+/// SoftHSM's module and its configuration, with a token of its own in `folder`; if it is not installed, a
+/// line says so past the test runner, which shows nothing that a passing test prints.
+fn softhsm(folder: &Path) -> Result<Option<(&'static str, PathBuf)>> {
+    let module = MODULES.into_iter().find(|path| Path::new(path).exists());
+    let runs = Command::new("softhsm2-util").arg("--version").output();
+    let (Some(module), true) = (module, runs.is_ok()) else {
+        let line = "skipped: SoftHSM 2 is not installed; run .ci/token-install\n";
+        // A closed standard output only costs the count.
+        let _ = std::io::stdout().write_all(line.as_bytes());
+        return Ok(None);
+    };
+    let (tokens, config) = (folder.join("tokens"), folder.join("softhsm2.conf"));
+    std::fs::create_dir(&tokens)?;
+    std::fs::write(
+        &config,
+        format!("directories.tokendir = {}\n", tokens.display()),
+    )?;
+    let made = Command::new("softhsm2-util")
+        .args(["--init-token", "--free", "--label", "hospital"])
+        .args(["--pin", PIN, "--so-pin", "84756301"])
+        .env("SOFTHSM2_CONF", &config)
+        .output()?;
+    let said = String::from_utf8_lossy(&made.stderr);
+    ensure!(made.status.success(), "{said}");
+    Ok(Some((module, config)))
+}
+
+#[test]
+fn a_hospital_whose_key_is_in_a_token_serves_reads_and_a_wrong_pin_changes_nothing() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let Some((module, config)) = softhsm(dir.path())? else {
+        return Ok(());
+    };
+    let city = City::start(&dir.path().join("city"))?;
+    let mut hospital = Hospital::new(city.dir.join(OWNER), dir.path());
+    hospital.environment = vec![("SOFTHSM2_CONF", config)];
+    let ticket = city.seal_and_grant(RECORD)?;
+    let (pin, wrong) = (
+        hospital.words("pin", PIN)?,
+        hospital.words("wrong", "000000")?,
+    );
+    let token = |label, pin| -> Result<[&str; 6]> {
+        let module = ["--token-module", module, "--token-label", label];
+        let [one, two, three, four] = module;
+        Ok([one, two, three, four, "--pin-file", text(pin)?])
+    };
+    hospital.refused(16, "log in", "protect", &token("hospital", &wrong)?)?;
+    hospital.refused(16, "no such token", "protect", &token("another", &pin)?)?;
+    hospital.does("protect", &token("hospital", &pin)?)?;
+    let said = hospital.does("protect", &token("hospital", &pin)?)?;
+    ensure!(said.contains("as it was"), "{said}");
+    hospital.does("rotate", &[])?;
+
+    let reader = city.sdk(READER)?;
+    let vault = Service::vault_with(&hospital.home, hospital.environment.clone())?;
+    ensure!(*city.read(&reader, &ticket, "first")?.payload == PAYLOAD);
+    ensure!(*city.read(&reader, &ticket, "second")?.payload == PAYLOAD);
+    drop(vault);
+
+    hospital.words("pin", "000000")?;
+    for word in ["serve", "rotate"] {
+        hospital.refused(11, "log in", word, &[])?;
+    }
+    hospital.words("pin", PIN)?;
+    hospital.does("protect", &["--none"])?;
+    drop(Identity::open(&hospital.identity())?);
     Ok(())
 }

@@ -77,7 +77,7 @@ impl Objects {
         Ok(Self::new(store, prefix, mark))
     }
 
-    const fn new(store: Arc<dyn ObjectStore>, prefix: Path, mark: String) -> Self {
+    pub(crate) const fn new(store: Arc<dyn ObjectStore>, prefix: Path, mark: String) -> Self {
         Self {
             store,
             prefix,

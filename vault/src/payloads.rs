@@ -50,6 +50,16 @@ pub enum PayloadError {
         /// What the system said.
         source: io::Error,
     },
+    /// A payload could not be read or written on its way to another place.
+    #[error(
+        "the payload of record {} version {} could not be moved: {source}; try again", record.record, record.version
+    )]
+    Moving {
+        /// The record.
+        record: RecordVersion,
+        /// What went wrong.
+        source: io::Error,
+    },
     /// What is said of the bucket cannot be used.
     #[error("the bucket cannot be used: {what}")]
     Config {

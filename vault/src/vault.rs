@@ -19,7 +19,6 @@
 use crate::commitment::{Commitment, Committed};
 use crate::disclosure::Disclosure;
 use crate::emergency::EmergencyKey;
-use crate::folder::Folder;
 use crate::json::Document;
 use crate::key_file::{self, KeyFileError, Protection};
 use crate::lot::{CodeScheme, Lot};
@@ -68,7 +67,7 @@ pub struct Vault {
     /// What S is sealed to for the emergency path; none until it is made. Locked before `slots`.
     emergency: Mutex<Option<EmergencyKey>>,
     payloads: Payloads,
-    _lock: File,
+    _lock: FolderLock,
 }
 
 impl Vault {
@@ -164,23 +163,17 @@ impl Vault {
         network: NetworkId,
         settings: &Settings,
         mut slots: Slots,
-        lock: File,
+        lock: FolderLock,
     ) -> Result<Self, VaultError> {
         let Held::Secret(root) = slots.get(&ROOT)? else {
             return Err(VaultError::NoRoot { path: path.into() });
         };
-        let payloads = match &settings.payloads {
-            PayloadPlace::Folder => Payloads::Folder(Folder::open(&path.join("payloads"))?),
-            #[cfg(feature = "objects")]
-            PayloadPlace::Bucket(bucket) => {
-                let mark = hmac_sha256(&*root, &[b"medanchor/payloads-of/v1"]);
-                Payloads::Objects(crate::objects::Objects::open(bucket, hex::encode(mark))?)
-            }
-        };
+        let root = DerivationRoot::new(*root);
+        let payloads = Self::place(path, &root, &settings.payloads)?;
         Ok(Self {
             folder: path.into(),
             network,
-            root: DerivationRoot::new(*root),
+            root,
             slots: Mutex::new(slots),
             emergency: Mutex::new(EmergencyKey::read(path, network)?),
             payloads,
@@ -493,7 +486,18 @@ fn named(domain: &str, name: &str) -> Vec<u8> {
     writer.into_bytes()
 }
 
-fn lock(path: &Path) -> Result<File, VaultError> {
+/// The lock of a vault's folder, for as long as it is open.
+struct FolderLock(File);
+
+impl Drop for FolderLock {
+    fn drop(&mut self) {
+        // A program that is being started beside has a copy of the handle for a moment, and would hold the
+        // lock if closing it were all.
+        let _ = self.0.unlock();
+    }
+}
+
+fn lock(path: &Path) -> Result<FolderLock, VaultError> {
     let file_path = path.join("lock");
     let file = File::options()
         .create(true)
@@ -502,7 +506,7 @@ fn lock(path: &Path) -> Result<File, VaultError> {
         .open(&file_path)
         .map_err(io_at(&file_path))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(FolderLock(file)),
         Err(fs::TryLockError::WouldBlock) => Err(VaultError::Locked { path: path.into() }),
         Err(fs::TryLockError::Error(source)) => Err(io_at(&file_path)(source)),
     }
@@ -514,6 +518,7 @@ mod emergency;
 mod erasure_tests;
 mod error;
 mod many;
+mod moving;
 mod rotation;
 mod settings;
 mod stream;

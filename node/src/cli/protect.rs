@@ -5,7 +5,7 @@ use crate::exit::{Exit, Fatal};
 use crate::output::say;
 use medanchor_sdk::keeping::{KeyProtection, SecretAt};
 use medanchor_sdk::{Identity, IdentityError};
-use medanchor_vault::{KeyFileError, VaultError};
+use medanchor_vault::VaultError;
 use std::path::{Path, PathBuf};
 
 /// Put the institution key under a passphrase or into a token, or take it out again
@@ -120,21 +120,24 @@ pub fn rotate(asked: &Rotate) -> Result<Exit, Fatal> {
     Ok(Exit::Success)
 }
 
-fn identity(home: &Path) -> PathBuf {
+pub(super) fn identity(home: &Path) -> PathBuf {
     home.join("identity")
 }
 
-fn not_done(error: IdentityError) -> Fatal {
+pub(super) fn not_done(error: IdentityError) -> Fatal {
     match &error {
-        IdentityError::Vault(VaultError::KeyFile(KeyFileError::Weak)) => {
-            Fatal::new(Exit::Keys, error.to_string())
+        IdentityError::NotProtected(_) => Fatal::new(Exit::Keys, error.to_string()),
+        IdentityError::OldKey(_)
+        | IdentityError::NotRenewed(_)
+        | IdentityError::Vault(VaultError::Payload(_)) => {
+            Fatal::new(Exit::Failure, error.to_string())
         }
         _ => no_identity(error),
     }
 }
 
 /// A path as a file must say it: from the root on.
-fn from_the_root(path: &Path) -> Result<PathBuf, Fatal> {
+pub(super) fn from_the_root(path: &Path) -> Result<PathBuf, Fatal> {
     std::path::absolute(path)
         .map_err(|error| Fatal::new(Exit::Usage, format!("{}: {error}", path.display())))
 }

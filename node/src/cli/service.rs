@@ -77,6 +77,7 @@ pub enum Vault {
     Serve(Run),
     Protect(super::protect::Protect),
     Rotate(super::protect::Rotate),
+    Payloads(super::payloads::Payloads),
     Erase(super::erase::Erase),
     Reshare(super::reshare::Reshare),
     /// Open records while the network is cut, in a journal that is anchored afterwards
@@ -131,6 +132,7 @@ pub fn vault(command: &Vault) -> Result<Exit, Fatal> {
         Vault::Serve(run) => run_owner(&ServiceHome::new(&run.home, Part::Owner)),
         Vault::Protect(protect) => super::protect::protect(protect),
         Vault::Rotate(rotate) => super::protect::rotate(rotate),
+        Vault::Payloads(payloads) => super::payloads::run(payloads),
         Vault::Erase(erase) => super::erase::run(erase),
         Vault::Reshare(reshare) => super::reshare::run(reshare),
         Vault::Emergency(command) => super::emergency::run(command),

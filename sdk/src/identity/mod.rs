@@ -10,6 +10,7 @@
 //! FOLDER/policy        whose signatures make a receipt trustworthy
 //! FOLDER/vault/        sealed payloads and wrapped keys
 //! FOLDER/vault.toml    how the vault is kept, if not in the usual way
+//! FOLDER/payloads.at   the bucket that has the payloads, if one has
 //! FOLDER/journal       signed events that are not settled yet
 //! FOLDER/emergency-journal   what was opened by the emergency key, if there is one
 //! ```
@@ -18,6 +19,7 @@
 //! genesis, [`Identity::join`] makes the folder whole. From then on [`Identity::open`].
 
 mod key;
+mod place;
 mod vault;
 
 use crate::context::{Context, NoRandomness, System, random};
@@ -97,9 +99,32 @@ pub enum IdentityError {
     /// How the vault is kept cannot be used.
     #[error(transparent)]
     Keeping(#[from] KeepingError),
-    /// A change of the vault's protection was cut off, and what it left opens in neither way.
+    /// A fresh key was not drawn, or what the old one left was not destroyed to the end.
+    #[error("the institution key was not renewed to the end: {0}; run it again")]
+    NotRenewed(VaultError),
+    /// What is to protect the key cannot be used; the vault is as it was.
+    #[error("the new protection cannot be used, and the old one stays: {0}")]
+    NotProtected(VaultError),
+    /// The key is protected as it is to be; its predecessor may be left.
     #[error(
-        "a change of the vault's protection was cut off. As vault.toml says it does not open: {now}. As vault.toml.next says it does not either: {next}. Make the file or token that one of them names available, and try again"
+        "the institution key is protected so from now on, but the old one may not be destroyed: {0}. Destroy its file or the token's key by hand"
+    )]
+    OldKey(VaultError),
+    /// The payloads are not where the file says.
+    #[error(
+        "{path}: payloads.place: the payloads of this vault are in {are}, not in {said}; move them with `medanchor vault payloads`, or correct the file", path = path.display()
+    )]
+    Misplaced {
+        /// The file.
+        path: PathBuf,
+        /// Where they are.
+        are: String,
+        /// Where the file says they are.
+        said: String,
+    },
+    /// A change of how the vault is kept was cut off, and what it left opens in neither way.
+    #[error(
+        "a change of how the vault is kept was cut off. As vault.toml says it does not open: {now}. As vault.toml.next says it does not either: {next}. Make the file or token that one of them names available, and try again"
     )]
     CutOff {
         /// Why not as before the change.

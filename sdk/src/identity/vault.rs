@@ -6,11 +6,12 @@
 //! ```text
 //! 1  vault.toml.next                 what is to be, written while the vault is open
 //! 2  the vault's key is wrapped so   a rotation, which has steps of its own and is whole or not begun
+//!    or payloads.at                  once the payloads are copied
 //! 3  vault.toml.next -> vault.toml
 //! ```
 
-use super::{Identity, IdentityError, read_bounded, write_new};
-use crate::keeping::{Keeping, KeepingError, KeyProtection, NAME};
+use super::{Identity, IdentityError, place, read_bounded, write_new};
+use crate::keeping::{Keeping, KeepingError, KeyProtection, NAME, PayloadsAt};
 use medanchor_ledger::NetworkId;
 use medanchor_ledger::genesis::Genesis;
 use medanchor_vault::{Settings, Vault, VaultError};
@@ -32,22 +33,13 @@ fn next_toml(folder: &Path) -> PathBuf {
     folder.join(format!("{NAME}.next"))
 }
 
-fn settings(keeping: &Keeping, said_by: &Path) -> Result<Settings, KeepingError> {
-    let protection = keeping.key.fetch().map_err(|source| KeepingError::Secret {
-        path: said_by.into(),
-        source,
-    })?;
-    Ok(Settings {
-        protection,
-        ..Settings::default()
-    })
-}
-
 fn open_as(said_by: &Path, folder: &Path, network: NetworkId) -> Result<Kept, IdentityError> {
     let keeping = Keeping::read(said_by)?;
-    let settings = settings(&keeping, said_by)?;
+    let settings = keeping.fetch(said_by)?;
+    let vault = Vault::open_with(&folder.join("vault"), network, &settings)?;
+    place::check(folder, said_by, &keeping.payloads)?;
     Ok(Kept {
-        vault: Vault::open_with(&folder.join("vault"), network, &settings)?,
+        vault,
         keeping,
         settings,
     })
@@ -93,7 +85,7 @@ pub(super) fn make(folder: &Path, network: NetworkId) -> Result<(), IdentityErro
     let (aside, vault) = (folder.join("vault.new"), folder.join("vault"));
     let io = |source| IdentityError::io(&aside, source);
     let toml = toml(folder);
-    let settings = settings(&Keeping::read(&toml)?, &toml)?;
+    let settings = Keeping::read(&toml)?.fetch(&toml)?;
     if aside.exists() {
         // Left by a crash: nothing was ever sealed in it.
         std::fs::remove_dir_all(&aside).map_err(io)?;
@@ -119,8 +111,8 @@ impl Identity {
         let Kept {
             vault, settings, ..
         } = open_folder(folder)?;
-        vault.rotated(&settings, &settings.protection)?;
-        Ok(())
+        let renewed = vault.rotated(&settings, &settings.protection);
+        renewed.map(drop).map_err(IdentityError::NotRenewed)
     }
 
     /// Gives the vault of a folder that is not open a fresh institution key under another protection, as
@@ -132,33 +124,71 @@ impl Identity {
     /// # Errors
     /// As [`Identity::open`]; call it again.
     pub fn protect_vault(folder: &Path, next: &KeyProtection) -> Result<bool, IdentityError> {
-        let path = next_toml(folder);
-        let content = |what| KeepingError::Content {
-            path: path.clone(),
-            what,
-        };
-        next.check().map_err(content)?;
         let Kept {
             vault,
-            keeping,
+            mut keeping,
             settings: now,
         } = open_folder(folder)?;
         if keeping.key == *next {
             return Ok(false);
         }
-        let keeping = Keeping { key: next.clone() };
-        let protection = settings(&keeping, &path)?.protection;
-        write_new(&path, keeping.to_text().as_bytes())?;
+        keeping.key = next.clone();
+        let protection = fetch_next(folder, &keeping)?.protection;
+        write_next(folder, &keeping)?;
         match vault.rotated(&now, &protection) {
             // The vault is held until the file has its name.
             Ok(_held) => give_name(folder).map(|()| true),
-            Err(error) => {
-                // Nobody waits for the next opening to say which of the two it is now.
-                drop(open_folder(folder));
-                Err(error.into())
-            }
+            // The next opening says which of the two it is now; so it is opened here.
+            Err(error) => match open_folder(folder) {
+                Ok(kept) if kept.keeping.key == *next => Err(IdentityError::OldKey(error)),
+                Ok(_) => Err(IdentityError::NotProtected(error)),
+                Err(_) => Err(error.into()),
+            },
         }
     }
+
+    /// Moves the payloads of a folder that is not open to another place, and notes that in `vault.toml`.
+    /// Gives how many there were to copy; none if they are there already.
+    ///
+    /// They are copied first, so a power cut at any moment leaves a vault that finds all of them in one
+    /// place. What was in the vault's folder is removed then; what was in a bucket stays there, sealed, for
+    /// whoever owns it to remove.
+    ///
+    /// # Errors
+    /// As [`Identity::open`]; call it again.
+    pub fn move_payloads(folder: &Path, next: &PayloadsAt) -> Result<Option<u64>, IdentityError> {
+        let Kept {
+            vault, mut keeping, ..
+        } = open_folder(folder)?;
+        if keeping.payloads == *next {
+            vault.clear_folder()?;
+            return Ok(None);
+        }
+        keeping.payloads = next.clone();
+        let to = fetch_next(folder, &keeping)?.payloads;
+        let copied = vault.copy_payloads(&to)?;
+        write_next(folder, &keeping)?;
+        place::note(folder, next)?;
+        give_name(folder)?;
+        drop(vault);
+        open_folder(folder)?.vault.clear_folder()?;
+        Ok(Some(copied))
+    }
+}
+
+/// The secrets of what is to be, before anything is changed.
+fn fetch_next(folder: &Path, keeping: &Keeping) -> Result<Settings, KeepingError> {
+    let path = next_toml(folder);
+    let content = |what| KeepingError::Content {
+        path: path.clone(),
+        what,
+    };
+    keeping.check().map_err(content)?;
+    keeping.fetch(&path)
+}
+
+fn write_next(folder: &Path, keeping: &Keeping) -> Result<(), IdentityError> {
+    write_new(&next_toml(folder), keeping.to_text().as_bytes())
 }
 
 #[cfg(test)]

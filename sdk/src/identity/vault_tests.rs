@@ -10,6 +10,13 @@ use std::collections::BTreeMap;
 const RECORD: RecordHandle = RecordHandle::new([2; 16]);
 const PAYLOAD: &[u8] = br#"{"dose":1.50}"#;
 
+fn keeping(key: &KeyProtection) -> Keeping {
+    Keeping {
+        key: key.clone(),
+        ..Keeping::default()
+    }
+}
+
 struct Stage {
     root: tempfile::TempDir,
     network: Network,
@@ -159,7 +166,7 @@ fn a_change_that_was_cut_off_is_settled_by_the_next_opening() {
     let two = stage.words("two", "two carts, four horses");
     stage.protect(&one).unwrap();
     let next = next_toml(&stage.folder());
-    let said = |key: &KeyProtection| Keeping { key: key.clone() }.to_text();
+    let said = |key: &KeyProtection| keeping(key).to_text();
 
     write_new(&next, said(&two).as_bytes()).unwrap();
     assert!(stage.opens());
@@ -185,7 +192,7 @@ fn a_vault_is_made_as_its_file_says() {
     let stage = Stage::new();
     let one = stage.words("one", "four horses, two carts");
     std::fs::remove_dir_all(stage.folder().join("vault")).unwrap();
-    let text = Keeping { key: one.clone() }.to_text();
+    let text = keeping(&one).to_text();
     write_new(&toml(&stage.folder()), text.as_bytes()).unwrap();
     Identity::join(&stage.folder(), stage.network.genesis.encoded()).unwrap();
     let identity = Identity::open(&stage.folder()).unwrap();

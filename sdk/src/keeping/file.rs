@@ -1,6 +1,8 @@
 //! `vault.toml`, read strictly and written whole.
 
+use super::payloads::Written as Payloads;
 use super::{Keeping, KeyProtection, SecretAt, SecretError};
+use medanchor_vault::Settings;
 use serde::Deserialize;
 use std::fs::File;
 use std::io::{self, Read};
@@ -38,10 +40,12 @@ pub enum KeepingError {
         what: String,
     },
     /// What it names is not to be had.
-    #[error("{path}: key.protection: {source}", path = path.display())]
+    #[error("{path}: {key}: {source}", path = path.display())]
     Secret {
         /// The file.
         path: PathBuf,
+        /// The key.
+        key: &'static str,
         /// What is missing.
         source: SecretError,
     },
@@ -52,6 +56,8 @@ pub enum KeepingError {
 struct Written {
     #[serde(default)]
     key: Key,
+    #[serde(default)]
+    payloads: Payloads,
 }
 
 #[derive(Default, Deserialize)]
@@ -105,16 +111,49 @@ impl Keeping {
         })?;
         Ok(Self {
             key: written.key.checked()?,
+            payloads: written.payloads.checked()?,
         })
+    }
+
+    /// Fetches the secrets that the file, `said_by`, names.
+    ///
+    /// # Errors
+    /// [`KeepingError::Secret`].
+    pub fn fetch(&self, said_by: &Path) -> Result<Settings, KeepingError> {
+        let missing = |key| {
+            move |source| KeepingError::Secret {
+                path: said_by.into(),
+                key,
+                source,
+            }
+        };
+        Ok(Settings {
+            protection: self.key.fetch().map_err(missing("key.protection"))?,
+            payloads: self.payloads.fetch().map_err(missing("payloads.place"))?,
+            ..Settings::default()
+        })
+    }
+
+    /// Refuses what a file could not say.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        match Self::parse(self.to_text().as_bytes())? == *self {
+            true => Ok(()),
+            false => Err("a path is not UTF-8".into()),
+        }
     }
 
     /// The file's text, each key explained.
     #[must_use]
     pub fn to_text(&self) -> String {
         format!(
-            "# How this vault is kept. `medanchor vault protect` writes this file: another protection needs the\n\
-             # key wrapped anew, so do not change it here. Secrets stand elsewhere.\n\n{}",
-            self.key.to_text()
+            "# How this vault is kept. `medanchor vault protect` and `medanchor vault payloads` write this file.\n\
+             # Another protection needs the key wrapped anew, another place the payloads moved, so change neither\n\
+             # here. Secrets stand elsewhere.\n\n{}\n{}",
+            self.key.to_text(),
+            self.payloads.to_text()
         )
     }
 }
@@ -139,18 +178,6 @@ impl KeyProtection {
             ),
         }
     }
-
-    /// Refuses what a file could not say.
-    ///
-    /// # Errors
-    /// What is wrong.
-    pub(crate) fn check(&self) -> Result<(), String> {
-        let text = self.to_text();
-        match Keeping::parse(text.as_bytes())?.key == *self {
-            true => Ok(()),
-            false => Err("a path is not UTF-8".into()),
-        }
-    }
 }
 
 /// A message that quotes a value might quote a secret in the wrong place.
@@ -162,7 +189,7 @@ fn harmless(message: &str) -> &str {
     }
 }
 
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
 
@@ -203,7 +230,7 @@ impl Key {
             }
             "token" => Ok(KeyProtection::Token {
                 module: absolute(
-                    "module",
+                    "key.module",
                     self.module.ok_or("key.module: name the PKCS#11 module")?,
                 )?,
                 label: self.token.ok_or("key.token: give the token's label")?,
@@ -217,7 +244,7 @@ impl Key {
 fn secret(name: &str, file: Option<PathBuf>, variable: Option<String>) -> Result<SecretAt, String> {
     match (file, variable) {
         (Some(file), None) => {
-            let file = absolute(&format!("{name}_file"), file)?;
+            let file = absolute(&format!("key.{name}_file"), file)?;
             Ok(SecretAt::File(file))
         }
         (None, Some(variable)) if variable.is_empty() || variable.contains(['=', '\0']) => {
@@ -231,10 +258,10 @@ fn secret(name: &str, file: Option<PathBuf>, variable: Option<String>) -> Result
 }
 
 /// Who reads the file may have been started anywhere.
-fn absolute(key: &str, path: PathBuf) -> Result<PathBuf, String> {
+pub(super) fn absolute(key: &str, path: PathBuf) -> Result<PathBuf, String> {
     match path.is_absolute() {
         true => Ok(path),
-        false => Err(format!("key.{key}: give the path from the root on")),
+        false => Err(format!("{key}: give the path from the root on")),
     }
 }
 

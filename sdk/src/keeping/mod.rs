@@ -1,9 +1,11 @@
-//! How an institution keeps its vault: what protects the institution key. `vault.toml` in the identity's
-//! folder says it; without that file the key is unprotected.
+//! How an institution keeps its vault: what protects the institution key, and where the payloads are.
+//! `vault.toml` in the identity's folder says it; without that file the key is unprotected, and the
+//! payloads are in the vault's folder.
 //!
 //! What always holds: no secret stands in `vault.toml`, only where it is to be had; the file is read
 //! strictly, and an error names it and the key that is wrong; what it says must be what the key file was
-//! made with, so editing it changes no protection. [`Identity::protect_vault`](crate::Identity) does.
+//! made with and where the payloads are, so editing it changes neither. Calls of
+//! [`Identity`](crate::Identity) do.
 //!
 //! ```toml
 //! [key]
@@ -15,9 +17,17 @@
 //! module = "/usr/lib/softhsm/libsofthsm2.so"      # the library of the token's maker
 //! token = "hospital"                              # the token's label, for when a key is made
 //! pin_file = "/etc/medanchor/pin"                 # or pin_env = "NAME"
+//!
+//! [payloads]
+//! place = "bucket"                                # folder or bucket (feature objects)
+//! url = "s3://hospital/vault"
+//! endpoint = "https://s3.example"                 # AWS itself, if left out
+//! region = "us-east-1"                            # this one, if left out
+//! credentials_file = "/etc/medanchor/s3.toml"     # the environment's, if left out
 //! ```
 
 mod file;
+mod payloads;
 mod secret;
 #[cfg(test)]
 mod tests;
@@ -26,6 +36,7 @@ use medanchor_vault::{Passphrase, Protection};
 use std::path::PathBuf;
 
 pub use file::{KeepingError, NAME};
+pub use payloads::{BucketAt, PayloadsAt};
 pub use secret::{SecretAt, SecretError};
 
 /// What `vault.toml` says.
@@ -33,6 +44,8 @@ pub use secret::{SecretAt, SecretError};
 pub struct Keeping {
     /// What protects the institution key.
     pub key: KeyProtection,
+    /// Where the sealed payloads are.
+    pub payloads: PayloadsAt,
 }
 
 /// What protects an institution key, and where its secret is to be had.

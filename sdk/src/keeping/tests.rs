@@ -32,9 +32,23 @@ fn what_was_written_reads_back_and_no_file_is_the_default() {
         KeyProtection::Passphrase(SecretAt::Environment("PASSPHRASE".into())),
         token(),
     ] {
-        key.check().unwrap();
-        let keeping = Keeping { key };
-        assert_eq!(read(&keeping.to_text()).unwrap(), keeping);
+        let bucket = BucketAt {
+            endpoint: Some("https://s3.example".into()),
+            credentials: Some("/etc/medanchor/s3.toml".into()),
+            ..BucketAt::new("s3://hospital/va\"ult")
+        };
+        for payloads in [
+            PayloadsAt::Folder,
+            PayloadsAt::Bucket(BucketAt::new("s3://hospital")),
+            PayloadsAt::Bucket(bucket),
+        ] {
+            let keeping = Keeping {
+                key: key.clone(),
+                payloads,
+            };
+            keeping.check().unwrap();
+            assert_eq!(read(&keeping.to_text()).unwrap(), keeping);
+        }
     }
     assert_eq!(read("").unwrap(), Keeping::default());
     let nowhere = Path::new("/nowhere/vault.toml");
@@ -72,6 +86,25 @@ fn what_it_cannot_say_is_refused_by_file_and_key() {
         (
             "[key]\nprotection = \"token\"\nmodule = \"/m\"\ntoken = \"t\"",
             "key.pin_file",
+        ),
+        ("[payloads]\nplace = \"s3\"", "payloads.place"),
+        ("[payloads]\nurl = \"s3://a\"", "payloads.url"),
+        ("[payloads]\nplace = \"bucket\"", "payloads.url"),
+        (
+            "[payloads]\nplace = \"bucket\"\nurl = \"s3://key:secret@a\"",
+            "payloads.url",
+        ),
+        (
+            "[payloads]\nplace = \"bucket\"\nurl = \"s3://a\"\nendpoint = \"ftp://a\"",
+            "payloads.endpoint",
+        ),
+        (
+            "[payloads]\nplace = \"bucket\"\nurl = \"s3://a\"\ncredentials_file = \"a\"",
+            "payloads.credentials_file",
+        ),
+        (
+            "[payloads]\nplace = \"bucket\"\nurl = \"s3://a\"\nsecret_access_key = \"x\"",
+            "unknown field `secret_access_key`",
         ),
     ] {
         let error = read(text).unwrap_err().to_string();
@@ -140,4 +173,43 @@ fn a_secret_is_the_first_line_of_a_file_of_its_owners_own() {
 fn a_build_without_tokens_says_so() {
     let error = token().fetch().err().unwrap().to_string();
     assert!(error.contains("pkcs11"), "{error}");
+}
+
+#[cfg(feature = "objects")]
+#[test]
+fn credentials_are_read_strictly_and_never_quoted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s3.toml");
+    let fetched = |text: &str, mode| {
+        std::fs::write(&path, text).unwrap();
+        close(&path, mode);
+        let bucket = BucketAt {
+            credentials: Some(path.clone()),
+            ..BucketAt::new("s3://hospital/vault")
+        };
+        PayloadsAt::Bucket(bucket).fetch().map(drop)
+    };
+    let good = "access_key_id = \"one\"\nsecret_access_key = \"four horses\"\n";
+    fetched(good, 0o600).unwrap();
+    #[cfg(unix)]
+    assert!(matches!(
+        fetched(good, 0o644),
+        Err(SecretError::Open { .. })
+    ));
+    for wrong in [
+        "access_key_id = \"four horses\"",
+        &format!("{good}horses = 1"),
+        "secret_access_key = [\"four horses\"]",
+    ] {
+        let error = fetched(wrong, 0o600).unwrap_err();
+        assert!(matches!(error, SecretError::Credentials { .. }), "{error}");
+        assert!(!error.to_string().contains("horses"), "{error}");
+    }
+}
+
+#[cfg(not(feature = "objects"))]
+#[test]
+fn a_build_without_buckets_says_so() {
+    let error = PayloadsAt::Bucket(BucketAt::new("s3://hospital")).fetch();
+    assert!(error.err().unwrap().to_string().contains("objects"));
 }

@@ -4,11 +4,17 @@ use super::object_store::{Service, agent};
 use super::tool::installed;
 use anyhow::{Context, Result, ensure};
 use medanchor_ledger::{NetworkId, RecordHandle};
+use medanchor_sdk::Identity;
+use medanchor_tests::city::{City, OWNER, PAYLOAD as CITYS, READER};
+use medanchor_tests::network::binary;
+use medanchor_tests::service::run;
 use medanchor_vault::{
     Bucket, Credentials, PayloadError, PayloadPlace, Settings, ToSeal, Vault, VaultError,
 };
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 
 const NETWORK: NetworkId = NetworkId::new([1; 16]);
 const PAYLOAD: &[u8] = br#"{"dose":1.50,"name":"Zhang San"}"#;
@@ -150,5 +156,111 @@ fn another_vault_keeps_away(service: &Service, folder: &Path) -> Result<()> {
         refused.as_ref().map(ToString::to_string) == other.map(|error| error.to_string()),
         "{refused:?}"
     );
+    Ok(())
+}
+
+/// Every sealed payload below a vault's folder.
+fn in_folder(home: &Path) -> Result<usize> {
+    let mut found = 0;
+    for shelf in std::fs::read_dir(home.join("identity/vault/payloads"))? {
+        for file in std::fs::read_dir(shelf?.path())? {
+            let name = file?.file_name();
+            found += usize::from(name.to_string_lossy().ends_with(".sealed"));
+        }
+    }
+    Ok(found)
+}
+
+fn object_of(record: RecordHandle) -> String {
+    let name = record.to_string();
+    format!("{}/{name}-1.sealed", &name[..2])
+}
+
+#[test]
+fn a_hospital_moves_its_payloads_to_a_bucket_and_serves_them_from_there() -> Result<()> {
+    let Some(server) = installed("venv/bin/moto_server") else {
+        return Ok(());
+    };
+    let dir = tempfile::tempdir()?;
+    let service = Service::start(&server, dir.path())?;
+    agent()
+        .put(format!("{}/bucket", service.url))
+        .send_empty()?;
+    let credentials = dir.path().join("s3.toml");
+    let text = "access_key_id = \"test\"\nsecret_access_key = \"a-secret-of-this-test\"\n";
+    std::fs::write(&credentials, text)?;
+    std::fs::set_permissions(&credentials, std::fs::Permissions::from_mode(0o600))?;
+    let city = City::start(&dir.path().join("city"))?;
+    let home = city.dir.join(OWNER);
+    let identity = home.join("identity");
+    let moved = |to: &[&str]| {
+        let words = ["vault", "payloads", "--home"];
+        let home = home.to_str().context("a path in UTF-8")?;
+        run(&[&words[..], &[home], to].concat())
+    };
+    let file = credentials.to_str().context("a path in UTF-8")?;
+    let to_bucket = [
+        "--bucket",
+        "s3://bucket/hospital/vault",
+        "--endpoint",
+        &service.url,
+        "--credentials-file",
+        file,
+    ];
+
+    let first = city.seal_and_grant("Observation/1")?;
+    ensure!(in_folder(&home)? > 0);
+    let said = moved(&to_bucket)?;
+    ensure!(
+        said.contains("copied to s3://bucket/hospital/vault"),
+        "{said}"
+    );
+    ensure!(moved(&to_bucket)?.contains("as they were"));
+    ensure!(in_folder(&home)? == 0, "a payload is left in the folder");
+    let second = city.seal_and_grant("Observation/2")?;
+    ensure!(
+        in_folder(&home)? == 0,
+        "a payload was sealed into the folder"
+    );
+    for ticket in [&first, &second] {
+        let stored = object(&service, &object_of(ticket.records[0].record))?;
+        let stored = stored.context("the payload is in the bucket")?;
+        ensure!(!stored.windows(8).any(|window| window == b"a secret"));
+    }
+    let reader = city.sdk(READER)?;
+    let vault = medanchor_tests::service::Service::vault(&home)?;
+    for (ticket, request) in [(&first, "first"), (&second, "second")] {
+        ensure!(*city.read(&reader, ticket, request)?.payload == CITYS);
+    }
+    ensure!(!vault.said().contains("a-secret-of-this-test"));
+    drop(vault);
+
+    // A slip of an editor: nobody writes to another place than where the payloads are.
+    let toml = identity.join("vault.toml");
+    let good = std::fs::read_to_string(&toml)?;
+    for slip in ["", &good.replace("hospital/vault", "hospital/vualt")] {
+        std::fs::write(&toml, slip)?;
+        let serve = ["vault", "serve", "--home"];
+        let served = Command::new(binary("medanchor")?)
+            .args(serve)
+            .arg(&home)
+            .output()?;
+        let said = String::from_utf8_lossy(&served.stderr);
+        ensure!(
+            served.status.code() == Some(11) && said.contains("payloads.place"),
+            "{said}"
+        );
+    }
+    // A move that was cut off before its last step is ended by the next opening.
+    std::fs::write(&toml, "")?;
+    std::fs::write(identity.join("vault.toml.next"), &good)?;
+    drop(Identity::open(&identity)?);
+    ensure!(std::fs::read_to_string(&toml)? == good);
+
+    ensure!(moved(&["--folder"])?.contains("copied to the vault's folder"));
+    ensure!(in_folder(&home)? > 0);
+    drop(service);
+    let _vault = medanchor_tests::service::Service::vault(&home)?;
+    ensure!(*city.read(&reader, &first, "third")?.payload == CITYS);
     Ok(())
 }
