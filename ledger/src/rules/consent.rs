@@ -77,7 +77,8 @@ impl StateValue for Consent {
     }
 }
 
-/// `consent.grant`: the handle is new, the time is to come, and a chain's first consent stands.
+/// `consent.grant`: the handle is new, the time is to come, and a chain's first consent stands for all
+/// of it.
 pub(super) fn grant(turn: &mut Turn<'_, '_>, body: &ConsentGrant) -> Result<(), Refusal> {
     let owner = turn.signer_name();
     let key = Consent::key(owner, &body.consent);
@@ -88,7 +89,7 @@ pub(super) fn grant(turn: &mut Turn<'_, '_>, body: &ConsentGrant) -> Result<(), 
         return Err(Rule::ConsentPeriod.into());
     }
     if let Some(root) = &body.root {
-        require_root(turn, owner, root)?;
+        require_root(turn, body, root)?;
     }
     let consent = Consent {
         granted: turn.anchored(),
@@ -105,16 +106,21 @@ pub(super) fn grant(turn: &mut Turn<'_, '_>, body: &ConsentGrant) -> Result<(), 
     index_all(turn, owner, &body.tags)
 }
 
+/// What holds only while its first consent does must lie in the time of that one, so that whoever
+/// decides on an access need not look at two periods.
 fn require_root(
     turn: &Turn<'_, '_>,
-    owner: &ParticipantName,
+    body: &ConsentGrant,
     root: &ConsentHandle,
 ) -> Result<(), Refusal> {
     let first: Consent = turn
-        .read(&Consent::key(owner, root))?
+        .read(&Consent::key(turn.signer_name(), root))?
         .ok_or(Rule::ConsentRootUnknown)?;
     if first.root.is_some() {
         return Err(Rule::ConsentRootNotFirst.into());
+    }
+    if body.not_before < first.not_before || body.not_after > first.not_after {
+        return Err(Rule::ConsentRootPeriod.into());
     }
     match first.revoked {
         Some(revoked) => Err(Rejection::lost_to(Rule::ConsentRootRevoked, revoked).into()),

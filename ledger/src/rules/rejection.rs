@@ -199,6 +199,8 @@ rules! {
         "the consent that this one continues was revoked" "ask the subject for a new consent";
     ConsentRootNotFirst "consent.root-not-first" Signer
         "the consent that this one continues continues another" "name the first one of the chain";
+    ConsentRootPeriod "consent.outside-root" Signer
+        "the consent begins before the one that it continues, or ends after it" "let it hold in the time of the first one of its chain";
     ConsentUnknown "consent.unknown" Early
         "the signer has granted no consent under this handle" "grant it first";
     ConsentRevoked "consent.already-revoked" Rival

@@ -1,9 +1,10 @@
 //! Consents: grant, continue, revoke.
 
+use crate::access::{decided, request};
 use crate::world::*;
 use medanchor_ledger::event::consent::{Classes, Grantees, Purposes, Tags};
-use medanchor_ledger::event::{ConsentGrant, ConsentRevoke, GranteeOpening};
-use medanchor_ledger::rules::{Consent, Rule, TagIndex};
+use medanchor_ledger::event::{AccessRequest, ConsentGrant, ConsentRevoke, GranteeOpening};
+use medanchor_ledger::rules::{Consent, Decision, DenialReason, Rule, TagIndex};
 use medanchor_ledger::{ClassHandle, ConsentHandle, PurposeHandle, Tag, Time};
 
 /// What ties a grantee to the consents of these tests.
@@ -98,6 +99,36 @@ fn a_chain_continues_its_first_consent_while_that_stands() {
     let revoked = world.apply(HOSPITAL, revoke(1));
     let late = world.refuse(HOSPITAL, continuing(3, 1), Rule::ConsentRootRevoked);
     assert_eq!(late.winner.unwrap().event, revoked.id());
+}
+
+#[test]
+fn a_chain_lies_in_the_time_of_its_first_consent() {
+    let mut world = World::new();
+    let first = grant(1);
+    world.apply(HOSPITAL, first.clone());
+    let with = |number, not_before, not_after| ConsentGrant {
+        not_before: Time(not_before),
+        not_after: Time(not_after),
+        ..continuing(number, 1)
+    };
+    let (begin, end) = (first.not_before.0, first.not_after.0);
+    for (begin, end) in [(begin, end + 1), (begin - 1, end), (begin, u64::MAX)] {
+        let refused = world.refuse(HOSPITAL, with(2, begin, end), Rule::ConsentRootPeriod);
+        assert!(!refused.later(), "it can never apply");
+    }
+    world.apply(HOSPITAL, with(2, begin, end));
+    world.apply(HOSPITAL, with(3, begin + 1, end - 1));
+    // So nothing of the chain permits once the first consent has run out.
+    world.apply(HOSPITAL, seal(1, 1));
+    let under_the_chain = |number| AccessRequest {
+        consent: consent(2),
+        ..request(number)
+    };
+    let before = decided(&mut world, PHARMACY, under_the_chain(1));
+    assert_eq!(before, Decision::Permitted);
+    world.now = end;
+    let after = decided(&mut world, PHARMACY, under_the_chain(2));
+    assert_eq!(after, Decision::Denied(DenialReason::Expired));
 }
 
 #[test]

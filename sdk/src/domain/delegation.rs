@@ -3,8 +3,9 @@
 //! What always holds: a delegation is the first consent of a chain. It lets nobody read: it is granted
 //! to the institution itself, for a class of which no record is sealed, and its document says who
 //! decides for whom, why, and until when. Every consent that the delegate gives names it as root, so
-//! that revoking the delegation ends them all, and ends no later than the delegation lapses. The ledger
-//! alone does not end a chain when its first consent runs out, which is why the end is cut here.
+//! that revoking the delegation ends them all, and lies in the time of the delegation: its period is cut
+//! to that here, and the ledger refuses one that does not. Who decides for a child does so until the
+//! child comes of age; no other end can be given.
 
 use super::consent::{Consented, Grantee, NewConsent};
 use super::record::CONSENT;
@@ -55,32 +56,75 @@ impl Majority {
     }
 }
 
-/// When a delegation ends by itself.
+/// A patient who is not of age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lapse<'a> {
-    /// At this time.
-    At(Time),
-    /// When the patient comes of age: when the birthday begins anywhere on earth, so that nobody
-    /// decides an hour too long for another.
-    Majority {
-        /// The day of birth, as `2015-03-31`.
-        born: &'a str,
-        /// Which age.
-        of: Majority,
-    },
+pub struct Minor<'a> {
+    /// The day of birth, as `2015-03-31`.
+    pub born: &'a str,
+    /// From which age the patient decides.
+    pub of: Majority,
 }
 
-impl Lapse<'_> {
-    /// The moment.
+impl Minor<'_> {
+    /// When the patient comes of age: when the birthday begins anywhere on earth, so that nobody
+    /// decides an hour too long for another.
     ///
     /// # Errors
     /// [`SdkError::Delegation`] when the day of birth is no day.
-    pub fn time(&self) -> Result<Time, SdkError> {
+    pub fn comes_of_age(&self) -> Result<Time, SdkError> {
+        birthday(self.born, self.of.years()).ok_or(SdkError::Delegation(
+            "has no day of birth such as 2015-03-31",
+        ))
+    }
+}
+
+/// By what somebody decides for the patient, with all that says when it ends by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mandate<'a> {
+    /// A parent, until the child comes of age.
+    Parent(Minor<'a>),
+    /// A child's guardian by law or court, until the child comes of age.
+    GuardianOfMinor {
+        /// The child.
+        child: Minor<'a>,
+        /// When it ends before, if it does.
+        until: Option<Time>,
+    },
+    /// An adult's guardian by court.
+    GuardianOfAdult {
+        /// When it ends.
+        until: Time,
+    },
+    /// Somebody whom the patient appointed.
+    Proxy {
+        /// When it ends.
+        until: Time,
+    },
+}
+
+impl Mandate<'_> {
+    /// What the delegate is to the patient.
+    #[must_use]
+    pub const fn relation(&self) -> Relation {
         match self {
-            Self::At(time) => Ok(*time),
-            Self::Majority { born, of } => birthday(born, of.years()).ok_or(SdkError::Delegation(
-                "has no day of birth such as 2015-03-31",
-            )),
+            Self::Parent(_) => Relation::Parent,
+            Self::GuardianOfMinor { .. } | Self::GuardianOfAdult { .. } => Relation::Guardian,
+            Self::Proxy { .. } => Relation::Proxy,
+        }
+    }
+
+    /// When it ends by itself.
+    ///
+    /// # Errors
+    /// As [`Minor::comes_of_age`].
+    pub fn lapse(&self) -> Result<Time, SdkError> {
+        match self {
+            Self::Parent(child) => child.comes_of_age(),
+            Self::GuardianOfMinor { child, until } => {
+                let of_age = child.comes_of_age()?;
+                Ok(until.map_or(of_age, |until| until.min(of_age)))
+            }
+            Self::GuardianOfAdult { until } | Self::Proxy { until } => Ok(*until),
         }
     }
 }
@@ -106,14 +150,12 @@ pub struct NewDelegation<'a> {
     pub subject: &'a str,
     /// The application's own id of the delegate, such as `RelatedPerson/3`; it stays at home.
     pub delegate: &'a str,
-    /// What the delegate is to the patient.
-    pub relation: Relation,
+    /// By what the delegate decides, and until when.
+    pub mandate: Mandate<'a>,
     /// What it rests on, such as the number of a court's order; it stays at home.
     pub basis: &'a str,
     /// The first moment at which it holds.
     pub not_before: Time,
-    /// When it ends by itself.
-    pub lapse: Lapse<'a>,
 }
 
 /// What the sealed document of a delegation says.
@@ -128,6 +170,10 @@ pub struct Delegation {
     pub relation: Relation,
     /// What it rests on.
     pub basis: String,
+    /// The first moment at which it holds, in milliseconds since 1970; 0 in documents that were written
+    /// before it was kept.
+    #[serde(default)]
+    pub begins: u64,
     /// The first moment at which it no longer holds, in milliseconds since 1970.
     pub lapse: u64,
 }
@@ -150,15 +196,16 @@ impl Identity {
     /// # Errors
     /// [`SdkError::Delegation`] when it has lapsed already, and what [`Identity::grant`] refuses.
     pub fn delegate(&self, new: &NewDelegation<'_>) -> Result<Delegated, SdkError> {
-        let lapse = new.lapse.time()?;
+        let lapse = new.mandate.lapse()?;
         if lapse <= self.context().now() {
             return Err(SdkError::Delegation("has lapsed"));
         }
         let says = Delegation {
             subject: new.subject.to_owned(),
             delegate: new.delegate.to_owned(),
-            relation: new.relation,
+            relation: new.mandate.relation(),
             basis: new.basis.to_owned(),
+            begins: new.not_before.0,
             lapse: lapse.0,
         };
         let document =
@@ -194,7 +241,7 @@ impl Identity {
             .map_err(|_| SdkError::Delegation("of that name is another consent"))
     }
 
-    /// Grants what the delegate decided: below the delegation, and no longer than it holds.
+    /// Grants what the delegate decided: below the delegation, and for no other time than it holds.
     ///
     /// # Errors
     /// [`SdkError::Delegation`] when it has lapsed or is about another patient, and what
@@ -216,14 +263,12 @@ impl Identity {
             () if lapse <= self.context().now() || lapse <= new.not_before => {
                 Err(SdkError::Delegation("has lapsed"))
             }
-            () => {
-                let not_after = new.not_after.min(lapse);
-                self.grant(&NewConsent {
-                    root: Some(delegation),
-                    not_after,
-                    ..*new
-                })
-            }
+            () => self.grant(&NewConsent {
+                root: Some(delegation),
+                not_before: new.not_before.max(Time(says.begins)),
+                not_after: new.not_after.min(lapse),
+                ..*new
+            }),
         }
     }
 }

@@ -19,7 +19,7 @@ pub use access::{AccessAsked, BreakGlassAsked, NewAccess, NewBreakGlass, NewRevi
 pub use ahead::Ahead;
 pub use consent::{Consented, Grantee, NewConsent};
 pub use delegation::{
-    Delegated, Delegation, Lapse, Majority, NewContract, NewDelegation, Relation,
+    Delegated, Delegation, Majority, Mandate, Minor, NewContract, NewDelegation, Relation,
 };
 pub use inspection::{Draw, FixedPopulation, NewInspection, OpenedInspection};
 pub use prescription::{NewPrescription, Prescribed, Redemption};

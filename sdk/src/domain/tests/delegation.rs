@@ -5,15 +5,14 @@ use medanchor_ledger::MemberCommitment;
 
 const YEARS: u64 = 365 * DAY;
 
-fn guardian(name: &'static str, lapse: Lapse<'static>) -> NewDelegation<'static> {
+fn guardian(name: &'static str, until: u64) -> NewDelegation<'static> {
     NewDelegation {
         name,
         subject: "Patient/1",
         delegate: "RelatedPerson/3",
-        relation: Relation::Guardian,
+        mandate: Mandate::GuardianOfAdult { until: Time(until) },
         basis: "court order 17",
         not_before: Time(NOW),
-        lapse,
     }
 }
 
@@ -64,7 +63,7 @@ fn revoking_a_delegation_ends_every_consent_that_rests_on_it() {
     let mut world = World::of(&PEOPLE);
     let (hospital, second) = (world.open("hospital"), world.open("second"));
     let delegated = hospital
-        .delegate(&guardian("guardian", Lapse::At(Time(NOW + 2 * DAY))))
+        .delegate(&guardian("guardian", NOW + 2 * DAY))
         .unwrap();
     let grantees = [name("second").into()];
     let given = |name| {
@@ -126,9 +125,7 @@ fn revoking_a_delegation_ends_every_consent_that_rests_on_it() {
 fn a_delegation_opens_nothing_and_names_nobody_on_the_ledger() {
     let mut world = World::of(&PEOPLE);
     let hospital = world.open("hospital");
-    let delegated = hospital
-        .delegate(&guardian("guardian", Lapse::At(Time(NOW + DAY))))
-        .unwrap();
+    let delegated = hospital.delegate(&guardian("guardian", NOW + DAY)).unwrap();
     let bytes = delegated.event.encoded();
     for word in [
         "RelatedPerson",
@@ -164,9 +161,7 @@ fn a_consent_of_a_delegate_ends_no_later_than_the_delegation() {
     let world = World::of(&PEOPLE);
     let hospital = world.open("hospital");
     let lapse = NOW + 10 * DAY;
-    hospital
-        .delegate(&guardian("guardian", Lapse::At(Time(lapse))))
-        .unwrap();
+    hospital.delegate(&guardian("guardian", lapse)).unwrap();
     let grantees = [name("second").into()];
     let end = |not_after| {
         let given = hospital
@@ -224,7 +219,7 @@ fn a_consent_of_a_delegate_ends_no_later_than_the_delegation() {
     drop(hospital);
     let later = world.open_at("hospital", lapse);
     assert!(refused(&later, &base).contains("lapsed"));
-    let ended = later.delegate(&guardian("another", Lapse::At(Time(lapse))));
+    let ended = later.delegate(&guardian("another", lapse));
     assert!(matches!(ended, Err(SdkError::Delegation("has lapsed"))));
     assert!(later.grant_as_delegate("nobody", &base).is_err());
 }
@@ -233,9 +228,7 @@ fn a_consent_of_a_delegate_ends_no_later_than_the_delegation() {
 fn what_a_delegation_says_is_kept_and_a_consent_is_none() {
     let world = World::of(&PEOPLE);
     let hospital = world.open("hospital");
-    hospital
-        .delegate(&guardian("guardian", Lapse::At(Time(NOW + DAY))))
-        .unwrap();
+    hospital.delegate(&guardian("guardian", NOW + DAY)).unwrap();
     let says = hospital.delegation("guardian").unwrap();
     assert_eq!(
         (says.delegate.as_str(), says.relation),
@@ -252,8 +245,85 @@ fn what_a_delegation_says_is_kept_and_a_consent_is_none() {
 }
 
 #[test]
+fn who_decides_for_a_child_does_so_until_it_comes_of_age_and_no_longer() {
+    let world = World::of(&PEOPLE);
+    let hospital = world.open("hospital");
+    let child = Minor {
+        born: "2015-01-31",
+        of: Majority::Civil,
+    };
+    let of_age = child.comes_of_age().unwrap();
+    let delegated = |name, mandate| {
+        let new = NewDelegation {
+            mandate,
+            ..guardian(name, NOW)
+        };
+        hospital.delegate(&new).unwrap().lapse
+    };
+    assert_eq!(delegated("parent", Mandate::Parent(child)), of_age);
+    let guardian_until = |until| Mandate::GuardianOfMinor { child, until };
+    assert_eq!(delegated("g1", guardian_until(None)), of_age);
+    let sooner = Time(NOW + DAY);
+    assert_eq!(delegated("g2", guardian_until(Some(sooner))), sooner);
+    let later = of_age.plus_millis(1);
+    assert_eq!(delegated("g3", guardian_until(Some(later))), of_age);
+    let relation = |name| hospital.delegation(name).unwrap().relation;
+    assert_eq!(
+        ["parent", "g1"].map(relation),
+        [Relation::Parent, Relation::Guardian]
+    );
+    let grown = Mandate::Parent(Minor {
+        born: "1990-01-31",
+        ..child
+    });
+    let too_late = hospital.delegate(&NewDelegation {
+        mandate: grown,
+        ..guardian("p2", NOW)
+    });
+    assert!(matches!(too_late, Err(SdkError::Delegation("has lapsed"))));
+}
+
+#[test]
+fn the_ledger_keeps_a_delegates_consents_in_the_time_of_the_delegation() {
+    let mut world = World::of(&PEOPLE);
+    let hospital = world.open("hospital");
+    let delegated = hospital
+        .delegate(&NewDelegation {
+            not_before: Time(NOW + DAY),
+            ..guardian("guardian", NOW + 3 * DAY)
+        })
+        .unwrap();
+    let grantees = [name("second").into()];
+    let cut = hospital
+        .grant_as_delegate("guardian", &consent("c", &grantees, NOW + YEARS))
+        .unwrap();
+    let EventBody::ConsentGrant(grant) = cut.event.body().clone() else {
+        panic!("not a grant")
+    };
+    assert_eq!(
+        (grant.not_before, grant.not_after),
+        (Time(NOW + DAY), Time(NOW + 3 * DAY))
+    );
+    assert_eq!(world.block(NOW, &[delegated.event, cut.event]), [Ok(()); 2]);
+    // Who signs the grant without the delegation's end has it refused.
+    for (block, name, at) in [(1, "d1", NOW + 3 * DAY + 1), (2, "d2", NOW + YEARS)] {
+        let past = hospital
+            .grant(&NewConsent {
+                root: Some("guardian"),
+                not_before: Time(NOW + DAY),
+                ..consent(name, &grantees, at)
+            })
+            .unwrap();
+        assert_eq!(
+            world.block(NOW + block, &[past.event]),
+            [Err(Rule::ConsentRootPeriod)]
+        );
+    }
+}
+
+#[test]
 fn a_child_comes_of_age_when_the_birthday_begins_anywhere() {
-    let lapse = |born, of| Lapse::Majority { born, of }.time().unwrap().0;
+    let lapse = |born, of| Minor { born, of }.comes_of_age().unwrap().0;
     let hours = 3_600_000;
     // 2029-03-31T00:00:00Z and 2033-03-31T00:00:00Z.
     assert_eq!(
@@ -279,11 +349,11 @@ fn a_child_comes_of_age_when_the_birthday_begins_anywhere() {
         "65530-01-01",
     ] {
         assert!(
-            Lapse::Majority {
+            Minor {
                 born: wrong,
                 of: Majority::Data
             }
-            .time()
+            .comes_of_age()
             .is_err(),
             "{wrong}"
         );
@@ -348,7 +418,7 @@ fn a_family_doctor_team_reads_for_as_long_as_the_contract_runs() {
     };
     assert!(hospital.sign_up(&long).is_err());
     hospital
-        .delegate(&guardian("guardian", Lapse::At(Time(NOW + 9 * DAY))))
+        .delegate(&guardian("guardian", NOW + 9 * DAY))
         .unwrap();
     let by_guardian = NewContract {
         name: "child",
