@@ -1,14 +1,22 @@
 //! The list of who opened a subject's records, as data: what is shown to the patient and exported.
 //!
-//! What always holds: the list says up to which checkpoint it is complete and names each gap; a person
+//! What always holds: the list says up to which checkpoint it is complete and names each gap, each quarter that
+//! it rests on, and what no list can say, in whatever form it is written; a person
 //! stands in it only if their institution disclosed them to the patient, since the ledger knows none.
 //! Nothing here proves anything: the entries come from histories that were proved.
 
+mod gap;
+mod words;
+
+pub use gap::{Gap, GapOf, GapReason};
+pub use words::{Said, limits, quarter_name};
+
 use medanchor_ledger::rules::{Decision, DenialReason};
 use medanchor_ledger::{
-    ConsentHandle, EventId, Index, NetworkId, ParticipantName, RecordHandle, RequestHandle, Size,
-    Time,
+    ConsentHandle, EventId, Height, Index, NetworkId, ParticipantName, RecordHandle, RequestHandle,
+    Size, Time,
 };
+use medanchor_vault::Epoch;
 
 /// Who holds the key that a subject's consents are given with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,9 +65,15 @@ pub enum Basis {
     },
     /// The glass was broken.
     BreakGlass(Review),
-    /// The owner opened its own record while the network could not be reached. When and whether it
-    /// also opened others in that window is not proved.
-    Emergency,
+    /// The owner opened its own record while the network could not be reached. When, and whether it
+    /// also opened others in that window, is not proved.
+    Emergency {
+        /// When the window begins: the last time before the opening that the ledger bears out where the
+        /// owner's journal stood. It ends with the block that brought the opening.
+        since: Time,
+        /// When the owner claims to have opened it.
+        claimed: Time,
+    },
 }
 
 /// Where a request came from and where the data came from, as far as was disclosed.
@@ -87,8 +101,8 @@ pub struct AccessEntry {
     pub event: EventId,
     /// What the ledger calls the request; none on the emergency path.
     pub request: Option<RequestHandle>,
-    /// When: the time of the block that decided, or on the emergency path the time that the owner
-    /// claims.
+    /// When: the time of the block that decided, or on the emergency path of the block that brought the
+    /// opening, which was before.
     pub time: Time,
     /// Which institution.
     pub by: ParticipantName,
@@ -118,7 +132,7 @@ impl AccessEntry {
     /// Whether it was an emergency: the glass was broken, or the network could not be reached.
     #[must_use]
     pub const fn is_emergency(&self) -> bool {
-        matches!(self.basis, Basis::BreakGlass(_) | Basis::Emergency)
+        matches!(self.basis, Basis::BreakGlass(_) | Basis::Emergency { .. })
     }
 
     /// For what: BTG where the glass was broken.
@@ -154,34 +168,31 @@ impl AccessEntry {
     }
 }
 
-/// Why the list says nothing of a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum GapReason {
-    /// The owner's emergency path was in use.
-    #[error(
-        "the network could not be reached and the institution opened its own records; what it reports of this time is not proved"
-    )]
-    Unproven,
-    /// The owner keeps its emergency key in a file.
-    #[error(
-        "the institution keeps its emergency key in a file, so it could open its own records unseen"
-    )]
-    KeyFile,
-    /// No proof could be had.
-    #[error("no proof for this time could be had; ask again")]
-    NoProof,
+/// One quarter's tag, and what was proved of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarter {
+    /// The quarter.
+    pub epoch: Epoch,
+    /// What was proved, or why nothing was.
+    pub proved: Result<QuarterProof, String>,
 }
 
-/// A time of which the list is not proved to be complete.
+/// What was proved of one tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gap {
-    /// From when.
-    pub from: Time,
-    /// Until when; none while it lasts.
-    pub until: Option<Time>,
-    /// Why.
-    pub why: GapReason,
+pub struct QuarterProof {
+    /// How many events bear it.
+    pub count: u64,
+    /// Up to this height.
+    pub height: Height,
+    /// The time of that height's block.
+    pub time: Time,
+    /// The size of the log at the checkpoint it rests on.
+    pub size: Size,
 }
+
+/// A list that rests on an older block than this, in milliseconds, is refused by whoever is on line
+/// (DESIGN.md section 7).
+pub const FRESH_MILLIS: u64 = 60 * 1000;
 
 /// Who opened a subject's records.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -192,10 +203,29 @@ pub struct AccessList {
     pub patient: String,
     /// The accesses, the first first.
     pub entries: Vec<AccessEntry>,
+    /// The quarters that were asked for, the first first: of records that were sealed in them.
+    pub quarters: Vec<Quarter>,
     /// The size of the log up to which the list is complete.
     pub size: Size,
     /// The time of the newest block in it.
     pub until: Time,
+    /// How old that block was when the list was made, in milliseconds.
+    pub age: u64,
     /// Where it is not complete.
     pub gaps: Vec<Gap>,
+}
+
+impl AccessList {
+    /// Whether it is too old to show as what stands now.
+    #[must_use]
+    pub const fn is_stale(&self) -> bool {
+        self.age > FRESH_MILLIS
+    }
+
+    /// Whether it has every access to the patient's records: of all quarters, each proved, each event
+    /// read, each record in custody. Where the emergency path may have been used is said in `gaps`.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        !self.gaps.iter().any(|gap| gap.why.leaves_out())
+    }
 }

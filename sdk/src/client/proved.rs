@@ -10,7 +10,7 @@ use medanchor_ledger::document::{
     AccessReceipt, HistoryPage, StateDocument, VerifiedAccess, VerifiedState,
 };
 use medanchor_ledger::state::StateKey;
-use medanchor_ledger::{EventId, Height, ParticipantName, Tag};
+use medanchor_ledger::{EventId, Height, ParticipantName, Tag, Time};
 use std::time::Duration;
 
 const CBOR: &str = "application/cbor, application/json, application/problem+json";
@@ -56,21 +56,58 @@ impl Client {
         key: &StateKey,
         age: u64,
     ) -> Result<Proved<VerifiedState>, ClientError> {
-        let mut newest: Option<Proved<VerifiedState>> = None;
+        let fresh = |time| self.is_within(age, time);
+        self.newest(|| self.state(key, None), |found| found.proved().time, fresh)
+    }
+
+    /// The newest state under a key, of a block that is not before `since`: a node whose proof is older
+    /// is passed over. If every node's is, the newest of them.
+    ///
+    /// # Errors
+    /// As [`Client::state`].
+    pub(crate) fn state_since(
+        &self,
+        key: &StateKey,
+        since: Time,
+    ) -> Result<Proved<VerifiedState>, ClientError> {
+        let reached = |time| time >= since;
+        self.newest(
+            || self.state(key, None),
+            |found| found.proved().time,
+            reached,
+        )
+    }
+
+    fn is_within(&self, age: u64, time: Time) -> bool {
+        self.context().now().0.abs_diff(time.0) <= age
+    }
+
+    /// Asks the nodes in turn until one gives what is new enough; if none does, the newest. A node that
+    /// refuses is passed over; where none can be reached, the first answer is the last.
+    fn newest<T>(
+        &self,
+        ask: impl Fn() -> Result<T, ClientError>,
+        time_of: impl Fn(&T) -> Time,
+        is_enough: impl Fn(Time) -> bool,
+    ) -> Result<T, ClientError> {
+        let (mut newest, mut refused): (Option<T>, Option<ClientError>) = (None, None);
         for _ in self.nodes() {
-            let found = match (self.state(key, None), newest) {
-                (Ok(found), None) => found,
-                (Ok(found), Some(before)) if found.proved().time >= before.proved().time => found,
-                (_, Some(before)) => before,
-                (Err(error), None) => return Err(error),
-            };
-            if self.context().now().0.abs_diff(found.proved().time.0) <= age {
-                return Ok(found);
+            match ask() {
+                Ok(found) if is_enough(time_of(&found)) => return Ok(found),
+                Ok(found) => {
+                    let before = newest.as_ref().map(&time_of);
+                    if before.is_none_or(|before| time_of(&found) >= before) {
+                        newest = Some(found);
+                    }
+                }
+                Err(error @ ClientError::Unreachable(_)) => return newest.ok_or(error),
+                Err(error) => {
+                    refused.get_or_insert(error);
+                }
             }
             self.turn_to_next_node();
-            newest = Some(found);
         }
-        newest.ok_or(ClientError::NoNode)
+        newest.ok_or_else(|| refused.unwrap_or(ClientError::NoNode))
     }
 
     /// Every event that bears a tag, up to the height that the history names: exactly these, proved.
@@ -79,6 +116,25 @@ impl Client {
     /// [`ClientError::Problem`] with code `not-kept` when the node keeps no histories.
     pub fn history(&self, owner: &ParticipantName, tag: &Tag) -> Result<History, ClientError> {
         self.believed(|| self.history_once(owner, tag))
+    }
+
+    /// The same, at most `age` milliseconds old by this client's clock: a node whose proof is older is
+    /// passed over. If every node's is, the newest of them.
+    ///
+    /// # Errors
+    /// As [`Client::history`].
+    pub fn history_within(
+        &self,
+        owner: &ParticipantName,
+        tag: &Tag,
+        age: u64,
+    ) -> Result<History, ClientError> {
+        let fresh = |time| self.is_within(age, time);
+        self.newest(
+            || self.history(owner, tag),
+            |found| found.proved().time,
+            fresh,
+        )
     }
 
     fn history_once(&self, owner: &ParticipantName, tag: &Tag) -> Result<History, ClientError> {

@@ -4,10 +4,13 @@
 //! a denied one, which BALP leaves to FHIR's own rules, has the same agents and entities and outcome 4
 //! (the consent does not reach so far) or 8 (somebody had no right to ask). An emergency carries DICOM's
 //! 110127 beside `read`, and breaking the glass the purpose BTG. A Bundle opens with what the list
-//! claims: complete up to which checkpoint, and each gap.
+//! claims, in English and Chinese: complete up to which checkpoint, whether it is old, each gap, what it
+//! cannot say; and with a Provenance that names each quarter that the list rests on.
 
 use super::purpose;
-use crate::access_list::{AccessEntry, AccessList, Basis, Gap, KeyHolder, Review};
+use crate::access_list::{
+    AccessEntry, AccessList, Basis, KeyHolder, Quarter, Review, Said, limits, quarter_name,
+};
 use crate::import::time::instant;
 use medanchor_ledger::rules::Decision;
 use serde_json::{Value as Json, json};
@@ -20,6 +23,7 @@ const BALP_ENTITY: &str = "https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAud
 const ENTITY_TYPE: &str = "http://terminology.hl7.org/CodeSystem/audit-entity-type";
 const OBJECT_ROLE: &str = "http://terminology.hl7.org/CodeSystem/object-role";
 const PROVENANCE_AGENT: &str = "http://terminology.hl7.org/CodeSystem/provenance-participant-type";
+const TRANSLATION: &str = "http://hl7.org/fhir/StructureDefinition/translation";
 
 fn coding(system: &str, code: &str, display: &str) -> Json {
     json!({ "system": system, "code": code, "display": display })
@@ -217,9 +221,12 @@ impl AccessEntry {
                 Some(format!("break-glass, reviewed as {found}{late}"))
             }
             Basis::BreakGlass(Review::NotNeeded) => Some("break-glass, nothing opened".into()),
-            Basis::Emergency => {
-                Some("network cut, time claimed by the owner, window not proved".into())
-            }
+            Basis::Emergency { since, claimed } => Some(format!(
+                "network cut, opened between {} and {}, when is not proved; the owner claims {}",
+                instant(since),
+                instant(self.time),
+                instant(claimed)
+            )),
         }
     }
 
@@ -228,10 +235,9 @@ impl AccessEntry {
     pub fn to_provenance(&self, list: &AccessList) -> Json {
         let ledger = format!("urn:medanchor:log:{}", list.network);
         let source = |value: String| json!({ "role": "source", "what": { "identifier": { "system": ledger, "value": value } } });
-        json!({
+        let mut provenance = json!({
             "resourceType": "Provenance",
             "target": [{ "reference": self.audit_address(), "type": "AuditEvent" }],
-            "occurredDateTime": instant(self.time),
             "recorded": instant(list.until),
             "activity": concept("http://terminology.hl7.org/CodeSystem/v3-DataOperation", "CREATE"),
             "agent": [
@@ -242,7 +248,15 @@ impl AccessEntry {
                 source(format!("event/{}", self.event)),
                 source(format!("receipt/{}/of/{}", self.proved.index.0, self.proved.size.0)),
             ],
-        })
+        });
+        let time = instant(self.time);
+        match self.basis {
+            Basis::Emergency { since, .. } => {
+                provenance["occurredPeriod"] = json!({ "start": instant(since), "end": time });
+            }
+            _ => provenance["occurredDateTime"] = time.into(),
+        }
+        provenance
     }
 }
 
@@ -251,11 +265,18 @@ fn detail(name: &str, value: &str) -> Json {
 }
 
 impl AccessList {
-    /// The list as a Bundle (FHIR R4): what it claims, then each access and its proof.
+    /// The list as a Bundle (FHIR R4): what it claims and rests on, then each access and its proof.
     #[must_use]
     pub fn to_bundle(&self) -> Json {
-        let claim = format!("urn:medanchor:access-list:{}:{}", self.network, self.size.0);
-        let mut entries = vec![json!({ "fullUrl": claim, "resource": self.claim() })];
+        let place = format!("{}:{}", self.network, self.size.0);
+        let (claim, basis) = (
+            self.claim_address(),
+            format!("urn:medanchor:provenance:access-list:{place}"),
+        );
+        let mut entries = vec![
+            json!({ "fullUrl": claim, "resource": self.outcome() }),
+            json!({ "fullUrl": basis, "resource": self.to_provenance() }),
+        ];
         for entry in &self.entries {
             let proof = format!("urn:medanchor:provenance:{}", entry.id());
             entries.push(json!({ "fullUrl": entry.audit_address(), "resource": entry.to_audit_event(&self.patient) }));
@@ -264,29 +285,85 @@ impl AccessList {
         json!({ "resourceType": "Bundle", "type": "collection", "timestamp": instant(self.until), "entry": entries })
     }
 
-    /// An OperationOutcome: how far the list is complete, and each gap.
-    fn claim(&self) -> Json {
-        let complete = format!(
-            "{} accesses; complete up to log size {} and {} for the records sealed under the patient's tags, but for the gaps named here",
-            self.entries.len(),
-            self.size.0,
-            instant(self.until)
-        );
-        let mut issues = vec![issue("information", "informational", &complete)];
-        issues.extend(
-            self.gaps
-                .iter()
-                .map(|gap| issue("warning", "incomplete", &words(gap))),
-        );
-        json!({ "resourceType": "OperationOutcome", "issue": issues })
+    fn claim_address(&self) -> String {
+        format!("urn:medanchor:access-list:{}:{}", self.network, self.size.0)
+    }
+
+    /// An OperationOutcome: how far the list is complete, whether it is old, each gap and each quarter, and
+    /// what it cannot say.
+    fn outcome(&self) -> Json {
+        let said = |words: &Said| issue("information", "informational", words);
+        let warned = |words: &Said| issue("warning", "incomplete", words);
+        let mut issues = vec![said(&self.claim())];
+        issues.extend(self.warnings().iter().map(warned));
+        issues.extend(self.gaps.iter().map(|gap| warned(&gap.said())));
+        issues.extend(self.quarters.iter().map(|one| said(&quarter_said(one))));
+        issues.extend(limits().iter().map(|limit| said(&cannot_say(limit))));
+        json!({ "resourceType": "OperationOutcome", "language": "en", "issue": issues })
+    }
+
+    /// What the list rests on, as a Provenance (FHIR R4) of its claim: each quarter that was asked for, and
+    /// each gap by its quarters, record or reason.
+    #[must_use]
+    pub fn to_provenance(&self) -> Json {
+        let ledger = format!("urn:medanchor:log:{}", self.network);
+        let quarters = self.quarters.iter().map(|quarter| {
+            let name = quarter_name(quarter.epoch);
+            let value = match &quarter.proved {
+                Ok(proof) => format!("quarter/{name}/events/{}/height/{}/of/{}", proof.count, proof.height, proof.size.0),
+                Err(_) => format!("quarter/{name}/not-proved"),
+            };
+            json!({ "role": "source", "what": { "identifier": { "system": ledger, "value": value }, "display": quarter_said(quarter).en } })
+        });
+        let gaps = self.gaps.iter().map(|gap| {
+            let value = format!("gap/{}", gap.why.code());
+            json!({ "role": "source", "what": { "identifier": { "system": ledger, "value": value }, "display": format!("Gap: {}", gap.said().en) } })
+        });
+        json!({
+            "resourceType": "Provenance",
+            "target": [{ "reference": self.claim_address(), "type": "OperationOutcome" }],
+            "occurredDateTime": instant(self.until),
+            "recorded": instant(self.until),
+            "activity": concept("http://terminology.hl7.org/CodeSystem/v3-DataOperation", "CREATE"),
+            "agent": [{ "type": concept(PROVENANCE_AGENT, "assembler"), "who": { "display": "Medanchor" } }],
+            "entity": quarters.chain(gaps).collect::<Vec<_>>(),
+        })
     }
 }
 
-fn issue(severity: &str, code: &str, words: &str) -> Json {
-    json!({ "severity": severity, "code": code, "diagnostics": words })
+/// Of records that were sealed in it, what was proved.
+fn quarter_said(quarter: &Quarter) -> Said {
+    let name = quarter_name(quarter.epoch);
+    match &quarter.proved {
+        Ok(proof) => {
+            let (count, height, time) = (proof.count, proof.height, instant(proof.time));
+            Said {
+                en: format!("{name}: exactly {count} events, up to height {height} of {time}"),
+                zh: format!("{name}：恰好 {count} 个事件，截至 {time} 的高度 {height}"),
+            }
+        }
+        Err(why) => Said {
+            en: format!("{name}: not proved: {why}"),
+            zh: format!("{name}：没有证明：{why}"),
+        },
+    }
 }
 
-fn words(gap: &Gap) -> String {
-    let until = gap.until.map_or_else(|| "now".to_owned(), instant);
-    format!("{} to {until}: {}", instant(gap.from), gap.why)
+fn cannot_say(limit: &Said) -> Said {
+    Said {
+        en: format!("This list cannot say: {}", limit.en),
+        zh: format!("本清单不能说明：{}", limit.zh),
+    }
+}
+
+/// With the Chinese words as FHIR's translation of the English ones.
+fn issue(severity: &str, code: &str, words: &Said) -> Json {
+    let chinese = json!({
+        "url": TRANSLATION,
+        "extension": [
+            { "url": "lang", "valueCode": "zh" },
+            { "url": "content", "valueString": words.zh },
+        ],
+    });
+    json!({ "severity": severity, "code": code, "diagnostics": words.en, "_diagnostics": { "extension": [chinese] } })
 }

@@ -2,7 +2,9 @@
 //! 2025/327, article 9 and annex II 3.2): who, which individual, which categories, when, from where,
 //! and emergencies marked (article 11(5)).
 
-use crate::access_list::{AccessEntry, AccessList, Basis};
+use crate::access_list::{
+    AccessEntry, AccessList, Basis, Gap, GapOf, Quarter, Said, limits, quarter_name,
+};
 use crate::import::time::instant;
 use medanchor_ledger::rules::Decision;
 use serde::Serialize;
@@ -18,8 +20,14 @@ pub struct EhdsAccess {
     /// The category of electronic health data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
-    /// Date and time, in UTC.
+    /// Date and time, in UTC. With basis `emergency` the time by which it was opened.
     pub time: String,
+    /// With basis `emergency`: the time from which on it may have been opened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opened_since: Option<String>,
+    /// With basis `emergency`: the time at which the origin claims to have opened it, which nothing proves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claimed_time: Option<String>,
     /// The origin of the data: who keeps it.
     pub origin: String,
     /// For what, in HL7's PurposeOfUse.
@@ -42,12 +50,48 @@ pub struct EhdsAccess {
 pub struct EhdsList {
     /// The accesses, the first first.
     pub accesses: Vec<EhdsAccess>,
+    /// How many, and up to when.
+    pub claim: Said,
+    /// That it is not complete, or is old: to be shown first.
+    pub warnings: Vec<Said>,
     /// The time up to which the list is complete, in UTC.
     pub complete_until: String,
     /// The size of the log at that time.
     pub log_size: u64,
+    /// Whether it has every access; false with some of the gaps.
+    pub whole: bool,
+    /// Whether that time was too long ago when the list was made.
+    pub stale: bool,
+    /// How long ago, in milliseconds.
+    pub age_ms: u64,
+    /// The quarters that were asked for.
+    pub quarters: Vec<EhdsQuarter>,
     /// Where it is not complete.
     pub gaps: Vec<EhdsGap>,
+    /// What it cannot say.
+    pub limits: Vec<Said>,
+}
+
+/// A quarter of a year: of records that were sealed in it, what was proved, or why nothing was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EhdsQuarter {
+    /// Such as `2026-Q1`.
+    pub quarter: String,
+    /// Exactly how many events there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events: Option<u64>,
+    /// Up to this height.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub height: Option<u64>,
+    /// The time of that height's block, in UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
+    /// The size of the log at the checkpoint that the proof rests on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_size: Option<u64>,
+    /// Why nothing was proved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// A time of which the list is not proved to be complete.
@@ -58,41 +102,99 @@ pub struct EhdsGap {
     /// Until when, in UTC; absent while it lasts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
+    /// The reason's code.
+    pub code: &'static str,
     /// Why.
     pub why: String,
+    /// Why, in Chinese.
+    pub why_zh: &'static str,
+    /// The first and the last quarter that it is about: of records that were sealed then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quarters: Option<[String; 2]>,
+    /// The record that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub record: Option<String>,
+    /// That record's address at its owner, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document: Option<String>,
 }
 
 impl AccessList {
-    /// The fields that EHDS article 9 asks for.
+    /// The fields that EHDS article 9 asks for, with all that the list claims and does not prove.
     #[must_use]
     pub fn to_ehds(&self) -> EhdsList {
-        let gaps = self.gaps.iter().map(|gap| EhdsGap {
-            from: instant(gap.from),
-            until: gap.until.map(instant),
-            why: gap.why.to_string(),
-        });
         EhdsList {
             accesses: self.entries.iter().map(access).collect(),
+            claim: self.claim(),
+            warnings: self.warnings(),
             complete_until: instant(self.until),
             log_size: self.size.0,
-            gaps: gaps.collect(),
+            whole: self.is_whole(),
+            stale: self.is_stale(),
+            age_ms: self.age,
+            quarters: self.quarters.iter().map(quarter).collect(),
+            gaps: self.gaps.iter().map(gap).collect(),
+            limits: limits().into(),
         }
+    }
+}
+
+fn quarter(quarter: &Quarter) -> EhdsQuarter {
+    let proof = quarter.proved.as_ref().ok();
+    EhdsQuarter {
+        quarter: quarter_name(quarter.epoch),
+        events: proof.map(|proof| proof.count),
+        height: proof.map(|proof| proof.height.0),
+        time: proof.map(|proof| instant(proof.time)),
+        log_size: proof.map(|proof| proof.size.0),
+        error: quarter.proved.as_ref().err().cloned(),
+    }
+}
+
+fn gap(gap: &Gap) -> EhdsGap {
+    let (mut quarters, mut of, mut address) = (None, None, None);
+    match &gap.of {
+        Some(GapOf::Quarters { first, last }) => {
+            quarters = Some([*first, *last].map(quarter_name));
+        }
+        Some(GapOf::Record { record, document }) => {
+            of = Some(record.to_string());
+            address.clone_from(document);
+        }
+        None => {}
+    }
+    EhdsGap {
+        from: instant(gap.from),
+        until: gap.until.map(instant),
+        code: gap.why.code(),
+        why: gap.why.to_string(),
+        why_zh: gap.why.zh(),
+        quarters,
+        record: of,
+        document: address,
     }
 }
 
 fn access(entry: &AccessEntry) -> EhdsAccess {
     let person = entry.person.as_ref();
+    let window = match entry.basis {
+        Basis::Emergency { since, claimed } => Some((instant(since), instant(claimed))),
+        _ => None,
+    };
+    let (opened_since, claimed_time) = window.unzip();
     EhdsAccess {
         provider: entry.by.to_string(),
         individual: person.map(|person| person.name.as_ref().unwrap_or(&person.id).clone()),
         category: entry.category.clone(),
         time: instant(entry.time),
+        opened_since,
+        claimed_time,
         origin: entry.owner.to_string(),
         purpose: entry.purpose().map(str::to_owned),
         basis: match entry.basis {
             Basis::Consent { .. } => "consent",
             Basis::BreakGlass(_) => "break-glass",
-            Basis::Emergency => "emergency",
+            Basis::Emergency { .. } => "emergency",
         },
         decision: match entry.decision {
             Decision::Permitted => "permitted",

@@ -154,6 +154,7 @@ pub struct Identity {
     folder: PathBuf,
     participant: ParticipantName,
     network: NetworkId,
+    began: Time,
     policy: Policy,
     key: SigningKey,
     vault: Vault,
@@ -231,10 +232,12 @@ impl Identity {
     /// # Errors
     /// As [`Identity::open`].
     pub fn open_with(folder: &Path, context: Arc<dyn Context>) -> Result<Self, IdentityError> {
-        let network = Genesis::decode(&read_bounded(&folder.join("genesis"))?)?.network_id();
+        let genesis = Genesis::decode(&read_bounded(&folder.join("genesis"))?)?;
+        let network = genesis.network_id();
         Ok(Self {
             participant: read_participant(&folder.join("participant"))?,
             network,
+            began: genesis.spec().time,
             policy: Policy::parse(&read_bounded(&folder.join("policy"))?)?,
             key: key::read(&folder.join("key"))?,
             vault: vault::open(folder, network)?.vault,
@@ -261,6 +264,12 @@ impl Identity {
     #[must_use]
     pub const fn network(&self) -> NetworkId {
         self.network
+    }
+
+    /// When the network began, by its genesis.
+    #[must_use]
+    pub const fn began(&self) -> Time {
+        self.began
     }
 
     /// Whose signatures make a receipt trustworthy.

@@ -1,14 +1,13 @@
 //! Fetching what the list rests on, from nodes that are not trusted.
 
 use super::fold::{About, Fetched, fold};
-use super::{Known, PatientHistory, QuarterProof};
+use super::{FRESH_MILLIS, Known, PatientHistory, QuarterProof};
 use crate::anchor::Sdk;
 use crate::client::{Client, ClientError};
 use crate::proof::History;
-use crate::receipt::ProofError;
 use crate::subject::SubjectKeys;
-use medanchor_ledger::event::EventBody;
-use medanchor_ledger::rules::{EmergencyHead, StateValue};
+use medanchor_ledger::event::{EventBody, EventKind};
+use medanchor_ledger::rules::tag::TagLink;
 use medanchor_ledger::signature::PublicKey;
 use medanchor_ledger::{ConsentHandle, NetworkId, ParticipantName, Time};
 use medanchor_vault::Epoch;
@@ -26,7 +25,10 @@ pub struct Asked<'a> {
     /// The key that approves the subject's consents there; none if the institution holds the subject's
     /// keys. A consent counts as the subject's own only with an approval by it among `known`.
     pub approver: Option<PublicKey>,
-    /// The quarters.
+    /// The quarter in which the network began. Of each since then that is not among `epochs` the list
+    /// has a gap.
+    pub began: Epoch,
+    /// The quarters: those in which the records were sealed, whenever they were opened.
     pub epochs: &'a [Epoch],
     /// The patient's FHIR address, such as `Patient/7`.
     pub patient: &'a str,
@@ -50,11 +52,24 @@ impl Quarters {
             _ => None,
         })
     }
+
+    /// The openings by the owner's emergency key.
+    fn openings(&self) -> impl Iterator<Item = &TagLink> {
+        let links = self.proved.iter().flat_map(|one| &one.events);
+        links.filter_map(|(link, _)| (link.kind == EventKind::AccessEmergency).then_some(link))
+    }
+
+    /// The time of their oldest proof: the list's.
+    fn until(&self) -> Time {
+        let times = self.proved.iter().map(|one| one.proof.time);
+        times.min().unwrap_or(Time(0))
+    }
 }
 
 impl Client {
     /// The list of who opened a subject's records at one institution: every access of these quarters,
-    /// up to the moment that the list names, with its gaps.
+    /// up to the moment that the list names, with its gaps. A node whose proof is older than a minute is
+    /// passed over; where every node's is, the list is old and says so.
     ///
     /// # Errors
     /// [`ClientError`] when no quarter could be proved. A quarter that could not, while another could,
@@ -67,7 +82,7 @@ impl Client {
     fn quarters(&self, asked: &Asked<'_>) -> Result<Quarters, ClientError> {
         let (mut quarters, mut first) = (Quarters::default(), None);
         for epoch in asked.epochs {
-            match self.history(asked.owner, &asked.subject.tag(*epoch)) {
+            match self.history_within(asked.owner, &asked.subject.tag(*epoch), FRESH_MILLIS) {
                 Ok(history) => quarters.proved.push(self.fetched(*epoch, &history)),
                 Err(error) => {
                     quarters.failed.push((*epoch, error.to_string()));
@@ -88,7 +103,8 @@ impl Client {
             patient: asked.patient,
             approver: asked.approver,
             known: asked.known,
-            journal: self.journal_of(asked.owner)?,
+            began: asked.began,
+            journal: self.emergency_journal(asked.owner, from.until(), from.openings()),
             now: self.context().now(),
         };
         let folded = fold(&about, from.proved, from.failed);
@@ -112,18 +128,11 @@ impl Client {
             },
         }
     }
-
-    fn journal_of(&self, owner: &ParticipantName) -> Result<Option<EmergencyHead>, ClientError> {
-        let proved = self.state(&EmergencyHead::key(owner), None)?;
-        let value = proved.proved().value.as_deref();
-        let journal = value.map(EmergencyHead::decode).transpose();
-        Ok(journal.map_err(ProofError::from)?)
-    }
 }
 
 impl Sdk {
-    /// The list of a patient of this institution under `keys`, for the last `quarters` quarters with the
-    /// one that runs. Consents that the patient did not approve with a key of their own could have been
+    /// The list of a patient of this institution under `keys`, of records sealed since the network began,
+    /// or in the last `quarters` quarters with the one that runs. Consents that the patient did not approve with a key of their own could have been
     /// given by the institution alone: the list says so of each access under one. Approvals are taken
     /// from the vault.
     ///
@@ -133,10 +142,14 @@ impl Sdk {
         &self,
         subject: &str,
         keys: &SubjectKeys,
-        quarters: u32,
+        quarters: Option<u32>,
         known: impl FnOnce(&SubjectKey, &[Epoch]) -> Known,
     ) -> Result<PatientHistory, ClientError> {
-        let epochs = last_quarters(self.context().now(), quarters);
+        let (now, began) = (self.context().now(), Epoch::of(self.began()));
+        let epochs = match quarters {
+            Some(count) => last_quarters(now, count),
+            None => all_quarters(began, now),
+        };
         let mut known = known(&keys.key, &epochs);
         let nothing = Known::default();
         let asked = |known| Asked {
@@ -144,6 +157,7 @@ impl Sdk {
             owner: self.participant(),
             subject: &keys.key,
             approver: keys.approver,
+            began,
             epochs: &epochs,
             patient: subject,
             known,
@@ -158,6 +172,16 @@ impl Sdk {
         }
         self.client().folded(&asked(&known), fetched)
     }
+}
+
+/// The most quarters that are asked for unasked: 64 years.
+pub const MAX_QUARTERS: u32 = 256;
+
+/// Every quarter from the network's first to the one of `now`, the last [`MAX_QUARTERS`] at most.
+#[must_use]
+pub fn all_quarters(began: Epoch, now: Time) -> Vec<Epoch> {
+    let since = Epoch::of(now).0.saturating_sub(began.0);
+    last_quarters(now, since.saturating_add(1).min(MAX_QUARTERS))
 }
 
 /// The last `count` quarters of a year, the one of `now` among them.

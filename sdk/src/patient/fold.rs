@@ -3,7 +3,8 @@
 use super::known::{FalseNote, Known};
 use super::{Erasure, PatientHistory, Quarter, QuarterProof};
 use crate::access_list::{
-    AccessEntry, AccessList, Basis, Gap, GapReason, KeyHolder, Origin, Person, ProvedAt, Review,
+    AccessEntry, AccessList, Basis, Gap, GapOf, GapReason, KeyHolder, Origin, Person, ProvedAt,
+    Review,
 };
 use medanchor_ledger::event::{
     AccessBreakGlass, AccessEmergency, AccessRequest, AccessReview, ConsentGrant, Event, EventBody,
@@ -14,8 +15,8 @@ use medanchor_ledger::rules::tag::TagLink;
 use medanchor_ledger::rules::{Decision, EmergencyHead};
 use medanchor_ledger::signature::PublicKey;
 use medanchor_ledger::{
-    ClassHandle, Commitment, ConsentHandle, EventId, NetworkId, ParticipantName, RecordHandle,
-    RequestHandle, Size, Time,
+    ClassHandle, Commitment, ConsentHandle, EventId, Index, NetworkId, ParticipantName,
+    RecordHandle, RequestHandle, Size, Time,
 };
 use medanchor_vault::Epoch;
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,9 +40,37 @@ pub(super) struct About<'a> {
     /// The key that approves the subject's consents; none if the institution holds the subject's keys.
     pub(super) approver: Option<PublicKey>,
     pub(super) known: &'a Known,
-    /// The owner's emergency journal, where it has one, proved.
-    pub(super) journal: Option<EmergencyHead>,
+    /// The quarter in which the network began.
+    pub(super) began: Epoch,
+    /// What was proved of the owner's emergency journal.
+    pub(super) journal: Journal,
     pub(super) now: Time,
+}
+
+/// What was proved of an owner's emergency journal.
+pub(super) struct Journal {
+    /// Where it stands, at the list's moment or later; none if the owner has none.
+    pub(super) head: Result<Option<EmergencyHead>, NotProved>,
+    /// For an opening's entry of the log, a time at which the journal was stated before it, as far as one
+    /// was found. An earlier one than the last makes the window longer, never shorter.
+    pub(super) stated: BTreeMap<Index, Time>,
+}
+
+/// No node proved it as of the list's moment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NotProved;
+
+impl Journal {
+    /// A proved time before the opening at which the journal was stated, or the network's beginning: the
+    /// journal of an owner was stated before it was ever used.
+    fn stated_before(&self, opening: &TagLink, began: Epoch) -> Time {
+        let found = self.stated.get(&opening.anchored.index).copied();
+        let head = self.head.ok().flatten();
+        // A statement of the very block of the opening may have come after it.
+        let known = head.into_iter().flat_map(|head| [head.stated, head.since]);
+        let before = known.filter(|time| *time < opening.time);
+        before.chain(found).max().unwrap_or_else(|| began.begin())
+    }
 }
 
 /// The list of these quarters; none if there is no proof of any.
@@ -78,6 +107,8 @@ struct Folding<'a> {
     about: &'a About<'a>,
     until: Time,
     classes: BTreeMap<RecordHandle, ClassHandle>,
+    /// Records that were sealed without custodians, and when.
+    alone: BTreeMap<RecordHandle, Time>,
     /// What was found of each access, and when.
     reviews: BTreeMap<(ParticipantName, RequestHandle), (Verdict, Time)>,
     approved: BTreeSet<ConsentHandle>,
@@ -94,6 +125,7 @@ impl<'a> Folding<'a> {
             about,
             until,
             classes: BTreeMap::new(),
+            alone: BTreeMap::new(),
             reviews: BTreeMap::new(),
             approved: BTreeSet::new(),
             entries: Vec::new(),
@@ -120,6 +152,7 @@ impl<'a> Folding<'a> {
                 from: link.time,
                 until: Some(link.time),
                 why: GapReason::NoProof,
+                of: None,
             });
         }
     }
@@ -127,7 +160,11 @@ impl<'a> Folding<'a> {
     /// None if what the rules made of the event is not understood.
     fn take_event(&mut self, link: &TagLink, event: &Event, proved: ProvedAt) -> Option<()> {
         match event.body() {
-            EventBody::RecordSeal(body) => self.class(body.record, body.class),
+            EventBody::RecordSeal(body) => {
+                // A later version may be in custody, and this one stays with its owner's key.
+                self.alone.entry(body.record).or_insert(link.time);
+                self.class(body.record, body.class);
+            }
             EventBody::RecordCustody(body) => self.class(body.seal.record, body.seal.class),
             EventBody::RecordSupersede(body) => self.class(body.record, body.class),
             EventBody::RecordErase(body) => self.erased(link.time, body, proved),
@@ -157,11 +194,12 @@ impl<'a> Folding<'a> {
     /// What is the same of every access.
     fn entry(
         &mut self,
+        link: &TagLink,
         event: &Event,
         record: RecordHandle,
-        time: Time,
-        proved: ProvedAt,
         commitment: &Commitment,
+        basis: Basis,
+        proved: ProvedAt,
     ) -> AccessEntry {
         let known = self.about.known;
         let category = self
@@ -171,7 +209,7 @@ impl<'a> Folding<'a> {
         AccessEntry {
             event: event.id(),
             request: None,
-            time,
+            time: link.time,
             by: event.issuer().clone(),
             owner: self.about.owner.clone(),
             record,
@@ -179,7 +217,7 @@ impl<'a> Folding<'a> {
             category: category.map(Into::into),
             person: self.person(event, commitment),
             purpose: None,
-            basis: Basis::Emergency,
+            basis,
             decision: Decision::Permitted,
             origin: Origin::default(),
             proved,
@@ -205,15 +243,14 @@ impl<'a> Folding<'a> {
         decision: Decision,
         proved: ProvedAt,
     ) -> AccessEntry {
-        let entry = self.entry(event, body.record, link.time, proved, &body.commitment);
         // Who holds the key is looked up at the end: a consent may be of an earlier quarter's list.
         let (consent, key) = (body.consent, KeyHolder::Institution);
+        let basis = Basis::Consent { consent, key };
         AccessEntry {
             request: Some(body.request),
             purpose: self.about.known.purpose(&body.purpose).map(Into::into),
-            basis: Basis::Consent { consent, key },
             decision,
-            ..entry
+            ..self.entry(link, event, body.record, &body.commitment, basis, proved)
         }
     }
 
@@ -225,16 +262,15 @@ impl<'a> Folding<'a> {
         decision: Decision,
         proved: ProvedAt,
     ) -> AccessEntry {
-        let entry = self.entry(event, body.record, link.time, proved, &body.commitment);
         let review = match decision {
             Decision::Permitted => Review::Due(link.time.plus_millis(REVIEW_MILLIS)),
             Decision::Denied(_) => Review::NotNeeded,
         };
+        let basis = Basis::BreakGlass(review);
         AccessEntry {
             request: Some(body.request),
-            basis: Basis::BreakGlass(review),
             decision,
-            ..entry
+            ..self.entry(link, event, body.record, &body.commitment, basis, proved)
         }
     }
 
@@ -269,15 +305,21 @@ impl<'a> Folding<'a> {
         self.reviews.insert(access, (body.verdict, time));
     }
 
-    /// An opening while the network was cut: its time is the owner's word, and nothing between it and
-    /// the block that brought it is proved.
+    /// An opening while the network was cut: its time is the owner's word, and nothing between the last
+    /// word of the journal before it and the block that brought it is proved. An owner that claims to
+    /// have opened it before that word takes the word back.
     fn opened(&mut self, link: &TagLink, event: &Event, body: &AccessEmergency, proved: ProvedAt) {
-        let entry = self.entry(event, body.record, body.claimed, proved, &body.commitment);
+        let (about, claimed) = (self.about, body.claimed);
+        let stated = about.journal.stated_before(link, about.began);
+        let since = stated.min(claimed.max(about.began.begin()));
+        let basis = Basis::Emergency { since, claimed };
+        let entry = self.entry(link, event, body.record, &body.commitment, basis, proved);
         self.entries.push(entry);
         self.gaps.push(Gap {
-            from: body.claimed.min(link.time),
+            from: since,
             until: Some(link.time),
             why: GapReason::Unproven,
+            of: None,
         });
     }
 
@@ -289,6 +331,8 @@ impl<'a> Folding<'a> {
         self.take_reviews();
         self.take_journal();
         self.take_failures(&quarters);
+        self.take_unasked(&quarters);
+        self.take_alone();
         self.gaps.sort_by_key(|gap| gap.from);
         let about = self.about;
         PatientHistory {
@@ -296,15 +340,15 @@ impl<'a> Folding<'a> {
                 network: about.network,
                 patient: about.patient.to_owned(),
                 entries: self.entries,
+                quarters,
                 size: oldest.size,
                 until: oldest.time,
+                age: about.now.0.saturating_sub(oldest.time.0),
                 gaps: self.gaps,
             },
-            quarters,
             erasures: self.erasures,
             unread: self.unread,
             false_notes: self.false_notes,
-            age: about.now.0.saturating_sub(oldest.time.0),
         }
     }
 
@@ -337,36 +381,74 @@ impl<'a> Folding<'a> {
     }
 
     /// An owner with an emergency key in a file, or whose daily anchor is missing, may have opened
-    /// records that nobody sees.
+    /// records that nobody sees; one of whose journal nothing is proved may have such a key.
     fn take_journal(&mut self) {
-        let Some(journal) = &self.about.journal else {
-            return;
+        let mut lasts = |from, why| {
+            self.gaps.push(Gap {
+                from,
+                until: None,
+                why,
+                of: None,
+            });
+        };
+        let journal = match &self.about.journal.head {
+            Ok(Some(journal)) => journal,
+            Ok(None) => return,
+            Err(NotProved) => return lasts(self.about.began.begin(), GapReason::NoJournal),
         };
         if journal.key_kind == JournalKeyKind::File {
-            self.gaps.push(Gap {
-                from: journal.since,
-                until: None,
-                why: GapReason::KeyFile,
-            });
+            lasts(journal.since, GapReason::KeyFile);
         }
         if self.until > journal.stated.plus_millis(JOURNAL_MILLIS) {
-            self.gaps.push(Gap {
-                from: journal.stated,
-                until: None,
-                why: GapReason::Unproven,
-            });
+            lasts(journal.stated, GapReason::Unproven);
         }
     }
 
     fn take_failures(&mut self, quarters: &[Quarter]) {
         let failed = quarters.iter().filter(|quarter| quarter.proved.is_err());
-        self.gaps.extend(failed.map(|quarter| {
-            let end = Epoch(quarter.epoch.0.saturating_add(1)).begin();
-            Gap {
-                from: quarter.epoch.begin(),
-                until: (end <= self.about.now).then_some(end),
-                why: GapReason::NoProof,
+        self.gaps.extend(
+            failed.map(|quarter| of_quarters(quarter.epoch, quarter.epoch, GapReason::NoProof)),
+        );
+    }
+
+    /// The quarters since the network began of which nothing was asked, those that follow each other as one
+    /// gap. Records that were sealed in them may be opened to this day.
+    fn take_unasked(&mut self, quarters: &[Quarter]) {
+        let asked: BTreeSet<Epoch> = quarters.iter().map(|quarter| quarter.epoch).collect();
+        let all = (self.about.began.0..=Epoch::of(self.until).0).map(Epoch);
+        let mut runs: Vec<(Epoch, Epoch)> = Vec::new();
+        for epoch in all.filter(|epoch| !asked.contains(epoch)) {
+            match runs.last_mut() {
+                Some((_, last)) if last.0.checked_add(1) == Some(epoch.0) => *last = epoch,
+                _ => runs.push((epoch, epoch)),
             }
-        }));
+        }
+        let gaps = runs.into_iter();
+        self.gaps
+            .extend(gaps.map(|(first, last)| of_quarters(first, last, GapReason::NotAsked)));
+    }
+
+    /// Whoever keeps a record without custodians can open it unseen until it is erased.
+    fn take_alone(&mut self) {
+        for (record, from) in std::mem::take(&mut self.alone) {
+            let erased = self.erasures.iter().find(|one| one.record == record);
+            let document = self.about.known.document(&record).map(Into::into);
+            self.gaps.push(Gap {
+                from,
+                until: erased.map(|one| one.time),
+                why: GapReason::NotInCustody,
+                of: Some(GapOf::Record { record, document }),
+            });
+        }
+    }
+}
+
+/// Of what was sealed in these quarters: it may have been opened then or at any time since.
+fn of_quarters(first: Epoch, last: Epoch, why: GapReason) -> Gap {
+    Gap {
+        from: first.begin(),
+        until: None,
+        why,
+        of: Some(GapOf::Quarters { first, last }),
     }
 }

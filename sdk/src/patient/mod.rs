@@ -2,7 +2,9 @@
 //!
 //! What always holds: the list speaks of one moment, the oldest block time that the proofs of its
 //! quarters reach. Up to that moment it has every event that bears the subject's tags, because each
-//! tag's count and chain are proved from the state, and each event's bytes hash to the id in the chain;
+//! tag's count and chain are proved from the state, and each event's bytes hash to the id in the chain. An
+//! access bears the tag of the quarter in which its record was sealed, so every quarter since the genesis
+//! is asked for, and one that is not is a gap;
 //! what came later is left to the next list. Every event moves its tag, reviews of break-glass too, so the
 //! absence of a review is proved as well. What could not be proved or fetched is a gap with a reason,
 //! never silence.
@@ -14,6 +16,8 @@
 mod fetch;
 #[cfg(any(feature = "client", test))]
 mod fold;
+#[cfg(feature = "client")]
+mod journal;
 // Only a list that was fetched is put into these words.
 #[cfg_attr(not(feature = "client"), allow(dead_code))]
 mod known;
@@ -22,41 +26,15 @@ mod tests;
 mod text;
 
 #[cfg(feature = "client")]
-pub use fetch::{Asked, last_quarters};
+pub use fetch::{Asked, MAX_QUARTERS, all_quarters, last_quarters};
 pub(crate) use known::ACTOR;
 pub use known::Known;
 
 use crate::access_list::{AccessList, ProvedAt};
+pub use crate::access_list::{FRESH_MILLIS, Quarter, QuarterProof};
 use medanchor_ledger::event::ErasureReason;
 use medanchor_ledger::rules::tag::TagLink;
-use medanchor_ledger::{EventId, Height, RecordHandle, Size, Time};
-use medanchor_vault::Epoch;
-
-/// A list that rests on an older block than this, in milliseconds, is refused by whoever is on line
-/// (DESIGN.md section 7).
-pub const FRESH_MILLIS: u64 = 60 * 1000;
-
-/// One quarter's tag, and what was proved of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Quarter {
-    /// The quarter.
-    pub epoch: Epoch,
-    /// What was proved, or why nothing was.
-    pub proved: Result<QuarterProof, String>,
-}
-
-/// What was proved of one tag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct QuarterProof {
-    /// How many events bear it.
-    pub count: u64,
-    /// Up to this height.
-    pub height: Height,
-    /// The time of that height's block.
-    pub time: Time,
-    /// The size of the log at the checkpoint it rests on.
-    pub size: Size,
-}
+use medanchor_ledger::{EventId, RecordHandle, Time};
 
 /// A record that was erased.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,8 +56,6 @@ pub struct Erasure {
 pub struct PatientHistory {
     /// The accesses, up to when they are all, and the gaps.
     pub list: AccessList,
-    /// The quarters that were asked for.
-    pub quarters: Vec<Quarter>,
     /// Records that were erased.
     pub erasures: Vec<Erasure>,
     /// Events that the proofs name and no node could show.
@@ -87,20 +63,24 @@ pub struct PatientHistory {
     /// Requests whose disclosed note is not the one that they committed to: evidence against whoever
     /// disclosed it.
     pub false_notes: Vec<EventId>,
-    /// How old the list was when it was made, in milliseconds.
-    pub age: u64,
 }
 
 impl PatientHistory {
     /// Whether it is too old to show as what stands now.
     #[must_use]
     pub const fn is_stale(&self) -> bool {
-        self.age > FRESH_MILLIS
+        self.list.is_stale()
     }
 
-    /// Whether every quarter that was asked for is proved and every event was read.
+    /// Whether it has every access to the patient's records ([`AccessList::is_whole`]).
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.unread.is_empty() && self.quarters.iter().all(|quarter| quarter.proved.is_ok())
+        self.list.is_whole()
+    }
+
+    /// Whether it can be shown as the whole truth of this minute: whole, not old, and with no false note.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.is_whole() && !self.is_stale() && self.false_notes.is_empty()
     }
 }

@@ -1,22 +1,29 @@
 //! The list from histories and events made here, without a network.
 
-use super::fold::{About, Fetched, fold};
+use super::fold::{About, Fetched, Journal, NotProved, fold};
 use super::*;
-use crate::access_list::{Basis, GapReason, Review};
+use crate::access_list::{Basis, Gap, GapOf, GapReason, Review};
 use crate::subject::{Approval, ConsentDraft, Subject, Terms, Words};
+use curve25519_dalek::constants::RISTRETTO_BASEPOINT_COMPRESSED;
 use medanchor_ledger::event::{
-    AccessBreakGlass, AccessEmergency, AccessRequest, AccessReview, ConsentGrant, Destroyed, Event,
-    EventBody, GranteeOpening, JournalKeyKind, KemSuite, ReaderKey, RecordErase, RecordSeal,
-    UnsignedEvent, Verdict,
+    AccessBreakGlass, AccessEmergency, AccessRequest, AccessReview, ConsentGrant, Custody,
+    Destroyed, Event, EventBody, GranteeOpening, JournalKeyKind, KemSuite, ReaderKey,
+    RecordCustody, RecordErase, RecordSeal, SharePoint, UnsignedEvent, Verdict,
 };
 use medanchor_ledger::rules::break_glass::REVIEW_MILLIS;
 use medanchor_ledger::rules::{Anchored, Decision, DenialReason, EmergencyHead};
 use medanchor_ledger::signature::SigningKey;
 use medanchor_ledger::{
-    CiphertextHash, Commitment, ConsentHandle, Index, JournalHead, KeyCheck, NetworkId, Nonce,
-    ParticipantName, PurposeHandle, RequestHandle, Tag, TreeHash, VaultPartHash,
+    CiphertextHash, Commitment, ConsentHandle, Height, Index, JournalHead, KeyCheck, NetworkId,
+    Nonce, ParticipantName, PurposeHandle, RequestHandle, Size, Tag, TreeHash, VaultPartHash,
 };
+use medanchor_vault::Epoch;
 use medanchor_vault::secret::{SubjectKey, TagKey};
+use std::collections::BTreeMap;
+
+mod gaps;
+#[cfg(feature = "client")]
+mod nodes;
 
 const QUARTER: Epoch = Epoch(4 * 56);
 const HOUR: u64 = 3_600_000;
@@ -49,6 +56,33 @@ const fn reader_key() -> ReaderKey {
     ReaderKey {
         suite: KemSuite::X25519,
         hash: [9; 32],
+    }
+}
+
+fn in_custody(epoch: Epoch) -> RecordCustody {
+    let point = SharePoint::new(RISTRETTO_BASEPOINT_COMPRESSED.to_bytes());
+    RecordCustody {
+        seal: RecordSeal {
+            record: record(1),
+            version: 1,
+            tag: Tag::new([1; 16]),
+            class: subject().consent_key(epoch).class("laboratory"),
+            commitment: commitment(1),
+            ciphertext: CiphertextHash::new([1; 32]),
+            vault_part: VaultPartHash::new([1; 32]),
+            key_check: KeyCheck::new([1; 16]),
+        },
+        custody: Custody::new(1, vec![point; 2]).unwrap(),
+    }
+}
+
+fn break_glass(handle: u8) -> AccessBreakGlass {
+    AccessBreakGlass {
+        request: request(handle),
+        owner: name("hospital"),
+        record: record(1),
+        reader_key: reader_key(),
+        commitment: commitment(3),
     }
 }
 
@@ -104,17 +138,11 @@ impl Chain {
     }
 
     fn sealed(&mut self) -> &mut Self {
-        let seal = RecordSeal {
-            record: record(1),
-            version: 1,
-            tag: Tag::new([1; 16]),
-            class: subject().consent_key(self.epoch).class("laboratory"),
-            commitment: commitment(1),
-            ciphertext: CiphertextHash::new([1; 32]),
-            vault_part: VaultPartHash::new([1; 32]),
-            key_check: KeyCheck::new([1; 16]),
-        };
-        self.add("hospital", 0, seal)
+        self.add("hospital", 0, in_custody(self.epoch))
+    }
+
+    fn sealed_alone(&mut self) -> &mut Self {
+        self.add("hospital", 0, in_custody(self.epoch).seal)
     }
 
     fn asked(&mut self, decision: Decision) -> &mut Self {
@@ -133,14 +161,7 @@ impl Chain {
     }
 
     fn broken(&mut self, handle: u8, decision: Decision) -> &mut Self {
-        let broken = AccessBreakGlass {
-            request: request(handle),
-            owner: name("hospital"),
-            record: record(1),
-            reader_key: reader_key(),
-            commitment: commitment(3),
-        };
-        self.add("clinic", decision.code(), broken)
+        self.add("clinic", decision.code(), break_glass(handle))
     }
 
     fn reviewed(&mut self, handle: u8, verdict: Verdict) -> &mut Self {
@@ -154,6 +175,13 @@ impl Chain {
     }
 }
 
+fn no_journal() -> Journal {
+    Journal {
+        head: Ok(None),
+        stated: BTreeMap::new(),
+    }
+}
+
 fn about<'a>(known: &'a Known, owner: &'a ParticipantName, now: Time) -> About<'a> {
     About {
         network: NetworkId::new([1; 16]),
@@ -161,7 +189,8 @@ fn about<'a>(known: &'a Known, owner: &'a ParticipantName, now: Time) -> About<'
         patient: "Patient/7",
         approver: None,
         known,
-        journal: None,
+        began: QUARTER,
+        journal: no_journal(),
         now,
     }
 }
@@ -312,7 +341,7 @@ fn an_emergency_is_an_unproven_window_up_to_its_block() {
         counter: 1,
         record: record(1),
         version: 1,
-        claimed: Time(start() + 5),
+        claimed: Time(start() + HOUR),
         previous: JournalHead::EMPTY,
         commitment: commitment(5),
     };
@@ -320,16 +349,25 @@ fn an_emergency_is_an_unproven_window_up_to_its_block() {
     chain.sealed().add("hospital", 0, opened);
     let history = list_of(&mut chain);
     let entry = history.list.entries.first().unwrap();
+    // The ledger never heard of the journal before, so the window is as long as it.
+    let (since, claimed) = (Time(start()), Time(start() + HOUR));
     assert_eq!(
         (entry.basis.clone(), entry.time),
-        (Basis::Emergency, Time(start() + 5))
+        (
+            Basis::Emergency { since, claimed },
+            Time(start() + 2 * HOUR)
+        )
     );
     let gap = history.list.gaps.first().unwrap();
     assert_eq!(gap.why, GapReason::Unproven);
-    assert_eq!(
-        (gap.from, gap.until),
-        (Time(start() + 5), Some(Time(start() + 2 * HOUR)))
-    );
+    assert_eq!((gap.from, gap.until), (since, Some(entry.time)));
+    let text = history.to_text();
+    for words in [
+        "between 2026-01-01T00:00:00.000Z and 2026-01-01T02:00:00.000Z  hospital opened",
+        "hospital claims that it was at 2026-01-01T01:00:00.000Z, which nothing proves",
+    ] {
+        assert!(text.contains(words), "{words:?} is not in {text}");
+    }
 }
 
 #[test]
@@ -349,10 +387,13 @@ fn a_key_file_and_a_missing_daily_anchor_are_gaps() {
     let reasons = |kind, hours| {
         let end = Time(start() + hours * HOUR);
         let key_kind = kind;
-        let journal = Some(EmergencyHead {
-            key_kind,
-            ..journal
-        });
+        let journal = Journal {
+            head: Ok(Some(EmergencyHead {
+                key_kind,
+                ..journal
+            })),
+            ..no_journal()
+        };
         let about = About {
             journal,
             ..about(&known, &owner, end)
@@ -425,10 +466,8 @@ fn a_quarter_without_a_proof_is_a_gap_of_its_length() {
     let failed = vec![(before, "cut off".to_owned())];
     let history = fold(&about(&known, &owner, end), vec![proved], failed).unwrap();
     let gap = history.list.gaps.first().unwrap();
-    assert_eq!(
-        (gap.from, gap.until),
-        (before.begin(), Some(QUARTER.begin()))
-    );
+    // What was sealed then may be opened to this day.
+    assert_eq!((gap.from, gap.until), (before.begin(), None));
     assert!(!history.is_whole());
     assert!(history.to_text().contains("2025-Q4  NOT PROVED: cut off"));
     let none = fold(

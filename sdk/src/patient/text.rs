@@ -1,17 +1,12 @@
 //! The list in words: a page that a patient can read, and JSON for programs.
 
 use super::{PatientHistory, Quarter};
-use crate::access_list::{AccessEntry, Basis, Review};
+use crate::access_list::{AccessEntry, Basis, Gap, Review, limits, quarter_name};
 use crate::import::time::instant;
 use medanchor_ledger::event::ErasureReason;
 use medanchor_ledger::rules::Decision;
 use serde_json::{Value as Json, json};
 use std::fmt::Write as _;
-
-const LIMITS: &str = "\
-What this list cannot say: who looked at a screen or a copy after an opening that is listed; anything of
-records that were never anchored, or were sealed under somebody else's tag.
-";
 
 impl PatientHistory {
     /// The list as a page of text.
@@ -27,16 +22,9 @@ impl PatientHistory {
 
     fn head(&self) -> String {
         let list = &self.list;
-        let permitted = |entry: &&AccessEntry| entry.decision == Decision::Permitted;
-        let opened = list.entries.iter().filter(permitted).count();
-        let denied = list.entries.len() - opened;
         let mut head = format!("Who opened the records of {}\n", list.patient);
-        let until = instant(list.until);
-        let _ = writeln!(
-            head,
-            "Up to {until} (checkpoint of {} entries): exactly {opened} accesses, and {denied} that were denied.",
-            list.size.0
-        );
+        let claim = list.claim();
+        let _ = writeln!(head, "{}\n{}", claim.en, claim.zh);
         let waits = |entry: &&AccessEntry| matches!(entry.basis, Basis::BreakGlass(Review::Due(_)));
         match list.entries.iter().filter(waits).count() {
             0 => {}
@@ -47,15 +35,8 @@ impl PatientHistory {
                 );
             }
         }
-        if !self.is_whole() {
-            head += "THIS LIST IS NOT COMPLETE: see the gaps below.\n";
-        }
-        if self.is_stale() {
-            let seconds = self.age / 1000;
-            let _ = writeln!(
-                head,
-                "THIS LIST IS OLD: it rests on a block of {seconds} seconds ago. Ask another node."
-            );
+        for warning in list.warnings() {
+            let _ = writeln!(head, "{}\n{}", warning.en, warning.zh);
         }
         head
     }
@@ -68,10 +49,8 @@ impl PatientHistory {
             let (when, why) = (instant(erasure.time), reason(erasure.reason));
             let _ = writeln!(tail, "\nErased: {what}, {when}, {why}.");
         }
-        for gap in &self.list.gaps {
-            let until = gap.until.map_or_else(|| "now".into(), instant);
-            let from = instant(gap.from);
-            let _ = writeln!(tail, "\nGap: {from} to {until}: {}.", gap.why);
+        for gap in self.list.gaps.iter().map(Gap::said) {
+            let _ = writeln!(tail, "\nGap: {}.\n缺口：{}。", gap.en, gap.zh);
         }
         for link in &self.unread {
             let _ = writeln!(
@@ -87,11 +66,14 @@ impl PatientHistory {
             );
         }
         tail += "\nProved by quarters of a year:\n";
-        for quarter in &self.quarters {
+        for quarter in &self.list.quarters {
             let _ = writeln!(tail, "  {}", quarter_words(quarter));
         }
-        tail.push('\n');
-        tail + LIMITS
+        tail += "\nWhat this list cannot say (本清单不能说明):\n";
+        for limit in limits() {
+            let _ = writeln!(tail, "  {}\n  {}", limit.en, limit.zh);
+        }
+        tail
     }
 
     /// The list as JSON: all that the text says.
@@ -108,7 +90,7 @@ impl PatientHistory {
             match &entry.basis {
                 Basis::Consent { consent, .. } => all["consent"] = json!(consent.to_string()),
                 Basis::BreakGlass(review) => all["review"] = review_json(review),
-                Basis::Emergency => {}
+                Basis::Emergency { .. } => {}
             }
             all
         });
@@ -128,15 +110,18 @@ impl PatientHistory {
         json!({
             "patient": self.list.patient,
             "network": self.list.network.to_string(),
-            "complete_until": instant(self.list.until),
-            "log_size": self.list.size.0,
-            "age_ms": self.age,
-            "stale": self.is_stale(),
-            "whole": self.is_whole(),
+            "claim": ehds.claim,
+            "warnings": ehds.warnings,
+            "complete_until": ehds.complete_until,
+            "log_size": ehds.log_size,
+            "age_ms": ehds.age_ms,
+            "stale": ehds.stale,
+            "whole": ehds.whole,
             "accesses": accesses.collect::<Vec<_>>(),
             "erasures": erasures.collect::<Vec<_>>(),
             "gaps": ehds.gaps,
-            "quarters": self.quarters.iter().map(quarter_json).collect::<Vec<_>>(),
+            "quarters": ehds.quarters,
+            "limits": ehds.limits,
             "not_shown": unread.collect::<Vec<_>>(),
             "false_notes": self.false_notes.iter().map(ToString::to_string).collect::<Vec<_>>(),
         })
@@ -144,7 +129,11 @@ impl PatientHistory {
 }
 
 fn entry_words(number: usize, entry: &AccessEntry, history: &PatientHistory) -> String {
-    let (when, by) = (instant(entry.time), &entry.by);
+    let (time, by) = (instant(entry.time), &entry.by);
+    let when = match entry.basis {
+        Basis::Emergency { since, .. } => format!("between {} and {time}", instant(since)),
+        _ => time,
+    };
     let what = entry.document.clone();
     let what = what.unwrap_or_else(|| format!("record {}", entry.record));
     let class = entry
@@ -204,9 +193,12 @@ fn basis_words(entry: &AccessEntry, history: &PatientHistory) -> String {
         Basis::BreakGlass(Review::NotNeeded) => {
             "NO CONSENT: tried to break the glass, nothing was opened".into()
         }
-        Basis::Emergency => {
-            "NO CONSENT: emergency key while the network was cut; the time is the owner's word"
-                .into()
+        Basis::Emergency { claimed, .. } => {
+            format!(
+                "NO CONSENT: emergency key while the network was cut; {} claims that it was at {}, which nothing proves",
+                entry.owner,
+                instant(*claimed)
+            )
         }
     }
 }
@@ -236,13 +228,8 @@ fn review_json(review: &Review) -> Json {
     }
 }
 
-fn name(quarter: &Quarter) -> String {
-    let (year, number) = (1970 + quarter.epoch.0 / 4, quarter.epoch.0 % 4 + 1);
-    format!("{year}-Q{number}")
-}
-
 fn quarter_words(quarter: &Quarter) -> String {
-    let name = name(quarter);
+    let name = quarter_name(quarter.epoch);
     match &quarter.proved {
         Ok(proof) => format!(
             "{name}  exactly {} events, up to height {} of {}",
@@ -251,18 +238,5 @@ fn quarter_words(quarter: &Quarter) -> String {
             instant(proof.time)
         ),
         Err(why) => format!("{name}  NOT PROVED: {why}"),
-    }
-}
-
-fn quarter_json(quarter: &Quarter) -> Json {
-    match &quarter.proved {
-        Ok(proof) => json!({
-            "quarter": name(quarter),
-            "events": proof.count,
-            "height": proof.height.0,
-            "time": instant(proof.time),
-            "log_size": proof.size.0,
-        }),
-        Err(why) => json!({ "quarter": name(quarter), "error": why }),
     }
 }

@@ -2,19 +2,22 @@
 
 use medanchor_ledger::rules::{Decision, DenialReason};
 use medanchor_ledger::{
-    ConsentHandle, EventId, Index, NetworkId, RecordHandle, RequestHandle, Size, Time,
+    ConsentHandle, EventId, Height, Index, NetworkId, RecordHandle, RequestHandle, Size, Time,
 };
 use medanchor_sdk::access_list::*;
 use medanchor_sdk::fhir::PATIENT_READ;
+use medanchor_vault::Epoch;
 use serde_json::Value;
 
 const NOW: u64 = 1_790_000_000_000;
 const HOUR: u64 = 3_600_000;
+/// The quarter of `NOW`.
+const LAST: Epoch = Epoch(4 * 56 + 2);
 
 fn entry(n: u8, basis: Basis, decision: Decision) -> AccessEntry {
     AccessEntry {
         event: EventId::new([n; 32]),
-        request: (basis != Basis::Emergency).then(|| RequestHandle::new([n; 16])),
+        request: (!matches!(basis, Basis::Emergency { .. })).then(|| RequestHandle::new([n; 16])),
         time: Time(NOW + u64::from(n) * HOUR),
         by: "south-hospital".parse().unwrap(),
         person: None,
@@ -69,7 +72,14 @@ pub fn list() -> AccessList {
             }),
             Decision::Permitted,
         ),
-        entry(7, Basis::Emergency, Decision::Permitted),
+        entry(
+            7,
+            Basis::Emergency {
+                since: Time(NOW + 5 * HOUR),
+                claimed: Time(NOW + 6 * HOUR),
+            },
+            Decision::Permitted,
+        ),
     ];
     entries[0].person = Some(Person {
         id: "dr-7".into(),
@@ -87,21 +97,52 @@ pub fn list() -> AccessList {
         network: NetworkId::new([9; 16]),
         patient: "Patient/sample-101".into(),
         entries,
-        size: Size(99),
-        until: Time(NOW + 8 * HOUR),
-        gaps: vec![
-            Gap {
-                from: Time(NOW + 6 * HOUR),
-                until: Some(Time(NOW + 7 * HOUR)),
-                why: GapReason::Unproven,
+        quarters: vec![
+            Quarter {
+                epoch: Epoch(LAST.0 - 1),
+                proved: Err("no node could be reached".into()),
             },
-            Gap {
-                from: Time(NOW),
-                until: None,
-                why: GapReason::KeyFile,
+            Quarter {
+                epoch: LAST,
+                proved: Ok(QuarterProof {
+                    count: 9,
+                    height: Height(30),
+                    time: Time(NOW + 8 * HOUR),
+                    size: Size(99),
+                }),
             },
         ],
+        size: Size(99),
+        until: Time(NOW + 8 * HOUR),
+        age: 90_000,
+        gaps: gaps(),
     }
+}
+
+/// One of each kind.
+fn gaps() -> Vec<Gap> {
+    let gap = |from, until, why, of| Gap {
+        from,
+        until,
+        why,
+        of,
+    };
+    let (before, after) = (Epoch(LAST.0 - 1), Epoch(LAST.0 - 4));
+    let quarters = |first, last| Some(GapOf::Quarters { first, last });
+    let record = Some(GapOf::Record {
+        record: RecordHandle::new([0xc1; 16]),
+        document: Some("Observation/o7".into()),
+    });
+    let (lost, unasked) = (quarters(before, before), quarters(after, Epoch(LAST.0 - 2)));
+    let window = Some(Time(NOW + 7 * HOUR));
+    vec![
+        gap(after.begin(), None, GapReason::NotAsked, unasked),
+        gap(before.begin(), None, GapReason::NoProof, lost),
+        gap(Time(NOW), None, GapReason::KeyFile, None),
+        gap(Time(NOW), None, GapReason::NoJournal, None),
+        gap(Time(NOW + HOUR), None, GapReason::NotInCustody, record),
+        gap(Time(NOW + 5 * HOUR), window, GapReason::Unproven, None),
+    ]
 }
 
 /// The elements of `name` whose `type` has this code, in a Coding or in a CodeableConcept.
@@ -211,7 +252,10 @@ fn emergencies_are_marked_and_breaking_the_glass_has_its_purpose() {
         "break-glass, not reviewed, due 2026-09-24T19:13:20.000Z"
     );
     assert!(detail(5).contains("not justified"));
-    assert!(detail(6).contains("not proved"));
+    assert_eq!(
+        detail(6),
+        "network cut, opened between 2026-09-21T19:13:20.000Z and 2026-09-21T21:13:20.000Z, when is not proved; the owner claims 2026-09-21T20:13:20.000Z"
+    );
 }
 
 #[test]
@@ -230,19 +274,19 @@ fn people_stand_there_only_where_disclosed_and_held_keys_are_shown() {
 }
 
 #[test]
-fn each_access_has_a_provenance_and_the_bundle_names_each_gap() {
+fn each_access_and_the_list_itself_have_a_provenance() {
     let bundle = list().to_bundle();
     let entries = bundle["entry"].as_array().unwrap();
-    assert_eq!(entries.len(), 1 + 2 * 7);
+    assert_eq!(entries.len(), 2 + 2 * 7);
     let mut urls: Vec<_> = entries
         .iter()
         .map(|entry| entry["fullUrl"].as_str().unwrap())
         .collect();
-    for pair in entries[1..].chunks(2) {
+    for pair in entries.chunks(2) {
         let proof = &pair[1]["resource"];
         assert_eq!(
             proof["target"][0]["reference"], pair[0]["fullUrl"],
-            "it is about the access before it"
+            "it is about what stands before it"
         );
         assert!(proof["recorded"].is_string() && proof["agent"][0]["who"].is_object());
         assert_eq!(proof["entity"][0]["role"], "source");
@@ -250,18 +294,45 @@ fn each_access_has_a_provenance_and_the_bundle_names_each_gap() {
     urls.sort_unstable();
     urls.dedup();
     assert_eq!(urls.len(), entries.len(), "Bundle: bdl-7");
-    let issues = entries[0]["resource"]["issue"].as_array().unwrap();
-    let codes: Vec<_> = issues
+    let opened = &entries.last().unwrap()["resource"]["occurredPeriod"];
+    assert_eq!(opened["start"], "2026-09-21T19:13:20.000Z");
+}
+
+/// The Bundle opens with what it claims and what it does not; a Provenance names what that rests on.
+#[test]
+fn the_bundle_names_each_quarter_and_each_gap_and_says_that_it_is_old() {
+    let bundle = list().to_bundle();
+    let issues = bundle["entry"][0]["resource"]["issue"].as_array().unwrap();
+    let said = |severity: &str| {
+        let of = issues.iter().filter(|issue| issue["severity"] == severity);
+        let words = of.map(|issue| issue["diagnostics"].as_str().unwrap().to_owned());
+        words.collect::<Vec<_>>()
+    };
+    let (warnings, told) = (said("warning"), said("information"));
+    assert_eq!((warnings.len(), told.len()), (2 + 6, 1 + 2 + 4));
+    assert!(warnings[0].contains("NOT COMPLETE") && warnings[1].contains("IS OLD"));
+    assert!(warnings[2].contains("2025-Q3 to 2026-Q1: not asked for"));
+    assert!(told[0].contains("at least 5 accesses, and 2 that were denied"));
+    assert!(told[1].contains("2026-Q2: not proved") && told[2].contains("2026-Q3: exactly 9"));
+    for issue in issues {
+        let translation = &issue["_diagnostics"]["extension"][0]["extension"];
+        assert_eq!(translation[0]["valueCode"], "zh");
+        assert!(!translation[1]["valueString"].as_str().unwrap().is_ascii());
+    }
+    let basis = bundle["entry"][1]["resource"]["entity"].as_array().unwrap();
+    let values = basis
         .iter()
-        .map(|issue| issue["code"].as_str().unwrap())
-        .collect();
-    assert_eq!(codes, ["informational", "incomplete", "incomplete"]);
-    assert!(
-        issues[1]["diagnostics"]
-            .as_str()
-            .unwrap()
-            .starts_with("2026-09-21T20:13:20.000Z to 2026")
-    );
+        .map(|one| one["what"]["identifier"]["value"].as_str().unwrap());
+    assert!(values.eq([
+        "quarter/2026-Q2/not-proved",
+        "quarter/2026-Q3/events/9/height/30/of/99",
+        "gap/not-asked",
+        "gap/no-proof",
+        "gap/key-file",
+        "gap/no-journal",
+        "gap/not-in-custody",
+        "gap/unproven",
+    ]));
 }
 
 /// Article 9: who, when, which data; annex II 3.2: provider, individual, categories, time, origin;
@@ -285,7 +356,27 @@ fn the_fields_of_ehds_are_there() {
     );
     assert!(ehds["accesses"][1].get("individual").is_none());
     assert_eq!(ehds["accesses"][1]["held_key"], true);
-    assert_eq!(ehds["gaps"].as_array().unwrap().len(), 2);
+    let gaps = ehds["gaps"].as_array().unwrap();
+    let codes = gaps.iter().map(|gap| gap["code"].as_str().unwrap());
+    assert!(codes.eq(gaps_of_each_kind()));
+    assert_eq!(
+        gaps[0]["quarters"],
+        serde_json::json!(["2025-Q3", "2026-Q1"])
+    );
+    assert_eq!(gaps[4]["document"], "Observation/o7");
+    assert_eq!(ehds["quarters"][0]["error"], "no node could be reached");
+    assert_eq!(ehds["quarters"][1]["events"], 9);
+    assert_eq!(
+        (&ehds["whole"], &ehds["stale"]),
+        (&false.into(), &true.into())
+    );
+    let opened = &ehds["accesses"][6];
+    assert_eq!(opened["opened_since"], "2026-09-21T19:13:20.000Z");
+    assert_eq!(opened["claimed_time"], "2026-09-21T20:13:20.000Z");
+}
+
+fn gaps_of_each_kind() -> impl Iterator<Item = &'static str> {
+    gaps().into_iter().map(|gap| gap.why.code())
 }
 
 #[test]

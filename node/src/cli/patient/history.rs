@@ -6,7 +6,7 @@ use super::{failed, open_identity, read_text};
 use crate::exit::{Exit, Fatal};
 use crate::output::{say, say_text};
 use medanchor_ledger::{EventId, ParticipantName};
-use medanchor_sdk::patient::{Asked, Known, PatientHistory, last_quarters};
+use medanchor_sdk::patient::{Asked, Known, PatientHistory, all_quarters, last_quarters};
 use medanchor_sdk::{Approval, Client, ClientError, Context, Policy, Sdk, System};
 use medanchor_vault::Epoch;
 use medanchor_vault::secret::SubjectKey;
@@ -23,6 +23,10 @@ const APPROVAL: &str = "approval";
 
 /// Lists who opened a patient's records at this institution: by whom, when, which, why, under which
 /// consent, emergencies marked, complete up to the checkpoint that it names, gaps named as gaps.
+///
+/// The ledger counts an access under the quarter of a year in which its record was sealed, so every
+/// quarter since the network began is asked for. With --quarters fewer are, and the list says that it
+/// lacks the others.
 ///
 /// With --home the patient's keys are taken from the institution's vault, with --card from the patient's
 /// own card, asking no institution. Consents without the patient's approval could have been given by
@@ -42,9 +46,10 @@ Examples:
 --home they are in the vault. Staff are named only where their institution disclosed it: --notes takes a folder with a file
 EVENT-ID.disclosure for each access, as the SDK's `disclose_note` gives it.
 
-Exit codes: 0 the list is proved and whole; 1 it was printed, but something in it could not be
-proved, or was disclosed falsely; 2 wrong usage; 11 the identity cannot be used; 12 it is in use;
-19 no node could be reached.")]
+Exit codes: 0 the list is proved, whole and of the last minute; 1 it was printed, but accesses may be
+missing (a quarter that was not asked for or not proved, a record that is not in custody), it is old,
+or something was disclosed falsely; 2 wrong usage; 11 the identity cannot be used; 12 it is in use;
+19 no node could be reached. Gaps of the emergency path alone do not make it 1.")]
 pub struct History {
     /// A home made by `medanchor network new`, or an identity's folder
     #[arg(long, env = "MEDANCHOR_HOME", required_unless_present = "card")]
@@ -73,9 +78,9 @@ pub struct History {
     /// The address of a node; several may be given
     #[arg(long, value_name = "URL", required = true)]
     node: Vec<String>,
-    /// How many quarters of a year, the running one among them
-    #[arg(long, alias = "epochs", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=256))]
-    quarters: u32,
+    /// Only records sealed in the last N quarters of a year, the running one among them; the others are a gap
+    #[arg(long, alias = "epochs", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    quarters: Option<u32>,
     /// A word under which records were sealed, to be shown as their kind; several may be given
     #[arg(long = "class", value_name = "WORD")]
     classes: Vec<String>,
@@ -109,7 +114,7 @@ pub fn run(asked: &History) -> Result<Exit, Fatal> {
         (None, None) => return Err(Fatal::new(Exit::Usage, "give --home or --card")),
     };
     print(&history, asked.format)?;
-    Ok(match history.is_whole() && history.false_notes.is_empty() {
+    Ok(match history.is_sound() {
         true => Exit::Success,
         false => Exit::Failure,
     })
@@ -145,10 +150,12 @@ fn by_card(
     let policy = Policy::parse(genesis.policy().as_bytes());
     let policy = policy.map_err(|error| Fatal::new(Exit::Failure, error.to_string()))?;
     let client = Client::new(asked.node.clone(), policy).map_err(no_list)?;
-    let (subject, epochs) = (
-        patient.key_at(institution),
-        last_quarters(System.now(), asked.quarters),
-    );
+    let (now, began) = (System.now(), Epoch::of(genesis.spec().time));
+    let epochs = match asked.quarters {
+        Some(count) => last_quarters(now, count),
+        None => all_quarters(began, now),
+    };
+    let subject = patient.key_at(institution);
     let mut known = asked.known(&subject, &epochs, notes);
     for approval in read_approvals(asked.approvals.as_deref())? {
         known.add_approval(approval);
@@ -158,6 +165,7 @@ fn by_card(
         owner: institution,
         subject: &subject,
         approver: Some(patient.approver_at(institution)),
+        began,
         epochs: &epochs,
         patient: asked.subject(),
         known: &known,

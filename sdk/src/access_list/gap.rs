@@ -1,0 +1,168 @@
+//! What a list of accesses does not prove: of which time, of what, and why.
+
+use super::words::{Said, quarter_name};
+use crate::import::time::instant;
+use medanchor_ledger::{RecordHandle, Time};
+use medanchor_vault::Epoch;
+
+/// Why the list says nothing of a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GapReason {
+    /// The owner's emergency path was in use.
+    #[error(
+        "the network could not be reached and the institution opened its own records; what it reports of this time is not proved"
+    )]
+    Unproven,
+    /// The owner keeps its emergency key in a file.
+    #[error(
+        "the institution keeps its emergency key in a file, so it could open its own records unseen"
+    )]
+    KeyFile,
+    /// No proof could be had.
+    #[error("no proof for this time could be had; ask again")]
+    NoProof,
+    /// No node proved, as of the list's moment, where the owner's emergency journal stands.
+    #[error(
+        "no node proved where the institution's emergency journal stands, so it may have opened its own records by an emergency key; ask another node"
+    )]
+    NoJournal,
+    /// Quarters of the network's life that were not asked for.
+    #[error(
+        "not asked for: who opened records that were sealed in these quarters, then or at any time since, is not in this list"
+    )]
+    NotAsked,
+    /// A record whose key was never shared over custodians.
+    #[error(
+        "this record is not in custody: the institution that keeps it holds the key alone and can open it unseen"
+    )]
+    NotInCustody,
+}
+
+impl GapReason {
+    /// The code that programs read; it never changes.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Unproven => "unproven",
+            Self::KeyFile => "key-file",
+            Self::NoProof => "no-proof",
+            Self::NoJournal => "no-journal",
+            Self::NotAsked => "not-asked",
+            Self::NotInCustody => "not-in-custody",
+        }
+    }
+
+    /// The reason in Chinese.
+    #[must_use]
+    pub const fn zh(self) -> &'static str {
+        match self {
+            Self::Unproven => {
+                "网络曾无法连通，机构自行打开了自己保存的记录；它对这段时间的说法没有证明"
+            }
+            Self::KeyFile => "机构把应急密钥保存在文件里，因此可以不留痕迹地打开自己保存的记录",
+            Self::NoProof => "没有取得这段时间的证明；请重新查询",
+            Self::NoJournal => {
+                "没有节点证明该机构应急日志的现状，它可能用应急密钥打开过自己保存的记录；请换一个节点查询"
+            }
+            Self::NotAsked => {
+                "没有查询：谁打开过在这些季度封存的记录，无论当时还是以后，都不在本清单里"
+            }
+            Self::NotInCustody => {
+                "这条记录的密钥没有分给保管人：保存它的机构独自持有密钥，可以不留痕迹地打开"
+            }
+        }
+    }
+
+    /// Whether accesses that the list was asked about may be missing for it: then it is not whole. An
+    /// emergency path that may have been used is said, and does not count (docs/patient.md).
+    #[must_use]
+    pub const fn leaves_out(self) -> bool {
+        match self {
+            Self::Unproven | Self::KeyFile => false,
+            Self::NoProof | Self::NoJournal | Self::NotAsked | Self::NotInCustody => true,
+        }
+    }
+}
+
+/// What a gap is about, where it is not about all records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GapOf {
+    /// What was sealed in these quarters, whenever it was opened.
+    Quarters {
+        /// The first.
+        first: Epoch,
+        /// The last.
+        last: Epoch,
+    },
+    /// One record.
+    Record {
+        /// The record.
+        record: RecordHandle,
+        /// Its address at the owner, where known.
+        document: Option<String>,
+    },
+}
+
+impl GapOf {
+    /// What it is called: `2025-Q3 to 2025-Q4`, `Observation/7`.
+    #[must_use]
+    pub fn name(&self) -> Said {
+        match self {
+            Self::Quarters { first, last } if first == last => Said::same(quarter_name(*first)),
+            Self::Quarters { first, last } => {
+                let (first, last) = (quarter_name(*first), quarter_name(*last));
+                Said {
+                    en: format!("{first} to {last}"),
+                    zh: format!("{first} 至 {last}"),
+                }
+            }
+            Self::Record {
+                document: Some(document),
+                ..
+            } => Said::same(document.clone()),
+            Self::Record { record, .. } => Said {
+                en: format!("record {record}"),
+                zh: format!("记录 {record}"),
+            },
+        }
+    }
+}
+
+/// A time of which the list is not proved to be complete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// From when.
+    pub from: Time,
+    /// Until when; none while it lasts.
+    pub until: Option<Time>,
+    /// Why.
+    pub why: GapReason,
+    /// Of what; none if of all records.
+    pub of: Option<GapOf>,
+}
+
+impl Gap {
+    /// When, of what and why, in one sentence without its full stop.
+    #[must_use]
+    pub fn said(&self) -> Said {
+        let from = instant(self.from);
+        let until = self.until.map(instant);
+        let of = self.of.as_ref().map(GapOf::name);
+        let (en, zh) = of.map_or_else(Default::default, |of| {
+            (format!("{}: ", of.en), format!("{}：", of.zh))
+        });
+        Said {
+            en: format!(
+                "{from} to {}: {en}{}",
+                until.as_deref().unwrap_or("now"),
+                self.why
+            ),
+            zh: format!(
+                "{from} 至 {}：{zh}{}",
+                until.as_deref().unwrap_or("现在"),
+                self.why.zh()
+            ),
+        }
+    }
+}
