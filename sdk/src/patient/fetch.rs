@@ -81,15 +81,23 @@ impl Client {
 
     fn quarters(&self, asked: &Asked<'_>) -> Result<Quarters, ClientError> {
         let (mut quarters, mut first) = (Quarters::default(), None);
-        for epoch in asked.epochs {
-            match self.history_within(asked.owner, &asked.subject.tag(*epoch), FRESH_MILLIS) {
-                Ok(history) => quarters.proved.push(self.fetched(*epoch, &history)),
+        let mut epochs = asked.epochs.iter().copied();
+        for epoch in epochs.by_ref() {
+            match self.history_within(asked.owner, &asked.subject.tag(epoch), FRESH_MILLIS) {
+                Ok(history) => quarters.proved.push(self.fetched(epoch, &history)),
                 Err(error) => {
-                    quarters.failed.push((*epoch, error.to_string()));
+                    let gone = matches!(error, ClientError::Unreachable(_));
+                    quarters.failed.push((epoch, error.to_string()));
                     first.get_or_insert(error);
+                    if gone {
+                        break;
+                    }
                 }
             }
         }
+        // Every node was tried for the one before; each of the rest would take as long again.
+        let rest = epochs.map(|epoch| (epoch, "no node could be reached any more".to_owned()));
+        quarters.failed.extend(rest);
         if quarters.proved.is_empty() {
             return Err(first.unwrap_or(ClientError::Nonsense("no quarter was asked for")));
         }

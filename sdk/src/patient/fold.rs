@@ -1,28 +1,28 @@
 //! From proved histories and the events they name to the list. Nothing is fetched here.
 
+mod gaps;
+
+pub(super) use gaps::{Journal, NotProved};
+
 use super::known::{FalseNote, Known};
 use super::{Erasure, PatientHistory, Quarter, QuarterProof};
 use crate::access_list::{
-    AccessEntry, AccessList, Basis, Gap, GapOf, GapReason, KeyHolder, Origin, Person, ProvedAt,
-    Review,
+    AccessEntry, AccessList, Basis, Gap, GapReason, KeyHolder, Origin, Person, ProvedAt, Review,
 };
 use medanchor_ledger::event::{
     AccessBreakGlass, AccessEmergency, AccessRequest, AccessReview, ConsentGrant, Event, EventBody,
-    JournalKeyKind, RecordErase, Verdict,
+    RecordErase, Verdict,
 };
+use medanchor_ledger::rules::Decision;
 use medanchor_ledger::rules::break_glass::REVIEW_MILLIS;
 use medanchor_ledger::rules::tag::TagLink;
-use medanchor_ledger::rules::{Decision, EmergencyHead};
 use medanchor_ledger::signature::PublicKey;
 use medanchor_ledger::{
-    ClassHandle, Commitment, ConsentHandle, EventId, Index, NetworkId, ParticipantName,
-    RecordHandle, RequestHandle, Size, Time,
+    ClassHandle, Commitment, ConsentHandle, EventId, NetworkId, ParticipantName, RecordHandle,
+    RequestHandle, Size, Time,
 };
 use medanchor_vault::Epoch;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// How long after an `emergency.journal` the next one is due, in milliseconds.
-const JOURNAL_MILLIS: u64 = 24 * 60 * 60 * 1000;
 
 /// A quarter as it was fetched: its proof and the links with their events, in the order of the log.
 pub(super) struct Fetched {
@@ -45,32 +45,6 @@ pub(super) struct About<'a> {
     /// What was proved of the owner's emergency journal.
     pub(super) journal: Journal,
     pub(super) now: Time,
-}
-
-/// What was proved of an owner's emergency journal.
-pub(super) struct Journal {
-    /// Where it stands, at the list's moment or later; none if the owner has none.
-    pub(super) head: Result<Option<EmergencyHead>, NotProved>,
-    /// For an opening's entry of the log, a time at which the journal was stated before it, as far as one
-    /// was found. An earlier one than the last makes the window longer, never shorter.
-    pub(super) stated: BTreeMap<Index, Time>,
-}
-
-/// No node proved it as of the list's moment.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct NotProved;
-
-impl Journal {
-    /// A proved time before the opening at which the journal was stated, or the network's beginning: the
-    /// journal of an owner was stated before it was ever used.
-    fn stated_before(&self, opening: &TagLink, began: Epoch) -> Time {
-        let found = self.stated.get(&opening.anchored.index).copied();
-        let head = self.head.ok().flatten();
-        // A statement of the very block of the opening may have come after it.
-        let known = head.into_iter().flat_map(|head| [head.stated, head.since]);
-        let before = known.filter(|time| *time < opening.time);
-        before.chain(found).max().unwrap_or_else(|| began.begin())
-    }
 }
 
 /// The list of these quarters; none if there is no proof of any.
@@ -378,77 +352,5 @@ impl<'a> Folding<'a> {
                 });
             }
         }
-    }
-
-    /// An owner with an emergency key in a file, or whose daily anchor is missing, may have opened
-    /// records that nobody sees; one of whose journal nothing is proved may have such a key.
-    fn take_journal(&mut self) {
-        let mut lasts = |from, why| {
-            self.gaps.push(Gap {
-                from,
-                until: None,
-                why,
-                of: None,
-            });
-        };
-        let journal = match &self.about.journal.head {
-            Ok(Some(journal)) => journal,
-            Ok(None) => return,
-            Err(NotProved) => return lasts(self.about.began.begin(), GapReason::NoJournal),
-        };
-        if journal.key_kind == JournalKeyKind::File {
-            lasts(journal.since, GapReason::KeyFile);
-        }
-        if self.until > journal.stated.plus_millis(JOURNAL_MILLIS) {
-            lasts(journal.stated, GapReason::Unproven);
-        }
-    }
-
-    fn take_failures(&mut self, quarters: &[Quarter]) {
-        let failed = quarters.iter().filter(|quarter| quarter.proved.is_err());
-        self.gaps.extend(
-            failed.map(|quarter| of_quarters(quarter.epoch, quarter.epoch, GapReason::NoProof)),
-        );
-    }
-
-    /// The quarters since the network began of which nothing was asked, those that follow each other as one
-    /// gap. Records that were sealed in them may be opened to this day.
-    fn take_unasked(&mut self, quarters: &[Quarter]) {
-        let asked: BTreeSet<Epoch> = quarters.iter().map(|quarter| quarter.epoch).collect();
-        let all = (self.about.began.0..=Epoch::of(self.until).0).map(Epoch);
-        let mut runs: Vec<(Epoch, Epoch)> = Vec::new();
-        for epoch in all.filter(|epoch| !asked.contains(epoch)) {
-            match runs.last_mut() {
-                Some((_, last)) if last.0.checked_add(1) == Some(epoch.0) => *last = epoch,
-                _ => runs.push((epoch, epoch)),
-            }
-        }
-        let gaps = runs.into_iter();
-        self.gaps
-            .extend(gaps.map(|(first, last)| of_quarters(first, last, GapReason::NotAsked)));
-    }
-
-    /// Whoever keeps a record without custodians can open it unseen until it is erased.
-    fn take_alone(&mut self) {
-        for (record, from) in std::mem::take(&mut self.alone) {
-            let erased = self.erasures.iter().find(|one| one.record == record);
-            let document = self.about.known.document(&record).map(Into::into);
-            self.gaps.push(Gap {
-                from,
-                until: erased.map(|one| one.time),
-                why: GapReason::NotInCustody,
-                of: Some(GapOf::Record { record, document }),
-            });
-        }
-    }
-}
-
-/// Of what was sealed in these quarters: it may have been opened then or at any time since.
-fn of_quarters(first: Epoch, last: Epoch, why: GapReason) -> Gap {
-    Gap {
-        from: first.begin(),
-        until: None,
-        why,
-        of: Some(GapOf::Quarters { first, last }),
     }
 }

@@ -16,9 +16,9 @@ use std::collections::BTreeMap;
 /// Entries in a bundle of the log.
 const BUNDLE: u64 = 256;
 /// The most bundles that are read for one list in search of statements.
-const MAX_BUNDLES: usize = 256;
+const MAX_BUNDLES: usize = 64;
 /// The most receipts that are asked for, for one list.
-const MAX_RECEIPTS: usize = 256;
+const MAX_RECEIPTS: usize = 64;
 
 impl Client {
     /// The journal of `owner` at `until` or later, and when it was stated before these openings.
@@ -109,7 +109,10 @@ impl<'a> Search<'a> {
                         statements.push(event.clone());
                     }
                 });
-            read.ok()?;
+            if read.is_err() {
+                self.bundles = 0;
+                return None;
+            }
             while let Some(statement) = statements.pop() {
                 self.receipts = self.receipts.checked_sub(1)?;
                 if let Some(place) = self.place(&statement).filter(|place| *place < opening) {

@@ -172,6 +172,34 @@ fn seal_without_custodians(city: &City) -> Result<RecordVersion> {
     })
 }
 
+/// The patient's list has both erasures, and is not whole: what was not in custody could be opened unseen
+/// until it was erased.
+fn the_patient_is_told(city: &City) -> Result<()> {
+    let output = Command::new(binary("medanchor")?)
+        .args(["patient", "history", "--subject", "Patient/1", "--home"])
+        .arg(city.dir.join(OWNER))
+        .args(["--node", city.network.client(0).url()])
+        .args(["--record", NAME, "--record", PLAIN])
+        .stdin(Stdio::null())
+        .output()?;
+    let history = String::from_utf8(output.stdout)?;
+    let (code, gap) = (
+        output.status.code(),
+        history
+            .lines()
+            .find(|line| line.contains(PLAIN) && line.starts_with("Gap:")),
+    );
+    ensure!(code == Some(1), "{code:?}: {history}");
+    ensure!(
+        gap.is_some_and(|gap| gap.contains("not in custody") && !gap.contains("to now")),
+        "{history}"
+    );
+    for name in [NAME, PLAIN] {
+        ensure!(history.contains(&format!("Erased: {name}")), "{history}");
+    }
+    Ok(())
+}
+
 fn refuses_what_is_not_meant_and_what_is_in_use(city: &City) -> Result<()> {
     let (code, _, why) = erased(city, &[])?;
     ensure!(code == 2 && why.contains("--yes"), "{code}: {why}");
@@ -321,24 +349,9 @@ fn an_erased_record_is_opened_by_nobody_whatever_was_copied_before() -> Result<(
         Err(other) => bail!("another error: {other}"),
         Ok(_) => bail!("it was opened"),
     }
-    let node = city.network.client(0).url().to_owned();
-    let home = dir.path().join(OWNER);
-    let home = home.to_str().context("a path in UTF-8")?;
-    let history = run(&[
-        "patient",
-        "history",
-        "--home",
-        home,
-        "--subject",
-        "Patient/1",
-        "--record",
-        NAME,
-        "--node",
-        &node,
-    ])?;
-    ensure!(history.contains("Erased: Observation/1"), "{history}");
-    let log = format!("{home}/log");
-    run(&["audit", "verify", &log])?;
+    the_patient_is_told(&city)?;
+    let log = dir.path().join(OWNER).join("log");
+    run(&["audit", "verify", log.to_str().context("a path in UTF-8")?])?;
 
     city.start_again(AWAY)?;
     let (code, said, why) = erased(&city, &["--yes", "--keep-key"])?;

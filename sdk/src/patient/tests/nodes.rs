@@ -5,7 +5,7 @@ use super::*;
 use crate::client::{Client, ClientConfig};
 use crate::context::fixed::Fixed;
 use crate::testing::Network;
-use crate::testing::node::{Reply, Seen, serve};
+use crate::testing::node::{Reply, Seen, nobody, serve};
 use medanchor_ledger::document::{HistoryPage, SealProof, StateClaim, StateDocument};
 use medanchor_ledger::event::EmergencyJournal;
 use medanchor_ledger::receipt::Receipt;
@@ -359,6 +359,31 @@ fn a_node_that_lags_is_passed_over_and_where_all_do_the_list_is_old() {
             "{form}"
         );
     }
+}
+
+/// A list of many quarters does not wait for a dead network once for each of them.
+#[test]
+fn a_network_that_is_gone_is_waited_for_once() {
+    let policy = Ledger::new().network.genesis.policy().clone();
+    let (owner, subject, known) = (name("hospital"), subject(), Known::default());
+    let waited = |epochs: &[Epoch]| {
+        let clock = Arc::new(Fixed::at(start()));
+        let (config, nodes) = (ClientConfig::default(), [nobody()]);
+        let client = Client::with(nodes, policy.clone(), config, clock.clone()).unwrap();
+        let asked = Asked {
+            network: NetworkId::new([1; 16]),
+            owner: &owner,
+            subject: &subject,
+            approver: None,
+            began: BEFORE,
+            epochs,
+            patient: "Patient/7",
+            known: &known,
+        };
+        assert!(client.patient_history(&asked).is_err());
+        clock.paused.load(std::sync::atomic::Ordering::SeqCst)
+    };
+    assert_eq!(waited(&all(start())), waited(&[QUARTER]));
 }
 
 /// The window begins where the journal was stated last before the opening, whatever the owner claims. A
