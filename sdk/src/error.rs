@@ -7,6 +7,7 @@ use crate::token::HandoverError;
 use medanchor_ledger::event::BuildError;
 use medanchor_ledger::{NetworkId, ParticipantName};
 use medanchor_vault::VaultError;
+use medanchor_vault::custody::KeyError;
 
 /// Why nothing was signed. No variant holds a payload, a secret or a name of a person.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +25,9 @@ pub enum SdkError {
     /// The event cannot be built.
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// A key to read with cannot be made.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// No random bytes.
     #[error(transparent)]
     Randomness(#[from] NoRandomness),

@@ -2,7 +2,7 @@
 //! in evidence that the auditor's program reads offline wherever they signed anything.
 
 use anyhow::{Context, Result, bail, ensure};
-use medanchor_ledger::event::{EventBody, KemSuite, RecordCustody};
+use medanchor_ledger::event::{EventBody, RecordCustody};
 use medanchor_ledger::rules::ReleaseLog;
 use medanchor_ledger::signature::SigningKey;
 use medanchor_ledger::{Commitment, ConsentHandle, Nonce, PurposeHandle, TreeHash};
@@ -15,7 +15,7 @@ use medanchor_tests::city::{CUSTODIANS, City, OWNER, PAYLOAD, READER};
 use medanchor_tests::network::{PATIENCE, binary, wait_for};
 use medanchor_tests::service::{Service, run};
 use medanchor_vault::custody::{
-    Custodied, EvidenceFile, Member, OpeningKey, Release, SealingKey, Signed, deal_out,
+    Custodied, EvidenceFile, Member, Release, SealingKey, Signed, deal_out,
 };
 use std::fs::OpenOptions;
 use std::path::Path;
@@ -208,8 +208,7 @@ fn refusal(answer: Result<Vec<u8>, LinkError>) -> Result<String> {
 
 /// The key that a request of this name names.
 fn reader_key(asker: &Sdk, request: &str) -> Result<SealingKey> {
-    let key = OpeningKey::decode(KemSuite::X25519, &asker.reader_secret(request))?;
-    Ok(key.public().clone())
+    Ok(asker.reader_key(request)?.public().clone())
 }
 
 /// An owner that keeps its part of the key back, gives another one, or anchored what is not so.

@@ -16,10 +16,9 @@ use crate::error::SdkError;
 use crate::proof::Proved;
 use crate::receipt::Anchored;
 use medanchor_ledger::document::VerifiedAccess;
-use medanchor_ledger::event::KemSuite;
 use medanchor_ledger::rules::{Decision, DenialReason};
 use medanchor_ledger::{EventId, ParticipantName, RequestHandle};
-use medanchor_vault::custody::{Disclosing, OpeningKey, ReadError};
+use medanchor_vault::custody::{Disclosing, ReadError};
 use medanchor_vault::{Disclosure, DisclosureError};
 use zeroize::Zeroizing;
 
@@ -182,11 +181,5 @@ impl Sdk {
             standing: &standing,
         };
         reading.open(&key)
-    }
-
-    /// The key that the request of this name named.
-    pub(super) fn reader_key(&self, name: &str) -> Result<OpeningKey, SdkError> {
-        let key = OpeningKey::decode(KemSuite::X25519, &self.reader_secret(name));
-        key.map_err(|_| SdkError::Randomness(crate::context::NoRandomness))
     }
 }

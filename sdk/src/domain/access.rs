@@ -7,11 +7,11 @@
 use crate::error::SdkError;
 use crate::identity::Identity;
 use crate::ticket::GrantTicket;
-use curve25519_dalek::MontgomeryPoint;
 use medanchor_ledger::event::{
-    AccessBreakGlass, AccessRequest, AccessReview, Event, KemSuite, ReaderKey, Verdict,
+    AccessBreakGlass, AccessRequest, AccessReview, Event, KemSuite, Verdict,
 };
 use medanchor_ledger::{Commitment, ParticipantName, RecordHandle, RequestHandle, sha256};
+use medanchor_vault::custody::{OpeningKey, SealingKey};
 use zeroize::Zeroizing;
 
 /// The domain of handles under which notes of accesses are kept.
@@ -45,8 +45,8 @@ pub struct AccessAsked {
     pub request: RequestHandle,
     /// Who keeps the record.
     pub owner: ParticipantName,
-    /// The X25519 key that the record's key shall be sealed to.
-    pub reader_key: [u8; 32],
+    /// The key that the record's key shall be sealed to.
+    pub reader_key: SealingKey,
     /// `access.request`, to be anchored. The ledger decides, and keeps a denial too.
     pub event: Event,
 }
@@ -110,10 +110,16 @@ impl Identity {
         RequestHandle::new(self.handle("request", name))
     }
 
-    /// The secret half of the key that a request names.
-    #[must_use]
-    pub fn reader_secret(&self, name: &str) -> Zeroizing<[u8; 32]> {
-        self.seed("reader", name)
+    /// The key that a request names, both halves: X-Wing, which every custodian and owner of this release
+    /// can seal to.
+    ///
+    /// # Errors
+    /// [`SdkError::Key`], which no seed gives.
+    pub fn reader_key(&self, name: &str) -> Result<OpeningKey, SdkError> {
+        Ok(OpeningKey::decode(
+            KemSuite::XWing,
+            &self.seed("reader", name),
+        )?)
     }
 
     /// Shows the patient who made the request that the application calls `name`, and nothing else of
@@ -161,7 +167,7 @@ impl Identity {
             .get(new.purpose)
             .ok_or(SdkError::NoSuchPurpose)?;
         let commitment = self.note(NOTE, new.name, new.actor, new.reason)?;
-        let (reader_key, named) = self.reader_public(new.name);
+        let reader_key = self.reader_key(new.name)?.public().clone();
         let event = self.sign(AccessRequest {
             request: self.request_handle(new.name),
             owner: ticket.owner.clone(),
@@ -170,7 +176,7 @@ impl Identity {
             purpose: *purpose,
             opening: ticket.opening,
             member: ticket.member,
-            reader_key: named,
+            reader_key: reader_key.reader_key(),
             commitment,
         })?;
         let (request, owner) = (self.request_handle(new.name), ticket.owner.clone());
@@ -198,7 +204,7 @@ impl Identity {
             request,
             owner: new.owner.clone(),
             record: new.record,
-            reader_key: self.reader_public(&name).1,
+            reader_key: self.reader_key(&name)?.public().reader_key(),
             commitment: self.note(BREAK_GLASS, &note, new.actor, new.reason)?,
         })?;
         Ok(BreakGlassAsked { request, event })
@@ -241,15 +247,5 @@ impl Identity {
         let note = serde_json::json!({ "actor": actor, "reason": reason }).to_string();
         let kept = self.keep(domain, name, Zeroizing::new(note).as_bytes())?;
         Ok(kept.commitment)
-    }
-
-    /// The public half of the key that a request names, and what the ledger holds of it.
-    fn reader_public(&self, name: &str) -> ([u8; 32], ReaderKey) {
-        let public = MontgomeryPoint::mul_base_clamped(*self.reader_secret(name)).to_bytes();
-        let named = ReaderKey {
-            suite: KemSuite::X25519,
-            hash: sha256(&[&public]),
-        };
-        (public, named)
     }
 }

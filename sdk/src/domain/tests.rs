@@ -333,8 +333,12 @@ fn a_grantee_reads_what_the_consent_covers_and_nothing_after_its_end() {
         world.decision(&unknown),
         Decision::Denied(DenialReason::UnknownRecord)
     );
-    let public = curve25519_dalek::MontgomeryPoint::mul_base_clamped(*second.reader_secret("1"));
-    assert_eq!(public.to_bytes(), asked.reader_key);
+    let key = second.reader_key("1").unwrap();
+    assert_eq!(*key.public(), asked.reader_key);
+    assert_eq!(
+        asked.reader_key.suite(),
+        medanchor_ledger::event::KemSuite::XWing
+    );
 
     let revoke = hospital.revoke("Consent/1").unwrap();
     let late = ask("4", ticket.records[0].record);
