@@ -5,6 +5,7 @@ use medanchor_ledger::{EventId, RequestHandle, Time};
 use medanchor_node::exit::Exit;
 use medanchor_node::network::Layout;
 use medanchor_node::process::NodeProcess;
+use medanchor_sdk::fhir::SeparateConsent;
 use medanchor_sdk::{Approval, Context, Identity, NewAccess, NewConsent, NewRecord, Sdk, System};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -92,6 +93,8 @@ impl City {
             not_before: Time(now.0 - DAY),
             not_after: Time(now.0 + DAY),
             records: &[("Observation/7", "laboratory")],
+            separate: SeparateConsent::SHARE,
+            abroad: false,
             document: b"{}",
         };
         let consented = sdk.grant(&consent).unwrap();
@@ -291,6 +294,8 @@ impl<'a> Patient<'a> {
             not_before: Time(now.0 - DAY),
             not_after: Time(now.0 + DAY),
             records: &[("Observation/7", "laboratory")],
+            separate: SeparateConsent::SHARE,
+            abroad: false,
             document: b"{}",
         };
         assert!(sdk.grant(&consent).is_err(), "not without the patient");

@@ -7,6 +7,7 @@
 mod common;
 
 use common::{Arguments, Outcome, hand_over};
+use medanchor_sdk::fhir::SeparateConsent;
 use medanchor_sdk::{Context, Identity, NewConsent, NewPrescription, NewRecord, Sdk, System};
 use std::process::ExitCode;
 
@@ -77,6 +78,8 @@ fn example(arguments: &Arguments) -> Outcome {
         not_before: now,
         not_after: now.plus_millis(30 * DAY),
         records: &[(&record, "laboratory")],
+        separate: SeparateConsent::SHARE,
+        abroad: false,
         document: br#"{"resourceType":"Consent","status":"active"}"#,
     })?;
     for anchored in sdk.anchor_batch(vec![sealed.event, consented.event]) {

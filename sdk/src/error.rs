@@ -1,6 +1,7 @@
 //! Why something was not sealed, signed or anchored.
 
 use crate::context::NoRandomness;
+use crate::fhir::Flag;
 use crate::identity::IdentityError;
 use crate::journal::JournalError;
 use crate::token::HandoverError;
@@ -61,6 +62,9 @@ pub enum SdkError {
     /// A consent that can never hold.
     #[error("the consent {0}; change it")]
     Consent(&'static str),
+    /// A separate consent that the law asks for is not there.
+    #[error("the separate consent `{0}` is missing; ask the patient for it and record it")]
+    Separate(Flag),
     /// A key that a patient brought and that cannot be taken.
     #[error("the patient's key {0}")]
     SubjectKey(&'static str),

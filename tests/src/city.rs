@@ -9,6 +9,7 @@ use medanchor_ledger::{RecordHandle, Time};
 use medanchor_node::network::{Founding, Institution, Layout, Part, Ports};
 use medanchor_sdk::custody::{Opened, OpenedError};
 use medanchor_sdk::direct::{AddressBook, Certificate};
+use medanchor_sdk::fhir::SeparateConsent;
 use medanchor_sdk::{GrantTicket, Grantee, Identity, NewAccess, NewConsent, NewRecord, Sdk};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -163,6 +164,8 @@ impl City {
             not_before: Time(0),
             not_after: until,
             records: &[(name, "laboratory")],
+            separate: SeparateConsent::SHARE,
+            abroad: false,
             document: br#"{"resourceType":"Consent"}"#,
         })?;
         sdk.anchor(consented.event)?;

@@ -5,6 +5,7 @@ use crate::process::{cpu_seconds, thread_cpu};
 use crate::report::{Budget, Section, percentile};
 use anyhow::{Context, Result, ensure};
 use medanchor_sdk::custody::{Circle, MAX_TOGETHER};
+use medanchor_sdk::fhir::SeparateConsent;
 use medanchor_sdk::patient::last_quarters;
 use medanchor_sdk::{
     AnchorError, GrantTicket, Grantee, NewAccess, NewConsent, NewRecord, PolicyRange, Sdk, Size,
@@ -137,6 +138,8 @@ fn grant(owner: &Sdk, names: &[String]) -> Result<GrantTicket> {
         not_before: Time(0),
         not_after: now.plus_millis(HOUR),
         records: &records,
+        separate: SeparateConsent::SHARE,
+        abroad: false,
         document: b"{}",
     })?;
     owner.anchor(consented.event)?;

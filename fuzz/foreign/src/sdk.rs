@@ -162,9 +162,10 @@ const MEMBERS: [(&str, Role); 7] = [
 ];
 
 fn roster() -> Roster {
-    let member = |(name, role): (&str, Role)| {
-        let name = name.parse().expect("a name");
-        Member { name, role }
+    let member = |(name, role): (&str, Role)| Member {
+        name: name.parse().expect("a name"),
+        role,
+        jurisdiction: "CN".to_owned(),
     };
     Roster::new(MEMBERS.map(member).into())
 }

@@ -42,6 +42,9 @@ pub const CAST: [Player; 7] = [
     guest("river-distribution", Role::Distributor, MAKER),
 ];
 
+/// Where all of the cast are.
+const JURISDICTION: &str = "CN";
+
 const fn member(name: &'static str, role: Role) -> Player {
     Player {
         name,
@@ -118,6 +121,7 @@ pub fn roster() -> anyhow::Result<Roster> {
             Ok(Member {
                 name: name(one.name)?,
                 role: one.planned_role(),
+                jurisdiction: JURISDICTION.to_owned(),
             })
         })
         .collect();

@@ -19,6 +19,7 @@ use medanchor_ledger::rules::{ReleaseLog, StateValue};
 use medanchor_ledger::{RecordHandle, Time};
 use medanchor_sdk::custody::OpenedError;
 use medanchor_sdk::direct::{AddressBook, Certificate, book_entry};
+use medanchor_sdk::fhir::SeparateConsent;
 use medanchor_sdk::{GrantTicket, NewAccess, NewConsent, NewRecord, Sdk};
 use serde::Serialize;
 use std::net::SocketAddr;
@@ -162,6 +163,8 @@ impl<'a> City<'a> {
             not_before: now,
             not_after: now.plus_millis(24 * HOUR),
             records: &[(RECORD, CLASS)],
+            separate: SeparateConsent::SHARE,
+            abroad: false,
             document: br#"{"resourceType":"Consent"}"#,
         })?;
         books.keep(&owner.anchor(consented.event)?)?;

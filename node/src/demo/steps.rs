@@ -4,17 +4,15 @@ use super::input::Input;
 use super::world::World;
 use anyhow::Context;
 use medanchor_ledger::{ParticipantName, Time};
+use medanchor_sdk::fhir::{Particulars, Terms};
 use medanchor_sdk::import::{Action, Lot, Planned, PlannedUnit, Scheme};
 use medanchor_sdk::{
-    Ahead, CodeScheme, Fraction, GrantTicket, NewConsent, NewPrescription, Pack, Redemption, Sdk,
-    SignedEvent,
+    Ahead, CodeScheme, Fraction, GrantTicket, NewPrescription, Pack, Redemption, Sdk, SignedEvent,
 };
 use std::collections::BTreeMap;
 
 /// How long a prescription without an end of its own can be redeemed: three days.
 const PRESCRIPTION_MILLIS: u64 = 3 * 24 * 3600 * 1000;
-/// How long a consent without an end of its own holds: a year.
-const CONSENT_MILLIS: u64 = 365 * 24 * 3600 * 1000;
 /// How long a claim may be used.
 const CLAIM_MILLIS: u64 = 10 * 60 * 1000;
 /// The class under which prescriptions are sealed: the name of their FHIR resource.
@@ -100,7 +98,7 @@ impl<'a> Signer<'a> {
                 issuer,
                 fraction,
             } => self.redeem(sdk, *dispense, *prescription, issuer, *fraction)?,
-            Action::Grant { consent, grantees } => self.grant(sdk, *consent, grantees)?,
+            Action::Grant { consent, terms } => self.grant(sdk, *consent, terms)?,
             Action::OpenLot { lot } => {
                 let event = sdk.open_lot(&self.lot(*lot)?)?;
                 (vec!["a production lot".to_owned()], vec![event], Vec::new())
@@ -183,42 +181,26 @@ impl<'a> Signer<'a> {
         Ok((vec![item.source.to_string()], vec![event], Vec::new()))
     }
 
-    fn grant(
-        &self,
-        sdk: &Sdk,
-        index: usize,
-        grantees: &[ParticipantName],
-    ) -> anyhow::Result<Parts> {
-        let item = self
-            .input
-            .import
-            .items
-            .consents
-            .get(index)
-            .context("no such consent")?;
-        let grantees: Vec<_> = grantees.iter().cloned().map(Into::into).collect();
+    fn grant(&self, sdk: &Sdk, index: usize, terms: &Terms) -> anyhow::Result<Parts> {
+        let consents = &self.input.import.items.consents;
+        let item = consents.get(index).context("no such consent")?;
         let names = self.records_of(sdk.participant(), index);
-        let covered = item.classes.contains(&CLASS);
+        let covered = terms.classes.iter().any(|class| class == CLASS);
         let records: Vec<(&str, &str)> = names
             .iter()
             .filter(|_| covered)
             .map(|name| (name.as_str(), CLASS))
             .collect();
-        let consented = sdk.grant(&NewConsent {
-            name: &item.source.to_string(),
+        let source = item.source.to_string();
+        let particulars = Particulars {
+            name: &source,
             root: None,
             subject: item.subject.as_str(),
-            grantees: &grantees,
-            purposes: &item.purposes,
-            classes: &item.classes,
             records_since: self.now,
-            not_before: item.not_before.unwrap_or(self.now),
-            not_after: item
-                .not_after
-                .unwrap_or(self.now.plus_millis(CONSENT_MILLIS)),
             records: &records,
             document: item.original.as_bytes(),
-        })?;
+        };
+        let consented = terms.with(&particulars, |new| sdk.grant(new))?;
         Ok((
             vec![item.source.to_string()],
             vec![consented.event],

@@ -5,6 +5,7 @@
 
 use super::record::CONSENT;
 use crate::error::SdkError;
+use crate::fhir::{SeparateConsent, is_sensitive_word};
 use crate::identity::Identity;
 use crate::subject::{Approval, ConsentDraft, Terms, Words};
 use crate::ticket::{GrantTicket, GrantedRecord};
@@ -54,6 +55,11 @@ pub struct NewConsent<'a> {
     pub not_after: Time,
     /// The records that exist today, by the application's own ids, each with the word of its class.
     pub records: &'a [(&'a str, &'a str)],
+    /// The separate consents that the patient gave with it (PIPL 29, 23, 39).
+    pub separate: SeparateConsent,
+    /// Whether a grantee is in another jurisdiction than this institution, as the institution's own
+    /// directory says; the SDK knows nobody's.
+    pub abroad: bool,
     /// The consent document: JSON, such as a FHIR Consent. It stays at home.
     pub document: &'a [u8],
 }
@@ -78,7 +84,8 @@ impl Identity {
     /// Seals the consent document at home, signs the grant, and makes the grantees' tickets.
     ///
     /// # Errors
-    /// [`SdkError`] when it names nobody, nothing or no time, or too much for one event, and when the
+    /// [`SdkError`] when it names nobody, nothing or no time, or too much for one event,
+    /// [`SdkError::Separate`] when a separate consent is missing, and [`SdkError::Consent`] when the
     /// patient has brought a key: then the patient approves ([`Identity::draft_consent`]).
     pub fn grant(&self, new: &NewConsent<'_>) -> Result<Consented, SdkError> {
         let keys = self.subject_keys(new.subject)?;
@@ -97,6 +104,7 @@ impl Identity {
     /// # Errors
     /// As [`Identity::grant`].
     pub fn draft_consent(&self, new: &NewConsent<'_>) -> Result<ConsentDraft, SdkError> {
+        self.check_separate(new)?;
         let last = Epoch::of(self.context().now());
         let words = |all: &[&str]| all.iter().map(|word| (*word).to_owned()).collect();
         ConsentDraft::new(Words {
@@ -112,6 +120,19 @@ impl Identity {
             not_before: new.not_before,
             not_after: new.not_after,
         })
+    }
+
+    /// Nothing is granted that is sensitive, shared with another organisation or given abroad without the
+    /// separate consent that PIPL asks for, whoever drafts it.
+    fn check_separate(&self, new: &NewConsent<'_>) -> Result<(), SdkError> {
+        let other = |grantee: &Grantee| grantee.participant != *self.participant();
+        let needed = SeparateConsent {
+            sensitive: new.classes.iter().any(|word| is_sensitive_word(word)),
+            share: new.grantees.iter().any(other),
+            cross_border: new.abroad,
+        };
+        let missing = new.separate.missing(needed);
+        missing.map_or(Ok(()), |flag| Err(SdkError::Separate(flag)))
     }
 
     /// Grants what the patient approved, and keeps the approval.

@@ -10,7 +10,7 @@
 use super::consent::{Consented, Grantee, NewConsent};
 use super::record::CONSENT;
 use crate::error::SdkError;
-use crate::fhir::purpose;
+use crate::fhir::{SeparateConsent, purpose};
 use crate::identity::Identity;
 use crate::import::time;
 use medanchor_ledger::event::Event;
@@ -221,6 +221,8 @@ impl Identity {
             not_before: new.not_before,
             not_after: lapse,
             records: &[],
+            separate: SeparateConsent::NONE,
+            abroad: false,
             document: &Zeroizing::new(document),
         })?;
         Ok(Delegated {
@@ -294,6 +296,10 @@ pub struct NewContract<'a> {
     pub signed: Time,
     /// The first moment at which it no longer holds: a year later at most.
     pub ends: Time,
+    /// The separate consents that the patient gave with it (PIPL 29, 23, 39).
+    pub separate: SeparateConsent,
+    /// Whether the team is in another jurisdiction than this institution.
+    pub abroad: bool,
     /// The contract: JSON. It stays at home.
     pub document: &'a [u8],
 }
@@ -328,6 +334,8 @@ impl Identity {
             not_before: new.signed,
             not_after: new.ends,
             records: new.records,
+            separate: new.separate,
+            abroad: new.abroad,
             document: new.document,
         };
         match new.delegation {

@@ -1,9 +1,11 @@
 //! What the domains sign, before the ledger's own rules.
 
 mod delegation;
+mod separate;
 
 use super::*;
 use crate::context::fixed::Fixed;
+use crate::fhir::SeparateConsent;
 use crate::identity::Identity;
 use crate::testing::{Network, name, network_with};
 use crate::{GrantTicket, PatientToken, SdkError, SignedClaim};
@@ -296,6 +298,8 @@ fn a_grantee_reads_what_the_consent_covers_and_nothing_after_its_end() {
             not_before: Time(NOW),
             not_after: Time(NOW + DAY),
             records: &[("lab", "laboratory")],
+            separate: SeparateConsent::SHARE,
+            abroad: false,
             document: br#"{"resourceType":"Consent"}"#,
         })
         .unwrap();
@@ -437,6 +441,8 @@ fn a_consent_covers_records_of_earlier_quarters_when_it_says_so() {
             not_before: Time(NOW),
             not_after: Time(NOW + DAY),
             records: &[("lab", "laboratory")],
+            separate: SeparateConsent::SHARE,
+            abroad: false,
             document: b"{}",
         };
         let consented = hospital.grant(&new).unwrap();
@@ -478,6 +484,8 @@ fn a_ticket_serves_its_grantee_its_network_and_its_purposes() {
         not_before: Time(NOW),
         not_after: Time(NOW + DAY),
         records: &[],
+        separate: SeparateConsent::SHARE,
+        abroad: false,
         document: b"{}",
     };
     let ticket = hospital.grant(&new).unwrap().tickets.remove(0);

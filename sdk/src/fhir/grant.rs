@@ -5,48 +5,20 @@
 //! never reaches breaking the glass; and a separate consent that the law asks for (PIPL 23, 29, 39) is
 //! there or the refusal names the flag that is missing.
 
+use super::classes::{ALL_CLASSES, class_word};
 use super::consent::{
-    Actor, CATEGORIES, Consent, Decision, Level, Rule, Status, is_sensitive, level_of, words,
+    Actor, CATEGORIES, Consent, Decision, Flag, Level, Rule, SeparateConsent, Status, is_sensitive,
+    level_of, words,
 };
 use super::element::{Coding, DateTime, Reference};
 use super::purpose;
 use crate::domain::{Grantee, NewConsent};
-use crate::import::ALL_CLASSES;
 use medanchor_ledger::{ParticipantName, Time};
 use medanchor_vault::Category;
 
 /// Grantees and words that one event may list.
 const MAX_GRANTEES: usize = 16;
 const MAX_WORDS: usize = 32;
-
-/// The word under which a record of a class and a level is sealed and granted, such as
-/// `Observation/L4`. A record whose level nobody set is sealed under the class alone.
-///
-/// ```
-/// use medanchor_sdk::fhir::{Level, class_word};
-/// assert_eq!(class_word("Observation", Some(Level::L4)), "Observation/L4");
-/// ```
-#[must_use]
-pub fn class_word(class: &str, level: Option<Level>) -> String {
-    level.map_or_else(
-        || class.to_owned(),
-        |level| format!("{class}/{}", level.as_str()),
-    )
-}
-
-/// A separate consent that PIPL asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Flag {
-    /// PIPL 29.
-    #[error("sensitive")]
-    Sensitive,
-    /// PIPL 23.
-    #[error("share")]
-    Share,
-    /// PIPL 39.
-    #[error("cross-border")]
-    CrossBorder,
-}
 
 /// Why nothing is granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -165,21 +137,48 @@ pub struct Terms {
     pub not_before: Time,
     /// The first moment at which it no longer holds.
     pub not_after: Time,
+    /// The separate consents that were given with it.
+    pub separate: SeparateConsent,
+    /// Whether somebody of them is in another jurisdiction than who keeps the records.
+    pub abroad: bool,
+}
+
+/// What the terms of a grant do not say, and who grants adds. All ids are the application's own and stay
+/// at home.
+#[derive(Clone, Copy)]
+pub struct Particulars<'a> {
+    /// The id of the consent.
+    pub name: &'a str,
+    /// The id of the consent that this one continues, if it continues one.
+    pub root: Option<&'a str>,
+    /// The id of the patient.
+    pub subject: &'a str,
+    /// Records sealed since then are covered.
+    pub records_since: Time,
+    /// The ids of the records that exist today, each with the word of its class.
+    pub records: &'a [(&'a str, &'a str)],
+    /// The consent document.
+    pub document: &'a [u8],
 }
 
 impl Terms {
     /// Gives `then` the consent to be granted.
-    ///
-    /// `rest` says what the terms do not: names, the patient, the records, the document.
-    pub fn with<T>(&self, rest: &NewConsent<'_>, then: impl FnOnce(&NewConsent<'_>) -> T) -> T {
+    pub fn with<T>(&self, rest: &Particulars<'_>, then: impl FnOnce(&NewConsent<'_>) -> T) -> T {
         let classes: Vec<&str> = self.classes.iter().map(String::as_str).collect();
         then(&NewConsent {
+            name: rest.name,
+            root: rest.root,
+            subject: rest.subject,
             grantees: &self.grantees,
             purposes: &self.purposes,
             classes: &classes,
+            records_since: rest.records_since,
             not_before: self.not_before,
             not_after: self.not_after,
-            ..*rest
+            records: rest.records,
+            separate: self.separate,
+            abroad: self.abroad,
+            document: rest.document,
         })
     }
 }
@@ -196,7 +195,10 @@ impl Consent {
         let rule = self.permission()?;
         let recipients = recipients(&rule.actors, setting)?;
         let levels = levels(&rule.labels)?;
-        self.check_separate(&recipients, &levels, setting)?;
+        let needed = needed(&recipients, &levels, setting);
+        if let Some(flag) = self.separate.missing(needed) {
+            return Err(NotGranted::Separate(flag));
+        }
         let (not_before, not_after) = self.validity(rule, setting)?;
         Ok(Terms {
             grantees: recipients
@@ -207,6 +209,8 @@ impl Consent {
             classes: classes(&rule.classes, &levels)?,
             not_before,
             not_after,
+            separate: self.separate,
+            abroad: needed.cross_border,
         })
     }
 
@@ -233,32 +237,6 @@ impl Consent {
         }
     }
 
-    fn check_separate(
-        &self,
-        recipients: &[Recipient],
-        levels: &[Level],
-        setting: &Setting<'_>,
-    ) -> Result<(), NotGranted> {
-        let given = self.separate;
-        let other = recipients
-            .iter()
-            .any(|one| one.grantee.participant != *setting.owner);
-        let abroad = recipients
-            .iter()
-            .any(|one| one.jurisdiction != setting.jurisdiction);
-        let sensitive = levels.iter().any(|level| is_sensitive(*level));
-        for (needed, given, flag) in [
-            (sensitive, given.sensitive, Flag::Sensitive),
-            (other, given.share, Flag::Share),
-            (abroad, given.cross_border, Flag::CrossBorder),
-        ] {
-            if needed && !given {
-                return Err(NotGranted::Separate(flag));
-            }
-        }
-        Ok(())
-    }
-
     /// When it holds: where both the base rule and the rule name a time, the shorter.
     fn validity(&self, rule: &Rule, setting: &Setting<'_>) -> Result<(Time, Time), NotGranted> {
         let periods = || [&self.base.rule.period, &rule.period].into_iter().flatten();
@@ -275,6 +253,16 @@ impl Consent {
             () if not_after <= setting.now => Err(NotGranted::Over),
             () => Ok((not_before, not_after)),
         }
+    }
+}
+
+/// The separate consents that must be there.
+fn needed(recipients: &[Recipient], levels: &[Level], setting: &Setting<'_>) -> SeparateConsent {
+    let any = |differs: &dyn Fn(&Recipient) -> bool| recipients.iter().any(differs);
+    SeparateConsent {
+        sensitive: levels.iter().any(|level| is_sensitive(*level)),
+        share: any(&|one| one.grantee.participant != *setting.owner),
+        cross_border: any(&|one| one.jurisdiction != setting.jurisdiction),
     }
 }
 

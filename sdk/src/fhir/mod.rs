@@ -12,6 +12,7 @@
 //! ```
 
 mod audit;
+mod classes;
 mod consent;
 mod ehds;
 mod element;
@@ -22,9 +23,10 @@ mod out;
 pub mod purpose;
 
 pub use audit::PATIENT_READ;
+pub use classes::{ALL_CLASSES, class_word, is_sensitive_word};
 pub use consent::{
-    Actor, Base, CATEGORIES, Consent, DataReference, Decision, Exception, Grantor, Level, Meaning,
-    PcfOption, Policy, Rule, SENSITIVITY, SeparateConsent, Source, Status, Verification,
+    Actor, Base, CATEGORIES, Consent, DataReference, Decision, Exception, Flag, Grantor, Level,
+    Meaning, PcfOption, Policy, Rule, SENSITIVITY, SeparateConsent, Source, Status, Verification,
     is_sensitive, level_of, words,
 };
 pub use ehds::{EhdsAccess, EhdsGap, EhdsList};
@@ -33,4 +35,4 @@ pub use element::{
 };
 pub use error::{Fault, FhirError};
 pub use fields::{MAX_LIST, MAX_RESOURCE};
-pub use grant::{Flag, NotGranted, Recipient, Setting, Terms, class_word};
+pub use grant::{NotGranted, Particulars, Recipient, Setting, Terms};

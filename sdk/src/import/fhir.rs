@@ -35,7 +35,7 @@ fn any(found: &mut Found, place: &Place<'_>, value: Value<'_>, object: &Object<'
         None => Err(Reason::UnknownResourceType),
         Some("MedicationRequest") => medication::request(found, place, value, object),
         Some("MedicationDispense") => medication::dispense(found, place, value, object),
-        Some("Consent") => consent::consent(found, place, value, object),
+        Some("Consent") => consent::consent(found, place, value),
         Some("Organization") => organization(found, place, value, object),
         Some(other) => Err(Reason::ResourceTypeNotHandled(other)),
     };

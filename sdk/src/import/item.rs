@@ -6,6 +6,7 @@
 use super::code::UnitCode;
 use super::decimal::Amount;
 use super::reason::Reason;
+use crate::fhir::Consent;
 use medanchor_ledger::Time;
 use std::fmt;
 use std::sync::Arc;
@@ -218,27 +219,19 @@ pub struct Dispense {
     pub performer: Option<String>,
 }
 
-/// A Consent that permits, in the narrow profile a ledger grant can express.
+/// A Consent. What it grants, if anything, is said by the plan.
 #[derive(Clone)]
 pub struct ConsentGrant {
     /// Where it stands.
     pub source: Location,
     /// Its exact bytes.
     pub original: Original,
-    /// Whose records it opens.
+    /// Whose records it is about.
     pub subject: Subject,
     /// The institution that keeps it, as the input names it.
     pub custodian: Option<String>,
-    /// To whom, as the input names them: 1 to 16.
-    pub grantees: Vec<String>,
-    /// For which purposes (HL7 PurposeOfUse), with the narrower ones each includes: 1 to 32.
-    pub purposes: Vec<&'static str>,
-    /// Which FHIR resource types: 1 to 32.
-    pub classes: Vec<&'static str>,
-    /// From when, if it says.
-    pub not_before: Option<Time>,
-    /// Until when, if it says.
-    pub not_after: Option<Time>,
+    /// What it says; the references to recipients in one spelling.
+    pub consent: Consent,
 }
 
 /// What happened to a unit.

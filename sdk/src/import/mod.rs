@@ -32,10 +32,11 @@ pub(crate) mod time;
 mod walk;
 
 pub use code::{Scheme, UnitCode};
-pub use consent::ALL_CLASSES;
 pub use decimal::{Amount, AmountError};
 pub use item::*;
-pub use plan::{Action, Lot, Member, Plan, Planned, PlannedUnit, Role, Roster, plan};
+pub use plan::{
+    Action, CONSENT_MILLIS, Lot, Member, Plan, Planned, PlannedUnit, Role, Roster, plan,
+};
 pub use reason::Reason;
 pub(crate) use resource_type::known as resource_type;
 pub use walk::{

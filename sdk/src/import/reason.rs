@@ -4,6 +4,7 @@
 //! value of the input is ever part of one, so reasons may be shown, logged and kept.
 
 use super::decimal::AmountError;
+use crate::fhir::{FhirError, NotGranted};
 
 /// Why a file, a resource, an event or an identifier in it is not anchored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -118,9 +119,9 @@ pub enum Reason {
     /// A MedicationRequest that orders nothing.
     #[error("not an order: {0}")]
     NotAnOrder(&'static str),
-    /// A consent that says more than a grant on the ledger can.
-    #[error("a consent that the narrow profile cannot express: {0}")]
-    Consent(&'static str),
+    /// A consent that is not what IHE PCF asks for, or says something that nobody here would heed.
+    #[error("a consent that is not read: {0}")]
+    ConsentNotRead(FhirError),
 
     // EPCIS.
     /// An event whose type and business step are known and not anchored yet.
@@ -208,15 +209,7 @@ pub enum Reason {
     /// The participant that is named may not do this.
     #[error("the participant it names does not have the role {0}")]
     WrongRole(&'static str),
-    /// A consent whose time is over.
-    #[error("its period is over")]
-    PeriodOver,
-    /// A list longer than a ledger event may have.
-    #[error("a list of more than {limit} {what}")]
-    TooMany {
-        /// What there is too much of.
-        what: &'static str,
-        /// How many a ledger event may have.
-        limit: usize,
-    },
+    /// A consent that grants nothing that the ledger could hold.
+    #[error("a consent that is not granted: {0}")]
+    NotGranted(NotGranted),
 }

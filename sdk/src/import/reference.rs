@@ -2,6 +2,7 @@
 
 use super::item::Location;
 use super::json::Object;
+use crate::fhir::Reference;
 use std::collections::BTreeMap;
 
 /// What a reference's text names.
@@ -101,6 +102,16 @@ impl Place<'_> {
         let identifier = element.object("identifier")?;
         let system = identifier.text("system").unwrap_or_default();
         Some(format!("{system}|{}", identifier.text("value")?))
+    }
+
+    /// The same of a Reference that was read before.
+    pub(super) fn of_reference(&self, reference: &Reference) -> Option<String> {
+        if let Some(text) = &reference.reference {
+            return Some(self.normal(text));
+        }
+        let identifier = reference.identifier.as_ref()?;
+        let system = identifier.system.as_deref().unwrap_or_default();
+        Some(format!("{system}|{}", identifier.value.as_deref()?))
     }
 }
 

@@ -5,6 +5,7 @@ use crate::access_list::KeyHolder;
 use crate::context::System;
 use crate::context::fixed::Fixed;
 use crate::domain::{NewConsent, NewRecord};
+use crate::fhir::SeparateConsent;
 use crate::identity::Identity;
 use crate::testing::{name, network_with};
 use medanchor_ledger::Time;
@@ -65,6 +66,8 @@ fn with_consent<T>(run: impl FnOnce(&NewConsent<'_>) -> T) -> T {
         not_before: Time(NOW),
         not_after: Time(NOW + DAY),
         records: &[],
+        separate: SeparateConsent::SHARE,
+        abroad: false,
         document: b"{}",
     })
 }

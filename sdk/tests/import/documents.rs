@@ -1,7 +1,7 @@
 //! What the importer and the plan make of documents written for the purpose.
 
+use crate::consents::{ACTOR, consent, purpose};
 use crate::setup::{NOW, roster};
-use medanchor_ledger::Time;
 use medanchor_sdk::import::*;
 use proptest::prelude::*;
 use std::fs;
@@ -302,81 +302,6 @@ fn lines_of_an_ndjson_file_are_documents_of_their_own() {
     );
 }
 
-fn consent(provision: &str) -> String {
-    format!(
-        r#"{{"resourceType":"Consent","status":"active","scope":{{"coding":[{{"code":"patient-privacy"}}]}},
-        "patient":{{"reference":"Patient/p1"}},"organization":[{{"reference":"Organization/north-hospital"}}],
-        "provision":{provision}}}"#
-    )
-}
-
-const ACTOR: &str = r#""actor":[{"role":{"coding":[{"code":"IRCP"}]},"reference":{"reference":"Organization/east-pharmacy"}}]"#;
-
-#[test]
-fn a_consent_permits_its_recipients_its_purposes_and_no_breaking_of_the_glass() {
-    let text = consent(&format!(
-        r#"{{"type":"permit","period":{{"start":"2026-01-01","end":"2035-12"}},{ACTOR},
-        "purpose":[{{"code":"ETREAT"}}],"class":[{{"code":"MedicationRequest"}}]}}"#
-    ));
-    let import = import(&text);
-    let grant = &import.items.consents[0];
-    assert_eq!(grant.purposes, ["ERTREAT", "ETREAT"]);
-    assert_eq!(grant.classes, ["MedicationRequest"]);
-    assert_eq!(grant.not_after, Some(Time(2_082_758_399_999)));
-    let planned = plan(&import.items, &roster(), NOW);
-    assert_eq!(planned.steps[0].by.as_str(), "north-hospital");
-    let late = plan(&import.items, &roster(), Time(2_082_758_399_999));
-    assert_eq!(late.left_out[0].reason, Reason::PeriodOver);
-}
-
-#[test]
-fn what_a_grant_cannot_express_is_a_reason() {
-    let purpose = r#""purpose":[{"code":"TREAT"}]"#;
-    for (provision, words) in [
-        (format!("{{{ACTOR},{purpose}}}"), "no /provision/type"),
-        (
-            format!(r#"{{"type":"deny",{ACTOR},{purpose}}}"#),
-            "it denies",
-        ),
-        (format!(r#"{{"type":"permit",{purpose}}}"#), "no recipient"),
-        (format!(r#"{{"type":"permit",{ACTOR}}}"#), "no purpose"),
-        (
-            format!(r#"{{"type":"permit",{ACTOR},"purpose":[{{"code":"BTG"}}]}}"#),
-            "breaking the glass",
-        ),
-        (
-            format!(r#"{{"type":"permit",{ACTOR},{purpose},"provision":[{{"type":"deny"}}]}}"#),
-            "exceptions",
-        ),
-        (
-            format!(r#"{{"type":"permit",{ACTOR},{purpose},"securityLabel":[{{"code":"N"}}]}}"#),
-            "labelled",
-        ),
-        (
-            format!(
-                r#"{{"type":"permit",{ACTOR},{purpose},"action":[{{"coding":[{{"code":"correct"}}]}}]}}"#
-            ),
-            "other actions",
-        ),
-    ] {
-        let import = import(&consent(&provision));
-        let found = reasons(&import)
-            .first()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        assert!(import.items.is_empty() && found.contains(words), "{found}");
-    }
-    let stranger = ACTOR.replace("east-pharmacy", "unknown");
-    let import = import(&consent(&format!(
-        r#"{{"type":"permit",{stranger},{purpose}}}"#
-    )));
-    let plan = plan(&import.items, &roster(), NOW);
-    assert_eq!(
-        plan.left_out[0].reason,
-        Reason::NoParticipant("a recipient")
-    );
-}
-
 fn event(step: &str, time: &str, epcs: &str, more: &str) -> String {
     let action = if step == "commissioning" {
         "ADD"
@@ -568,7 +493,7 @@ proptest! {
         let whole = bundle(&[
             ("urn:uuid:1", &request("a", r#","dispenseRequest":{"quantity":{"value":1}}"#)),
             ("urn:uuid:2", &dispense("urn:uuid:1", r#","quantity":{"value":1}"#)),
-            ("urn:uuid:3", &consent(&format!(r#"{{"type":"permit",{ACTOR}}}"#))),
+            ("urn:uuid:3", &consent(&format!(r#"{{"type":"permit",{ACTOR},{}}}"#, purpose("TREAT")))),
         ]);
         let chain = document(&[event("commissioning", "2026-01-01T00:00:00Z", URN, "")]);
         for text in [whole, chain] {

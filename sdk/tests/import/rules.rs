@@ -12,6 +12,7 @@ use medanchor_ledger::rules::Participant;
 use medanchor_ledger::signature::SigningKey;
 use medanchor_ledger::validator::{Validator, ValidatorSet};
 use medanchor_ledger::{hash::sha256, *};
+use medanchor_sdk::fhir::Terms;
 use medanchor_sdk::import::*;
 use std::collections::BTreeSet;
 
@@ -199,29 +200,23 @@ impl<'i> Ledger<'i> {
         self.event(by, EventBody::PrescriptionRedeem(body))
     }
 
-    fn grant(&mut self, by: &ParticipantName, index: usize, to: &[ParticipantName]) -> Event {
+    fn grant(&mut self, by: &ParticipantName, index: usize, terms: &Terms) -> Event {
         let consent = &self.items.consents[index];
         let source = consent.source.to_string();
         let opening = GranteeOpening::new(handle("opening", &source));
-        let handles = |what: &'static str, texts: &[&str]| -> Vec<[u8; 16]> {
-            texts.iter().map(|text| handle(what, text)).collect()
-        };
-        let purposes = handles("purpose", &consent.purposes);
-        let classes = handles("class", &consent.classes);
+        let purposes = terms.purposes.iter().map(|text| handle("purpose", text));
+        let classes = terms.classes.iter().map(|text| handle("class", text));
+        let to = terms.grantees.iter().map(|to| &to.participant);
         let body = medanchor_ledger::event::ConsentGrant {
             consent: ConsentHandle::new(handle("consent", &source)),
             root: None,
             tags: HandleSet::new([Tag::new(handle("tag", consent.subject.as_str()))])
                 .expect("a tag"),
-            grantees: HandleSet::new(to.iter().map(|to| opening.grantee(to, None)))
-                .expect("1 to 16"),
-            purposes: HandleSet::new(purposes.into_iter().map(PurposeHandle::new))
-                .expect("1 to 32"),
-            classes: HandleSet::new(classes.into_iter().map(ClassHandle::new)).expect("1 to 32"),
-            not_before: consent.not_before.unwrap_or(self.now()),
-            not_after: consent
-                .not_after
-                .unwrap_or(self.now().plus_millis(86_400_000)),
+            grantees: HandleSet::new(to.map(|to| opening.grantee(to, None))).expect("1 to 16"),
+            purposes: HandleSet::new(purposes.map(PurposeHandle::new)).expect("1 to 32"),
+            classes: HandleSet::new(classes.map(ClassHandle::new)).expect("1 to 32"),
+            not_before: terms.not_before,
+            not_after: terms.not_after,
             commitment: commitment(consent.original.as_bytes()),
         };
         self.event(by, EventBody::ConsentGrant(body))
@@ -244,7 +239,7 @@ impl<'i> Ledger<'i> {
             } => {
                 return vec![self.redeem(by, (*dispense, *prescription), issuer, *fraction)];
             }
-            Action::Grant { consent, grantees } => return vec![self.grant(by, *consent, grantees)],
+            Action::Grant { consent, terms } => return vec![self.grant(by, *consent, terms)],
             Action::OpenLot { lot } => {
                 let lot = self.lot(*lot);
                 EventBody::LotOpen(LotOpen {

@@ -53,8 +53,8 @@ fn the_seeds_are_planned_but_for_what_is_there_to_be_refused() {
             "resource type Observation not handled yet",
             "status cancelled: it was withdrawn before it took effect",
             "status draft: it is not issued yet",
-            "a consent that the narrow profile cannot express: it denies; grants on the ledger only permit",
             "the prescription it names is not in the input",
+            "a consent that is not granted: the consent denies; grants on the ledger only permit, so grant nothing",
             "never commissioned in this input",
         ]
     );

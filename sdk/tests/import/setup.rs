@@ -30,6 +30,7 @@ pub fn roster() -> Roster {
     let members = MEMBERS.map(|(member, role)| Member {
         name: name(member),
         role,
+        jurisdiction: "CN".to_owned(),
     });
     Roster::new(members.into())
 }

@@ -73,7 +73,7 @@ fn every_fhir_example_is_an_item_or_has_a_plain_reason() {
     assert_eq!(unhandled.map(|(_, count)| count).sum::<usize>(), 65);
     let consents = reasons
         .iter()
-        .filter(|(reason, _)| reason.starts_with("a consent"));
+        .filter(|(reason, _)| reason.starts_with("a consent that is not read"));
     assert_eq!(consents.map(|(_, count)| count).sum::<usize>(), 12);
     let left: Vec<_> = plan
         .left_out

@@ -9,6 +9,7 @@ use medanchor_ledger::event::{ConsentGrant, Event, EventBody};
 use medanchor_ledger::merkle::bundle::{BundleId, read_entries};
 use medanchor_ledger::{ParticipantName, PrescriptionHandle, RecordHandle, Size, Tag, Time};
 use medanchor_sdk::context::NoRandomness;
+use medanchor_sdk::fhir::SeparateConsent;
 use medanchor_sdk::import::import_tree;
 use medanchor_sdk::{Context, Identity, NewConsent, NewRecord, System};
 use medanchor_tests::client::Client;
@@ -90,6 +91,8 @@ fn consent(identity: &Identity) -> Result<Event> {
         not_before: now,
         not_after: now.plus_millis(BEFORE),
         records: &[],
+        separate: SeparateConsent::SHARE,
+        abroad: false,
         document: br#"{"resourceType":"Consent"}"#,
     })?;
     Ok(consented.event)

@@ -28,6 +28,8 @@ fn consent<'a>(name: &'a str, grantees: &'a [Grantee], not_after: u64) -> NewCon
         not_before: Time(NOW),
         not_after: Time(not_after),
         records: &[("lab", "laboratory")],
+        separate: SeparateConsent::SHARE,
+        abroad: false,
         document: b"{}",
     }
 }
@@ -378,6 +380,8 @@ fn a_family_doctor_team_reads_for_as_long_as_the_contract_runs() {
         records: &[("lab", "laboratory")],
         signed: Time(NOW),
         ends: Time(NOW + YEARS),
+        separate: SeparateConsent::SHARE,
+        abroad: false,
         document: b"{}",
     };
     let signed = hospital.sign_up(&contract).unwrap();

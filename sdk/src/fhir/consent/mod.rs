@@ -213,6 +213,20 @@ impl Element for Policy {
     }
 }
 
+/// A separate consent that PIPL asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Flag {
+    /// PIPL 29.
+    #[error("sensitive")]
+    Sensitive,
+    /// PIPL 23.
+    #[error("share")]
+    Share,
+    /// PIPL 39.
+    #[error("cross-border")]
+    CrossBorder,
+}
+
 /// The separate consents that PIPL asks for (articles 29, 23 and 39).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SeparateConsent {
@@ -225,7 +239,30 @@ pub struct SeparateConsent {
 }
 
 impl SeparateConsent {
+    /// None of them.
+    pub const NONE: Self = Self {
+        sensitive: false,
+        share: false,
+        cross_border: false,
+    };
+    /// That to giving data to another organisation alone.
+    pub const SHARE: Self = Self {
+        share: true,
+        ..Self::NONE
+    };
+
     const CODES: [&'static str; 3] = ["sensitive", "share", "cross-border"];
+
+    /// The first of those that are `needed` and were not given.
+    #[must_use]
+    pub const fn missing(self, needed: Self) -> Option<Flag> {
+        match () {
+            () if needed.sensitive && !self.sensitive => Some(Flag::Sensitive),
+            () if needed.share && !self.share => Some(Flag::Share),
+            () if needed.cross_border && !self.cross_border => Some(Flag::CrossBorder),
+            () => None,
+        }
+    }
 
     fn flags(&mut self) -> [&mut bool; 3] {
         [&mut self.sensitive, &mut self.share, &mut self.cross_border]

@@ -1,5 +1,6 @@
 //! Which participant stands for whom the input names.
 
+use crate::fhir::{Recipient, Reference};
 use crate::import::code::location_number;
 use crate::import::item::{Institution, Location};
 use crate::import::reason::Reason;
@@ -16,6 +17,8 @@ pub struct Member {
     pub name: ParticipantName,
     /// Its role.
     pub role: Role,
+    /// Where it is, such as `CN` (ISO 3166-1).
+    pub jurisdiction: String,
 }
 
 /// The participants among whom the acts are divided.
@@ -69,10 +72,22 @@ impl<'a> Directory<'a> {
 
     /// The role of a member.
     pub(super) fn role(&self, name: &ParticipantName) -> Option<Role> {
-        self.members
-            .iter()
-            .find(|member| member.name == *name)
-            .map(|member| member.role)
+        self.of_name(name.as_str()).map(|member| member.role)
+    }
+
+    /// Where a member is; nowhere if it is none.
+    pub(super) fn jurisdiction(&self, name: &ParticipantName) -> &'a str {
+        self.of_name(name.as_str())
+            .map_or("", |member| &member.jurisdiction)
+    }
+
+    /// The member for whom a recipient of a consent stands, if the reference names one.
+    pub(super) fn recipient(&self, who: &Reference) -> Option<Recipient> {
+        let member = self.named(who.reference.as_deref()?)?;
+        Some(Recipient {
+            grantee: member.name.clone().into(),
+            jurisdiction: member.jurisdiction.clone(),
+        })
     }
 
     /// The participant that a reference, location number or identifier names.

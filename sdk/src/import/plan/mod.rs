@@ -13,9 +13,12 @@ pub use actors::{Member, Role, Roster};
 
 use super::item::{ConsentGrant, Items, LeftOut, Location};
 use super::reason::Reason;
+use crate::fhir::{Setting, Terms};
 use actors::Directory;
 use medanchor_ledger::{ParticipantName, Time};
-use std::collections::BTreeSet;
+
+/// How long a consent without an end of its own holds: a year from when the plan is made.
+pub const CONSENT_MILLIS: u64 = 365 * 24 * 3600 * 1000;
 
 /// What is to be anchored, and what is not.
 #[derive(Clone, Default)]
@@ -82,8 +85,8 @@ pub enum Action {
     Grant {
         /// Index into [`Items::consents`].
         consent: usize,
-        /// The participants it permits.
-        grantees: Vec<ParticipantName>,
+        /// What it grants.
+        terms: Terms,
     },
     /// A lot is opened.
     OpenLot {
@@ -146,7 +149,8 @@ impl Action {
 /// as its GS1 location number), that participant acts. If it names nobody the network knows, the
 /// participant is drawn among those of the fitting role by a hash of what the input says (the
 /// requester, the performer, the place, or else the file), so that one prescriber stays with one
-/// hospital. Recipients of consents are never drawn: whom the network does not know gets nothing.
+/// hospital. Recipients of consents are never drawn: whom the network does not know gets nothing, and a
+/// consent grants what [`crate::fhir::Consent::terms`] says, or is left out.
 #[must_use]
 pub fn plan(items: &Items, roster: &Roster, now: Time) -> Plan {
     let directory = Directory::new(roster, &items.institutions);
@@ -196,26 +200,20 @@ fn grant(
     {
         return Err(Reason::Repeated);
     }
-    if consent.not_after.is_some_and(|end| end <= now) {
-        return Err(Reason::PeriodOver);
-    }
     let by = directory.acting(
         consent.custodian.as_deref(),
         &[Role::Hospital],
         &consent.source,
     )?;
-    let mut grantees = BTreeSet::new();
-    for grantee in &consent.grantees {
-        let known = directory
-            .named(grantee)
-            .ok_or(Reason::NoParticipant("a recipient"))?;
-        grantees.insert(known.name.clone());
-    }
-    Ok((
-        by,
-        Action::Grant {
-            consent: index,
-            grantees: grantees.into_iter().collect(),
-        },
-    ))
+    let setting = Setting {
+        owner: &by,
+        jurisdiction: directory.jurisdiction(&by),
+        now,
+        no_end: now.plus_millis(CONSENT_MILLIS),
+        directory: &|who| directory.recipient(who),
+    };
+    let terms = consent.consent.terms(&setting);
+    let terms = terms.map_err(Reason::NotGranted)?;
+    let consent = index;
+    Ok((by, Action::Grant { consent, terms }))
 }

@@ -1,0 +1,110 @@
+//! The separate consents that PIPL asks for, where a consent is granted without a FHIR Consent.
+
+use super::*;
+use crate::fhir::Flag;
+use medanchor_ledger::MemberCommitment;
+
+const NONE: SeparateConsent = SeparateConsent::NONE;
+const SENSITIVE: SeparateConsent = SeparateConsent {
+    sensitive: true,
+    ..NONE
+};
+const ABROAD: SeparateConsent = SeparateConsent {
+    cross_border: true,
+    ..SeparateConsent::SHARE
+};
+
+/// To whom, which data, whether abroad, what was given beside it, and what is missing then.
+type Case = (
+    &'static str,
+    &'static str,
+    bool,
+    SeparateConsent,
+    Option<Flag>,
+);
+
+const CASES: [Case; 9] = [
+    ("second", "Observation", false, NONE, Some(Flag::Share)),
+    ("second", "Observation", false, SENSITIVE, Some(Flag::Share)),
+    ("second", "Observation", false, SeparateConsent::SHARE, None),
+    ("hospital", "Observation", false, NONE, None),
+    ("hospital", "Observation/L3", false, NONE, None),
+    (
+        "hospital",
+        "Observation/L4",
+        false,
+        SeparateConsent::SHARE,
+        Some(Flag::Sensitive),
+    ),
+    ("hospital", "health-status/L5", false, SENSITIVE, None),
+    (
+        "second",
+        "Observation",
+        true,
+        SeparateConsent::SHARE,
+        Some(Flag::CrossBorder),
+    ),
+    ("second", "Observation", true, ABROAD, None),
+];
+
+fn missing<T>(outcome: Result<T, SdkError>) -> Option<Flag> {
+    match outcome {
+        Ok(_) => None,
+        Err(SdkError::Separate(flag)) => Some(flag),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[test]
+fn nobody_grants_or_drafts_a_consent_without_the_separate_ones() {
+    let world = World::of(&[("hospital", Role::Hospital), ("second", Role::Hospital)]);
+    let hospital = world.open("hospital");
+    for (number, (to, class, abroad, separate, expected)) in CASES.into_iter().enumerate() {
+        let (id, grantees) = (format!("c{number}"), [name(to).into()]);
+        let new = NewConsent {
+            name: &id,
+            root: None,
+            subject: "Patient/1",
+            grantees: &grantees,
+            purposes: &["TREAT"],
+            classes: &[class],
+            records_since: Time(NOW),
+            not_before: Time(NOW),
+            not_after: Time(NOW + DAY),
+            records: &[],
+            separate,
+            abroad,
+            document: b"{}",
+        };
+        assert_eq!(missing(hospital.draft_consent(&new)), expected, "{number}");
+        assert_eq!(missing(hospital.grant(&new)), expected, "{number}");
+    }
+}
+
+#[test]
+fn a_contract_with_a_team_of_another_institution_takes_a_separate_consent() {
+    let world = World::of(&[("hospital", Role::Hospital), ("second", Role::Hospital)]);
+    let hospital = world.open("hospital");
+    let team = Grantee {
+        participant: name("second"),
+        member: Some(MemberCommitment::new([5; 32])),
+    };
+    let signed = |separate| {
+        hospital.sign_up(&NewContract {
+            name: "contract",
+            delegation: None,
+            subject: "Patient/1",
+            team: &team,
+            classes: &["Observation"],
+            records_since: Time(NOW),
+            records: &[],
+            signed: Time(NOW),
+            ends: Time(NOW + DAY),
+            separate,
+            abroad: false,
+            document: b"{}",
+        })
+    };
+    assert_eq!(missing(signed(NONE)), Some(Flag::Share));
+    assert_eq!(missing(signed(SeparateConsent::SHARE)), None);
+}
