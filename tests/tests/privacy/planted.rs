@@ -73,6 +73,15 @@ fn gbk(before: &str, value: &str) -> Vec<u8> {
     [before.as_bytes(), &bytes].concat()
 }
 
+/// What hides a value in two bytes a character: nothing for two characters, whose four bytes, and the digits
+/// that these have in base64, occur by chance.
+fn long_enough(value: &str, hidden: Vec<u8>) -> Vec<u8> {
+    match value.chars().count() {
+        0..3 => Vec::new(),
+        _ => hidden,
+    }
+}
+
 fn sentence(before: &str, value: &str) -> String {
     format!("{before}{value}, and more")
 }
@@ -118,17 +127,17 @@ fn sha1(text: &str) -> Vec<u8> {
 
 planted! {
     in_utf_8: |before, value| sentence(before, value).into_bytes();
-    in_utf_16_little_endian: |before, value| utf16(&sentence(before, value), u16::to_le_bytes);
-    in_utf_16_big_endian: |before, value| utf16(&sentence(before, value), u16::to_be_bytes);
-    in_gbk: |before, value| gbk(before, value);
+    in_utf_16_little_endian: |before, value| long_enough(value, utf16(&sentence(before, value), u16::to_le_bytes));
+    in_utf_16_big_endian: |before, value| long_enough(value, utf16(&sentence(before, value), u16::to_be_bytes));
+    in_gbk: |before, value| long_enough(value, gbk(before, value));
     in_lower_hexadecimal: |before, value| hex::encode(sentence(before, value)).into_bytes();
     in_upper_hexadecimal: |before, value| hex::encode_upper(sentence(before, value)).into_bytes();
     in_hexadecimal_of_utf_16: |before, value| hex::encode(utf16(&sentence(before, value), u16::to_le_bytes)).into_bytes();
     in_hexadecimal_of_gbk: |before, value| hex::encode(gbk(before, value)).into_bytes();
     in_base64: |before, value| STANDARD.encode(sentence(before, value)).into_bytes();
     in_base64_for_addresses: |before, value| URL_SAFE.encode(sentence(before, value)).into_bytes();
-    in_base64_of_utf_16: |before, value| STANDARD.encode(utf16(&sentence(before, value), u16::to_be_bytes)).into_bytes();
-    in_base64_of_gbk: |before, value| STANDARD.encode(gbk(before, value)).into_bytes();
+    in_base64_of_utf_16: |before, value| long_enough(value, STANDARD.encode(utf16(&sentence(before, value), u16::to_be_bytes)).into_bytes());
+    in_base64_of_gbk: |before, value| long_enough(value, STANDARD.encode(gbk(before, value)).into_bytes());
     in_an_address: |before, value| percent(sentence(before, value).as_bytes(), false);
     in_an_address_with_small_digits: |before, value| percent(sentence(before, value).as_bytes(), true);
     in_an_address_as_gbk: |before, value| percent(&gbk(before, value), false);
