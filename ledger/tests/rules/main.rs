@@ -4,6 +4,7 @@ mod access;
 mod admission;
 mod blocks;
 mod break_glass;
+mod chain;
 mod consent;
 mod custody;
 mod emergency;
