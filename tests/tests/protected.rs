@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use medanchor_sdk::Identity;
-use medanchor_tests::city::{City, OWNER, PAYLOAD, READER};
+use medanchor_tests::city::{CUSTODIANS, City, OWNER, PAYLOAD, READER};
 use medanchor_tests::network::{PATIENCE, binary, wait_for};
 use medanchor_tests::service::{Service, run};
 use std::collections::BTreeMap;
@@ -18,8 +18,9 @@ fn text(path: &Path) -> Result<&str> {
     path.to_str().context("a path in UTF-8")
 }
 
-/// A hospital's home, and the folder of its safe.
+/// The home of a hospital, or of a custodian, and the folder of its safe.
 struct Hospital {
+    part: &'static str,
     home: PathBuf,
     safe: PathBuf,
     /// Where SoftHSM finds its tokens.
@@ -29,6 +30,7 @@ struct Hospital {
 impl Hospital {
     fn new(home: PathBuf, safe: &Path) -> Self {
         Self {
+            part: "vault",
             home,
             safe: safe.into(),
             environment: Vec::new(),
@@ -49,7 +51,7 @@ impl Hospital {
 
     fn command(&self, word: &str, more: &[&str]) -> Result<Command> {
         let mut command = Command::new(binary("medanchor")?);
-        command.args(["vault", word, "--home", text(&self.home)?]);
+        command.args([self.part, word, "--home", text(&self.home)?]);
         command.args(more).stdin(Stdio::null());
         command.envs(self.environment.iter().cloned());
         Ok(command)
@@ -77,7 +79,11 @@ impl Hospital {
     /// The files that a change of protection touches.
     fn files(&self) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
         let mut files = BTreeMap::new();
-        for folder in [self.identity(), self.identity().join("vault")] {
+        let folders = match self.part {
+            "vault" => [self.identity(), self.identity().join("vault")],
+            _ => ["custodian", "custodian/store"].map(|folder| self.home.join(folder)),
+        };
+        for folder in folders {
             for entry in std::fs::read_dir(folder)? {
                 let path = entry?.path();
                 if path.is_file() {
@@ -224,6 +230,54 @@ fn a_change_of_protection_that_is_killed_anywhere_is_ended_by_running_it_again()
     let last = hospital.safe.join("words-7");
     std::fs::remove_file(&last)?;
     ensure!(opens().is_err(), "it opens without its passphrase");
+    Ok(())
+}
+
+#[test]
+fn a_custodian_under_a_passphrase_releases_its_share_and_a_wrong_one_changes_nothing() -> Result<()>
+{
+    let dir = tempfile::tempdir()?;
+    let mut city = City::start(&dir.path().join("city"))?;
+    let ticket = city.seal_and_grant(RECORD)?;
+    let _vault = Service::vault(&city.dir.join(OWNER))?;
+    let reader = city.sdk(READER)?;
+    // Three are left, so each of them is needed.
+    city.stop(&[3, 4]);
+    let custodian = Hospital {
+        part: "custodian",
+        ..Hospital::new(city.dir.join(CUSTODIANS[0]), dir.path())
+    };
+    let words = custodian.words("words", "four horses, two carts")?;
+    let by_words = ["--passphrase-file", text(&words)?];
+    custodian.refused(12, "another process", "protect", &by_words)?;
+    city.stop(&[0]);
+    let store = custodian.home.join("custodian");
+    for file in ["vault.toml.next", "institution.key.next", "store/keys.next"] {
+        custodian.kill_at(&store.join(file), &by_words)?;
+    }
+    custodian.does("protect", &by_words)?;
+    let said = custodian.does("protect", &by_words)?;
+    ensure!(said.contains("as it was"), "{said}");
+    custodian.does("rotate", &[])?;
+    city.start_again(0)?;
+    ensure!(*city.read(&reader, &ticket, "first")?.payload == PAYLOAD);
+
+    city.stop(&[0]);
+    custodian.words("words", "five horses, two carts")?;
+    for word in ["run", "rotate"] {
+        custodian.refused(16, "the passphrase does not open", word, &[])?;
+    }
+    let toml = store.join("vault.toml");
+    let good = std::fs::read_to_string(&toml)?;
+    std::fs::write(&toml, "")?;
+    custodian.refused(16, "protected by a passphrase", "run", &[])?;
+    std::fs::write(&toml, "[payloads]\nplace = \"bucket\"\nurl = \"s3://a\"\n")?;
+    custodian.refused(10, "payloads", "run", &[])?;
+    std::fs::write(&toml, good)?;
+    custodian.words("words", "four horses, two carts")?;
+    custodian.does("protect", &["--none"])?;
+    city.start_again(0)?;
+    ensure!(*city.read(&reader, &ticket, "second")?.payload == PAYLOAD);
     Ok(())
 }
 

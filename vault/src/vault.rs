@@ -519,7 +519,7 @@ mod erasure_tests;
 mod error;
 mod many;
 mod moving;
-mod rotation;
+pub(crate) mod rotation;
 mod settings;
 mod stream;
 #[cfg(test)]

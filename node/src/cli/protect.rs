@@ -1,6 +1,9 @@
-//! `medanchor vault protect` and `medanchor vault rotate`: what protects the institution key, and a fresh one.
+//! `medanchor vault protect` and `rotate`, and the same of `medanchor custodian`: what protects the institution
+//! key, and a fresh one.
 
 use super::institution::no_identity;
+use crate::direct;
+use crate::direct::home::{Part, ServiceHome};
 use crate::exit::{Exit, Fatal};
 use crate::output::say;
 use medanchor_sdk::keeping::{KeyProtection, SecretAt};
@@ -34,6 +37,45 @@ pub struct Protect {
     /// The participant's home, with identity/
     #[arg(long, env = "MEDANCHOR_HOME")]
     home: PathBuf,
+    #[command(flatten)]
+    wanted: Wanted,
+}
+
+/// Put the key that wraps this custodian's shares under a passphrase or into a token, or take it out again
+///
+/// As `medanchor vault protect` does for an institution's records, whose identity has a vault of its own:
+/// draws a fresh key, wraps every share anew, destroys the old key, and notes in HOME/custodian/vault.toml
+/// how the store opens. Stop the custodian, and start it again afterwards.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Example:
+  medanchor custodian protect --home archive --passphrase-file /media/safe/passphrase
+
+Exit codes: 0 it is protected so; 1 it is not, or not yet: run it again; 2 wrong usage; 10 vault.toml
+cannot be used; 11 the identity cannot be used; 12 another process holds it; 15 a file of the store is
+damaged; 16 the passphrase, token or PIN, the old or the new one, cannot be used.")]
+pub struct ProtectStore {
+    /// The custodian's home, with identity/ and custodian/
+    #[arg(long, env = "MEDANCHOR_HOME")]
+    home: PathBuf,
+    #[command(flatten)]
+    wanted: Wanted,
+}
+
+/// Give this custodian's store a fresh key under the protection that it has
+///
+/// Back-ups of the store, made before, do not open with the fresh key: destroy those of the old
+/// institution.key. After a failure or a crash, run it again.
+#[derive(clap::Args)]
+pub struct RotateStore {
+    /// The custodian's home, with identity/ and custodian/
+    #[arg(long, env = "MEDANCHOR_HOME")]
+    home: PathBuf,
+}
+
+/// What is to protect a key.
+#[derive(clap::Args)]
+struct Wanted {
     #[command(flatten)]
     by: By,
     /// The label of the token in which the key is drawn
@@ -91,20 +133,52 @@ pub struct Rotate {
 /// # Errors
 /// [`Fatal`] with the exit code and what to do.
 pub fn protect(asked: &Protect) -> Result<Exit, Fatal> {
-    let next = asked.next()?;
-    // What is to be must work before anything is changed.
-    next.fetch()
-        .map_err(|error| Fatal::new(Exit::Keys, error.to_string()))?;
+    let next = asked.wanted.next()?;
     let changed = Identity::protect_vault(&identity(&asked.home), &next).map_err(not_done)?;
+    told("vault", changed, &next)
+}
+
+/// Protects the key of a custodian's store.
+///
+/// # Errors
+/// [`Fatal`] with the exit code and what to do.
+pub fn protect_store(asked: &ProtectStore) -> Result<Exit, Fatal> {
+    let next = asked.wanted.next()?;
+    let (home, identity) = custodian(&asked.home)?;
+    let changed = direct::protect_store(&home, identity.network(), &next)?;
+    told("custodian", changed, &next)
+}
+
+fn told(of: &str, changed: bool, next: &KeyProtection) -> Result<Exit, Fatal> {
     let name = next.name();
     match changed {
         true => say(format_args!(
-            "vault: a fresh institution key, protected by {name}; destroy back-ups of the old institution.key"
+            "{of}: a fresh institution key, protected by {name}; destroy back-ups of the old institution.key"
         ))?,
         false => say(format_args!(
-            "vault: the institution key is protected by {name}, as it was; `medanchor vault rotate` draws a fresh one"
+            "{of}: the institution key is protected by {name}, as it was; `medanchor {of} rotate` draws a fresh one"
         ))?,
     }
+    Ok(Exit::Success)
+}
+
+/// A custodian's home, and its identity, which nobody else has open then.
+fn custodian(home: &Path) -> Result<(ServiceHome, Identity), Fatal> {
+    let home = ServiceHome::new(home, Part::Custodian);
+    let identity = Identity::open(&home.identity()).map_err(no_identity)?;
+    Ok((home, identity))
+}
+
+/// Draws a fresh key for a custodian's store.
+///
+/// # Errors
+/// [`Fatal`] with the exit code and what to do.
+pub fn rotate_store(asked: &RotateStore) -> Result<Exit, Fatal> {
+    let (home, identity) = custodian(&asked.home)?;
+    direct::renew_store_key(&home, identity.network())?;
+    say(format_args!(
+        "custodian: a fresh institution key; destroy back-ups of the old institution.key"
+    ))?;
     Ok(Exit::Success)
 }
 
@@ -149,8 +223,16 @@ fn secret_at(file: Option<&Path>, variable: Option<&String>) -> Result<Option<Se
     }
 }
 
-impl Protect {
+impl Wanted {
+    /// What is to be, whose secret must be there before anything is changed.
     fn next(&self) -> Result<KeyProtection, Fatal> {
+        let next = self.named()?;
+        let fetched = next.fetch();
+        fetched.map_err(|error| Fatal::new(Exit::Keys, error.to_string()))?;
+        Ok(next)
+    }
+
+    fn named(&self) -> Result<KeyProtection, Fatal> {
         let by = &self.by;
         let passphrase = secret_at(by.passphrase_file.as_deref(), by.passphrase_env.as_ref())?;
         if let Some(at) = passphrase {

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "\
 Examples:
   medanchor custodian init --home net/notary --listen 10.0.0.7:7501 --node http://127.0.0.1:8480
+  medanchor custodian protect --home net/notary --passphrase-file /media/safe/passphrase
   medanchor custodian run --home net/notary
   medanchor custodian log --home net/health-office --book book.toml --of notary \
       --out notary.releases
@@ -30,6 +31,8 @@ pub enum Custodian {
     Init(Init),
     /// Run the custodian until it is stopped (SIGTERM, Ctrl-C)
     Run(Run),
+    Protect(super::protect::ProtectStore),
+    Rotate(super::protect::RotateStore),
     /// Fetch a custodian's log of releases, for `medanchor-audit releases`
     ///
     /// Asked by a regulator, it comes whole; by others, entries of other owners' records are hashes.
@@ -58,6 +61,7 @@ pub struct ReleaseLog {
 #[command(after_help = "\
 Examples:
   medanchor vault init --home net/north-hospital --listen 10.0.0.1:7502 --node http://127.0.0.1:8480
+  medanchor vault protect --home net/north-hospital --passphrase-file /media/safe/passphrase
   medanchor vault serve --home net/north-hospital
   medanchor vault erase --home net/north-hospital --record Observation/7
   medanchor vault reshare --home net/north-hospital --all
@@ -118,6 +122,8 @@ pub fn custodian(command: &Custodian) -> Result<Exit, Fatal> {
     match command {
         Custodian::Init(init) => make(init, Part::Custodian),
         Custodian::Run(run) => run_custodian(&ServiceHome::new(&run.home, Part::Custodian)),
+        Custodian::Protect(protect) => super::protect::protect_store(protect),
+        Custodian::Rotate(rotate) => super::protect::rotate_store(rotate),
         Custodian::Log(args) => release_log(args),
     }
 }

@@ -4,6 +4,7 @@
 //! HOME/identity/                   the participant's identity, made by `medanchor network new`
 //! HOME/custodian/config.toml       where to listen, which nodes to ask
 //! HOME/custodian/institution.key   what wraps the shares; back it up apart from the rest
+//! HOME/custodian/vault.toml        what protects that key, if anything does
 //! HOME/custodian/share-key         the key that shares are sealed to
 //! HOME/custodian/tls.key, tls.crt  the key by which the service is known
 //! HOME/custodian/store/            shares and the release log

@@ -14,9 +14,11 @@ mod moving;
 mod owner;
 mod router;
 mod start;
+mod store;
 mod upkeep;
 
 pub use custodian::Keeper;
 pub use owner::Owner;
 pub use router::Answers;
-pub use start::{Serving, make_store, run_custodian, run_owner, serve};
+pub use start::{Serving, run_custodian, run_owner, serve};
+pub use store::{make_store, protect_store, renew_store_key};

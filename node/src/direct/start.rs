@@ -15,8 +15,6 @@ use crate::run::Signals;
 use medanchor_ledger::genesis::Genesis;
 use medanchor_sdk::direct::Certificate;
 use medanchor_sdk::{Identity, Sdk};
-use medanchor_vault::custody::{Custodian, OpeningKey};
-use medanchor_vault::key_file::{self, Protection};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,12 +99,8 @@ pub fn run_owner(home: &ServiceHome) -> Result<Exit, Fatal> {
 }
 
 fn open_keeper(home: &ServiceHome, ready: &Ready) -> Result<Keeper, Fatal> {
-    let key = key_file::unlock(&home.institution_key(), &Protection::Nothing)
-        .map_err(|e| fatal(Exit::Keys, e))?;
     let share_key = super::home::read_share_key(&home.share_key())?;
-    let network = ready.sdk.network();
-    let store = Custodian::open_kept(&home.store(), key, network, None)
-        .map_err(|e| fatal(Exit::Damaged, e))?;
+    let store = super::store::open(home, ready.sdk.network())?.store;
     let (sdk, genesis) = (Arc::clone(&ready.sdk), ready.genesis.clone());
     let keeper = Keeper::new(sdk, genesis, store, share_key, ready.config.terms());
     match keeper.compare() {
@@ -204,35 +198,4 @@ pub async fn serve<S: Answers>(
         stop,
         task,
     })
-}
-
-/// Makes what a custodian needs besides its identity; what is there is left as it is.
-///
-/// # Errors
-/// [`Fatal`] with the exit code and what to do.
-pub fn make_store(
-    home: &ServiceHome,
-    network: medanchor_ledger::NetworkId,
-) -> Result<OpeningKey, Fatal> {
-    if !home.institution_key().exists() {
-        key_file::create(&home.institution_key(), &Protection::Nothing)
-            .map_err(|e| fatal(Exit::Keys, e))?;
-    }
-    let key = key_file::unlock(&home.institution_key(), &Protection::Nothing)
-        .map_err(|e| fatal(Exit::Keys, e))?;
-    if !home.store().join("releases").exists() {
-        let keys = home.store().join("keys");
-        if keys.exists() {
-            // It may hold shares whose log was lost: never to be removed by a program.
-            let store = home.store();
-            let what = format!(
-                "{} has keys and no release log; restore the log, or remove the folder if nothing was ever dealt to this custodian",
-                store.display()
-            );
-            return Err(Fatal::new(Exit::Damaged, what));
-        }
-        std::fs::create_dir_all(home.store()).map_err(|e| fatal(Exit::Failure, e))?;
-        Custodian::create_kept(&home.store(), key, network).map_err(|e| fatal(Exit::Failure, e))?;
-    }
-    super::home::share_key(&home.share_key())
 }

@@ -1,7 +1,6 @@
 //! The vault in an identity's folder, kept as `vault.toml` says, and how that changes.
 //!
-//! What always holds: what `vault.toml` says opens the vault, or what `vault.toml.next` says does while a
-//! change is under way. The next opening finds out which, and only then are there no longer two.
+//! What always holds is what `keeping::KeptIn` promises. The steps of a change:
 //!
 //! ```text
 //! 1  vault.toml.next                 what is to be, written while the vault is open
@@ -10,27 +9,19 @@
 //! 3  vault.toml.next -> vault.toml
 //! ```
 
-use super::{Identity, IdentityError, place, read_bounded, write_new};
-use crate::keeping::{Keeping, KeepingError, KeyProtection, NAME, PayloadsAt};
+use super::{Identity, IdentityError, place, read_bounded};
+use crate::keeping::{Keeping, KeptIn, KeyProtection, NotOpened, PayloadsAt};
 use medanchor_ledger::NetworkId;
 use medanchor_ledger::genesis::Genesis;
 use medanchor_vault::{Settings, Vault, VaultError};
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// An open vault, and how it is kept.
 pub(super) struct Kept {
     pub(super) vault: Vault,
     keeping: Keeping,
     settings: Settings,
-}
-
-fn toml(folder: &Path) -> PathBuf {
-    folder.join(NAME)
-}
-
-fn next_toml(folder: &Path) -> PathBuf {
-    folder.join(format!("{NAME}.next"))
 }
 
 fn open_as(said_by: &Path, folder: &Path, network: NetworkId) -> Result<Kept, IdentityError> {
@@ -45,46 +36,28 @@ fn open_as(said_by: &Path, folder: &Path, network: NetworkId) -> Result<Kept, Id
     })
 }
 
-/// Opens the vault, and ends or undoes a change of its protection that was cut off.
+/// Opens the vault, and ends or undoes a change of how it is kept that was cut off.
 pub(super) fn open(folder: &Path, network: NetworkId) -> Result<Kept, IdentityError> {
-    let (toml, next) = (toml(folder), next_toml(folder));
-    let now = open_as(&toml, folder, network);
-    // From here on nobody else has the vault, or this process has not.
-    if matches!(now, Err(IdentityError::Vault(VaultError::Locked { .. }))) || !next.exists() {
-        return now;
-    }
-    match now {
-        Ok(kept) => {
-            std::fs::remove_file(&next)
-                .and_then(|()| File::open(folder)?.sync_all())
-                .map_err(|source| IdentityError::io(&next, source))?;
-            Ok(kept)
-        }
-        Err(now) => match open_as(&next, folder, network) {
-            Ok(kept) => {
-                give_name(folder)?;
-                Ok(kept)
-            }
-            Err(next) => Err(IdentityError::CutOff {
+    let open = |said_by: &Path| open_as(said_by, folder, network);
+    let held =
+        |error: &IdentityError| matches!(error, IdentityError::Vault(VaultError::Locked { .. }));
+    KeptIn(folder)
+        .open(open, held)
+        .map_err(|error| match error {
+            NotOpened::Now(error) => error,
+            NotOpened::CutOff(now, next) => IdentityError::CutOff {
                 now: Box::new(now),
                 next: Box::new(next),
-            }),
-        },
-    }
-}
-
-fn give_name(folder: &Path) -> Result<(), IdentityError> {
-    let next = next_toml(folder);
-    std::fs::rename(&next, toml(folder))
-        .and_then(|()| File::open(folder)?.sync_all())
-        .map_err(|source| IdentityError::io(&next, source))
+            },
+            NotOpened::Files(error) => error.into(),
+        })
 }
 
 /// Makes the vault aside and renames it into place, so that no crash leaves half of it.
 pub(super) fn make(folder: &Path, network: NetworkId) -> Result<(), IdentityError> {
     let (aside, vault) = (folder.join("vault.new"), folder.join("vault"));
     let io = |source| IdentityError::io(&aside, source);
-    let toml = toml(folder);
+    let toml = KeptIn(folder).now();
     let settings = Keeping::read(&toml)?.fetch(&toml)?;
     if aside.exists() {
         // Left by a crash: nothing was ever sealed in it.
@@ -124,6 +97,7 @@ impl Identity {
     /// # Errors
     /// As [`Identity::open`]; call it again.
     pub fn protect_vault(folder: &Path, next: &KeyProtection) -> Result<bool, IdentityError> {
+        let files = KeptIn(folder);
         let Kept {
             vault,
             mut keeping,
@@ -133,11 +107,11 @@ impl Identity {
             return Ok(false);
         }
         keeping.key = next.clone();
-        let protection = fetch_next(folder, &keeping)?.protection;
-        write_next(folder, &keeping)?;
+        let protection = files.fetch(&keeping)?.protection;
+        files.begin(&keeping)?;
         match vault.rotated(&now, &protection) {
             // The vault is held until the file has its name.
-            Ok(_held) => give_name(folder).map(|()| true),
+            Ok(_held) => Ok(files.end().map(|()| true)?),
             // The next opening says which of the two it is now; so it is opened here.
             Err(error) => match open_folder(folder) {
                 Ok(kept) if kept.keeping.key == *next => Err(IdentityError::OldKey(error)),
@@ -157,6 +131,7 @@ impl Identity {
     /// # Errors
     /// As [`Identity::open`]; call it again.
     pub fn move_payloads(folder: &Path, next: &PayloadsAt) -> Result<Option<u64>, IdentityError> {
+        let files = KeptIn(folder);
         let Kept {
             vault, mut keeping, ..
         } = open_folder(folder)?;
@@ -165,30 +140,15 @@ impl Identity {
             return Ok(None);
         }
         keeping.payloads = next.clone();
-        let to = fetch_next(folder, &keeping)?.payloads;
+        let to = files.fetch(&keeping)?.payloads;
         let copied = vault.copy_payloads(&to)?;
-        write_next(folder, &keeping)?;
+        files.begin(&keeping)?;
         place::note(folder, next)?;
-        give_name(folder)?;
+        files.end()?;
         drop(vault);
         open_folder(folder)?.vault.clear_folder()?;
         Ok(Some(copied))
     }
-}
-
-/// The secrets of what is to be, before anything is changed.
-fn fetch_next(folder: &Path, keeping: &Keeping) -> Result<Settings, KeepingError> {
-    let path = next_toml(folder);
-    let content = |what| KeepingError::Content {
-        path: path.clone(),
-        what,
-    };
-    keeping.check().map_err(content)?;
-    keeping.fetch(&path)
-}
-
-fn write_next(folder: &Path, keeping: &Keeping) -> Result<(), IdentityError> {
-    write_new(&next_toml(folder), keeping.to_text().as_bytes())
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! A vault under a passphrase, how it gets one, and changes that are cut off.
 
+use super::super::write_new;
 use super::*;
-use crate::keeping::SecretAt;
+use crate::keeping::{NAME, SecretAt};
 use crate::testing::{Network, name, network_with};
 use medanchor_ledger::RecordHandle;
 use medanchor_ledger::rules::Role;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 const RECORD: RecordHandle = RecordHandle::new([2; 16]);
 const PAYLOAD: &[u8] = br#"{"dose":1.50}"#;
@@ -15,6 +17,14 @@ fn keeping(key: &KeyProtection) -> Keeping {
         key: key.clone(),
         ..Keeping::default()
     }
+}
+
+fn toml(folder: &Path) -> PathBuf {
+    KeptIn(folder).now()
+}
+
+fn next_toml(folder: &Path) -> PathBuf {
+    KeptIn(folder).next()
 }
 
 struct Stage {

@@ -18,7 +18,7 @@ const MAX_FILE: u64 = 16 * 1024;
 #[non_exhaustive]
 pub enum KeepingError {
     /// The system refused.
-    #[error("{path} cannot be read: {source}; check its permissions", path = path.display())]
+    #[error("{path} cannot be used: {source}; check its permissions", path = path.display())]
     Io {
         /// The file.
         path: PathBuf,

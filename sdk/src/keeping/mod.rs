@@ -26,6 +26,7 @@
 //! credentials_file = "/etc/medanchor/s3.toml"     # the environment's, if left out
 //! ```
 
+mod change;
 mod file;
 mod payloads;
 mod secret;
@@ -35,6 +36,7 @@ mod tests;
 use medanchor_vault::{Passphrase, Protection};
 use std::path::PathBuf;
 
+pub use change::{KeptIn, NotOpened};
 pub use file::{KeepingError, NAME};
 pub use payloads::{BucketAt, PayloadsAt};
 pub use secret::{SecretAt, SecretError};

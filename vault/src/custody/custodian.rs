@@ -25,6 +25,7 @@ use super::signed::Signed;
 use crate::keeper::KeyKeeper;
 use crate::secret::{AnswerKey, DerivationRoot, InstitutionKey};
 use crate::slots::{Held, Kind, Name, Slots, SlotsError};
+use crate::vault::VaultError;
 use medanchor_ledger::event::ReaderKey;
 use medanchor_ledger::signature::{BadSignature, PublicKey, Signature};
 use medanchor_ledger::{EventId, NetworkId, Size, Time, TreeHash, sha256};
@@ -94,12 +95,21 @@ pub enum CustodianError {
     /// The share.
     #[error(transparent)]
     Share(#[from] ShareError),
+    /// The key of the store, or its files.
+    #[error(transparent)]
+    Store(Box<VaultError>),
     /// The release log.
     #[error(transparent)]
     Log(#[from] LogError),
     /// A key.
     #[error(transparent)]
     Key(#[from] KeyError),
+}
+
+impl From<VaultError> for CustodianError {
+    fn from(error: VaultError) -> Self {
+        Self::Store(Box::new(error))
+    }
 }
 
 impl From<SlotsError> for CustodianError {
@@ -197,7 +207,16 @@ impl Custodian {
         network: NetworkId,
         anchored: Option<(Size, TreeHash)>,
     ) -> Result<Self, CustodianError> {
-        let mut slots = Slots::open(&folder.join("keys"), keeper, network)?;
+        let slots = Slots::open(&folder.join("keys"), keeper, network)?;
+        Self::with_slots(folder, slots, network, anchored)
+    }
+
+    pub(super) fn with_slots(
+        folder: &Path,
+        mut slots: Slots,
+        network: NetworkId,
+        anchored: Option<(Size, TreeHash)>,
+    ) -> Result<Self, CustodianError> {
         let Held::Secret(root) = slots.get(&ROOT)? else {
             return Err(CustodianError::NoRoot);
         };

@@ -23,6 +23,8 @@ pub mod deal;
 pub mod destroyed;
 pub mod evidence;
 pub mod evidence_file;
+#[cfg(feature = "keep")]
+mod keyed;
 pub mod log;
 pub mod place;
 pub mod points;

@@ -25,10 +25,10 @@ use medanchor_ledger::NetworkId;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The files that an institution key concerns.
-pub(super) struct Files {
-    pub(super) keys: PathBuf,
-    pub(super) key_file: PathBuf,
+/// The files that an institution key concerns: of a vault, or of a custodian's store.
+pub(crate) struct Files {
+    pub(crate) keys: PathBuf,
+    pub(crate) key_file: PathBuf,
 }
 
 fn named(path: &Path, ending: &str) -> PathBuf {
@@ -69,7 +69,7 @@ impl Files {
     }
 
     /// Opens the file of wrapped secrets, once a rotation that was cut off is ended or undone.
-    pub(super) fn open(
+    pub(crate) fn open(
         &self,
         network: NetworkId,
         protection: &Protection,
@@ -123,7 +123,7 @@ impl Files {
     }
 
     /// Wraps all secrets under a new key. `between` is called after each step.
-    pub(super) fn rotate(
+    pub(crate) fn rotate(
         &self,
         slots: Slots,
         next: &Protection,
