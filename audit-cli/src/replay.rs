@@ -18,6 +18,7 @@ use medanchor_ledger::checkpoint::Checkpoint;
 use medanchor_ledger::execute::{Executed, View};
 use medanchor_ledger::merkle::tile::TileNodes;
 use medanchor_ledger::merkle::{NoProof, consistency_proof, verify_consistency};
+use medanchor_store::ScratchView;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::thread::available_parallelism;
@@ -74,11 +75,11 @@ impl<'l> Replay<'l> {
         })
     }
 
-    /// Replays, and gives every block that holds to `visit`, with height 0 first. `tick` is told
-    /// how many entries were judged.
+    /// Replays, and gives every block that holds to `visit`, with the state after it, height 0 first.
+    /// `tick` is told how many entries were judged.
     pub(crate) fn run(
         &mut self,
-        visit: &mut dyn FnMut(&Executed) -> Result<(), Failure>,
+        visit: &mut dyn FnMut(&Executed, &ScratchView) -> Result<(), Failure>,
         tick: &dyn Fn(u64),
     ) -> Result<(), Failure> {
         let keys = FirstKeys::of(&self.log.genesis);
@@ -88,7 +89,9 @@ impl<'l> Replay<'l> {
             for block in window {
                 let block = block?;
                 let last = until.is_some_and(|until| block.height >= until);
-                visit(&judge.judge(block)?)?;
+                let executed = judge.judge(block)?;
+                let state = judge.state().ok_or(Trouble::Panicked)?;
+                visit(&executed, state.view())?;
                 if last {
                     return Ok(ControlFlow::Break(()));
                 }

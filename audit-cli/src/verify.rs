@@ -133,7 +133,7 @@ fn rules(
     progress: &Progress,
 ) -> Result<(), Failure> {
     let mut replay = Replay::new(log, options(args))?;
-    let judged = replay.run(&mut |_| Ok(()), &|count| progress.entries(count));
+    let judged = replay.run(&mut |_, _| Ok(()), &|count| progress.entries(count));
     let left = replay.finish();
     if let (Some(state), Some(facts)) = (&left.state, &mut outcome.facts) {
         outcome.entries = facts.reached(state);

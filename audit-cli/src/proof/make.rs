@@ -43,7 +43,7 @@ impl Replayed {
         let options = making.options(until);
         let mut replay = Replay::new(&log, options)?;
         let mut last = None;
-        let mut seen = |executed: &Executed| {
+        let mut seen = |executed: &Executed, _: &_| {
             last = Some(executed.seal.clone());
             visit(executed)
         };

@@ -2,8 +2,9 @@
 //!
 //! What always holds: the whole ledger is audited first, as `verify` does. Then every root that a custodian
 //! anchored must be that of its log's beginning, and every logged release must have a permitted access of
-//! this very record on the ledger, made before it and no more than five minutes before it. What a custodian
-//! never logged cannot be found here.
+//! this very version of this record on the ledger, made before it and no more than five minutes before it,
+//! which neither a revocation, nor an erasure, nor a newer version had ended. What a custodian never logged
+//! cannot be found here.
 
 mod args;
 mod gather;
@@ -82,9 +83,9 @@ fn check(args: &ReleasesArgs) -> Result<Report, Failure> {
     let mut gathered = Gathered::of(&exported);
     let progress = Progress::new(args.json, log.head().size);
     let mut replay = Replay::new(&log, args.replay.options(None))?;
-    let mut visit = |block: &_| {
-        gathered.visit(block);
-        Ok(())
+    let mut visit = |block: &_, state: &_| {
+        let visited = gathered.visit(block, state);
+        visited.map_err(|error| Trouble::Work(error.to_string()).into())
     };
     replay.run(&mut visit, &|count| progress.entries(count))?;
     progress.finish();
@@ -101,11 +102,11 @@ fn check(args: &ReleasesArgs) -> Result<Report, Failure> {
 
 fn judge(exported: Exported, gathered: &Gathered) -> Found {
     let roots = roots(&exported);
-    let (mut anchored, mut other_roots) = (Size(0), Vec::new());
+    let (mut held, mut other_roots) = (Vec::new(), Vec::new());
     for (at, size, root) in gathered.roots_of(&exported.custodian) {
         let place = usize::try_from(size.0).unwrap_or(usize::MAX);
         if roots.get(place) == Some(root) {
-            anchored = anchored.max(*size);
+            held.push((*at, *size));
         } else {
             let (at, size) = (*at, *size);
             other_roots.push(OtherRoot { at, size });
@@ -113,11 +114,11 @@ fn judge(exported: Exported, gathered: &Gathered) -> Found {
     }
     let size = Size(exported.entries.len() as u64);
     let entries = exported.entries.into_iter().map(Ok::<_, Infallible>);
-    let outside = reconcile(entries, |request| Ok(gathered.access(request)));
+    let outside = reconcile(entries, &held, |request| Ok(gathered.access(request)));
     Found {
         custodian: exported.custodian,
         size,
-        anchored,
+        anchored: held.last().map_or(Size(0), |(_, size)| *size),
         other_roots,
         outside: outside.unwrap_or_else(|never| match never {}),
     }

@@ -53,16 +53,21 @@ impl Found {
         }
         for finding in &self.outside {
             let released = &finding.released;
-            writeln!(
+            write!(
                 out,
-                "  NO ACCESS: release {} of record {} of {} at {}, for request {}: {}",
+                "  NO ACCESS: release {} of record {}, version {}, of {} at {}, for request {}: {}",
                 finding.place,
                 released.record.record.record,
+                released.record.record.version,
                 released.record.owner,
                 released.time,
                 released.request,
                 finding.why.as_str()
             )?;
+            match finding.entry {
+                Some(entry) => writeln!(out, " (entry {entry} of the ledger)")?,
+                None => writeln!(out)?,
+            }
         }
         match self.is_good() {
             true => writeln!(out, "  every release has its permitted access"),
@@ -81,8 +86,10 @@ impl Found {
                 "request": released.request.to_string(),
                 "owner": released.record.owner.to_string(),
                 "record": released.record.record.record.to_string(),
+                "version": released.record.record.version,
                 "time": released.time.0,
                 "why": finding.why.as_str(),
+                "entry": finding.entry.map(|entry| entry.0),
             })
         });
         json!({

@@ -90,7 +90,7 @@ fn gather(args: &ReportArgs, log: &Log, period: Period) -> Result<Gathered, Fail
     let mut gathered = Gathered::new(&log.genesis, period);
     let progress = Progress::new(false, log.head().size);
     let mut replay = Replay::new(log, args.replay.options(None))?;
-    let mut visit = |block: &_| {
+    let mut visit = |block: &_, _: &_| {
         gathered.block(block);
         Ok(())
     };

@@ -77,7 +77,7 @@ fn sample(args: &SampleArgs, text: &mut Vec<u8>) -> Result<(), Failure> {
     let progress = Progress::new(args.json, log.head().size);
     let mut gathered = Gathered::new(log.genesis.network_id());
     let mut replay = Replay::new(&log, args.replay.options(None))?;
-    let mut visit = |block: &_| {
+    let mut visit = |block: &_, _: &_| {
         gathered.visit(block);
         Ok(())
     };

@@ -5,6 +5,7 @@
 //! once that release is logged, and not before the log was found to go on from what the ledger has of
 //! it; two requests for the store wait for each other, and nobody who reads the log holds them up.
 
+use super::evidence::{EvidenceFolder, keep_proved};
 use super::router::Answers;
 use crate::http::problem::{Code, Problem};
 use medanchor_ledger::genesis::Genesis;
@@ -20,11 +21,9 @@ use medanchor_sdk::direct::{Ask, Expected, Statement};
 use medanchor_sdk::{Identity, Sdk};
 use medanchor_vault::RecordVersion;
 use medanchor_vault::custody::{
-    Acknowledgement, Custodian, CustodianError, Custodied, Deal, Evidence, MessageError,
-    OpeningKey, Permitted, Place, Points, ReshareError, Seat, ShareError, ShareIndex,
-    SharesDestroyed, Signed,
+    Acknowledgement, Custodian, CustodianError, Custodied, Deal, MessageError, OpeningKey,
+    Permitted, Place, Points, ReshareError, Seat, ShareError, ShareIndex, SharesDestroyed, Signed,
 };
-use std::io::Write;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -39,6 +38,7 @@ pub struct Keeper {
     pub(super) compared: AtomicBool,
     key: OpeningKey,
     terms: Terms,
+    evidence: EvidenceFolder,
 }
 
 /// A refusal on what the ledger says.
@@ -113,7 +113,7 @@ pub(super) fn custodian_problem(error: &CustodianError) -> Problem {
 impl Keeper {
     /// A custodian with an open store.
     #[must_use]
-    pub const fn new(
+    pub fn new(
         sdk: Arc<Sdk>,
         genesis: Genesis,
         store: Custodian,
@@ -121,6 +121,7 @@ impl Keeper {
         terms: Terms,
     ) -> Self {
         Self {
+            evidence: EvidenceFolder::new(sdk.folder().join("evidence")),
             sdk,
             genesis,
             store: Mutex::new(store),
@@ -244,30 +245,19 @@ impl Keeper {
             ..
         }) = error
         {
-            let bytes = evidence.encode();
-            let name = hex::encode(medanchor_ledger::sha256(&[&bytes]));
-            self.keep_file(&name, &bytes);
+            let (kept, path) = match self.evidence.keep(evidence) {
+                Ok(Some(kept)) => kept,
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "evidence against a dealer is not kept");
+                    return;
+                }
+            };
             // With what the ledger says, it convinces others than those who follow the ledger.
-            let whole = Evidence::decode(&bytes).ok();
-            match whole.map(|evidence| self.sdk.evidence_file(evidence)) {
-                Some(Ok(file)) => self.keep_file(&format!("{name}.evidence"), &file.encode()),
-                Some(Err(error)) => tracing::error!(%error, "evidence is without its proofs"),
-                None => {}
+            match self.sdk.evidence_file(kept) {
+                Ok(file) => keep_proved(&path, &file.encode()),
+                Err(error) => tracing::error!(%error, "evidence is without its proofs"),
             }
-        }
-    }
-
-    fn keep_file(&self, name: &str, bytes: &[u8]) {
-        let folder = self.sdk.folder().join("evidence");
-        let written = std::fs::create_dir_all(&folder)
-            .and_then(|()| std::fs::File::create(folder.join(name)))
-            .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
-        match written {
-            Ok(()) => tracing::warn!(
-                name,
-                "evidence against a dealer is kept in identity/evidence"
-            ),
-            Err(error) => tracing::error!(%error, "evidence against a dealer could not be kept"),
         }
     }
 

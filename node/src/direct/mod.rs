@@ -8,6 +8,7 @@
 
 pub mod config;
 mod custodian;
+mod evidence;
 pub mod home;
 mod log;
 mod moving;

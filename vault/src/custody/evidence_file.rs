@@ -248,6 +248,18 @@ impl Evidence {
         }
     }
 
+    /// Whom it accuses.
+    #[must_use]
+    pub fn accused(&self) -> &ParticipantName {
+        match self {
+            Self::Deal(..) | Self::VaultRelease(..) => &self.record().owner,
+            Self::Release { release, .. } | Self::TwoReleases(release, _) => {
+                &release.says().place.custodian
+            }
+            Self::SubShare(deal, _) | Self::SubPoints(deal, _) => &deal.says().terms.from.custodian,
+        }
+    }
+
     /// The request that was answered, if one was.
     #[must_use]
     pub fn request(&self) -> Option<EventId> {

@@ -243,12 +243,16 @@ impl Snapshot {
         self.root
     }
 
-    /// The entries from `first` on, `most` of them at most.
+    /// The entries from `first` on, `most` of them at most; none where there is no such place.
     ///
     /// # Errors
     /// [`LogError::Damaged`], [`LogError::Io`].
     pub fn entries(mut self, first: Index, most: u64) -> Result<Vec<Released>, LogError> {
         let until = self.size.0.min(first.0.saturating_add(most));
+        // A place that nobody wrote may lie where no file system reaches.
+        if first.0 >= until {
+            return Ok(Vec::new());
+        }
         self.file.seek(SeekFrom::Start(position(first)))?;
         let mut reader = BufReader::with_capacity(1 << 16, self.file);
         let read = |place| {

@@ -49,7 +49,7 @@ pub use log::{LogError, ReleaseLog, Released, Snapshot};
 pub use place::{Custodied, Place};
 pub use points::{MAX_MEMBERS, MIN_THRESHOLD, Points, PointsError, PointsHash, ShareIndex};
 pub use reader::{Disclosing, Fault, Faults, Gathered, ReadError, Wanted, Wrong, check, gather};
-pub use reconcile::{Access, Finding, Outside, reconcile};
+pub use reconcile::{Access, End, Ends, Finding, Outside, reconcile};
 pub use release::{Release, VaultRelease};
 pub use reshare::{Completed, ReshareError, Resharing, SubDeal, SubTerms, new_points};
 pub use seal::{KeyError, OpeningKey, Sealed, SealingKey};
