@@ -137,6 +137,11 @@ fn released_what_was_denied(city: &mut City, reader: &Sdk, ticket: &GrantTicket)
     // The custodian goes on as if nothing had happened, and anchors its log as it must.
     city.stop(&[0]);
     city.start_again(0)?;
+    auditor_names(city, "released although the request was denied")
+}
+
+/// The regulator fetches the log, and the auditor's program finds this in it.
+fn auditor_names(city: &City, what: &str) -> Result<()> {
     let (home, book) = (city.dir.join("regulator"), city.dir.join("book.toml"));
     let (file, log) = (city.dir.join("releases"), city.network.node(0).home.log());
     let given = format!("archive={}", text(&file)?);
@@ -156,8 +161,49 @@ fn released_what_was_denied(city: &mut City, reader: &Sdk, ticket: &GrantTicket)
         let said = audit(&["releases", "--log", text(&log)?, "--releases", &given])?;
         // Before the root is anchored nothing binds the custodian to this log.
         let (size, anchored) = sizes(&said).unwrap_or_default();
-        Ok(size == anchored && said.contains("released although the request was denied"))
+        Ok(size == anchored && said.contains(what))
     })
+}
+
+/// A reader and a custodian that agree: the share goes out before the request is committed, under a time
+/// that fits it afterwards.
+#[test]
+fn a_custodian_that_releases_before_the_request_is_named_by_its_own_anchored_log() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut city = City::start(dir.path())?;
+    let ticket = city.seal_and_grant("Observation/1")?;
+    let reader = city.sdk(READER)?;
+    let access = NewAccess {
+        name: "not yet",
+        ticket: &ticket,
+        record: ticket.records[0].record,
+        purpose: "TREAT",
+        actor: "Dr. Li",
+        reason: "a consultation",
+    };
+    let requested = reader.request_access(&access)?.event;
+    let agreed = dir.path().join(CUSTODIANS[0]).join("custodian/agreed");
+    std::fs::write(agreed, requested.encoded())?;
+    // An honest custodian knows of no such request.
+    let own = &city.certificate;
+    let refused = refusal(ask_custodian(&city, &reader, 1, "not yet", own)?)?;
+    ensure!(refused.contains("custody.unknown-request"), "{refused}");
+    city.corrupt(0, "before")?;
+    let released = ask_custodian(&city, &reader, 0, "not yet", &city.certificate)?;
+    let released: Signed<Release> = Signed::decode(&released?)?;
+    ensure!(released.says().request == requested.id());
+
+    city.stop(&[0]);
+    city.start_again(0)?;
+    let key = ReleaseLog::key(&CUSTODIANS[0].parse()?);
+    wait_for("the log is anchored", PATIENCE, || {
+        Ok(reader.client().state(&key, None)?.proved().value.is_some())
+    })?;
+    reader.anchor(requested)?;
+    auditor_names(
+        &city,
+        "released before the request was committed, as the anchored log proves",
+    )
 }
 
 /// How many releases the auditor found in the log, and how many of them are anchored.

@@ -8,6 +8,7 @@
 //! | `lies` | releases a share that nobody dealt it |
 //! | `stalls` | takes the request and never answers |
 //! | `early` | releases and logs, whatever the ledger says |
+//! | `before` | releases on the request that lies signed in its folder (`agreed`) and that the ledger does not have yet, and logs a time that will fit |
 //! | `twice` | releases rightly the first time, and something else the second |
 //! | `mixes` | shares its share out under the right points, and seals something else to every new member |
 //! | `mixes-one` | the same, to the last of the new members alone |
@@ -18,10 +19,11 @@
 //! | `withholds` | says that it has no V |
 
 use anyhow::{Context, Result, bail};
-use medanchor_ledger::TlsKeyHash;
+use medanchor_ledger::event::{Event, EventBody};
 use medanchor_ledger::genesis::Genesis;
 use medanchor_ledger::rules::{CustodianEpoch, CustodianSet, Record, StateValue};
 use medanchor_ledger::state::StateKey;
+use medanchor_ledger::{ParticipantName, RecordHandle, TlsKeyHash};
 use medanchor_node::direct::config::ServiceConfig;
 use medanchor_node::direct::home::{Part, ServiceHome};
 use medanchor_node::direct::{Answers, Owner, serve};
@@ -44,6 +46,8 @@ struct Cheat {
     sdk: Arc<Sdk>,
     genesis: Genesis,
     how: String,
+    /// Where a request lies that is agreed on with its reader.
+    agreed: PathBuf,
     /// A custodian's real store.
     store: Option<Mutex<Custodian>>,
     /// An owner's real service.
@@ -100,6 +104,9 @@ impl Cheat {
 
     fn release(&self, statement: &Statement) -> Result<Vec<u8>> {
         let ask = ReleaseAsk::decode(&statement.body)?;
+        if self.how == "before" {
+            return self.release_before(&ask);
+        }
         let standing = Standing::fetch(self.sdk.client(), &ask.access(&statement.from))?;
         let custody = standing.state.custody.as_ref().context("in custody")?;
         let record = self.record(&standing);
@@ -124,6 +131,28 @@ impl Cheat {
         Ok(Signed::new(release, sign).encode())
     }
 
+    fn release_before(&self, ask: &ReleaseAsk) -> Result<Vec<u8>> {
+        let event = Event::decode(&std::fs::read(&self.agreed)?)?;
+        let EventBody::AccessRequest(body) = event.body() else {
+            bail!("it is no request");
+        };
+        let state: Record = self.value(&Record::key(&body.owner, &body.record))?;
+        let custody = state.custody.as_ref().context("in custody")?;
+        let permitted = Permitted {
+            request: event.id(),
+            record: self.custodied(&body.owner, body.record, state.version),
+            place: self.place(custody.epoch())?,
+            points: Points::of_custody(custody)?,
+            reader: ask.reader.reader_key(),
+        };
+        let later = self.sdk.now().plus_millis(30_000);
+        let sign = |bytes: &[u8]| self.sdk.sign_for_custody(bytes);
+        let mut store = self.store()?;
+        Ok(store
+            .release(&permitted, &ask.reader, later, sign)?
+            .encode())
+    }
+
     fn store(&self) -> Result<MutexGuard<'_, Custodian>> {
         let store = self.store.as_ref().context("a custodian")?;
         Ok(store.lock().unwrap_or_else(PoisonError::into_inner))
@@ -139,14 +168,7 @@ impl Cheat {
         let names = set.custodians.members().iter().map(|one| one.name.clone());
         let members = names.zip(ask.keys.clone());
         let members: Vec<_> = members.map(|(name, key)| Member { name, key }).collect();
-        let record = Custodied {
-            owner: statement.from.clone(),
-            record: RecordVersion {
-                network: self.sdk.network(),
-                record: ask.record,
-                version: state.version,
-            },
-        };
+        let record = self.custodied(&statement.from, ask.record, state.version);
         let resharing = Resharing {
             record: &record,
             old: &Points::of_custody(held)?,
@@ -183,12 +205,16 @@ impl Cheat {
     }
 
     fn record(&self, standing: &Standing) -> Custodied {
+        self.custodied(&standing.owner, standing.record, standing.state.version)
+    }
+
+    fn custodied(&self, owner: &ParticipantName, record: RecordHandle, version: u32) -> Custodied {
         Custodied {
-            owner: standing.owner.clone(),
+            owner: owner.clone(),
             record: RecordVersion {
                 network: self.sdk.network(),
-                record: standing.record,
-                version: standing.state.version,
+                record,
+                version,
             },
         }
     }
@@ -237,6 +263,7 @@ fn open(home: &ServiceHome, config: &ServiceConfig, how: String) -> Result<Cheat
         sdk,
         genesis,
         how,
+        agreed: home.folder().join("agreed"),
         store,
         answered: AtomicBool::new(false),
     })

@@ -5,6 +5,7 @@ use anyhow::{Result, ensure};
 use medanchor_tests::city::{OWNER, PAYLOAD};
 use medanchor_tests::network::binary;
 use medanchor_tests::service::run;
+use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -22,7 +23,10 @@ fn an_emergency_key_in_a_token_opens_with_its_pin() -> Result<()> {
     let module = MODULES.iter().find(|path| Path::new(path).exists());
     let runs = Command::new("softhsm2-util").arg("--version").output();
     let (Some(module), true) = (module, runs.is_ok()) else {
-        eprintln!("skipped: SoftHSM 2 is not installed; run .ci/token-install");
+        // Past the test runner, which shows nothing that a passing test prints.
+        let line = "skipped: SoftHSM 2 is not installed, so the emergency key was not tried in a token; run .ci/token-install\n";
+        // A closed standard error only costs the count.
+        let _ = std::io::stderr().write_all(line.as_bytes());
         return Ok(());
     };
     let dir = tempfile::tempdir()?;
