@@ -2,7 +2,8 @@
 //! the certificates.
 //!
 //! What always holds: every event's signatures hold under a key that genesis registers for its
-//! signer, or, for an `inspection.output` alone, under the operational key that an earlier
+//! signer or an earlier block proposes for it (whether the proposal was approved, and not revoked by another, is for the
+//! rules), or, for an `inspection.output` alone, under the operational key that an earlier
 //! `inspection.key` of its signer registers (by the rules of this release there are no others); every seal follows from the one before; a quorum of the height's validators
 //! decided this very block.
 
@@ -10,13 +11,13 @@ use crate::fault::{Failure, Fault, Trouble};
 use crate::judge::{Counts, decided};
 use crate::prepare::{FirstKeys, Prepared};
 use crate::records::Certificates;
-use medanchor_ledger::event::{Event, EventBody, EventKind};
+use medanchor_ledger::event::{Change, Event, EventBody, EventKind, GovernancePropose};
 use medanchor_ledger::execute::{BlockFault, Halt, Head, SealField, execute_genesis};
 use medanchor_ledger::genesis::Genesis;
 use medanchor_ledger::merkle::{Frontier, leaf_hash};
 use medanchor_ledger::seal::{Seal, value_id};
 use medanchor_ledger::signature::PublicKey;
-use medanchor_ledger::{Index, ParticipantName, TreeHash};
+use medanchor_ledger::{Index, KeyId, ParticipantName, TreeHash};
 use std::collections::BTreeMap;
 
 /// What a block leaves for the next.
@@ -32,6 +33,8 @@ pub(crate) struct Chain<'g> {
     keys: &'g FirstKeys,
     /// The keys of validators' nodes, which sign random outputs.
     operational: BTreeMap<ParticipantName, PublicKey>,
+    /// The signing keys that were ever proposed for a participant.
+    proposed: BTreeMap<ParticipantName, BTreeMap<KeyId, PublicKey>>,
     certificates: Certificates,
     last: Option<Link>,
     pub(crate) counts: Counts,
@@ -47,6 +50,7 @@ impl<'g> Chain<'g> {
             genesis,
             keys,
             operational: BTreeMap::new(),
+            proposed: BTreeMap::new(),
             certificates,
             last: None,
             counts: Counts::default(),
@@ -121,16 +125,31 @@ impl<'g> Chain<'g> {
             let key = self.operational.get(event.issuer()).copied();
             key.filter(|key| key.id() == event.key_id())
         };
-        self.keys.get(event).or_else(operational)
+        let proposed = || {
+            let keys = self.proposed.get(event.issuer())?;
+            keys.get(&event.key_id()).copied()
+        };
+        self.keys.get(event).or_else(proposed).or_else(operational)
     }
 
-    /// Notes the keys of nodes that the block registers: they count from the next block on, as in the
-    /// rules, which let a validator register them once.
+    /// Notes the keys of nodes that the block registers, and the signing keys that it proposes: they count
+    /// from the next block on, as in the rules, which let a validator register its node's once.
     fn register(&mut self, block: &Prepared) {
         for event in &block.events {
-            if let EventBody::InspectionKey(keys) = event.body() {
-                let issuer = event.issuer().clone();
-                self.operational.entry(issuer).or_insert(keys.operational);
+            match event.body() {
+                EventBody::InspectionKey(keys) => {
+                    let issuer = event.issuer().clone();
+                    self.operational.entry(issuer).or_insert(keys.operational);
+                }
+                EventBody::GovernancePropose(GovernancePropose {
+                    change: Change::Keys(keys),
+                    ..
+                }) => {
+                    let known = self.proposed.entry(keys.participant().clone());
+                    let new = keys.keys().iter().map(|key| (key.id(), *key));
+                    known.or_default().extend(new);
+                }
+                _ => {}
             }
         }
     }

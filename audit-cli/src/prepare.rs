@@ -1,8 +1,8 @@
 //! What can be done to a block without the state, on any core: decoding, and signatures under the
 //! participants' keys, which genesis registers.
 //!
-//! What always holds: nothing is decided here. An event whose key genesis does not know (an output
-//! signed by a node's operational key), or whose signature does not hold, is left for the one place
+//! What always holds: nothing is decided here. An event whose key genesis does not know (one that was
+//! registered later, or a node's operational key), or whose signature does not hold, is left for the one place
 //! that judges blocks.
 
 use crate::blocks::RawBlock;

@@ -25,7 +25,7 @@ const OF_HASHES: [&str; 3] = [
     WHOLE_TREE,
 ];
 const OF_SIGNATURES: [&str; 3] = [
-    "every event was strictly decoded, and its signatures hold under its signer's keys: those of genesis, or for a random output the one that the signer registered for its node in an earlier block",
+    "every event was strictly decoded, and its signatures hold under its signer's keys: those of genesis or proposed for it in an earlier block, or for a random output the one that the signer registered for its node in an earlier block",
     "every seal follows from the one before: height, time, place in the log, log root, hash, policies",
     "every height has a certificate of a quorum for this very block, of the seal's round or a later one",
 ];
@@ -63,7 +63,7 @@ impl Tier {
                 "that no other log was signed for this network: `watch` and `consistency` compare logs",
             ],
             Self::Signatures => &[
-                "that the events obey the rules, whose turn it was to propose, and the state roots in the seals",
+                "that the events obey the rules (so neither who approved a key nor whether it was revoked), whose turn it was to propose, and the state roots in the seals",
                 "that no other log was signed for this network: `watch` and `consistency` compare logs",
             ],
             Self::Rules => &[

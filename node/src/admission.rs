@@ -64,7 +64,9 @@ pub enum Refused {
         not_after: Time,
     },
     /// The signer is not registered, or not with this key.
-    #[error("{signer} has no registered key {key}; register it, or sign with one that is")]
+    #[error(
+        "{signer} has no registered key {key}, or no longer; register it, or sign with one that is"
+    )]
     UnknownSigner {
         /// Who is said to have signed.
         signer: ParticipantName,
@@ -98,6 +100,11 @@ pub trait Surroundings: Send + Sync + 'static {
     /// # Errors
     /// If storage cannot be read.
     fn index_of(&self, id: &EventId) -> Result<Option<Index>, ReadFailed>;
+    /// Whether the log has just these bytes at a place.
+    ///
+    /// # Errors
+    /// If storage cannot be read.
+    fn has_entry(&self, at: Index, bytes: &[u8]) -> Result<bool, ReadFailed>;
     /// Events have entered the pool: those that clients sent go on to the peers.
     fn pooled(&self, from_clients: Vec<Bytes>);
     /// Storage failed: the node must stop.
@@ -324,17 +331,18 @@ impl<S: Surroundings> Worker<S> {
             }
             check_window(event.not_after(), self.surroundings.now()).map_err(refuse)?;
         }
-        match self
-            .surroundings
-            .key(event.issuer(), event.key_id())
-            .map_err(read)?
-        {
-            Some(key) => Ok(Unchecked { event, key, at }),
-            None => {
-                let (signer, key) = (event.issuer().clone(), event.key_id());
-                Err(refuse(Refused::UnknownSigner { signer, key }))
-            }
+        let key = self.surroundings.key(event.issuer(), event.key_id());
+        if let Some(key) = key.map_err(read)? {
+            return Ok(Unchecked { event, key, at });
         }
+        // What was anchored before its key was revoked stays so, for whoever lost the answer.
+        if let Some(index) = at
+            && self.surroundings.has_entry(index, bytes).map_err(read)?
+        {
+            return Err(Admitted::Anchored(id, index));
+        }
+        let (signer, key) = (event.issuer().clone(), event.key_id());
+        Err(refuse(Refused::UnknownSigner { signer, key }))
     }
 }
 

@@ -60,7 +60,7 @@ enum Command {
     Status(status::Status),
     /// Print whose signatures count at a height, or the chain of all policies
     Policy(policy::Policy),
-    /// Show a home's public keys
+    /// Show a home's public keys, go over to a new signing key
     #[command(subcommand)]
     Key(key::Command),
     /// Who opened a patient's records
@@ -69,7 +69,7 @@ enum Command {
     /// Read without a consent when a life may depend on it, and review what others read so
     #[command(subcommand)]
     Access(access::Command),
-    /// Name the custodians of records' keys
+    /// Name the custodians of records' keys, and the keys that participants sign with
     #[command(subcommand)]
     Governance(governance::Command),
     /// Keep shares of records' keys for others

@@ -82,6 +82,8 @@ pub mod identity;
 pub mod import;
 pub mod journal;
 pub mod keeping;
+#[cfg(feature = "client")]
+mod next_key;
 pub mod patient;
 pub mod policies;
 pub mod proof;
@@ -110,6 +112,8 @@ pub use medanchor_ledger::policy::{Policies, Policy, PolicyRange};
 pub use medanchor_ledger::rules::{Decision, DenialReason};
 pub use medanchor_ledger::{EventId, Height, ParticipantName, Size, Tag, Time};
 pub use medanchor_vault::CodeScheme;
+#[cfg(feature = "client")]
+pub use next_key::NextKeyError;
 pub use policies::{
     CheckError, PoliciesError, Transparent, verify_consistency, verify_cose_consistency,
     verify_receipt_by, verify_statement, walk_policies,

@@ -396,7 +396,7 @@ fn a_reader_that_cheats_gets_nothing() -> Result<()> {
     let stolen = link(&city, 0, own)?.ask(Ask::Release, &stolen, MAX_ANSWER);
     ensure!(refusal(stolen)?.contains("custody.unknown-request"));
 
-    // The reader's name under a key that is not, or no longer, registered for it.
+    // The reader's name under a key that was never registered for it (for one that is no longer, `revoked.rs`).
     let forged = Statement {
         network: reader.network(),
         from: READER.parse()?,

@@ -3,9 +3,9 @@
 use crate::{Choices, Seeds, Target, rewritten};
 use medanchor_ledger::genesis::Authorities;
 use medanchor_ledger::rules::{
-    BreakGlass, Consent, CustodianEpoch, CustodianSet, DrawKey, EmergencyHead, Inspection, Lot,
-    OpenReviews, Participant, Population, Prescription, Proposal, Record, ReleaseLog, Request,
-    RulesVersion, RunningDraws, StateValue, TagIndex, Unit,
+    BreakGlass, Consent, CustodianEpoch, CustodianSet, DrawKey, EmergencyHead, Inspection,
+    KeysChanged, Lot, OpenReviews, Participant, Population, Prescription, Proposal, Record,
+    ReleaseLog, Request, RulesVersion, RunningDraws, StateValue, TagIndex, Unit,
 };
 use medanchor_ledger::state::{Bucket, Changes, Path, Prefix, StateKey, StateMap, StateProof};
 use std::sync::LazyLock;
@@ -90,6 +90,7 @@ fn value(bytes: &[u8]) -> bool {
         one::<DrawKey>(bytes),
         one::<EmergencyHead>(bytes),
         one::<Inspection>(bytes),
+        one::<KeysChanged>(bytes),
         one::<Lot>(bytes),
         one::<OpenReviews>(bytes),
         one::<Participant>(bytes),

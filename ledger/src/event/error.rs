@@ -88,6 +88,20 @@ pub enum BuildError {
     /// An epoch of custodians of 0.
     #[error("there are no custodians of epoch 0; epochs count from 1")]
     Epoch,
+    /// More signing keys than a participant has at a time.
+    #[error("a participant has at most {max} signing keys, not {found}; name fewer")]
+    Keys {
+        /// The most keys that are allowed.
+        max: usize,
+        /// Keys that came.
+        found: usize,
+    },
+    /// A key stands in a list twice.
+    #[error("a key stands in the list twice; name each once")]
+    KeyTwice,
+    /// A change of keys of number 0.
+    #[error("there is no change 0 of a participant's keys; changes count from 1")]
+    Number,
     /// A point of a sharing that is none.
     #[error("a point is zero or no Ristretto point in its one encoding; deal the shares again")]
     Points,

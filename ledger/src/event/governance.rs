@@ -3,16 +3,19 @@
 
 use super::custody::Custodians;
 use super::list::read_handle;
+use super::participant_keys::ParticipantKeys;
 use super::{Body, DecodeError, Subject};
 use crate::cbor::{CborFault, Reader, Writer};
 use crate::{ChangeHash, ParticipantName, ProposalHandle, sha256};
 
-/// What is proposed: `[1, set of custodians]`.
+/// What is proposed: `[1, set of custodians]` or `[2, a participant's signing keys]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {
     /// A new set of custodians takes over.
     Custodians(Custodians),
+    /// A participant signs with these keys from then on, and with no others.
+    Keys(ParticipantKeys),
 }
 
 impl Change {
@@ -28,6 +31,7 @@ impl Change {
     pub(crate) fn write(&self, writer: &mut Writer) {
         match self {
             Self::Custodians(custodians) => custodians.write(writer.array(2).uint(1)),
+            Self::Keys(keys) => keys.write(writer.array(2).uint(2)),
         }
     }
 
@@ -36,6 +40,7 @@ impl Change {
         let value = reader.fault(CborFault::Value);
         match reader.uint()? {
             1 => Custodians::read(reader).map(Self::Custodians),
+            2 => ParticipantKeys::read(reader).map(Self::Keys),
             _ => Err(value.into()),
         }
     }

@@ -15,6 +15,7 @@ mod error;
 pub mod governance;
 pub mod inspection;
 mod list;
+pub mod participant_keys;
 pub mod prescription;
 pub mod record;
 pub mod unit;
@@ -33,6 +34,7 @@ pub use inspection::{
     ItemProof,
 };
 pub use list::{Fraction, Fractions, Handle, HandleSet, KemSuite, ReaderKey};
+pub use participant_keys::ParticipantKeys;
 pub use prescription::{
     Claim, PrescriptionIssue, PrescriptionRedeem, PrescriptionVoid, VoidReason,
 };

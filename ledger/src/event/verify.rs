@@ -2,10 +2,10 @@
 //!
 //! What always holds: a [`Verified`] event's own signature holds under the key that its header
 //! names; a claim that it carries holds under the token key that it carries; a token key that
-//! it introduces is one under which signatures can be trusted; and points that it carries are such. Whether the keys are the right ones
+//! it introduces, or a signing key that it proposes, is one under which signatures can be trusted; and points that it carries are such. Whether the keys are the right ones
 //! is for the rules to say, which read the state.
 
-use super::{Event, EventBody};
+use super::{Change, Event, EventBody};
 use crate::KeyId;
 use crate::sha256;
 use crate::signature::{Hashed, KeyError, PublicKey, Signature, Signed, verify_hashed};
@@ -49,6 +49,9 @@ pub enum VerifyError {
     /// A key that a validator registers is not acceptable.
     #[error("a key for random draws cannot be used: {0}")]
     DrawKey(#[source] KeyError),
+    /// A signing key that is proposed is not acceptable.
+    #[error("a proposed signing key cannot be used: {0}")]
+    SigningKey(#[source] KeyError),
     /// A point by which a record's key is shared is none.
     #[error(
         "a point of the sharing is zero or no Ristretto point in its one encoding; deal the shares again"
@@ -105,6 +108,11 @@ impl Event {
             }
             EventBody::InspectionKey(keys) => {
                 keys.check().map_err(VerifyError::DrawKey)?;
+            }
+            EventBody::GovernancePropose(propose) => {
+                if let Change::Keys(keys) = &propose.change {
+                    keys.check().map_err(VerifyError::SigningKey)?;
+                }
             }
             EventBody::PrescriptionRedeem(redeem) => {
                 let start = checks.messages.len();

@@ -127,7 +127,7 @@ fn read_participants(
             return Err(order.into());
         }
         reader.key(2)?.array(2..=2)?;
-        participants.insert(name, Participant::read_parts(reader, PublicKey::decode)?);
+        participants.insert(name, Participant::read_parts(reader, 1, PublicKey::decode)?);
     }
     Ok(participants)
 }

@@ -6,7 +6,9 @@ use super::{Anchored, Participant, Rejection, Role, Rule, StateValue};
 use crate::event::{Event, Verified};
 use crate::execute::View;
 use crate::state::{Changes, Path, StateKey};
-use crate::{EventId, Height, Index, NetworkId, ParticipantName, ReadFailed, Time, TreeHash};
+use crate::{
+    EventId, Height, Index, KeyId, NetworkId, ParticipantName, ReadFailed, Time, TreeHash,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -43,8 +45,10 @@ pub(crate) struct Draft<'v> {
     changes: Changes,
     /// Ids of the events of this block.
     ids: BTreeSet<EventId>,
-    /// Signers and receivers that were looked up. No rule of this version changes a participant.
+    /// Signers and receivers that were looked up, as they stand in the middle of the block.
     participants: BTreeMap<ParticipantName, Option<Arc<Participant>>>,
+    /// Participants that events of the block changed, as they were before it.
+    changed: BTreeMap<ParticipantName, Participant>,
     denials: BTreeMap<ParticipantName, u16>,
 }
 
@@ -56,6 +60,7 @@ impl<'v> Draft<'v> {
             changes: Changes::new(),
             ids: BTreeSet::new(),
             participants: BTreeMap::new(),
+            changed: BTreeMap::new(),
             denials: BTreeMap::new(),
         }
     }
@@ -73,6 +78,7 @@ impl<'v> Draft<'v> {
             event,
             index,
             writes: Vec::new(),
+            changed: None,
             denied: false,
         };
         match super::apply(&mut turn) {
@@ -80,7 +86,12 @@ impl<'v> Draft<'v> {
             Err(Refusal::Read(failed)) => return Err(failed),
             Ok(()) => {}
         }
-        let Turn { writes, denied, .. } = turn;
+        let Turn {
+            writes,
+            changed,
+            denied,
+            ..
+        } = turn;
         let is_new = |(path, _): &&(Path, Vec<u8>)| !self.changes.contains_key(path);
         let full = self.changes.len() + writes.len() > max_changes;
         if full && self.changes.len() + writes.iter().filter(is_new).count() > max_changes {
@@ -89,6 +100,16 @@ impl<'v> Draft<'v> {
         self.ids.insert(event.id());
         self.changes
             .extend(writes.into_iter().map(|(path, value)| (path, Some(value))));
+        if let Some(ChangedParticipant {
+            name,
+            before,
+            after,
+        }) = changed
+        {
+            self.participants
+                .insert(name.clone(), Some(Arc::new(after)));
+            self.changed.entry(name).or_insert(before);
+        }
         if denied {
             *self.denials.entry(event.issuer().clone()).or_default() += 1;
         }
@@ -147,12 +168,20 @@ impl<'v> Draft<'v> {
     }
 }
 
+/// A participant that an event changes.
+struct ChangedParticipant {
+    name: ParticipantName,
+    before: Participant,
+    after: Participant,
+}
+
 /// One event's turn: what its rule may ask, and what it writes.
 pub(crate) struct Turn<'d, 'v> {
     draft: &'d mut Draft<'v>,
     event: &'d Verified,
     index: Index,
     writes: Vec<(Path, Vec<u8>)>,
+    changed: Option<ChangedParticipant>,
     denied: bool,
 }
 
@@ -221,6 +250,12 @@ impl<'d> Turn<'d, '_> {
         self.draft.participant(self.event.issuer())
     }
 
+    /// Whether the signer, which has the key, had it before this block.
+    pub(super) fn had_before_the_block(&self, key: &KeyId) -> bool {
+        let before = self.draft.changed.get(self.event.issuer());
+        before.is_none_or(|before| before.registered(key).is_some())
+    }
+
     /// Whether there is a participant of that name.
     pub(super) fn is_participant(&mut self, name: &ParticipantName) -> Result<bool, ReadFailed> {
         Ok(self.draft.participant(name)?.is_some())
@@ -244,6 +279,22 @@ impl<'d> Turn<'d, '_> {
     /// Writes a value, if the event is applied in the end.
     pub(super) fn write(&mut self, key: StateKey, value: &impl StateValue) {
         self.writes.push((key.path(), value.encode()));
+    }
+
+    /// Changes a participant, if the event is applied in the end: one in an event.
+    pub(super) fn change_participant(
+        &mut self,
+        name: &ParticipantName,
+        before: Participant,
+        after: Participant,
+    ) {
+        self.write(Participant::key(name), &after);
+        let name = name.clone();
+        self.changed = Some(ChangedParticipant {
+            name,
+            before,
+            after,
+        });
     }
 
     /// How many of the signer's requests were denied in this block.

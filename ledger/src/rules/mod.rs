@@ -28,7 +28,7 @@ pub use consent::Consent;
 pub use custody::{CustodianEpoch, CustodianSet, ReleaseLog};
 pub(crate) use draft::{Draft, Refusal, Turn};
 pub use emergency::EmergencyHead;
-pub use governance::{Participant, Proposal, RULES_VERSION, Role, RulesVersion};
+pub use governance::{KeysChanged, Participant, Proposal, RULES_VERSION, Role, RulesVersion};
 pub use inspection::{DrawKey, DrawState, Inspection, Population, RunningDraws};
 pub use prescription::{Prescription, Standing};
 pub use record::{Erased, Record, Superseded};

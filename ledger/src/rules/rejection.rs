@@ -130,7 +130,9 @@ rules! {
     SignerUnknown "signer.unknown" Signer
         "the signer is no participant of this network" "have it registered";
     SignerKey "signer.unknown-key" Signer
-        "the signing key is not registered for the signer" "sign with a registered key";
+        "the signing key is not registered for the signer, or no longer" "sign with a registered key";
+    SignerNewKey "signer.new-key" Early
+        "the signing key was registered in this very block" "wait for the next one";
     SignerRole "signer.wrong-role" Signer
         "the signer's role does not allow this" "have a participant with the right role sign";
     RecordExists "record.already-sealed" Rival
@@ -189,6 +191,16 @@ rules! {
         "the proposal is of another change" "read what is proposed, and approve that";
     GovernanceApproved "governance.already-approved" Rival
         "the signer has approved the proposal before" "have another authority approve";
+    GovernanceParticipant "governance.unknown-participant" Signer
+        "the change is of the keys of somebody who is no participant" "check the participant's name";
+    GovernanceSharedKey "governance.shared-key" Signer
+        "a key is one that the participant's node has for random outputs" "make a key for each purpose";
+    GovernanceKeysPast "governance.keys-past" Rival
+        "the participant's keys were changed under this number or a later one" "look at the keys of now, and propose under the next number";
+    GovernanceKeysAhead "governance.keys-ahead" Early
+        "changes of the participant's keys are missing before this number" "wait until they are made, or check the number";
+    GovernanceTooFew "governance.too-few-authorities" Early
+        "fewer authorities would have a signing key than it takes to approve" "have a key of theirs registered first";
     ConsentExists "consent.already-granted" Rival
         "the signer granted a consent under this handle before" "use a new handle";
     ConsentPeriod "consent.empty-period" Signer

@@ -57,6 +57,7 @@ pub(super) mod kind {
     pub(crate) const CUSTODIAN_SET: u8 = 0x04;
     pub(crate) const CUSTODIAN_EPOCH: u8 = 0x05;
     pub(crate) const AUTHORITIES: u8 = 0x06;
+    pub(crate) const KEYS_CHANGED: u8 = 0x07;
     pub(crate) const RECORD: u8 = 0x20;
     pub(crate) const TAG: u8 = 0x21;
     pub(crate) const RELEASE_LOG: u8 = 0x22;

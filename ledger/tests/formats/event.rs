@@ -151,6 +151,7 @@ fn each_type_of_event_has_golden_bytes() {
     rejected_bodies(&mut vectors);
     rejected_inspections(&mut vectors);
     rejected_custodians(&mut vectors);
+    participant_keys(&mut vectors);
     rejected_record_changes(&mut vectors);
     rejected_openings(&mut vectors);
     vectors.finish();
@@ -545,7 +546,10 @@ fn rejected_custodians(vectors: &mut Vectors) {
         bent
     };
     let change = "not the constant";
-    reject("change-2", propose, &start, &with(2, 2), change);
+    reject("change-0", propose, &start, &with(2, 0), change);
+    // Change 2 is of a participant's keys, so it starts with a name.
+    reject("change-2", propose, &start, &with(2, 2), "wanted Text");
+    reject("change-3", propose, &start, &with(2, 3), change);
     reject("custodians-epoch-0", propose, &start, &with(4, 0), range);
     let above = [0x02, 0x82, 0x01, 0x83, 0x01, 0x1a, 0, 1, 0, 0, 0x83];
     reject("custodians-threshold-65536", propose, &start, &above, range);
@@ -584,6 +588,49 @@ fn rejected_custodians(vectors: &mut Vectors) {
         &[0x01, 0x00, 0x02],
         change,
     );
+}
+
+fn participant_keys(vectors: &mut Vectors) {
+    let propose = signed("regulator", samples::propose_keys());
+    vectors.golden("governance.propose-keys", propose.encoded());
+    vectors.golden("governance.propose-keys.id", propose.id().as_bytes());
+    assert_eq!(read(propose.encoded()), Ok(propose.clone()));
+    let none = signed("regulator", samples::propose_no_keys());
+    vectors.golden("governance.propose-no-keys", none.encoded());
+    assert_eq!(read(none.encoded()), Ok(none));
+
+    let mut reject = |name: &str, from: &[u8], to: &[u8], why: &str| {
+        vectors.rejected(name, &bent_sample(&propose, from, to), read, why);
+    };
+    // The change of number 3, to two keys.
+    let start = [&b"old-pharmacy"[..], &[0x03, 0x82, 0x58, 0x21, 0x01]].concat();
+    let with = |at: usize, byte: u8| {
+        let mut bent = start.clone();
+        bent[12 + at] = byte;
+        bent
+    };
+    let shouted = [&b"OLD-PHARMACY"[..], &start[12..]].concat();
+    let range = "out of range";
+    reject(
+        "keys-participant-uppercase",
+        &start,
+        &shouted,
+        "text is malformed",
+    );
+    reject("keys-number-0", &start, &with(0, 0), range);
+    let above = [&start[..12], &[0x1b, 0, 0, 0, 1, 0, 0, 0, 0], &start[13..]].concat();
+    reject("keys-number-4294967296", &start, &above, range);
+    reject("keys-9", &start, &with(1, 0x89), "size out of bounds");
+    reject("keys-algorithm-2", &start, &with(4, 2), "a signing key");
+    let [first, second] =
+        samples::two_keys().map(|key| [&[0x58, 0x21][..], &key.encode()].concat());
+    let both = [&first[..], &second[..]].concat();
+    let backwards = [&second[..], &first[..]].concat();
+    reject("keys-unsorted", &both, &backwards, "not sorted");
+    let twice = [&first[..], &first[..]].concat();
+    reject("key-twice", &both, &twice, "not sorted");
+    let short = [&[0x58, 0x20][..], &first[2..34], &second[..]].concat();
+    reject("keys-key-short", &both, &short, "size out of bounds");
 }
 
 fn rejected_record_changes(vectors: &mut Vectors) {

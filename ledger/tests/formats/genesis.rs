@@ -97,6 +97,12 @@ fn genesis_has_golden_bytes() {
         &replace(&participants_hospital, &misplaced),
         "not sorted",
     );
+    let key = key_of(HOSPITAL).public_key().encode();
+    reject(
+        "keys-empty",
+        &replace(&[&[0x81, 0x58, 0x21][..], &key].concat(), &[0x80]),
+        "size out of bounds",
+    );
     let other = key_of("old-pharmacy").public_key().encode();
     reject("shared-key", &with_key(other), "is used twice");
     let key = "not an acceptable public key";

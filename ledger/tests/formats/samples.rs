@@ -4,6 +4,7 @@ use crate::world::{commitment, draw_keys, key_of, name, seeded, token};
 use medanchor_ledger::draw::{DrawInput, commit_item, item_leaf};
 use medanchor_ledger::event::consent::{Classes, Grantees, Purposes, Tags};
 use medanchor_ledger::event::*;
+use medanchor_ledger::signature::PublicKey;
 use medanchor_ledger::{
     CiphertextHash, ClassHandle, ConsentHandle, InspectionHandle, ItemCommitment, JournalHead,
     KeyCheck, LotHandle, MemberCommitment, NetworkId, Nonce, PopulationHandle, PrescriptionHandle,
@@ -61,6 +62,29 @@ pub fn governance_propose() -> GovernancePropose {
     GovernancePropose {
         proposal: ProposalHandle::new([1; 16]),
         change: Change::Custodians(custodians()),
+    }
+}
+
+/// Two keys, ascending.
+pub fn two_keys() -> [PublicKey; 2] {
+    let mut keys = [1, 2].map(|number| seeded(number, 0x99).public_key());
+    keys.sort_unstable();
+    keys
+}
+
+pub fn propose_keys() -> GovernancePropose {
+    let keys = ParticipantKeys::new(name("old-pharmacy"), 3, two_keys().into()).unwrap();
+    GovernancePropose {
+        proposal: ProposalHandle::new([2; 16]),
+        change: Change::Keys(keys),
+    }
+}
+
+pub fn propose_no_keys() -> GovernancePropose {
+    let keys = ParticipantKeys::new(name("old-pharmacy"), 1, Vec::new()).unwrap();
+    GovernancePropose {
+        proposal: ProposalHandle::new([3; 16]),
+        change: Change::Keys(keys),
     }
 }
 

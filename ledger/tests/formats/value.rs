@@ -1,6 +1,6 @@
 //! `vectors/value/`: what stands in the state.
 
-use crate::samples::{custodians, custody};
+use crate::samples::{custodians, custody, propose_keys};
 use crate::vectors::Vectors;
 use crate::world::{draw_keys, key_of, name, token};
 use medanchor_ledger::cbor::Writer;
@@ -14,9 +14,9 @@ use medanchor_ledger::rules::inspection::{Answered, RunningDraw};
 use medanchor_ledger::rules::tag::TagLink;
 use medanchor_ledger::rules::{
     Anchored, BreakGlass, Consent, CustodianEpoch, CustodianSet, Decision, DenialReason, DrawKey,
-    EmergencyHead, Erased, Inspection, Lot, OpenReviews, Participant, Place, Population,
-    Prescription, Proposal, Record, ReleaseLog, Request, Review, Role, RulesVersion, RunningDraws,
-    Standing, StateValue, Superseded, TagIndex, Unit,
+    EmergencyHead, Erased, Inspection, KeysChanged, Lot, OpenReviews, Participant, Place,
+    Population, Prescription, Proposal, Record, ReleaseLog, Request, Review, Role, RulesVersion,
+    RunningDraws, Standing, StateValue, Superseded, TagIndex, Unit,
 };
 use medanchor_ledger::state::StateKey;
 use medanchor_ledger::{
@@ -216,6 +216,18 @@ fn custodians_and_proposals(v: &mut Vectors) {
     proposal.approvals = names(&["maker", "regulator"]);
     proposal.applied = Some(anchored(2));
     check(v, "proposal-applied", &key, &proposal);
+    proposal.change = propose_keys().change;
+    check(v, "proposal-keys", &key, &proposal);
+    let changed = KeysChanged {
+        changed: anchored(2),
+        number: 3,
+    };
+    let key = KeysChanged::key(&name("old-pharmacy"));
+    check(v, "keys-changed", &key, &changed);
+    let suspended = [&[0x01, 0x82, 0x81, 0x02][..], &[0x80]].concat();
+    v.golden("participant-without-keys", &suspended);
+    let known = Participant::decode(&suspended).unwrap();
+    assert_eq!((known.keys().len(), known.encode()), (0, suspended));
     let set = CustodianSet {
         adopted: anchored(2),
         custodians: custodians(),

@@ -10,6 +10,7 @@ mod custody;
 mod emergency;
 mod governance;
 mod inspection;
+mod keys;
 mod model;
 mod openings;
 mod prescription;

@@ -9,6 +9,9 @@ const NOW: Time = Time(1_000_000);
 /// A ledger in which one event stands at place 7.
 struct Ledger {
     anchored: EventId,
+    entry: Vec<u8>,
+    /// Whether the signer's key is registered no longer.
+    revoked: bool,
 }
 
 impl Surroundings for Ledger {
@@ -19,10 +22,13 @@ impl Surroundings for Ledger {
         NOW
     }
     fn key(&self, _: &ParticipantName, _: KeyId) -> Result<Option<PublicKey>, ReadFailed> {
-        Ok(Some(signing_key().public_key()))
+        Ok((!self.revoked).then(|| signing_key().public_key()))
     }
     fn index_of(&self, id: &EventId) -> Result<Option<Index>, ReadFailed> {
         Ok((*id == self.anchored).then_some(Index(7)))
+    }
+    fn has_entry(&self, at: Index, bytes: &[u8]) -> Result<bool, ReadFailed> {
+        Ok(at == Index(7) && self.entry == bytes)
     }
     fn pooled(&self, _: Vec<Bytes>) {}
     fn failed(&self, _: &ReadFailed) {}
@@ -59,6 +65,10 @@ fn with_broken_signature(event: &Event) -> Bytes {
 
 /// A door before a pool that one event fills, and the answers to what is posted in turn.
 fn answers(posted: Vec<Bytes>) -> Vec<Admitted> {
+    answers_of(false, posted)
+}
+
+fn answers_of(revoked: bool, posted: Vec<Bytes>) -> Vec<Admitted> {
     let limits = Limits {
         events: 1,
         bytes: 10_000,
@@ -68,6 +78,8 @@ fn answers(posted: Vec<Bytes>) -> Vec<Admitted> {
     let pool = Arc::new(Mutex::new(Pool::new(limits)));
     let ledger = Arc::new(Ledger {
         anchored: event(1).id(),
+        entry: event(1).encoded().to_vec(),
+        revoked,
     });
     let door = Admission::start(&ledger, &pool, 1, 1 << 20).expect("starts");
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -104,6 +116,27 @@ fn a_known_id_does_not_make_a_bad_signature_good() {
         assert!(
             matches!(answer, Admitted::Refused(_, Refused::Signature(_))),
             "{answer:?}"
+        );
+    }
+}
+
+#[test]
+fn what_was_anchored_under_a_revoked_key_stays_so_and_nothing_else_is_taken() {
+    let (anchored, new) = (event(1), event(2));
+    let posted = vec![
+        bytes_of(&anchored),
+        with_broken_signature(&anchored),
+        bytes_of(&new),
+    ];
+    let answers = answers_of(true, posted);
+    assert!(
+        matches!(answers[0], Admitted::Anchored(_, Index(7))),
+        "{answers:?}"
+    );
+    for answer in &answers[1..] {
+        assert!(
+            matches!(answer, Admitted::Refused(_, Refused::UnknownSigner { .. })),
+            "{answers:?}"
         );
     }
 }

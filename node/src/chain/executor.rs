@@ -11,7 +11,7 @@ use crate::exit::{Exit, Fatal};
 use crate::http::service::BlockNotice;
 use bytes::Bytes;
 use medanchor_ledger::checkpoint::Checkpoint;
-use medanchor_ledger::event::{Event, Verified};
+use medanchor_ledger::event::{Event, EventKind, Verified};
 use medanchor_ledger::execute::{Executed, Halt, Head, View};
 use medanchor_ledger::{EventId, Height, Index, ParticipantName, Round, ValueId, sha256};
 use medanchor_network::{
@@ -284,6 +284,10 @@ impl Executor {
     /// Takes the block's events out of the pool and tells the world.
     fn settle(&self, executed: &Executed) {
         let head = &executed.head;
+        let mut kinds = executed.events.iter().map(|event| event.kind());
+        if kinds.any(|kind| kind == EventKind::GovernanceApprove) {
+            self.shared.forget_keys();
+        }
         let ids: Vec<EventId> = executed.events.iter().map(|event| event.id()).collect();
         self.shared.outcomes.decided(&ids);
         let mut pool = self.shared.pool();

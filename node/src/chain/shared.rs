@@ -85,7 +85,22 @@ pub struct Shared {
     /// Why the node must stop; the first reason counts.
     pub stop: mpsc::UnboundedSender<Stop>,
     /// Keys of signers, as of the last block that may have changed them.
-    keys: RwLock<HashMap<ParticipantName, Vec<(KeyId, PublicKey)>>>,
+    keys: RwLock<KnownKeys>,
+}
+
+/// Keys that were looked up.
+#[derive(Default)]
+struct KnownKeys {
+    /// How often they were forgotten: what was looked up before is not kept after.
+    forgotten: u64,
+    keys: HashMap<ParticipantName, Vec<(KeyId, PublicKey)>>,
+}
+
+impl KnownKeys {
+    fn get(&self, signer: &ParticipantName, key: KeyId) -> Option<PublicKey> {
+        let mut known = self.keys.get(signer)?.iter();
+        known.find(|(id, _)| *id == key).map(|(_, key)| *key)
+    }
 }
 
 impl Shared {
@@ -157,6 +172,13 @@ impl Shared {
     pub fn set_witnesses(&self, status: Vec<WitnessStatus>) {
         let witnesses = self.witnesses.lock();
         *witnesses.unwrap_or_else(PoisonError::into_inner) = status;
+    }
+
+    /// Forgets signers' keys, after a block was applied that may have changed them.
+    pub fn forget_keys(&self) {
+        let mut known = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        known.forgotten += 1;
+        known.keys.clear();
     }
 
     pub(crate) fn data(&self) -> PathBuf {
@@ -242,18 +264,27 @@ impl Surroundings for Shared {
 
     fn key(&self, signer: &ParticipantName, key: KeyId) -> Result<Option<PublicKey>, ReadFailed> {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        let mut known = keys.get(signer).into_iter().flatten();
-        if let Some((_, found)) = known.find(|(id, _)| *id == key) {
-            return Ok(Some(*found));
+        if let Some(found) = keys.get(signer, key) {
+            return Ok(Some(found));
         }
+        let forgotten = keys.forgotten;
         drop(keys);
         let view = self.store.view();
         let found = SignerKeys::new(&view).get(signer, &key)?;
         if let Some(found) = found {
-            let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-            keys.entry(signer.clone()).or_default().push((key, found));
+            let mut known = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+            // A block that was applied meanwhile may have revoked it.
+            if known.forgotten == forgotten {
+                let keys = known.keys.entry(signer.clone()).or_default();
+                keys.push((key, found));
+            }
         }
         Ok(found)
+    }
+
+    fn has_entry(&self, at: Index, bytes: &[u8]) -> Result<bool, ReadFailed> {
+        let entry = self.store.entry(at)?;
+        Ok(entry.is_some_and(|entry| entry == bytes))
     }
 
     fn index_of(&self, id: &EventId) -> Result<Option<Index>, ReadFailed> {

@@ -1,4 +1,6 @@
-//! `medanchor governance`: authorities name the custodians of records' keys.
+//! `medanchor governance`: authorities name the custodians of records' keys, and participants' signing keys.
+
+mod keys;
 
 use crate::exit::{Exit, Fatal};
 use crate::output::say;
@@ -10,7 +12,7 @@ use medanchor_sdk::direct::{AddressBook, Counterpart};
 use medanchor_sdk::{Identity, Sdk};
 use std::path::PathBuf;
 
-/// Name the custodians of records' keys
+/// Name the custodians of records' keys, and the keys that participants sign with
 #[derive(clap::Subcommand)]
 #[command(after_help = "\
 Examples:
@@ -19,6 +21,8 @@ Examples:
   medanchor governance approve --home net/health-office --node http://127.0.0.1:8480 \\
       --proposer north-hospital --proposal 00112233445566778899aabbccddeeff
   medanchor governance custodians --home net/north-hospital --node http://127.0.0.1:8480
+  medanchor governance propose-keys --home net/health-office --node http://127.0.0.1:8480 \\
+      --participant north-hospital --key \"$(medanchor key next --home net/north-hospital)\"
 
 The address book is the entries that `medanchor custodian init` printed at each custodian, one
 after the other.")]
@@ -50,6 +54,32 @@ pub enum Command {
         /// The proposal, 32 hex digits
         #[arg(long)]
         proposal: String,
+    },
+    /// Propose the whole new list of a participant's signing keys; for an authority
+    ///
+    /// Whatever key is not on the list signs nothing any more once enough authorities have approved it; with
+    /// no key at all the participant is suspended. The proposal counts for the list of now: after another
+    /// change of the same participant's keys it can never be.
+    ProposeKeys {
+        #[command(flatten)]
+        who: Who,
+        /// Whose keys
+        #[arg(long)]
+        participant: String,
+        /// A key it shall sign with, 64 hex digits, as `medanchor key next` prints it; give several, or none
+        #[arg(long = "key", value_name = "HEX")]
+        keys: Vec<String>,
+        /// Your own name for the proposal; one of the participant and the change's number if not given
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Show the keys that a participant signs with now
+    Keys {
+        #[command(flatten)]
+        who: Who,
+        /// Whose keys
+        #[arg(long)]
+        participant: String,
     },
     /// Show the custodians of now
     Custodians {
@@ -86,6 +116,13 @@ pub fn run(command: &Command) -> Result<Exit, Fatal> {
             proposer,
             proposal,
         } => approve(&who.sdk()?, proposer, proposal),
+        Command::ProposeKeys {
+            who,
+            participant,
+            keys,
+            name,
+        } => keys::propose(&who.sdk()?, participant, keys, name.as_deref()),
+        Command::Keys { who, participant } => keys::show_current(&who.sdk()?, participant),
         Command::Custodians { who } => show_current(&who.sdk()?),
     }
 }
@@ -127,6 +164,10 @@ fn propose(sdk: &Sdk, book: &std::path::Path, threshold: u16, name: &str) -> Res
     show(&set)?;
     let event = sdk.propose_custodians(name, set).map_err(failed)?;
     anchor(sdk, event)?;
+    say_how_to_approve(sdk, name)
+}
+
+fn say_how_to_approve(sdk: &Sdk, name: &str) -> Result<Exit, Fatal> {
     say(format_args!(
         "each authority approves it with: medanchor governance approve --home HOME --node URL \\\n    --proposer {} --proposal {}",
         sdk.participant(),
@@ -161,12 +202,18 @@ fn approve(sdk: &Sdk, proposer: &str, proposal: &str) -> Result<Exit, Fatal> {
     let proposer: ParticipantName = proposer.parse().map_err(usage)?;
     let mut handle = [0; 16];
     hex::decode_to_slice(proposal, &mut handle)
-        .map_err(|_| usage("a proposal is 32 hex digits, as propose-custodians prints it"))?;
+        .map_err(|_| usage("a proposal is 32 hex digits, as proposing prints it"))?;
     let handle = ProposalHandle::new(handle);
     let found: Option<Proposal> = value(sdk, &Proposal::key(&proposer, &handle))?;
     let found = found.ok_or_else(|| usage("the ledger has no such proposal"))?;
-    if let Change::Custodians(set) = &found.change {
-        show(set)?;
+    match &found.change {
+        Change::Custodians(set) => show(set)?,
+        Change::Keys(change) => keys::show(change)?,
+        _ => {
+            return Err(usage(
+                "this release does not know the change; install a newer one",
+            ));
+        }
     }
     let event = sdk.approve(&proposer, handle, &found.change);
     anchor(sdk, event.map_err(failed)?)?;

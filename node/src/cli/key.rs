@@ -10,7 +10,7 @@ use crate::output::say;
 use crate::run::read_genesis;
 use medanchor_ledger::note::{NoteKey, VerifierKey};
 use medanchor_ledger::signature::PublicKey;
-use medanchor_sdk::Identity;
+use medanchor_sdk::{Identity, NextKeyError};
 use std::path::{Path, PathBuf};
 
 /// Show a home's public keys, or register those for random outputs
@@ -33,6 +33,21 @@ pub enum Command {
         /// cosigner and publisher
         #[arg(long)]
         note: bool,
+    },
+    /// Make the next signing key of an institution, once, and print it: 64 hex digits for the authorities
+    ///
+    /// It is kept beside the present one, which counts until the ledger names the list of keys without it.
+    Next {
+        /// The participant's home, with identity/
+        #[arg(long, env = "MEDANCHOR_HOME")]
+        home: PathBuf,
+    },
+    /// Sign with the next key from now on, if the ledger names it
+    ///
+    /// Stop what has the identity open, and start it again afterwards. The old key is gone then.
+    Take {
+        #[command(flatten)]
+        who: super::governance::Who,
     },
     /// Sign the registration of a validator's keys for random outputs (RFC 9381), with which
     /// inspections are drawn
@@ -63,8 +78,32 @@ pub fn run(command: &Command) -> Result<Exit, Fatal> {
             purpose,
             note,
         } => show(&Home::new(home), purpose, *note),
+        Command::Next { home } => next(&Home::new(home)),
+        Command::Take { who } => take(who),
         Command::Register { home, identity } => register(&Home::new(home), identity.as_deref()),
     }
+}
+
+fn next(home: &Home) -> Result<Exit, Fatal> {
+    let made = Identity::make_next_key(&home.identity());
+    let made = made.map_err(|e| Fatal::new(Exit::Keys, e.to_string()))?;
+    say(format_args!("{}", hex::encode(made.as_bytes())))?;
+    Ok(Exit::Success)
+}
+
+fn take(who: &super::governance::Who) -> Result<Exit, Fatal> {
+    let taken = who.sdk()?.take_next_key().map_err(|error| {
+        let exit = match error {
+            NextKeyError::Client(_) => Exit::Unreachable,
+            _ => Exit::Keys,
+        };
+        Fatal::new(exit, error.to_string())
+    })?;
+    say(format_args!(
+        "from now on {} is signed with",
+        hex::encode(taken.as_bytes())
+    ))?;
+    Ok(Exit::Success)
 }
 
 fn register(home: &Home, identity: Option<&Path>) -> Result<Exit, Fatal> {

@@ -7,18 +7,19 @@
 
 use super::evidence::{EvidenceFolder, keep_proved};
 use super::router::Answers;
+use super::senders::Senders;
 use crate::http::problem::{Code, Problem};
 use medanchor_ledger::genesis::Genesis;
 use medanchor_ledger::rules::{CustodianEpoch, CustodianSet, Record, StateValue};
 use medanchor_ledger::signature::PublicKey;
 use medanchor_ledger::state::StateKey;
 use medanchor_ledger::{ParticipantName, RecordHandle, Time, TlsKeyHash};
+use medanchor_sdk::Sdk;
 use medanchor_sdk::custody::{
     OTHER_SHARE, Refused, ReleaseAsk, Standing, StandingError, Terms, UNFIT_SUB_SHARE,
     read_messages, write_messages,
 };
-use medanchor_sdk::direct::{Ask, Expected, Statement};
-use medanchor_sdk::{Identity, Sdk};
+use medanchor_sdk::direct::{Ask, Statement};
 use medanchor_vault::RecordVersion;
 use medanchor_vault::custody::{
     Acknowledgement, Custodian, CustodianError, Custodied, Deal, MessageError, OpeningKey,
@@ -36,6 +37,7 @@ pub struct Keeper {
     seat: Mutex<Option<(Time, Seat)>>,
     /// Whether the log was found to go on from what is anchored of it.
     pub(super) compared: AtomicBool,
+    senders: Senders,
     key: OpeningKey,
     terms: Terms,
     evidence: EvidenceFolder,
@@ -58,27 +60,25 @@ pub(super) fn unknown(error: &StandingError) -> Problem {
     }
 }
 
-/// A statement that was made for this service, over this channel, by a registered key.
-pub(super) fn kept_statement(
-    identity: &Identity,
-    genesis: &Genesis,
-    ask: Ask,
-    bytes: &[u8],
-    channel: TlsKeyHash,
-) -> Result<(Statement, PublicKey), Problem> {
-    let expected = Expected {
-        network: identity.network(),
-        to: identity.participant(),
-        channel,
-        now: identity.now(),
-        ask,
-    };
-    let key_of = |name: &_, id: &_| {
-        let participant = genesis.spec().participants.get(name)?;
-        participant.registered(id).copied()
-    };
-    Statement::verify(bytes, &expected, key_of)
-        .map_err(|error| Problem::new(Code::BadSignature, error.to_string()))
+/// What the ledger has under a key, and the time of the block that says so; no older than the terms allow.
+pub(super) fn proved<V: StateValue>(
+    sdk: &Sdk,
+    terms: &Terms,
+    key: &StateKey,
+) -> Result<(Time, Option<V>), Problem> {
+    let lost = |why: String| Problem::of_custody("custody.ledger-unreachable", true, why);
+    let proved = sdk
+        .client()
+        .state_within(key, terms.freshness)
+        .map_err(|error| lost(format!("the ledger cannot be asked: {error}")))?;
+    let state = proved.proved();
+    if sdk.now().0.abs_diff(state.time.0) > terms.freshness {
+        return Err(refused(Refused::Stale));
+    }
+    let value = state.value.as_deref().map(V::decode).transpose();
+    let value =
+        value.map_err(|_| lost("the ledger holds what this release does not understand".into()));
+    Ok((state.time, value?))
 }
 
 fn malformed(error: &MessageError) -> Problem {
@@ -127,6 +127,7 @@ impl Keeper {
             store: Mutex::new(store),
             seat: Mutex::new(None),
             compared: AtomicBool::new(false),
+            senders: Senders::default(),
             key,
             terms,
         }
@@ -149,22 +150,8 @@ impl Keeper {
         Ok(self.proved(key)?.1)
     }
 
-    /// What the ledger has under a key, and the time of the block that says so.
     fn proved<V: StateValue>(&self, key: &StateKey) -> Result<(Time, Option<V>), Problem> {
-        let lost = |why: String| Problem::of_custody("custody.ledger-unreachable", true, why);
-        let proved = self
-            .sdk
-            .client()
-            .state_within(key, self.terms.freshness)
-            .map_err(|error| lost(format!("the ledger cannot be asked: {error}")))?;
-        let state = proved.proved();
-        if self.sdk.now().0.abs_diff(state.time.0) > self.terms.freshness {
-            return Err(refused(Refused::Stale));
-        }
-        let value = state.value.as_deref().map(V::decode).transpose();
-        let value = value
-            .map_err(|_| lost("the ledger holds what this release does not understand".into()));
-        Ok((state.time, value?))
+        proved(&self.sdk, &self.terms, key)
     }
 
     /// This custodian's place in the set of an epoch.
@@ -354,7 +341,8 @@ impl Answers for Keeper {
     ];
 
     fn answer(&self, ask: Ask, statement: &[u8], channel: TlsKeyHash) -> Result<Vec<u8>, Problem> {
-        let (statement, key) = kept_statement(&self.sdk, &self.genesis, ask, statement, channel)?;
+        let here = (&*self.sdk, &self.genesis, &self.terms);
+        let (statement, key) = self.senders.statement(here, ask, statement, channel)?;
         match ask {
             Ask::Deal => self.deal(&statement, &key),
             Ask::Deals => self.deals(&statement, &key),

@@ -14,6 +14,7 @@ mod log;
 mod moving;
 mod owner;
 mod router;
+mod senders;
 mod start;
 mod store;
 mod upkeep;

@@ -4,8 +4,9 @@
 //! What always holds: neither goes out unless the access stands at this moment, judged by the same
 //! terms as a custodian judges by; the vault's part goes out sealed to the key that the request names.
 
-use super::custodian::{kept_statement, refused};
+use super::custodian::refused;
 use super::router::Answers;
+use super::senders::Senders;
 use crate::http::problem::{Code, Problem};
 use medanchor_ledger::TlsKeyHash;
 use medanchor_ledger::genesis::Genesis;
@@ -19,16 +20,18 @@ use std::sync::Arc;
 pub struct Owner {
     sdk: Arc<Sdk>,
     genesis: Genesis,
+    senders: Senders,
     terms: Terms,
 }
 
 impl Owner {
     /// The service of an identity.
     #[must_use]
-    pub const fn new(sdk: Arc<Sdk>, genesis: Genesis, terms: Terms) -> Self {
+    pub fn new(sdk: Arc<Sdk>, genesis: Genesis, terms: Terms) -> Self {
         Self {
             sdk,
             genesis,
+            senders: Senders::default(),
             terms,
         }
     }
@@ -83,7 +86,8 @@ impl Answers for Owner {
     const ASKS: &'static [Ask] = &[Ask::VaultRelease, Ask::Payload, Ask::Acknowledgements];
 
     fn answer(&self, ask: Ask, statement: &[u8], channel: TlsKeyHash) -> Result<Vec<u8>, Problem> {
-        let (statement, _) = kept_statement(&self.sdk, &self.genesis, ask, statement, channel)?;
+        let here = (&*self.sdk, &self.genesis, &self.terms);
+        let (statement, _) = self.senders.statement(here, ask, statement, channel)?;
         if ask == Ask::Acknowledgements {
             return self.acknowledgements(&statement);
         }

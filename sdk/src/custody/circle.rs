@@ -31,7 +31,9 @@ pub enum CircleError {
     #[error("the ledger names no custodians; have the authorities approve a set first")]
     None,
     /// A custodian without keys.
-    #[error("the ledger has no keys of custodian {0}; tell the authorities")]
+    #[error(
+        "custodian {0} has no signing key on the ledger now, so nothing that it answers counts; tell the authorities"
+    )]
     NoKeys(ParticipantName),
     /// The address book lacks one.
     #[error(
@@ -50,6 +52,7 @@ pub(crate) struct Seat {
     pub(crate) custodian: Custodian,
     /// The hash of the TLS key that it shows now.
     pub(crate) tls: TlsKeyHash,
+    /// None where all are revoked: then it is not asked.
     pub(crate) keys: Vec<PublicKey>,
     pub(crate) counterpart: Option<Counterpart>,
     /// The connection that was made last, and by whom: making one costs more than all that is asked over it.
@@ -98,9 +101,6 @@ impl Circle {
             let key = Participant::key(&custodian.name);
             let known = value::<Participant>(client, &key, Some(found.at.0))?.value;
             let keys: Vec<_> = known.iter().flat_map(Participant::keys).copied().collect();
-            if keys.is_empty() {
-                return Err(CircleError::NoKeys(custodian.name.clone()));
-            }
             seats.push(Seat {
                 custodian: custodian.clone(),
                 tls: *newer.get(&custodian.name).unwrap_or(&custodian.tls),
@@ -195,6 +195,9 @@ impl Seat {
 
     fn new_link(&self, own: &Certificate, config: &ClientConfig) -> Result<Link, NotAsked> {
         let name = &self.custodian.name;
+        if self.keys.is_empty() {
+            return Err(CircleError::NoKeys(name.clone()).into());
+        }
         let counterpart = self.counterpart.as_ref();
         let counterpart = counterpart.ok_or_else(|| CircleError::NotInBook(name.clone()))?;
         Ok(Link::new(own, counterpart, Some(self.tls), config)?)

@@ -105,15 +105,17 @@ impl Reading<'_> {
     ) -> Result<Wanted, OpenedError> {
         let newest = self.standing.state.newest().event;
         let seal = self.seal_of(&newest)?;
-        let first = |seat: &Seat| Some((seat.custodian.name.clone(), *seat.keys.first()?));
-        let custodians: Option<Vec<_>> = circle.seats.iter().map(first).collect();
+        let owner = *owners.first().ok_or(OpenedError::Seal)?;
+        // Whoever has no key is not asked, so that no answer is held against what stands in its place.
+        let first = |seat: &Seat| *seat.keys.first().unwrap_or(&owner);
+        let named = |seat: &Seat| (seat.custodian.name.clone(), first(seat));
         Ok(Wanted {
             record: self.record(),
             request: self.standing.event,
             epoch: circle.epoch(),
             points,
-            custodians: custodians.ok_or(OpenedError::Seal)?,
-            owner: *owners.first().ok_or(OpenedError::Seal)?,
+            custodians: circle.seats.iter().map(named).collect(),
+            owner,
             vault_part: seal.vault_part,
             key_check: seal.key_check,
             ciphertext: seal.ciphertext,

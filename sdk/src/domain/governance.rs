@@ -1,8 +1,11 @@
-//! Governance: authorities propose and approve who keeps shares of records' keys.
+//! Governance: authorities propose and approve who keeps shares of records' keys, and with which keys a
+//! participant signs.
 
 use crate::error::SdkError;
 use crate::identity::Identity;
-use medanchor_ledger::event::{Change, Custodians, Event, GovernanceApprove, GovernancePropose};
+use medanchor_ledger::event::{
+    Change, Custodians, Event, GovernanceApprove, GovernancePropose, ParticipantKeys,
+};
 use medanchor_ledger::{ParticipantName, ProposalHandle};
 
 impl Identity {
@@ -21,6 +24,18 @@ impl Identity {
         self.sign(GovernancePropose {
             proposal: self.proposal_handle(name),
             change: Change::Custodians(set),
+        })
+    }
+
+    /// Signs the proposal of a participant's whole new list of signing keys. From the approval that makes it
+    /// effective on, no other key of the participant's counts.
+    ///
+    /// # Errors
+    /// [`SdkError`].
+    pub fn propose_keys(&self, name: &str, keys: ParticipantKeys) -> Result<Event, SdkError> {
+        self.sign(GovernancePropose {
+            proposal: self.proposal_handle(name),
+            change: Change::Keys(keys),
         })
     }
 

@@ -6,6 +6,7 @@
 //! ```text
 //! FOLDER/participant   the participant's name
 //! FOLDER/key           the signing key, readable by its owner alone
+//! FOLDER/next-key      the one that takes its place once the ledger names it, if there is one
 //! FOLDER/genesis       which network this is
 //! FOLDER/policy        whose signatures make a receipt trustworthy
 //! FOLDER/vault/        sealed payloads and wrapped keys
@@ -19,6 +20,7 @@
 //! genesis, [`Identity::join`] makes the folder whole. From then on [`Identity::open`].
 
 mod key;
+mod next;
 mod place;
 mod vault;
 

@@ -106,3 +106,32 @@ fn a_join_that_was_cut_short_can_be_repeated() {
     assert!(Identity::open(&folder).is_ok());
     assert!(!folder.join("vault.new").exists());
 }
+
+#[test]
+fn the_next_key_is_made_once_and_takes_the_place_of_the_first() {
+    let root = tempfile::tempdir().unwrap();
+    network_with(root.path(), &[("maker", Role::Manufacturer)]);
+    let folder = root.path().join("maker");
+    let first = Identity::open(&folder).unwrap().public_key();
+    assert_eq!(Identity::next_key(&folder).unwrap(), None);
+    // As a cut leaves it.
+    std::fs::write(folder.join("next-key.new"), "medanchor-ed25519-v1 partic").unwrap();
+    let next = Identity::make_next_key(&folder).unwrap();
+    assert_ne!(next, first);
+    assert_eq!(Identity::make_next_key(&folder).unwrap(), next);
+    assert_eq!(Identity::next_key(&folder).unwrap(), Some(next));
+
+    let identity = Identity::open(&folder).unwrap();
+    assert_eq!(identity.public_key(), first, "until it is put in its place");
+    identity.put_next_key().unwrap();
+    drop(identity);
+    assert_eq!(Identity::next_key(&folder).unwrap(), None);
+    assert_eq!(Identity::open(&folder).unwrap().public_key(), next);
+}
+
+#[test]
+fn a_folder_of_nobody_gets_no_next_key() {
+    let root = tempfile::tempdir().unwrap();
+    assert!(Identity::make_next_key(root.path()).is_err());
+    assert!(!root.path().join("next-key").exists());
+}

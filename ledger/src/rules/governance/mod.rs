@@ -1,18 +1,21 @@
 //! Governance: who takes part, in which roles, with which keys, under which rules.
 //!
-//! What always holds: participants, roles and keys are those of genesis (later releases change them
-//! by proposals that authorities approve, as custodians change now); an event applies only if its signer is a participant and
-//! its key is registered for the signer; a validator's operational key signs `inspection.output` alone.
+//! What always holds: participants and roles are those of genesis (later releases change them by
+//! proposals that authorities approve, as custodians and signing keys change now); an event applies only if its signer is a
+//! participant and its key is registered for the signer, at that place in the log and before its block; a
+//! validator's operational key signs `inspection.output` alone.
 
+mod keys;
 mod proposal;
 
+pub use keys::KeysChanged;
 pub use proposal::Proposal;
 pub(super) use proposal::{approve, propose};
 
 use super::value::{StateValue, kind};
 use super::{Refusal, Rule, Turn, inspection};
 use crate::cbor::{CborFault, Reader, Writer};
-use crate::event::DecodeError;
+use crate::event::{DecodeError, ParticipantKeys};
 use crate::signature::PublicKey;
 use crate::state::StateKey;
 use crate::{KeyId, ParticipantName};
@@ -85,7 +88,7 @@ impl Role {
 pub struct Participant {
     /// Ascending, each once, at least one.
     roles: Box<[Role]>,
-    /// With their ids; ascending by key, each once, at least one.
+    /// With their ids; ascending by key, each once. At least one in genesis; none where all are revoked.
     keys: Box<[(KeyId, PublicKey)]>,
 }
 
@@ -98,13 +101,25 @@ impl Participant {
     pub fn new(mut roles: Vec<Role>, mut keys: Vec<PublicKey>) -> Option<Self> {
         roles.sort_unstable();
         keys.sort_unstable();
+        Self::of(&roles, &keys).filter(|made| !made.keys.is_empty())
+    }
+
+    /// The same participant with these keys.
+    fn with_keys(&self, keys: &ParticipantKeys) -> Self {
+        Self {
+            roles: self.roles.clone(),
+            keys: with_ids(keys.keys()),
+        }
+    }
+
+    /// Of roles and keys in their order.
+    fn of(roles: &[Role], keys: &[PublicKey]) -> Option<Self> {
         let unique = |sorted: bool| sorted.then_some(());
         unique(roles.is_sorted_by(|a, b| a < b) && !roles.is_empty())?;
-        unique(keys.is_sorted_by(|a, b| a < b) && (1..=Self::MAX_KEYS).contains(&keys.len()))?;
-        let keys = keys.into_iter().map(|key| (key.id(), key)).collect();
+        unique(keys.is_sorted_by(|a, b| a < b) && keys.len() <= Self::MAX_KEYS)?;
         Some(Self {
             roles: roles.into(),
-            keys,
+            keys: with_ids(keys),
         })
     }
 
@@ -151,13 +166,14 @@ impl Participant {
 
     pub(crate) fn read_parts(
         reader: &mut Reader<'_>,
+        least_keys: usize,
         decode_key: fn(&[u8]) -> Result<PublicKey, crate::signature::KeyError>,
     ) -> Result<Self, DecodeError> {
         let order = reader.fault(CborFault::Order);
         let count = reader.array(1..=Role::ALL.len())?;
         let roles: Result<Vec<_>, DecodeError> = (0..count).map(|_| read_role(reader)).collect();
         let roles = roles?;
-        let count = reader.array(1..=Self::MAX_KEYS)?;
+        let count = reader.array(least_keys..=Self::MAX_KEYS)?;
         let read_key = |_| {
             let bytes = reader.fixed::<{ PublicKey::ENCODED_LENGTH }>()?;
             let what = "a participant's key";
@@ -165,10 +181,12 @@ impl Participant {
         };
         let keys: Result<Vec<_>, DecodeError> = (0..count).map(read_key).collect();
         let keys = keys?;
-        let sorted = roles.is_sorted() && keys.is_sorted();
-        let participant = Self::new(roles, keys).filter(|_| sorted);
-        participant.ok_or(order.into())
+        Self::of(&roles, &keys).ok_or(order.into())
     }
+}
+
+fn with_ids(keys: &[PublicKey]) -> Box<[(KeyId, PublicKey)]> {
+    keys.iter().map(|key| (key.id(), *key)).collect()
 }
 
 fn read_role(reader: &mut Reader<'_>) -> Result<Role, DecodeError> {
@@ -185,8 +203,8 @@ impl StateValue for Participant {
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         reader.array(2..=2)?;
-        // The keys were judged when they were registered.
-        Self::read_parts(reader, PublicKey::decode_registered)
+        // The keys were judged when they were registered; all of them may be revoked.
+        Self::read_parts(reader, 0, PublicKey::decode_registered)
     }
 }
 
@@ -215,14 +233,20 @@ impl StateValue for RulesVersion {
     }
 }
 
-/// The signer must be a participant that registered the key it signed with.
+/// The signer must be a participant that registered the key it signed with, in an earlier block: whoever
+/// checks a block looks keys up in the state before it.
 pub(super) fn admit_signer(turn: &mut Turn<'_, '_>) -> Result<(), Refusal> {
     let signer = turn.signer()?.ok_or(Rule::SignerUnknown)?;
     let key = turn.event().key_id();
-    if signer.registered(&key).is_some() || inspection::may_sign(turn, &key)? {
-        Ok(())
-    } else {
-        Err(Rule::SignerKey.into())
+    if signer.registered(&key).is_some() {
+        return match turn.had_before_the_block(&key) {
+            true => Ok(()),
+            false => Err(Rule::SignerNewKey.into()),
+        };
+    }
+    match inspection::may_sign(turn, &key)? {
+        true => Ok(()),
+        false => Err(Rule::SignerKey.into()),
     }
 }
 

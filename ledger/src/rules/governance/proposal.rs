@@ -5,6 +5,7 @@
 //! which must fit the state at that moment: of two proposals for one place the first that is approved
 //! wins, and the other can never be.
 
+use super::keys;
 use crate::cbor::{CborFault, Reader, Writer};
 use crate::event::{Change, DecodeError, GovernanceApprove, GovernancePropose};
 use crate::genesis::{Authorities, MAX_GENESIS_PARTICIPANTS};
@@ -149,7 +150,7 @@ pub(in crate::rules) fn approve(
     require_fit(turn, &proposal.change)?;
     if proposal.approvals.len() >= usize::from(authorities.threshold) {
         proposal.applied = Some(turn.anchored());
-        apply(turn, &proposal.change);
+        apply(turn, &proposal.change)?;
     }
     turn.write(key, &proposal);
     Ok(())
@@ -165,11 +166,16 @@ fn require_authority(turn: &Turn<'_, '_>) -> Result<Authorities, Refusal> {
 fn require_fit(turn: &mut Turn<'_, '_>, change: &Change) -> Result<(), Refusal> {
     match change {
         Change::Custodians(custodians) => custody::require_fit(turn, custodians),
+        Change::Keys(keys) => keys::require_fit(turn, keys),
     }
 }
 
-fn apply(turn: &mut Turn<'_, '_>, change: &Change) {
+fn apply(turn: &mut Turn<'_, '_>, change: &Change) -> Result<(), Refusal> {
     match change {
-        Change::Custodians(custodians) => custody::adopt(turn, custodians),
+        Change::Custodians(custodians) => {
+            custody::adopt(turn, custodians);
+            Ok(())
+        }
+        Change::Keys(keys) => keys::adopt(turn, keys),
     }
 }
