@@ -143,3 +143,14 @@ proptest! {
         refusal(&[&sealed(b"")[..HEADER], &noise].concat());
     }
 }
+
+#[test]
+fn no_two_sealings_have_one_salt() {
+    let salts = || (0..3 * SALTS_AHEAD).map(|_| salt().unwrap());
+    let there = std::thread::spawn(move || salts().collect::<Vec<_>>());
+    let mut all: Vec<_> = salts().chain(there.join().unwrap()).collect();
+    all.sort_unstable();
+    let drawn = all.len();
+    all.dedup();
+    assert_eq!(all.len(), drawn);
+}
