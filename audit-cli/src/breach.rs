@@ -1,25 +1,35 @@
 //! Evidence that a custodian or a record's owner broke the custody of a key.
 //!
 //! What always holds: somebody is named only on its own signature, on facts that the policy's log proves,
-//! and on an opening that seals to the very same bytes again.
+//! and on an opening that seals to the very same bytes again; of a record that a file opens nothing is
+//! printed, and it is said that the file opens it.
 
 use crate::fault::Fault;
 use medanchor_ledger::Size;
 use medanchor_ledger::policy::{Policy, PolicyRange};
-use medanchor_vault::custody::EvidenceFile;
+use medanchor_vault::custody::{EvidenceFile, Refusal};
 use serde_json::{Value, json};
+
+const OPENS: &str = "this file opens the record for whoever has it, so keep it as you would the record, and remove it when it is judged";
 
 /// Who did what, for scripts and for people.
 pub(crate) fn judge(bytes: &[u8], policy: Policy) -> Result<(Value, String), Fault> {
     let bad = |cause: &dyn std::fmt::Display| Fault::Evidence(cause.to_string());
     let file = EvidenceFile::decode(bytes).map_err(|error| bad(&error))?;
     let policy = PolicyRange::from(policy, Size(0));
-    let convicted = file.verify(&policy).map_err(|error| bad(&error))?;
     let evidence = file.evidence();
+    let opens = evidence.shows_the_record();
+    let convicted = file.verify(&policy).map_err(|error| match opens {
+        true => bad(&format!("{error}; {OPENS}")),
+        false => bad(&error),
+    })?;
     let about = evidence.record();
     let (owner, version) = (&about.owner, about.record.version);
     let record = about.record.record.to_string();
     let request = evidence.request().map(|request| request.to_string());
+    let refused = evidence.refusal().zip(file.decided(&policy).ok().flatten());
+    let heights = file.heights(&policy).map_err(|error| bad(&error))?;
+    let oldest = heights.iter().min();
     let value = json!({
         "verdict": "proved",
         "kind": "custody",
@@ -29,6 +39,14 @@ pub(crate) fn judge(bytes: &[u8], policy: Policy) -> Result<(Value, String), Fau
         "record": record,
         "version": version,
         "request": request,
+        "opens_the_record": opens,
+        "as_of": oldest.map(|(height, time)| json!({ "height": height.0, "time": time.0 })),
+        "refusal": refused.as_ref().map(|(refusal, decided)| json!({
+            "code": refusal.code.as_str(),
+            "time": refusal.time.0,
+            "permitted": decided.time.0,
+            "permit_ends": Refusal::permit_ends(decided).0,
+        })),
     });
     let mut text = format!(
         "PROVED: {} {}.\n  record            {record} of {owner}, version {version}\n",
@@ -38,6 +56,31 @@ pub(crate) fn judge(bytes: &[u8], policy: Policy) -> Result<(Value, String), Fau
     if let Some(request) = request {
         text += &format!("  request           {request}\n");
     }
-    text += "Its own signature is under it, and nobody who follows the protocol signs that.\n";
+    if let Some((refusal, decided)) = &refused {
+        let (at, ends) = (decided.time, Refusal::permit_ends(decided));
+        text +=
+            &format!("  permitted         at {at} ms since 1970, until {ends}, says the ledger\n");
+        let (time, code) = (refusal.time, &refusal.code);
+        text += &format!(
+            "  refused           at {time} ms since 1970, for {code}, says whoever refused\n"
+        );
+    }
+    if let Some((height, time)) = oldest {
+        text += &format!(
+            "  as of             height {height}, {time} ms since 1970: a key that was revoked later may be another's\n"
+        );
+    }
+    text += match opens {
+        true => {
+            "The event on the ledger is its own, and the parts of the key are those that it binds.\n"
+        }
+        false if refused.is_some() => {
+            "Its own signature is under the refusal, with time and reason as it gives them. Nothing is shown of why.\n"
+        }
+        false => "Its own signature is under it, and nobody who follows the protocol signs that.\n",
+    };
+    if opens {
+        text += &format!("KEEP IT SAFE: {OPENS}.\n");
+    }
     Ok((value, text))
 }

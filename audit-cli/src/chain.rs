@@ -2,10 +2,10 @@
 //! the certificates.
 //!
 //! What always holds: every event's signatures hold under a key that genesis registers for its
-//! signer or an earlier block proposes for it (whether the proposal was approved, and not revoked by another, is for the
-//! rules), or, for an `inspection.output` alone, under the operational key that an earlier
-//! `inspection.key` of its signer registers (by the rules of this release there are no others); every seal follows from the one before; a quorum of the height's validators
-//! decided this very block.
+//! signer or an earlier block proposes for it (whether the proposal was approved, and not revoked by
+//! another, is for the rules), or, for an `inspection.output` alone, under the operational key that an
+//! earlier `inspection.key` of its signer registers (by the rules of this release there are no others);
+//! every seal follows from the one before; a quorum of the height's validators decided this very block.
 
 use crate::fault::{Failure, Fault, Trouble};
 use crate::judge::{Counts, decided};

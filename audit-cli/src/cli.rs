@@ -8,11 +8,11 @@ use std::path::PathBuf;
 
 const VERIFY_EXAMPLES: &str = "\
 Examples:
-  medanchor-audit verify net/north-hospital/log          everything, from a folder, without a network
-  medanchor-audit verify https://north.example           everything, from a node or a file server
-  medanchor-audit verify DIR --tier hashes               only that the entries are those of the checkpoint
-  medanchor-audit verify DIR --policy known.policy       and that the signers are those you know
-  medanchor-audit verify DIR --json | jq .verdict        for scripts
+  medanchor-audit verify net/north-hospital/log      # everything, from a folder, without a network
+  medanchor-audit verify https://north.example       # everything, from a node or a file server
+  medanchor-audit verify DIR --tier hashes           # only that these are the checkpoint's entries
+  medanchor-audit verify DIR --policy known.policy   # and that the signers are those you know
+  medanchor-audit verify DIR --json | jq .verdict    # for scripts
 
 Exit codes: 0 all that the tier checks holds; 1 something does not, and the output names it;
 2 wrong command line; 3 something could not be read, so there is no verdict.";
@@ -103,17 +103,17 @@ impl ReplayArgs {
 
 const MIRROR_EXAMPLES: &str = "\
 Examples:
-  medanchor-audit mirror https://north.example copy           fetch it, or go on where the last run ended
-  medanchor-audit mirror https://north.example copy --follow  and keep up with it until Ctrl-C
-  medanchor-audit mirror net/north-hospital/log copy          from a folder
-  medanchor-audit verify copy                                 the full audit, from the copy alone
-  python3 -m http.server -d copy                              the copy is the log: any file server serves it
+  medanchor-audit mirror https://north.example copy            # fetch it, or go on with that
+  medanchor-audit mirror https://north.example copy --follow   # and keep up with it until Ctrl-C
+  medanchor-audit mirror net/north-hospital/log copy           # from a folder
+  medanchor-audit verify copy                                  # the full audit, from the copy alone
+  python3 -m http.server -d copy                               # any file server serves the copy
 
 A kill at any moment loses nothing: run the same command again. A fork or a rollback changes nothing
 in DIR; the two checkpoints are kept under DIR/.mirror.
 
-Exit codes: 0 DIR has the source's whole log; 1 what the source serves does not hold; 2 wrong command
-line; 3 something could not be read or written.";
+Exit codes: 0 DIR has the source's whole log; 1 what the source serves does not hold; 2 wrong
+command line; 3 something could not be read or written.";
 
 /// Copy a published log to a folder, verified as it comes: the copy is the same log.
 #[derive(Debug, Args)]
@@ -149,8 +149,8 @@ pub(crate) struct MirrorArgs {
 const INCLUSION_EXAMPLES: &str = "\
 Examples:
   medanchor-audit inclusion net/north-hospital/log --index 7 --out proofs
-  medanchor-audit inclusion https://north.example --event <event id> --out proofs
-  medanchor-audit receipt proofs/<event id>.tlog-proof --event proofs/<event id>.event --policy known.policy
+  medanchor-audit inclusion https://north.example --event ID --out proofs
+  medanchor-audit receipt proofs/ID.tlog-proof --event proofs/ID.event --policy known.policy
 
 Exit codes: 0 proved; 1 not in the log, or the log does not hold; 2 wrong command line; 3 something
 could not be read.";
@@ -183,10 +183,11 @@ const CONSISTENCY_EXAMPLES: &str = "\
 Examples:
   medanchor-audit consistency saved.checkpoint --log https://north.example
   medanchor-audit consistency monday.checkpoint friday.checkpoint --log copy --out proofs
-  medanchor-audit consistency one.checkpoint other.checkpoint --genesis genesis   (of one size)
+  medanchor-audit consistency one.checkpoint other.checkpoint --genesis genesis   # of one size
 
-Exit codes: 0 consistent, and with --out the proof is written; 1 forked, and the evidence is written, or
-a checkpoint does not meet the policy; 2 wrong command line; 3 something could not be read.";
+Exit codes: 0 consistent, and with --out the proof is written; 1 forked, and the evidence is
+written, or a checkpoint does not meet the policy; 2 wrong command line; 3 something could not be
+read.";
 
 /// Prove that a checkpoint's log is the beginning of another's, or that the log was forked.
 #[derive(Debug, Args)]
@@ -215,17 +216,18 @@ pub(crate) struct ConsistencyArgs {
 
 const WATCH_EXAMPLES: &str = "\
 Examples:
-  medanchor-audit watch https://north.example https://east.example --dir watch        until Ctrl-C
-  medanchor-audit watch net/*/log --dir watch --once                                  for cron; see the exit code
-  medanchor-audit watch URL... --dir watch --json | logger                            a line of JSON for each finding
-  medanchor-audit evidence watch/evidence/fork-*.fork --genesis watch/genesis         anybody, offline
+  medanchor-audit watch https://north.example https://east.example --dir watch   # until Ctrl-C
+  medanchor-audit watch net/*/log --dir watch --once                             # for cron
+  medanchor-audit watch https://north.example --dir watch --json | logger        # JSON lines
+  medanchor-audit evidence watch/evidence/fork-0123456789abcdef.fork \\
+      --genesis watch/genesis                                                    # anybody, offline
 
 A fork is proved by signatures, and the evidence convinces anybody who knows the network's policy.
-Everything else (a rollback, a stall, a node without quorum, behind or out of reach) is an observation:
-nobody signed it, and its file says so.
+Everything else (a rollback, a stall, a node without quorum, behind or out of reach) is an
+observation: nobody signed it, and its file says so.
 
-Exit codes of --once: 0 nothing was found; 1 something was; 2 wrong command line; 3 the watcher itself
-failed. Without --once: 0 after Ctrl-C, 1 after a fork, 3 the watcher itself failed.";
+Exit codes of --once: 0 nothing was found; 1 something was; 2 wrong command line; 3 the watcher
+itself failed. Without --once: 0 after Ctrl-C, 1 after a fork, 3 the watcher itself failed.";
 
 /// Watch many copies of a log: rollback, fork, stall, missing quorum, a node behind or out of reach.
 #[derive(Debug, Args)]
@@ -267,11 +269,15 @@ Examples:
   medanchor-audit evidence custodian.evidence --genesis genesis
 
 A .fork file proves by signatures that a log was forked, and whose keys signed both sides. An
-.observation only says what a watcher saw: nobody signed it. An .evidence file proves by signatures that
-a custodian or a record's owner broke the custody of a key: who, and how.
+.observation only says what a watcher saw: nobody signed it. An .evidence file proves by signatures
+that a custodian or a record's owner broke the custody of a key: who, and how. One that shows that
+an owner sealed a record wrongly holds what opens that record: the output says so, and shows nothing
+of it. One of a refusal shows that an owner signed that it refuses its part of the key for a request
+that the ledger permitted; time and reason are its own words, and a reason by the rules, as a
+consent that had ended, convicts nobody unless the ledger in the file contradicts it.
 
-Exit codes: 0 the file holds for what it is; 1 it proves nothing; 2 wrong command line; 3 a file could
-not be read.";
+Exit codes: 0 the file holds for what it is; 1 it proves nothing; 2 wrong command line; 3 a file
+could not be read.";
 
 /// Check a file of evidence offline: who signed both sides of a fork, who broke the custody of a
 /// key, or what somebody saw.
@@ -291,12 +297,21 @@ pub(crate) struct EvidenceArgs {
     pub(crate) json: bool,
 }
 
+const RECEIPT_EXAMPLES: &str = "\
+Examples:
+  medanchor-audit receipt ID.tlog-proof --event ID.event --policy known.policy
+  medanchor-audit receipt ID.tlog-proof --event ID.event --genesis genesis --policy-chain chain
+  medanchor-audit receipt statement.cose --genesis genesis
+
+Exit codes: 0 proved; 1 it proves nothing; 2 wrong command line; 3 something could not be read.";
+
 /// Check a receipt offline: that the event is in the log, under a checkpoint that a quorum signed.
 ///
 /// Whose signatures count is said by the network's genesis file, with the chain of policies from it,
 /// or by one policy file. A transparent statement is signed with COSE keys, which only the genesis
 /// file and the chain name.
 #[derive(Debug, Args)]
+#[command(after_help = RECEIPT_EXAMPLES)]
 #[command(group = clap::ArgGroup::new("trust").required(true).args(["policy", "genesis"]))]
 pub(crate) struct ReceiptArgs {
     /// The receipt: a text receipt, as `<event id>.tlog-proof`, or a transparent statement, which is
@@ -329,31 +344,30 @@ pub(crate) struct ReceiptArgs {
 
 const STATE_EXAMPLES: &str = "\
 Examples:
-  medanchor-audit state record.state --policy known.policy       checks a document, without a network
-  medanchor-audit state --log net/north-hospital/log --key 200e6e6f7274682d... --out record.state
-                                                                 makes one from a copy of the log
-  medanchor-audit state --log DIR --key HEX --height 77 --out F  at an earlier height
+  medanchor-audit state record.state --policy known.policy        # checks one, without a network
+  medanchor-audit state --log DIR --key HEX --out F               # makes one from a copy of the log
+  medanchor-audit state --log DIR --key HEX --height 77 --out F   # at an earlier height
 
 Exit codes: 0 proved; 1 it proves nothing, or the log is not sound; 2 wrong command line;
 3 something could not be read, so there is no verdict.";
 
 const HISTORY_EXAMPLES: &str = "\
 Examples:
-  medanchor-audit history tag.history --policy known.policy      checks a history, and lists its events
-  medanchor-audit history --log net/north-hospital/log --owner north-hospital --tag HEX --out tag.history
-                                                                 makes one from a copy of the log
+  medanchor-audit history tag.history --policy known.policy   # checks it, and lists its events
+  medanchor-audit history --log net/north-hospital/log --owner north-hospital --tag HEX \\
+      --out tag.history                                       # makes one from a copy of the log
 
 Exit codes: 0 proved; 1 it proves nothing, or the log is not sound; 2 wrong command line;
 3 something could not be read, so there is no verdict.";
 
 const ACCESS_EXAMPLES: &str = "\
 Examples:
-  medanchor-audit access request.receipt --policy known.policy   checks a receipt, without a network
-  medanchor-audit access --log net/north-hospital/log --event ID decides again, from a copy of the log
-  medanchor-audit access --log DIR --event ID --out F            and writes the receipt
+  medanchor-audit access request.receipt --policy known.policy     # checks it, without a network
+  medanchor-audit access --log net/north-hospital/log --event ID   # decides again, from the log
+  medanchor-audit access --log DIR --event ID --out F              # and writes the receipt
 
-Exit codes: 0 proved, also that it was denied; 1 it proves nothing, the log does not have the event, or is
-not sound; 2 wrong command line; 3 something could not be read, so there is no verdict.";
+Exit codes: 0 proved, also that it was denied; 1 it proves nothing, the log does not have the event,
+or is not sound; 2 wrong command line; 3 something could not be read, so there is no verdict.";
 
 /// Prove one value of the state, or that there is none, at one height: check a state document offline,
 /// or make one from a published log, which is replayed by the rules up to that height.
@@ -483,5 +497,38 @@ impl MakingArgs {
             threads: self.threads,
             until,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_help_fits_a_terminal_and_has_examples_to_paste_and_exit_codes() {
+        Cli::command().debug_assert();
+        let wrong = crate::help::faults(&Cli::command(), &[]);
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[test]
+    fn the_long_help_says_what_a_verdict_rests_on() {
+        let said = [
+            ("verify", "compare the genesis hash"),
+            ("receipt", "COSE keys"),
+            ("sample", "how far withholding"),
+            ("releases", "never logged cannot be found"),
+            ("witness", "never restore DIR"),
+        ];
+        let lacking = said.iter().flat_map(|(name, words)| {
+            crate::help::lacking(
+                &Cli::command(),
+                &format!("medanchor-audit {name}"),
+                &[words],
+            )
+        });
+        let lacking: Vec<String> = lacking.collect();
+        assert!(lacking.is_empty(), "{}", lacking.join("\n"));
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::breach;
 use crate::cli::EvidenceArgs;
-use crate::fault::{Failure, Fault};
+use crate::fault::{Failure, Fault, Trouble};
 use crate::file;
 use crate::observation::Observation;
 use crate::output;
@@ -17,6 +17,11 @@ use medanchor_ledger::policy::Policy;
 use medanchor_vault::custody::EvidenceFile;
 use serde_json::{Value, json};
 use std::io::Write;
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// Bytes by which it is seen what a file is.
+const START: u64 = 64;
 
 /// Checks the file, prints what it shows, and gives the exit code.
 pub(crate) fn run(args: &EvidenceArgs) -> u8 {
@@ -27,13 +32,13 @@ pub(crate) fn run(args: &EvidenceArgs) -> u8 {
     let (code, value, text) = match judge(args) {
         Ok((value, text)) => (EXIT_GOOD, value, text),
         Err(failure) => {
-            let code = match failure {
-                Failure::Fault(_) => EXIT_FAILED,
-                Failure::Trouble(_) => EXIT_UNREADABLE,
+            let (code, verdict, said) = match failure {
+                Failure::Fault(_) => (EXIT_FAILED, "failed", "The evidence does not hold"),
+                Failure::Trouble(_) => (EXIT_UNREADABLE, "unreadable", "There is no verdict"),
             };
             let what = failure.to_string();
-            let value = json!({ "verdict": "failed", "what": what });
-            (code, value, format!("The evidence does not hold: {what}\n"))
+            let value = json!({ "verdict": verdict, "what": what });
+            (code, value, format!("{said}: {what}\n"))
         }
     };
     match args.json {
@@ -43,12 +48,7 @@ pub(crate) fn run(args: &EvidenceArgs) -> u8 {
 }
 
 fn judge(args: &EvidenceArgs) -> Result<(Value, String), Failure> {
-    let bytes = file::read(
-        &args.file,
-        Fork::MAX_BYTES
-            .max(Observation::MAX_BYTES)
-            .max(EvidenceFile::MAX_BYTES) as u64,
-    )?;
+    let bytes = whole(&args.file)?;
     let policy = match (&args.policy, &args.genesis) {
         (Some(path), _) => Policy::parse(&file::read(path, Policy::MAX_BYTES as u64)?),
         (None, Some(path)) => {
@@ -68,6 +68,15 @@ fn judge(args: &EvidenceArgs) -> Result<(Value, String), Failure> {
         true => Ok(observation(&bytes, &policy)?),
         false => Ok(fork(&bytes, &policy)?),
     }
+}
+
+/// The file, which may hold what opens a record; only such a file may be as long as a record.
+fn whole(path: &Path) -> Result<Zeroizing<Vec<u8>>, Trouble> {
+    let most = match EvidenceFile::is_start_of(&file::start(path, START)?) {
+        true => EvidenceFile::MAX_BYTES_OF_RECORD,
+        false => Fork::MAX_BYTES.max(Observation::MAX_BYTES),
+    };
+    file::read(path, most as u64).map(Zeroizing::new)
 }
 
 fn fork(bytes: &[u8], policy: &Policy) -> Result<(Value, String), Fault> {

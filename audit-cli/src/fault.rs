@@ -37,6 +37,16 @@ pub(crate) enum Trouble {
         /// What the system or the server said.
         cause: String,
     },
+    /// A file that the command line names.
+    #[error(
+        "{path} could not be read: {cause}; give a file that you can read, of the kind that --help names"
+    )]
+    File {
+        /// The file.
+        path: String,
+        /// What the system said, or what it is instead.
+        cause: String,
+    },
     /// What was to be written could not be.
     #[error("{path} could not be written: {cause}; free some space, or give another path")]
     Unwritable {

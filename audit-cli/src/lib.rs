@@ -22,6 +22,8 @@ mod evidence;
 mod fault;
 mod file;
 mod find;
+#[cfg(test)]
+mod help;
 mod inclusion;
 mod judge;
 mod language;
@@ -49,6 +51,7 @@ pub mod testing;
 mod tier;
 mod tiles;
 mod trust;
+pub mod usage;
 mod verdict;
 mod verify;
 mod watch;
@@ -73,12 +76,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match cli::Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
-            // Asking for help is no mistake; clap prints both, and a closed pipe is no news.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() {
-                EXIT_USAGE
-            } else {
-                EXIT_GOOD
+            return ExitCode::from(match usage::print(error) {
+                true => EXIT_USAGE,
+                false => EXIT_GOOD,
             });
         }
     };

@@ -2,8 +2,8 @@
 //! participants' keys, which genesis registers.
 //!
 //! What always holds: nothing is decided here. An event whose key genesis does not know (one that was
-//! registered later, or a node's operational key), or whose signature does not hold, is left for the one place
-//! that judges blocks.
+//! registered later, or a node's operational key), or whose signature does not hold, is left for the one
+//! place that judges blocks.
 
 use crate::blocks::RawBlock;
 use crate::fault::Fault;

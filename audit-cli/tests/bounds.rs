@@ -120,3 +120,20 @@ fn evidence_of_ten_gigabytes_is_refused_by_its_length() {
     assert_eq!(code, 3, "{said}");
     assert!(said.contains("it is longer than the"), "{said}");
 }
+
+/// It was said of both that the evidence does not hold, and to give a published log.
+#[test]
+fn a_file_of_evidence_that_cannot_be_read_gets_no_verdict() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name).to_str().expect("text").to_owned();
+    let long = at("long.evidence");
+    fs::write(&long, "medanchor").expect("written");
+    stretch(Path::new(&long));
+    for (file, why) in [(long, "is longer than the"), (at("none"), "No such file")] {
+        let (code, said) = ends(&["evidence", &file, "--policy", &file]);
+        assert_eq!(code, 3, "{said}");
+        let words = ["There is no verdict", why, "that --help names"];
+        assert!(words.iter().all(|words| said.contains(words)), "{said}");
+        assert!(!said.contains("does not hold"), "{said}");
+    }
+}

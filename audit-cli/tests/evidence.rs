@@ -3,12 +3,17 @@
 //!
 //! `cargo test -p medanchor-audit --test evidence -- --ignored` writes them anew.
 
+#[path = "evidence/refusal.rs"]
+mod refusal;
+#[path = "evidence/sealing.rs"]
+mod sealing;
 mod support;
 
 use medanchor_ledger::cbor::Writer;
 use medanchor_ledger::document::{SealProof, StateClaim, StateDocument};
 use medanchor_ledger::event::{AccessBreakGlass, Event, EventBody, KemSuite, RecordSeal};
 use medanchor_ledger::execute::View;
+use medanchor_ledger::genesis::Genesis;
 use medanchor_ledger::receipt::Receipt;
 use medanchor_ledger::rules::{BreakGlass, Participant, Record};
 use medanchor_ledger::signature::Signature;
@@ -183,7 +188,7 @@ impl World {
 
     /// Files that convict, with the words that say so.
     fn good(&self) -> BTreeMap<&'static str, (Vec<u8>, &'static str)> {
-        let file = |evidence, facts| EvidenceFile::new(evidence, facts).encode();
+        let file = |evidence, facts| EvidenceFile::new(evidence, facts).encode().to_vec();
         let two = Evidence::TwoReleases(self.release(5, CUSTODIAN), self.release(6, CUSTODIAN));
         BTreeMap::from([
             (
@@ -212,7 +217,7 @@ impl World {
 
     /// Files that can be read and convict nobody, with what is said of them.
     fn innocent(&self) -> BTreeMap<&'static str, (Vec<u8>, &'static str)> {
-        let file = |evidence, facts| EvidenceFile::new(evidence, facts).encode();
+        let file = |evidence, facts| EvidenceFile::new(evidence, facts).encode().to_vec();
         let bad = || self.bad_release(CUSTODIAN);
         let same = Evidence::TwoReleases(self.release(5, CUSTODIAN), self.release(5, CUSTODIAN));
         let others = vec![self.participant(CUSTODIAN), self.requested(&self.sealed)];
@@ -292,11 +297,14 @@ impl World {
             ),
             (
                 "rejected-evidence-of-unknown-kind",
-                (made(&kind, &[&document]), ""),
+                (made(&kind, &[&document]), "not the constant"),
             ),
             (
                 "rejected-document-truncated",
-                (made(&evidence, &[&document[..document.len() - 1]]), ""),
+                (
+                    made(&evidence, &[&document[..document.len() - 1]]),
+                    "the document is malformed",
+                ),
             ),
         ])
     }
@@ -312,29 +320,31 @@ fn judged(file: &Path, policy: &Path) -> (i32, String) {
     ends(&["evidence", file, "--policy", policy])
 }
 
+/// A frozen file has these bytes still, and judging it by that policy ends so; gives what is printed.
+fn frozen(policy: &str, name: &str, bytes: &[u8], (code, words): (i32, &str)) -> String {
+    let folder = vectors("custody-evidence");
+    let file = folder.join(format!("{name}.evidence"));
+    let found = std::fs::read(&file).expect("a frozen file");
+    assert_eq!(hex::encode(found), hex::encode(bytes), "{name}");
+    let (ended, text) = judged(&file, &folder.join(policy));
+    assert!(ended == code, "{name}: {ended} {text}");
+    assert!(text.contains(words), "{name}: {text}");
+    assert!(code == 0 || !text.contains("PROVED"), "{name}: {text}");
+    text
+}
+
 #[test]
 fn frozen_files_convict_whom_they_convict_and_nobody_else() {
-    let (world, folder) = (world(), vectors("custody-evidence"));
-    let policy = folder.join("policy");
-    let frozen = |name: &str, bytes: &[u8]| {
-        let file = folder.join(format!("{name}.evidence"));
-        let found = std::fs::read(&file).expect("a frozen file");
-        assert_eq!(hex::encode(found), hex::encode(bytes), "{name}");
-        judged(&file, &policy)
-    };
+    let world = world();
     for (name, (bytes, words)) in world.good() {
-        let (code, text) = frozen(name, &bytes);
-        assert!(code == 0 && text.contains(words), "{name}: {code} {text}");
+        frozen("policy", name, &bytes, (0, words));
     }
     for (name, (bytes, words)) in world.innocent() {
-        let (code, text) = frozen(name, &bytes);
-        assert!(code == 1 && text.contains(words), "{name}: {code} {text}");
-        assert!(!text.contains("PROVED"), "{name}: {text}");
+        frozen("policy", name, &bytes, (1, words));
         assert!(EvidenceFile::decode(&bytes).is_ok(), "{name}");
     }
     for (name, (bytes, words)) in world.rejected() {
-        let (code, text) = frozen(name, &bytes);
-        assert!(code == 1 && text.contains(words), "{name}: {code} {text}");
+        frozen("policy", name, &bytes, (1, words));
         assert!(EvidenceFile::decode(&bytes).is_err(), "{name}");
     }
 }
@@ -368,22 +378,25 @@ fn another_networks_policy_convicts_nobody() {
 }
 
 /// Any change of a file either cannot be read, or convicts nobody, or convicts the same.
+fn flipped(what: &str, bytes: &[u8], policy: &policy::Policy) {
+    let policy = policy::PolicyRange::from(policy.clone(), Size(0));
+    let right = EvidenceFile::decode(bytes).expect("a file");
+    let right = right.verify(&policy);
+    for at in (0..bytes.len()).step_by(3) {
+        let mut changed = bytes.to_vec();
+        changed[at] ^= 1 << (at % 8);
+        let verdict = EvidenceFile::decode(&changed).ok();
+        if let Some(Ok(convicted)) = verdict.map(|file| file.verify(&policy)) {
+            assert_eq!(Ok(&convicted), right.as_ref(), "{what}, byte {at}");
+        }
+    }
+}
+
 #[test]
 fn no_flipped_bit_convicts_anybody_else() {
     let world = world();
-    let policy = policy::PolicyRange::from(world.built.genesis.policy().clone(), Size(0));
     for (what, (bytes, _)) in world.good() {
-        let right = EvidenceFile::decode(&bytes)
-            .expect("a file")
-            .verify(&policy);
-        for at in (0..bytes.len()).step_by(3) {
-            let mut changed = bytes.clone();
-            changed[at] ^= 1 << (at % 8);
-            let verdict = EvidenceFile::decode(&changed).ok();
-            if let Some(Ok(convicted)) = verdict.map(|file| file.verify(&policy)) {
-                assert_eq!(Ok(&convicted), right.as_ref(), "{what}, byte {at}");
-            }
-        }
+        flipped(what, &bytes, world.built.genesis.policy());
     }
 }
 

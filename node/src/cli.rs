@@ -35,47 +35,37 @@ struct Line {
 
 const EXAMPLES: &str = "\
 Examples:
-  medanchor demo                                  watch a network of four at work
+  medanchor demo                                  # watch a network of four at work
   medanchor network new --dir net --name city \\
       --validator north-hospital:hospital \\
       --validator east-pharmacy:pharmacy \\
-      --participant south-hospital:hospital       found a network
-  medanchor run --home net/north-hospital         run one of its nodes
-  medanchor status --home net/north-hospital      ask a running node how it is
-  medanchor audit verify net/north-hospital/log   check a whole ledger, asking nobody
+      --participant south-hospital:hospital       # found a network
+  medanchor run --home net/north-hospital         # run one of its nodes
+  medanchor status --home net/north-hospital      # ask a running node how it is
+  medanchor audit verify net/north-hospital/log   # check a whole ledger, asking nobody
 
-Exit codes: 0 all is well, 1 other trouble, 2 wrong usage, 10 configuration, 11 home,
-12 home in use, 13 port in use, 14 disk full, 15 damaged file, 16 keys,
-17 another node has this node's key, 18 newer release needed, 19 node not reachable,
-141 nobody reads the output any more.";
+Exit codes: 0 all is well, 1 other trouble, 2 wrong usage, 10 configuration, 11 home or identity,
+12 home or identity in use, 13 port in use, 14 disk full, 15 damaged file, 16 a key, passphrase,
+PIN or token, 17 another node has this node's key, 18 newer release needed, 19 a node, custodian or
+owner cannot be reached, 141 nobody reads the output any more. Each command's --help has its own.";
 
 #[derive(Subcommand)]
 enum Command {
-    /// Make a network, or join one
     #[command(subcommand)]
     Network(network::Command),
-    /// Run a node until it is stopped (SIGTERM, Ctrl-C)
     Run(Run),
-    /// Ask a running node how it is
     Status(status::Status),
-    /// Print whose signatures count at a height, or the chain of all policies
     Policy(policy::Policy),
-    /// Show a home's public keys, go over to a new signing key
     #[command(subcommand)]
     Key(key::Command),
-    /// Who opened a patient's records
     #[command(subcommand)]
     Patient(patient::Command),
-    /// Read without a consent when a life may depend on it, and review what others read so
     #[command(subcommand)]
     Access(access::Command),
-    /// Name the custodians of records' keys, and the keys that participants sign with
     #[command(subcommand)]
     Governance(governance::Command),
-    /// Keep shares of records' keys for others
     #[command(subcommand)]
     Custodian(service::Custodian),
-    /// Serve the records of an institution to whom the ledger permits
     #[command(subcommand)]
     Vault(service::Vault),
     /// Watch a network of four at work, on sample data or your own
@@ -85,12 +75,20 @@ enum Command {
     Audit(Audit),
 }
 
-/// Runs a node.
+/// Run a node until it is stopped (SIGTERM, Ctrl-C)
 #[derive(clap::Args)]
 #[command(after_help = "\
+Example:
+  medanchor run --home net/north-hospital
+
 Everything is in HOME/config.toml, which explains itself. The node's log goes to standard error.
 A home restored from a back-up must be started with --restored once: it then signs nothing
-until the network is past all that its keys may have signed, and votes again by itself.")]
+until the network is past all that its keys may have signed, and votes again by itself.
+
+Exit codes: 0 stopped on request; 1 other trouble; 2 wrong usage; 10 config.toml cannot be used;
+11 the home is missing, incomplete or another network's; 12 another process has it; 13 a port is
+taken; 14 the disk is full; 15 a file is damaged or missing; 16 a key cannot be used; 17 another
+process signs with this node's keys; 18 the ledger needs a newer release.")]
 struct Run {
     /// The node's home, made by `medanchor network new`
     #[arg(long, env = "MEDANCHOR_HOME")]
@@ -113,12 +111,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let line = match Line::try_parse_from(without_the_alias_dashes(arguments)) {
         Ok(line) => line,
         Err(error) => {
-            // Help and version come this way too, with exit code 0.
-            let _ = error.print();
-            return if error.use_stderr() {
-                Exit::Usage.into()
-            } else {
-                Exit::Success.into()
+            // Help and version come this way too.
+            return match medanchor_audit::usage::print(error) {
+                true => Exit::Usage.into(),
+                false => Exit::Success.into(),
             };
         }
     };
@@ -172,5 +168,110 @@ fn run(command: Command) -> Result<Exit, Fatal> {
         }),
         // The auditor has exit codes of its own, so it was run before.
         Command::Audit(_) => Ok(Exit::Success),
+    }
+}
+
+#[cfg(test)]
+#[path = "../../audit-cli/src/help.rs"]
+mod help;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn refused(line: &[&str]) -> String {
+        let program = std::iter::once(&"medanchor");
+        let read = Line::try_parse_from(program.chain(line));
+        let error = read.err().unwrap_or_else(|| panic!("{line:?} is taken"));
+        error.to_string()
+    }
+
+    #[test]
+    fn every_help_fits_a_terminal_and_has_examples_to_paste_and_exit_codes() {
+        Line::command().debug_assert();
+        // The auditor has a help of its own.
+        let wrong = help::faults(&Line::command(), &["medanchor audit"]);
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    /// What a command line leaves out or says twice is named, and nothing is ignored in silence.
+    #[test]
+    fn options_that_mean_nothing_together_are_refused() {
+        let protect = ["vault", "protect", "--home", "h"];
+        let history = ["patient", "history", "--node", "http://n"];
+        let card = ["--card", "c", "--pin-file", "p", "--genesis", "g"];
+        let card = [&history[..], &card, &["--institution", "i"]].concat();
+        let cases: &[(&[&str], &[&str], &str)] = &[
+            (&protect, &["--none", "--token-label", "x"], "--token-label"),
+            (&protect, &["--none", "--pin-file", "x"], "--pin-file"),
+            (
+                &protect,
+                &["--passphrase-file", "f", "--pin-env", "x"],
+                "--pin-env",
+            ),
+            (&["vault", "reshare", "--home", "h"], &[], "--all"),
+            (&history, &[], "--card"),
+            (&card, &["--record", "Observation/1"], "--record"),
+            (&card, &["--home", "h", "--held"], "--held"),
+        ];
+        for (line, more, named) in cases {
+            let line = [*line, more].concat();
+            let said = refused(&line);
+            assert!(said.contains(named), "{line:?}: {said}");
+        }
+        let taken = [&card[..], &["--home", "h"]].concat();
+        assert!(Line::try_parse_from(std::iter::once("medanchor").chain(taken)).is_ok());
+    }
+
+    #[cfg(feature = "pkcs11")]
+    #[test]
+    fn a_pin_beside_a_passphrase_is_refused() {
+        let line = [
+            "vault",
+            "emergency",
+            "init",
+            "--home",
+            "h",
+            "--passphrase-file",
+            "f",
+        ];
+        for more in [["--pin-file", "g"], ["--token-label", "g"]] {
+            let said = refused(&[&line[..], &more].concat());
+            assert!(said.contains(more[0]), "{said}");
+        }
+    }
+
+    /// A variant's own comment hid what its arguments' said.
+    #[test]
+    fn the_long_help_says_what_follows_from_a_command() {
+        let said: &[(&str, &[&str])] = &[
+            ("patient", &["make cards", "sign approvals"]),
+            (
+                "access break-glass",
+                &["72 hours", "64 reviews", "Only hospitals"],
+            ),
+            ("access review", &["kept as late"]),
+            (
+                "access reviews",
+                &["falls due first", "proves each opening"],
+            ),
+            (
+                "patient history",
+                &["every quarter since", "With --home", "with --card"],
+            ),
+            (
+                "vault emergency init",
+                &["Records that went into custody before cannot"],
+            ),
+            ("vault emergency open", &["synced", "stop it first"]),
+            ("vault emergency anchor", &["once a day", "run it again"]),
+            ("vault erase", &["Nothing brings the record back"]),
+        ];
+        let lacking = said.iter().flat_map(|(name, words)| {
+            help::lacking(&Line::command(), &format!("medanchor {name}"), words)
+        });
+        let lacking: Vec<String> = lacking.collect();
+        assert!(lacking.is_empty(), "{}", lacking.join("\n"));
     }
 }

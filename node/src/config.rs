@@ -10,6 +10,7 @@ mod witness;
 
 use medanchor_ledger::ParticipantName;
 use medanchor_network::limits::{MAX_EVENT_BATCH_BYTES, MAX_EVENT_BYTES};
+use medanchor_sdk::keeping::harmless;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -341,9 +342,9 @@ impl Config {
     /// Parses and checks a file's text.
     ///
     /// # Errors
-    /// A message with the position, what was found, and what is known there.
+    /// A message with the line, and what is known there.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let config: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        let config: Self = toml::from_str(text).map_err(|error| harmless(&error, text))?;
         config.check()?;
         Ok(config)
     }

@@ -2,6 +2,8 @@
 //! apart. `docs/operate.md` has the table.
 
 use crate::output::PrintError;
+use medanchor_sdk::{AnchorError, ClientError, IdentityError};
+use medanchor_vault::VaultError;
 use std::process::ExitCode;
 
 /// How the program ended. The numbers never change.
@@ -17,7 +19,7 @@ pub enum Exit {
     Config,
     /// The home is missing, incomplete, or belongs to another network or institution.
     Home,
-    /// Another node runs on this home.
+    /// Another process has this home, or this identity.
     Locked,
     /// A port is taken.
     PortInUse,
@@ -25,13 +27,13 @@ pub enum Exit {
     DiskFull,
     /// A file is damaged inside; the message says which and where.
     Damaged,
-    /// A key file cannot be used, or does not match the genesis.
+    /// A key file, passphrase, PIN or token cannot be used, or a key does not match the genesis.
     Keys,
     /// Another node signs with this node's key.
     DuplicateKey,
     /// The ledger needs a newer release.
     Outdated,
-    /// The node cannot be reached.
+    /// A node cannot be reached, or another service that the command needs.
     Unreachable,
     /// Nobody reads the output any more: 128 and the number of SIGPIPE.
     Closed,
@@ -67,6 +69,39 @@ impl From<PrintError> for Fatal {
             PrintError::Io(_) => Exit::Failure,
         };
         Self::new(exit, error.to_string())
+    }
+}
+
+impl From<IdentityError> for Fatal {
+    fn from(error: IdentityError) -> Self {
+        match &error {
+            IdentityError::Vault(VaultError::Locked { .. }) => Self::new(
+                Exit::Locked,
+                format!(
+                    "{error}: a running `medanchor vault serve` or `medanchor custodian run`, or the application that embeds this identity; start it again afterwards"
+                ),
+            ),
+            _ => Self::new(Exit::Home, error.to_string()),
+        }
+    }
+}
+
+impl From<ClientError> for Fatal {
+    fn from(error: ClientError) -> Self {
+        let exit = match &error {
+            ClientError::Unreachable(_) => Exit::Unreachable,
+            _ => Exit::Failure,
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
+impl From<AnchorError> for Fatal {
+    fn from(error: AnchorError) -> Self {
+        match error {
+            AnchorError::Client(error) => error.into(),
+            other => Self::new(Exit::Failure, other.to_string()),
+        }
     }
 }
 

@@ -128,11 +128,8 @@ pub enum FoundingError {
         name: ParticipantName,
     },
     /// The publisher runs no node.
-    #[error("{name} runs no node, so it cannot be the publisher; name a validator or a follower")]
-    Publisher {
-        /// The name.
-        name: ParticipantName,
-    },
+    #[error("the publisher is not among those that run a node; name a validator or a follower")]
+    Publisher,
     /// There are not enough ports above the first one.
     #[error("there are not enough ports from {first} upwards; choose a lower first port")]
     Ports {
@@ -255,7 +252,7 @@ impl Founding {
         if let Some(name) = &self.publisher {
             let runs = |one: &Institution| one.name == *name && one.part != Part::Participant;
             if !self.institutions.iter().any(runs) {
-                return Err(FoundingError::Publisher { name: name.clone() });
+                return Err(FoundingError::Publisher);
             }
         }
         let files = ["genesis", "policy"].map(|name| dir.join(name));

@@ -5,6 +5,7 @@ use medanchor_node::exit::Exit;
 use medanchor_node::home::Home;
 use medanchor_node::network::Layout;
 use medanchor_node::process::NodeProcess;
+use medanchor_sdk::Identity;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -392,4 +393,50 @@ fn a_founded_home_can_register_its_keys_at_any_time_of_three_days_and_later_agai
     );
     let again = DrawKeys::read(&home).expect("read").expect("kept").public();
     assert_eq!(again, keys, "the keys stay");
+}
+
+/// It wrote over what was there, and ended as any other failure does.
+#[test]
+fn a_log_of_releases_goes_to_a_new_file_and_ends_by_what_was_wrong() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let net = dir.path().join("net");
+    let words = ["network", "new", "--dir", text(&net), "--first-port", "0"];
+    let members = [
+        "--validator",
+        "north-hospital:hospital",
+        "--participant",
+        "notary:custodian",
+    ];
+    let output = medanchor(&[&words[..], &members].concat());
+    assert!(output.status.success(), "{}", said(&output));
+    let (home, notary) = (net.join("north-hospital"), net.join("notary"));
+    let init = ["custodian", "init", "--home", text(&notary)];
+    let at = ["--listen", "127.0.0.1:0", "--node", "http://127.0.0.1:1"];
+    let output = medanchor(&[&init[..], &at].concat());
+    assert!(output.status.success(), "{}", said(&output));
+    let (book, out) = (dir.path().join("book.toml"), dir.path().join("releases"));
+    std::fs::write(&book, output.stdout).expect("a book");
+    let log = || {
+        let head = ["custodian", "log", "--home", text(&home), "--of", "notary"];
+        medanchor(&[&head[..], &["--book", text(&book), "--out", text(&out)]].concat())
+    };
+    let away = log();
+    assert!(ended_with(&away, Exit::Unreachable), "{}", said(&away));
+    assert!(!out.exists(), "nothing came");
+    let held = Identity::open(&home.join("identity")).expect("opens");
+    let locked = log();
+    assert!(ended_with(&locked, Exit::Locked), "{}", said(&locked));
+    drop(held);
+    std::fs::write(&out, "of last week").expect("written");
+    let taken = log();
+    assert!(ended_with(&taken, Exit::Usage), "{}", said(&taken));
+    assert_eq!(std::fs::read(&out).expect("there"), b"of last week");
+}
+
+#[test]
+fn a_bucket_that_is_none_is_wrong_usage_whatever_the_home() {
+    let nowhere = ["vault", "payloads", "--home", "/nonexistent"];
+    let output = medanchor(&[&nowhere[..], &["--bucket", "http://x"]].concat());
+    assert!(ended_with(&output, Exit::Usage), "{}", said(&output));
+    assert!(said(&output).contains("s3://"), "{}", said(&output));
 }

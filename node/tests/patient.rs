@@ -1,12 +1,17 @@
 //! `medanchor patient history` against a running node: what the hospital anchored is what the list says.
 
 use medanchor_ledger::event::{AccessBreakGlass, KemSuite, ReaderKey};
-use medanchor_ledger::{EventId, RequestHandle, Time};
+use medanchor_ledger::{EventId, RecordHandle, RequestHandle, Time};
 use medanchor_node::exit::Exit;
 use medanchor_node::network::Layout;
 use medanchor_node::process::NodeProcess;
 use medanchor_sdk::fhir::SeparateConsent;
-use medanchor_sdk::{Approval, Context, Identity, NewAccess, NewConsent, NewRecord, Sdk, System};
+use medanchor_sdk::{
+    AccessAsked, Approval, Context, GrantTicket, Grantee, Identity, NewAccess, NewConsent,
+    NewRecord, Sdk, System,
+};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -25,6 +30,53 @@ fn medanchor(arguments: &[&str]) -> Output {
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
+}
+
+/// Seals a record and anchors it.
+fn sealed(sdk: &Sdk) -> RecordHandle {
+    let record = NewRecord {
+        name: "Observation/7",
+        version: 1,
+        subject: "Patient/7",
+        class: "laboratory",
+        payload: br#"{"value":1.50}"#,
+    };
+    let sealed = sdk.seal_record(&record).unwrap();
+    sdk.anchor(sealed.event).unwrap();
+    sealed.record
+}
+
+/// The patient's consent that these read it for treatment.
+fn consent_to(grantees: &[Grantee]) -> NewConsent<'_> {
+    let now = System.now();
+    NewConsent {
+        name: "Consent/1",
+        root: None,
+        subject: "Patient/7",
+        grantees,
+        purposes: &["TREAT"],
+        classes: &["laboratory"],
+        records_since: now,
+        not_before: Time(now.0 - DAY),
+        not_after: Time(now.0 + DAY),
+        records: &[("Observation/7", "laboratory")],
+        separate: SeparateConsent::SHARE,
+        abroad: false,
+        document: b"{}",
+    }
+}
+
+/// The request to read it under the consent.
+fn asked(sdk: &Sdk, ticket: &GrantTicket, record: RecordHandle) -> AccessAsked {
+    let access = NewAccess {
+        name: "access-1",
+        ticket,
+        record,
+        purpose: "TREAT",
+        actor: "Dr Li",
+        reason: "ward round",
+    };
+    sdk.request_access(&access).unwrap()
 }
 
 struct City {
@@ -72,51 +124,17 @@ impl City {
     fn live(&self) -> (EventId, Vec<u8>) {
         let identity = Identity::open(&self.home.join("identity")).unwrap();
         let sdk = Sdk::new(identity, [self.url.clone()]).unwrap();
-        let now = System.now();
-        let record = NewRecord {
-            name: "Observation/7",
-            version: 1,
-            subject: "Patient/7",
-            class: "laboratory",
-            payload: br#"{"value":1.50}"#,
-        };
-        let sealed = sdk.seal_record(&record).unwrap();
-        sdk.anchor(sealed.event).unwrap();
-        let consent = NewConsent {
-            name: "Consent/1",
-            root: None,
-            subject: "Patient/7",
-            grantees: &[sdk.participant().clone().into()],
-            purposes: &["TREAT"],
-            classes: &["laboratory"],
-            records_since: now,
-            not_before: Time(now.0 - DAY),
-            not_after: Time(now.0 + DAY),
-            records: &[("Observation/7", "laboratory")],
-            separate: SeparateConsent::SHARE,
-            abroad: false,
-            document: b"{}",
-        };
+        let record = sealed(&sdk);
+        let grantees = [sdk.participant().clone().into()];
+        let consent = consent_to(&grantees);
         let consented = sdk.grant(&consent).unwrap();
         sdk.anchor(consented.event).unwrap();
-        let access = NewAccess {
-            name: "access-1",
-            ticket: consented.tickets.first().unwrap(),
-            record: sealed.record,
-            purpose: "TREAT",
-            actor: "Dr Li",
-            reason: "ward round",
-        };
-        let asked = sdk.request_access(&access).unwrap();
-        let commitment = sdk
-            .vault()
-            .seal(sealed.record, 9, b"{}")
-            .unwrap()
-            .commitment;
+        let asked = asked(&sdk, &consented.tickets[0], record);
+        let commitment = sdk.vault().seal(record, 9, b"{}").unwrap().commitment;
         let broken = AccessBreakGlass {
             request: RequestHandle::new([9; 16]),
             owner: sdk.participant().clone(),
-            record: sealed.record,
+            record,
             reader_key: ReaderKey {
                 suite: KemSuite::X25519,
                 hash: [9; 32],
@@ -179,12 +197,12 @@ fn a_patient_sees_exactly_who_opened_the_records() {
         "north-hospital has not disclosed",
         "it could have signed alone",
         "NO CONSENT: glass broken, NOT REVIEWED, due",
-        "exactly 4 events",
+        ": exactly 4 events",
     ] {
         assert!(page.contains(wanted), "{wanted:?} is not in\n{page}");
     }
     assert!(
-        !page.contains("Dr Li") && !page.contains("NOT PROVED"),
+        !page.contains("Dr Li") && !page.contains(": not proved: "),
         "{page}"
     );
 
@@ -243,7 +261,14 @@ impl<'a> Patient<'a> {
         let (genesis, pin) = (patient.path("net/genesis"), patient.path("pin"));
         let card = patient.path("card");
         let arguments = ["--genesis", &genesis, "--pin-file", &pin, "--out", &card];
-        shown(&medanchor(&[&["patient", "card"], &arguments[..]].concat()));
+        let card = || medanchor(&[&["patient", "card"], &arguments[..]].concat());
+        let allow = |mode| std::fs::set_permissions(&pin, Permissions::from_mode(mode)).unwrap();
+        allow(0o644);
+        let open = card();
+        assert_eq!(open.status.code(), Some(16), "others can read the PIN");
+        assert!(String::from_utf8_lossy(&open.stderr).contains("chmod 600"));
+        allow(0o600);
+        shown(&card());
         let brought = patient.path("brought");
         let arguments = ["--institution", "north-hospital", "--out", &brought];
         shown(&patient.with_card("key", &arguments));
@@ -273,31 +298,9 @@ impl<'a> Patient<'a> {
     fn consents_and_is_read(&self) {
         let identity = Identity::open(&self.city.home.join("identity")).unwrap();
         let sdk = Sdk::new(identity, [self.city.url.clone()]).unwrap();
-        let now = System.now();
-        let record = NewRecord {
-            name: "Observation/7",
-            version: 1,
-            subject: "Patient/7",
-            class: "laboratory",
-            payload: br#"{"value":1.50}"#,
-        };
-        let sealed = sdk.seal_record(&record).unwrap();
-        sdk.anchor(sealed.event).unwrap();
-        let consent = NewConsent {
-            name: "Consent/1",
-            root: None,
-            subject: "Patient/7",
-            grantees: &[sdk.participant().clone().into()],
-            purposes: &["TREAT"],
-            classes: &["laboratory"],
-            records_since: now,
-            not_before: Time(now.0 - DAY),
-            not_after: Time(now.0 + DAY),
-            records: &[("Observation/7", "laboratory")],
-            separate: SeparateConsent::SHARE,
-            abroad: false,
-            document: b"{}",
-        };
+        let record = sealed(&sdk);
+        let grantees = [sdk.participant().clone().into()];
+        let consent = consent_to(&grantees);
         assert!(sdk.grant(&consent).is_err(), "not without the patient");
         let draft = sdk.draft_consent(&consent).unwrap();
         std::fs::write(self.dir.join("draft"), draft.to_text()).unwrap();
@@ -305,21 +308,17 @@ impl<'a> Patient<'a> {
         let (draft, out) = (self.path("draft"), self.path("mine/1.approval"));
         let looked = shown(&self.with_card("approve", &["--draft", &draft]));
         assert!(looked.contains("for    TREAT") && looked.contains("Nothing is signed"));
+        assert!(
+            looked.contains(".000Z (UTC)") && looked.contains("from   20"),
+            "{looked}"
+        );
         let agreed = ["--draft", &draft, "--yes", "--out", &out];
         shown(&self.with_card("approve", &agreed));
         let approval = std::fs::read_to_string(&out).unwrap();
         let approval = Approval::from_text(approval.trim()).unwrap();
         let consented = sdk.grant_approved(&consent, &approval).unwrap();
         sdk.anchor(consented.event).unwrap();
-        let access = NewAccess {
-            name: "access-1",
-            ticket: consented.tickets.first().unwrap(),
-            record: sealed.record,
-            purpose: "TREAT",
-            actor: "Dr Li",
-            reason: "ward round",
-        };
-        let asked = sdk.request_access(&access).unwrap();
+        let asked = asked(&sdk, &consented.tickets[0], record);
         sdk.anchor(asked.event).unwrap();
     }
 }
@@ -348,8 +347,13 @@ fn a_patient_with_a_card_needs_no_institution_to_see_the_list() {
     // The institution has the approval in its vault, and under the key that it held there is nothing.
     let page = listed(&city.history(&[]));
     assert!(page.contains(opened) && !page.contains(alone), "{page}");
-    let page = shown(&city.history(&["--held"]));
-    assert!(page.contains("exactly 0 accesses"), "{page}");
+    let other = "the institution has used another key for this patient";
+    assert!(!page.contains(other), "{page}");
+    let page = ended(&city.history(&["--held"]), Exit::Failure);
+    assert!(
+        page.contains("at least 0 accesses") && page.contains(other),
+        "{page}"
+    );
 
     std::fs::write(patient.dir.join("pin"), "493818").unwrap();
     let output = patient.history(&[]);
@@ -370,4 +374,32 @@ fn a_folder_without_an_identity_has_an_exit_code_of_its_own() {
     ];
     let output = medanchor(&[&nowhere[..], &["--home", text(dir.path())]].concat());
     assert_eq!(output.status.code(), Some(Exit::Home.code().into()));
+}
+
+/// Whoever has the card of a key sees what is sealed under it.
+#[test]
+fn a_key_is_one_patients_and_takes_anothers_place_on_purpose_alone() {
+    let city = City::start();
+    let patient = Patient::enrolled(&city);
+    let [genesis, pin] = ["net/genesis", "pin"].map(|name| patient.path(name));
+    let [card, key] = ["second", "key"].map(|name| patient.path(name));
+    let files = ["--genesis", &genesis, "--pin-file", &pin];
+    let draw = ["patient", "card", "--out", &card];
+    shown(&medanchor(&[&draw[..], &files].concat()));
+    let card = format!("{card}/card.txt");
+    let hand = ["patient", "key", "--institution", "north-hospital"];
+    let out = ["--card", &card, "--out", &key];
+    shown(&medanchor(&[&hand[..], &out, &files].concat()));
+
+    let enrol = |subject: &str, key: &str, more: &[&str]| {
+        let head = ["patient", "enrol", "--home", text(&city.home)];
+        let rest = ["--subject", subject, "--key", key];
+        medanchor(&[&head[..], &rest, more].concat()).status.code()
+    };
+    let first = patient.path("brought");
+    assert_eq!(enrol("Patient/8", &first, &[]), Some(1));
+    assert_eq!(enrol("Patient/7", &key, &[]), Some(1));
+    assert_eq!(enrol("Patient/7", &first, &[]), Some(0), "as it was");
+    assert_eq!(enrol("Patient/7", &key, &["--replace"]), Some(0));
+    assert_eq!(enrol("Patient/7", &first, &["--replace"]), Some(1));
 }

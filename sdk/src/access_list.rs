@@ -11,6 +11,7 @@ mod words;
 pub use gap::{Gap, GapOf, GapReason};
 pub use words::{Said, limits, quarter_name};
 
+use crate::domain::Relation;
 use medanchor_ledger::rules::{Decision, DenialReason};
 use medanchor_ledger::{
     ConsentHandle, EventId, Height, Index, NetworkId, ParticipantName, RecordHandle, RequestHandle,
@@ -19,13 +20,31 @@ use medanchor_ledger::{
 use medanchor_vault::Epoch;
 
 /// Who holds the key that a subject's consents are given with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyHolder {
     /// The subject: on a phone, or on a printed card.
     Subject,
+    /// The institution, below a delegation that the subject approved with a key of their own.
+    Delegate(Delegate),
     /// The institution, for a subject who has neither. It could have signed alone, and the list says
     /// so wherever that key was used.
     Institution,
+}
+
+/// Who decides for a subject under a delegation that the subject approved, and that stood when the
+/// access was decided. That a consent below it was the delegate's will is the institution's word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delegate {
+    /// What the ledger calls the delegation.
+    pub delegation: ConsentHandle,
+    /// The delegate, by the institution's own id.
+    pub id: String,
+    /// What the subject calls the delegate.
+    pub name: String,
+    /// What the delegate is to the subject.
+    pub relation: Relation,
+    /// Since when the approved delegation is on the ledger: the time of its block.
+    pub since: Time,
 }
 
 /// A person, as their institution disclosed them to the patient.
@@ -144,7 +163,20 @@ impl AccessEntry {
         }
     }
 
-    /// Whether the key behind the consent is held by the institution.
+    /// The delegate who decides for the subject, where the consent rests on an approved delegation.
+    #[must_use]
+    pub const fn delegate(&self) -> Option<&Delegate> {
+        match &self.basis {
+            Basis::Consent {
+                key: KeyHolder::Delegate(delegate),
+                ..
+            } => Some(delegate),
+            _ => None,
+        }
+    }
+
+    /// Whether the key behind the consent is held by the institution, and nothing that the subject
+    /// approved stands behind it.
     #[must_use]
     pub const fn is_by_held_key(&self) -> bool {
         matches!(

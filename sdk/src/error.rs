@@ -71,6 +71,9 @@ pub enum SdkError {
     /// A delegation that cannot carry a consent.
     #[error("the delegation {0}; let the patient, or whoever decides for them now, consent")]
     Delegation(&'static str),
+    /// A delegation that cannot be drafted, or is not what the patient approved.
+    #[error("the delegation {0}; draft it again and ask the patient")]
+    DelegationDraft(&'static str),
     /// A population that cannot be fixed or shown.
     #[error("the population {0}; change it")]
     Population(&'static str),

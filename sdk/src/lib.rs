@@ -46,7 +46,7 @@
 //! | let others read, end it, ask to read | [`Identity::grant`], [`Identity::revoke`], [`Identity::request_access`] | `domain/consent.rs`, `domain/access.rs` |
 //! | read without a consent, and review what others read so | `Sdk::break_glass`, [`Identity::review`], `Sdk::open_reviews` | `custody/break_glass.rs`, `domain/access.rs`, `reviews.rs` |
 //! | open records of one's own while the network is cut, and say so afterwards | [`Identity::open_in_emergency`], `Sdk::anchor_emergency` | `emergency/` |
-//! | let a guardian or proxy consent, sign up with a family-doctor team | [`Identity::delegate`], [`Identity::grant_as_delegate`], [`Identity::sign_up`] | `domain/delegation.rs` |
+//! | let a guardian or proxy consent, sign up with a family-doctor team | [`Identity::delegate`], [`Identity::grant_as_delegate`], [`Identity::sign_up`] | `domain/delegation.rs`, `domain/contract.rs` |
 //! | bring packs to life and pass them on | [`Identity::lot`], [`Identity::commission`], [`Identity::ship`], [`Identity::receive`], [`Identity::dispense`] | `domain/unit.rs` |
 //! | anchor, one or many; go on after a crash | `Sdk::anchor`, `Sdk::anchor_batch`, `Sdk::resume` | `anchor/` |
 //! | check a receipt offline | [`verify_receipt`] | `receipt.rs` |
@@ -55,6 +55,7 @@
 //! | check offline what the state holds, a tag's whole history, a decision on access | [`verify_state`], [`verify_history`], [`verify_access`] | `proof.rs` |
 //! | read and write consents as FHIR, and grant them | [`fhir::Consent`], [`fhir::Consent::terms`] | `fhir/` |
 //! | seal and grant under a key that the patient brings | [`Subject::key_for`], [`Identity::take_subject_key`], [`Identity::draft_consent`], [`Subject::approve`], [`Identity::grant_approved`] | `subject/` |
+//! | the same for a guardian or proxy of such a patient | [`Identity::draft_delegation`], [`Subject::approve_delegation`], [`Identity::delegate_approved`] | `subject/`, `domain/approved.rs` |
 //! | print a card with a patient's key, and open it | [`card::Card`] | `card/` |
 //! | list who opened a patient's records, proved | `Client::patient_history`, `Sdk::patient_history`, [`patient`] | `patient/` |
 //! | export who opened a patient's records as BALP AuditEvents, Provenance, EHDS fields | [`access_list::AccessList`] | `access_list.rs`, `fhir/audit.rs`, `fhir/ehds.rs` |
@@ -75,6 +76,7 @@ pub mod context;
 pub mod custody;
 pub mod direct;
 pub mod domain;
+mod durable;
 pub mod emergency;
 mod error;
 pub mod fhir;
@@ -105,7 +107,7 @@ pub use consignment::Consignment;
 pub use context::{Context, System};
 pub use domain::*;
 pub use error::SdkError;
-pub use identity::{Identity, IdentityError};
+pub use identity::{Identity, IdentityError, PayloadsMoved};
 pub use medanchor_ledger::event::Event as SignedEvent;
 pub use medanchor_ledger::event::{Fraction, Verdict, VoidReason};
 pub use medanchor_ledger::policy::{Policies, Policy, PolicyRange};
@@ -120,6 +122,8 @@ pub use policies::{
 };
 pub use proof::{History, Proved, verify_access, verify_history, verify_state};
 pub use receipt::{Anchored, ProofError, verify_receipt, verify_receipt_in};
-pub use subject::{Approval, BroughtKey, ConsentDraft, Subject, SubjectKeys};
+pub use subject::{
+    Approval, BroughtKey, ConsentDraft, DelegationApproval, DelegationDraft, Subject, SubjectKeys,
+};
 pub use ticket::{GrantTicket, GrantedRecord};
 pub use token::{HandoverError, PatientToken, SignedClaim};

@@ -2,10 +2,10 @@
 
 use crate::anchor::Sdk;
 use crate::client::ClientError;
-use crate::custody::Terms;
+use crate::custody::{Refused, StandingError, Terms, fresh_value};
 use crate::identity::{Identity, IdentityError};
 use medanchor_ledger::KeyId;
-use medanchor_ledger::rules::{Participant, StateValue};
+use medanchor_ledger::rules::Participant;
 use medanchor_ledger::signature::PublicKey;
 
 /// Why the next key was not taken.
@@ -31,9 +31,22 @@ pub enum NextKeyError {
     /// What the ledger holds is of a newer release.
     #[error("the ledger holds what this release does not understand; install a newer one")]
     Unknown,
+    /// What the nodes prove is not what is so now.
+    #[error(transparent)]
+    Stale(Refused),
     /// The folder cannot be used.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+}
+
+impl From<StandingError> for NextKeyError {
+    fn from(error: StandingError) -> Self {
+        match error {
+            StandingError::Client(error) => Self::Client(error),
+            StandingError::Refused(refused) => Self::Stale(refused),
+            StandingError::Unknown => Self::Unknown,
+        }
+    }
 }
 
 impl Sdk {
@@ -45,22 +58,19 @@ impl Sdk {
     /// [`NextKeyError`].
     pub fn take_next_key(&self) -> Result<PublicKey, NextKeyError> {
         let key = Participant::key(self.participant());
-        let proved = self
-            .client()
-            .state_within(&key, Terms::default().freshness)?;
-        let known = proved.proved().value.as_deref().map(Participant::decode);
-        let known = known.transpose().map_err(|_| NextKeyError::Unknown)?;
+        let known = fresh_value::<Participant>(self.client(), &key, &Terms::default())?.value;
         let registered = |key: &PublicKey| {
             let known = known.as_ref();
             known.is_some_and(|known| known.registered(&key.id()).is_some())
         };
+        let present = Identity::key_of(self.folder())?;
         match Identity::next_key(self.folder())? {
             Some(next) if registered(&next) => {
                 self.put_next_key()?;
                 Ok(next)
             }
             Some(next) => Err(NextKeyError::NotRegistered { key: next.id() }),
-            None if registered(&self.public_key()) => Ok(self.public_key()),
+            None if registered(&present) => Ok(present),
             None => Err(NextKeyError::None),
         }
     }

@@ -10,6 +10,8 @@ use medanchor_ledger::cose_receipt::{CoseProof, TransparentStatement};
 #[cfg(feature = "client")]
 use medanchor_ledger::cosignature::{Cosignature, Gathering};
 #[cfg(feature = "client")]
+use medanchor_ledger::document::{SealProof, StateClaim, StateDocument};
+#[cfg(feature = "client")]
 use medanchor_ledger::event::Event;
 use medanchor_ledger::genesis::{Authorities, Genesis, GenesisSpec};
 use medanchor_ledger::merkle::{Leaves, inclusion_proof, leaf_hash, root_of_leaves};
@@ -18,8 +20,14 @@ use medanchor_ledger::merkle::{consistency_proof, root_at};
 use medanchor_ledger::note::Note;
 use medanchor_ledger::receipt::Receipt;
 use medanchor_ledger::rules::{Participant, Role};
+#[cfg(feature = "client")]
+use medanchor_ledger::seal::Seal;
 use medanchor_ledger::signature::{PublicKey, SigningKey};
+#[cfg(feature = "client")]
+use medanchor_ledger::state::{StateKey, StateMap};
 use medanchor_ledger::validator::{Validator, ValidatorSet};
+#[cfg(feature = "client")]
+use medanchor_ledger::{Height, PolicyHash, Round};
 use medanchor_ledger::{Index, ParticipantName, Size, Time, TreeHash};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -167,6 +175,68 @@ impl Network {
             extra: None,
         };
         receipt.to_string().into_bytes()
+    }
+}
+
+/// A state in this process, proved by the seal of a block.
+#[cfg(feature = "client")]
+pub(crate) struct Stated {
+    network: Network,
+    map: StateMap,
+    seal: Seal,
+}
+
+#[cfg(feature = "client")]
+impl Stated {
+    /// The state of a block of this height and time.
+    pub(crate) fn new(
+        mut network: Network,
+        (height, time): (u64, u64),
+        values: Vec<(StateKey, Vec<u8>)>,
+    ) -> Self {
+        let mut map = StateMap::empty();
+        let changes = values.into_iter();
+        let changes = changes.map(|(key, value)| (key.path(), Some(value)));
+        let update = map.update(&changes.collect()).unwrap();
+        map.apply(&update).unwrap();
+        let seal = Seal {
+            height: Height(height),
+            round: Round(0),
+            proposer: Some(name("validator-0")),
+            time: Time(time),
+            first: Index(network.leaves.len() as u64),
+            count: 0,
+            log_root: TreeHash::new([1; 32]),
+            previous: TreeHash::new([2; 32]),
+            state_root: map.root(),
+            rules_version: 1,
+            policy: PolicyHash::new([4; 32]),
+            next_policy: PolicyHash::new([4; 32]),
+        };
+        network.push(&seal.encode());
+        Self { network, map, seal }
+    }
+
+    /// What an honest node answers to whoever asks for a value.
+    pub(crate) fn answer(&self, request: &node::Seen) -> Option<node::Reply> {
+        let path = request.path.split('?').next()?;
+        let key = path.strip_prefix("/v1/state/")?.strip_suffix("/proof")?;
+        let key = StateKey::new(&hex::decode(key).ok()?).ok()?;
+        let document = self.document(key).encode();
+        Some(node::Reply::Whole(200, "application/cbor", document))
+    }
+
+    /// What proves a value, or that there is none.
+    pub(crate) fn document(&self, key: StateKey) -> StateDocument {
+        let receipt = self.network.receipt(self.network.leaves.len() - 1, 3);
+        StateDocument {
+            claim: StateClaim::of(&self.map, &key).unwrap(),
+            key,
+            seal: SealProof {
+                seal: self.seal.clone(),
+                receipt: Receipt::parse(&receipt).unwrap(),
+            },
+        }
     }
 }
 

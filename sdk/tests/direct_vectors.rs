@@ -137,7 +137,7 @@ fn rejected_statements() -> BTreeMap<&'static str, (Vec<u8>, &'static str)> {
             "other-receiver",
             (
                 with(|s| s.to = "bar".parse().expect("a name")),
-                "made out to bar",
+                "made out to somebody else",
             ),
         ),
         (
@@ -162,14 +162,14 @@ fn rejected_statements() -> BTreeMap<&'static str, (Vec<u8>, &'static str)> {
             "under-another-name",
             (
                 with(|s| s.from = "bar".parse().expect("a name")),
-                "no participant bar",
+                "no such participant",
             ),
         ),
         (
             "key-not-registered",
             (
                 release_statement().sign(&SigningKey::from_seed(&[8; 32])),
-                "no participant south-hospital has registered this key",
+                "no such participant has registered this key",
             ),
         ),
         (

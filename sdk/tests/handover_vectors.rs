@@ -1,7 +1,8 @@
 //! Every file in `vectors/handover`: the good ones read, the rejected ones are refused by every reader.
 
 use medanchor_sdk::{
-    Approval, BroughtKey, ConsentDraft, Consignment, GrantTicket, PatientToken, SignedClaim,
+    Approval, BroughtKey, ConsentDraft, Consignment, DelegationApproval, DelegationDraft,
+    GrantTicket, PatientToken, SignedClaim,
 };
 use std::path::Path;
 
@@ -15,6 +16,11 @@ fn accepted_by(text: &str) -> Vec<&'static str> {
         ("subject", BroughtKey::from_text(text).is_ok()),
         ("consent", ConsentDraft::from_text(text).is_ok()),
         ("approval", Approval::from_text(text).is_ok()),
+        ("delegation", DelegationDraft::from_text(text).is_ok()),
+        (
+            "delegation-approval",
+            DelegationApproval::from_text(text).is_ok(),
+        ),
     ];
     readers
         .into_iter()
@@ -39,5 +45,5 @@ fn each_text_is_read_by_its_own_reader_and_each_rejected_one_by_none() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 38);
+    assert_eq!(seen, 53);
 }

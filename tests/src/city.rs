@@ -81,6 +81,18 @@ pub struct City {
     pub certificate: Certificate,
 }
 
+/// The record that scenarios seal under this name.
+#[must_use]
+pub fn record(name: &str) -> NewRecord<'_> {
+    NewRecord {
+        name,
+        version: 1,
+        subject: "Patient/1",
+        class: "laboratory",
+        payload: PAYLOAD,
+    }
+}
+
 impl City {
     /// Founds and starts all of it but the vault.
     ///
@@ -130,14 +142,7 @@ impl City {
         let sdk = self.sdk(OWNER)?;
         let circle = sdk.custodians(&self.book)?;
         ensure!((circle.epoch(), circle.threshold()) == (1, 3));
-        let new = NewRecord {
-            name,
-            version: 1,
-            subject: "Patient/1",
-            class: "laboratory",
-            payload: PAYLOAD,
-        };
-        sdk.seal_in_custody(&new, &circle, &self.certificate)?;
+        sdk.seal_in_custody(&record(name), &circle, &self.certificate)?;
         ensure!(
             sdk.open_record(name, 1).is_err(),
             "the vault alone opens nothing"
@@ -319,6 +324,17 @@ impl City {
     }
 }
 
+/// The proposal that a proposing command printed.
+///
+/// # Errors
+/// If it printed none.
+pub fn proposal_in(said: &str) -> Result<String> {
+    let mut words = said.split_whitespace();
+    words.find(|word| *word == "--proposal");
+    let proposal = words.next().context("the proposal is named")?;
+    Ok(proposal.to_owned())
+}
+
 /// One authority proposes the custodians of the book as the set of that epoch, three approve.
 ///
 /// # Errors
@@ -326,25 +342,23 @@ impl City {
 pub fn approve(dir: &Path, book: &Path, node: &str, epoch: u32) -> Result<()> {
     let home = |name: &str| dir.join(name).to_string_lossy().into_owned();
     let (owner, book) = (home(OWNER), book.to_string_lossy());
-    let said = run(&[
-        "governance",
-        "propose-custodians",
-        "--home",
-        &owner,
-        "--node",
-        node,
-        "--book",
-        &book,
-        "--threshold",
-        "3",
-        "--name",
-        &format!("custodians {epoch}"),
-    ])?;
-    let proposal = said
-        .split_whitespace()
-        .skip_while(|word| *word != "--proposal")
-        .nth(1)
-        .context("the proposal is named")?;
+    let propose = || {
+        let said = run(&[
+            "governance",
+            "propose-custodians",
+            "--home",
+            &owner,
+            "--node",
+            node,
+            "--book",
+            &book,
+            "--threshold",
+            "3",
+        ])?;
+        proposal_in(&said)
+    };
+    let proposal = propose()?;
+    ensure!(propose()? == proposal, "the very same is proposed once");
     for name in [OWNER, "east-pharmacy", "regulator"] {
         let home = home(name);
         run(&[
@@ -357,7 +371,7 @@ pub fn approve(dir: &Path, book: &Path, node: &str, epoch: u32) -> Result<()> {
             "--proposer",
             OWNER,
             "--proposal",
-            proposal,
+            &proposal,
         ])?;
     }
     let said = run(&["governance", "custodians", "--home", &owner, "--node", node])?;

@@ -3,6 +3,14 @@
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 
+/// A path as a word of a command line.
+///
+/// # Errors
+/// If it is not UTF-8.
+pub fn text(path: &Path) -> Result<&str> {
+    path.to_str().context("a path in UTF-8")
+}
+
 /// The names of all files below `folder`, as they stand in addresses.
 ///
 /// # Errors

@@ -5,10 +5,12 @@
 
 pub mod city;
 pub mod client;
+pub mod evidence;
 pub mod file_server;
 pub mod files;
 pub mod load;
 pub mod network;
 pub mod service;
 pub mod shared_data;
+pub mod token;
 pub mod workload;

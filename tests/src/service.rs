@@ -1,7 +1,8 @@
 //! A running `medanchor custodian run` or `medanchor vault serve`, or a cheat in its place.
 
+use crate::files::text;
 use crate::network::{PATIENCE, binary, wait_for};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -114,6 +115,14 @@ impl Service {
         self.child.id()
     }
 
+    /// The exit code, once it has ended by itself.
+    ///
+    /// # Errors
+    /// If the system does not say.
+    pub fn ended(&mut self) -> Result<Option<i32>> {
+        Ok(self.child.try_wait()?.and_then(|status| status.code()))
+    }
+
     /// What it wrote to its log.
     #[must_use]
     pub fn said(&self) -> String {
@@ -142,7 +151,7 @@ impl Drop for Service {
 }
 
 fn init(word: &str, home: &Path, node: &str) -> Result<String> {
-    let home = home.to_str().context("a path in UTF-8")?;
+    let home = text(home)?;
     run(&[
         word,
         "init",

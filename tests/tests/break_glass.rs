@@ -3,6 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use medanchor_tests::city::{City, OWNER, PAYLOAD, READER};
+use medanchor_tests::files::text;
 use medanchor_tests::network::binary;
 use medanchor_tests::service::{Service, run};
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ struct Desk {
 impl Desk {
     fn at(&self, name: &str, words: &[&str], more: &[&str]) -> Result<String> {
         let home = self.dir.join(name);
-        let home = home.to_str().context("a path in UTF-8")?;
+        let home = text(&home)?;
         let place = ["--home", home, "--node", &self.node];
         run(&[words, &place, more].concat())
     }
@@ -55,11 +56,11 @@ impl Desk {
             "access",
             "break-glass",
             "--home",
-            home.to_str().context("a path in UTF-8")?,
+            text(&home)?,
             "--node",
             &self.node,
             "--book",
-            book.to_str().context("a path in UTF-8")?,
+            text(&book)?,
             "--owner",
             OWNER,
             "--record",
@@ -71,7 +72,7 @@ impl Desk {
             "--reason",
             reason,
             "--out",
-            out.to_str().context("a path in UTF-8")?,
+            text(out)?,
         ];
         Ok(words.map(ToOwned::to_owned).into())
     }
@@ -199,6 +200,8 @@ fn a_retry_is_the_same_break_glass(city: &mut City, desk: &Desk) -> Result<()> {
     let later = opening("unconscious, allergies", &desk.dir.join("reworded"))?;
     ensure!(desk.exit(&first)? == Some(19), "the owner is away");
     std::fs::write(&out, b"")?;
+    ensure!(desk.exit(&first)? == Some(2), "not even that is replaced");
+    std::fs::remove_file(&out)?;
     std::fs::write(desk.dir.join(".retried.part"), b"{\"resou")?;
     let vault = Service::vault(&desk.dir.join(OWNER))?;
     city.stop(&[0, 1, 2]);

@@ -2,53 +2,19 @@
 //! in evidence that the auditor's program reads offline wherever they signed anything.
 
 use anyhow::{Context, Result, bail, ensure};
-use medanchor_ledger::event::{EventBody, RecordCustody};
 use medanchor_ledger::rules::ReleaseLog;
 use medanchor_ledger::signature::SigningKey;
-use medanchor_ledger::{Commitment, ConsentHandle, Nonce, PurposeHandle, TreeHash};
+use medanchor_ledger::{ConsentHandle, Nonce, PurposeHandle};
 use medanchor_sdk::custody::{AccessKind, Opened, OpenedError, ReleaseAsk, WrongAnswer};
-use medanchor_sdk::direct::{
-    Ask, Certificate, Counterpart, Link, LinkError, MAX_ANSWER, Statement,
-};
-use medanchor_sdk::{ClientConfig, DenialReason, GrantTicket, NewAccess, NewRecord, Sdk};
+use medanchor_sdk::direct::{Ask, Certificate, Link, LinkError, MAX_ANSWER, Statement};
+use medanchor_sdk::{ClientConfig, DenialReason, GrantTicket, NewAccess, Sdk};
 use medanchor_tests::city::{CUSTODIANS, City, OWNER, PAYLOAD, READER};
-use medanchor_tests::network::{PATIENCE, binary, wait_for};
+use medanchor_tests::evidence::{audit, convicted, failed};
+use medanchor_tests::files::text;
+use medanchor_tests::network::{PATIENCE, wait_for};
 use medanchor_tests::service::{Service, run};
-use medanchor_vault::custody::{
-    Custodied, EvidenceFile, Member, Release, SealingKey, Signed, deal_out,
-};
+use medanchor_vault::custody::{Release, SealingKey, Signed};
 use std::fs::OpenOptions;
-use std::path::Path;
-use std::process::Command;
-
-/// What the auditor's program says of evidence, with the genesis alone.
-fn convicted(city: &City, file: &EvidenceFile) -> Result<String> {
-    let path = city.dir.join("found.evidence");
-    std::fs::write(&path, file.encode())?;
-    let genesis = city.dir.join(OWNER).join("identity/genesis");
-    audit(&["evidence", text(&path)?, "--genesis", text(&genesis)?])
-}
-
-fn text(path: &Path) -> Result<&str> {
-    path.to_str().context("a path in UTF-8")
-}
-
-/// What it prints, whatever its verdict.
-fn audit(arguments: &[&str]) -> Result<String> {
-    let output = Command::new(binary("medanchor-audit")?)
-        .args(arguments)
-        .output()?;
-    let said = [output.stdout, output.stderr].concat();
-    Ok(String::from_utf8(said)?)
-}
-
-/// The error of a read that must fail.
-fn failed(read: Result<Opened, OpenedError>) -> Result<OpenedError> {
-    match read {
-        Err(error) => Ok(error),
-        Ok(_) => bail!("it was opened"),
-    }
-}
 
 /// The one wrong answer of a read that failed, and what the error says.
 fn wrong(read: Result<Opened, OpenedError>) -> Result<(WrongAnswer, String)> {
@@ -147,6 +113,8 @@ fn auditor_names(city: &City, what: &str) -> Result<()> {
     let given = format!("archive={}", text(&file)?);
     wait_for("the auditor names the release", PATIENCE, || {
         let (home, book, out) = (text(&home)?, text(&book)?, text(&file)?);
+        // Of an earlier try.
+        let _ = std::fs::remove_file(&file);
         let fetch = [
             "custodian",
             "log",
@@ -257,13 +225,12 @@ fn reader_key(asker: &Sdk, request: &str) -> Result<SealingKey> {
     Ok(asker.reader_key(request)?.public().clone())
 }
 
-/// An owner that keeps its part of the key back, gives another one, or anchored what is not so.
+/// An owner that keeps its part of the key back, or gives another one.
 #[test]
 fn an_owner_that_cheats_is_named_and_convicted_by_what_it_signed() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let city = City::start(dir.path())?;
     let ticket = city.seal_and_grant("Observation/1")?;
-    let committed_otherwise = commit_otherwise(&city, "Observation/2")?;
     let (home, reader) = (dir.path().join(OWNER), city.sdk(READER)?);
 
     let silent = failed(city.read(&reader, &ticket, "no vault"))?.to_string();
@@ -291,63 +258,10 @@ fn an_owner_that_cheats_is_named_and_convicted_by_what_it_signed() -> Result<()>
     );
     drop(vault);
 
-    // Everything opens, and the document is another one than the ledger says.
     let _vault = Service::vault(&home)?;
-    let said = failed(city.read(&reader, &committed_otherwise, "other"))?.to_string();
-    ensure!(
-        said.contains("is not the one that north-hospital committed to"),
-        "{said}"
-    );
     let opened = city.read(&reader, &ticket, "good")?;
-    ensure!(
-        *opened.payload == PAYLOAD,
-        "its other record is as it should be"
-    );
+    ensure!(*opened.payload == PAYLOAD);
     Ok(())
-}
-
-/// Seals a record as the SDK does, but anchors a commitment to something else.
-fn commit_otherwise(city: &City, name: &str) -> Result<GrantTicket> {
-    let sdk = city.sdk(OWNER)?;
-    let circle = sdk.custodians(&city.book)?;
-    let new = NewRecord {
-        name,
-        version: 1,
-        subject: "Patient/1",
-        class: "laboratory",
-        payload: PAYLOAD,
-    };
-    let honest = sdk.seal_record(&new)?;
-    let EventBody::RecordSeal(mut seal) = honest.event.body().clone() else {
-        bail!("a record is sealed by record.seal");
-    };
-    let (sealed, part) = sdk.vault().seal_to_share(honest.record, 1, PAYLOAD)?;
-    seal.commitment = Commitment::new(TreeHash::new([7; 32]));
-    let record = Custodied {
-        owner: sdk.participant().clone(),
-        record: sealed.record,
-    };
-    let entries = circle
-        .names()
-        .map(|name| city.book.get(name).context("in the book"));
-    let entries = entries.collect::<Result<Vec<_>>>()?;
-    let member = |entry: &&Counterpart| {
-        let key = entry.share_key.clone().context("a custodian")?;
-        let name = entry.name.clone();
-        anyhow::Ok(Member { name, key })
-    };
-    let members = entries.iter().map(member).collect::<Result<Vec<_>>>()?;
-    let sign = |bytes: &[u8]| sdk.sign_for_custody(bytes);
-    let (points, deals) = deal_out(&record, 1, 3, &members, &part, sign)?;
-    for (deal, entry) in deals.iter().zip(entries) {
-        let link = Link::new(&city.certificate, entry, None, sdk.client().config())?;
-        let own = &city.certificate;
-        let statement = sdk.state_to(&entry.name, own, Ask::Deal, deal.encode())?;
-        link.ask(Ask::Deal, &statement, MAX_ANSWER)?;
-    }
-    let custody = points.custody(1)?;
-    sdk.anchor(sdk.sign(RecordCustody { seal, custody })?)?;
-    city.grant(&sdk, "consent", name, sdk.now().plus_millis(3_600_000))
 }
 
 /// Readers that ask for what is not theirs: with another's request, over another channel, with a key that
@@ -382,7 +296,7 @@ fn a_reader_that_cheats_gets_nothing() -> Result<()> {
     let replayed = link(&city, 0, &thief)?.ask(Ask::Release, &statement, MAX_ANSWER);
     ensure!(refusal(replayed)?.contains("made for another TLS key"));
     let elsewhere = link(&city, 1, own)?.ask(Ask::Release, &statement, MAX_ANSWER);
-    ensure!(refusal(elsewhere)?.contains("made out to archive"));
+    ensure!(refusal(elsewhere)?.contains("made out to somebody else"));
 
     // Another participant names the reader's request as if it were its own.
     let other = city.sdk("west-maker")?;
@@ -441,31 +355,44 @@ fn a_reader_that_cheats_gets_nothing() -> Result<()> {
 }
 
 /// A consent that ends by itself: from then on requests are denied, and what was permitted is not released.
+/// On a machine that is too slow to ask within four seconds a longer one is tried.
 fn after_the_consent(city: &City, reader: &Sdk) -> Result<()> {
+    for seconds in [4, 16, 64] {
+        if let Some(permitted) = permitted_until_the_end(city, reader, seconds)? {
+            let own = &city.certificate;
+            let refused = refusal(ask_custodian(city, reader, 0, &permitted, own)?)?;
+            ensure!(refused.contains("custody.consent-ended"), "{refused}");
+            return Ok(());
+        }
+    }
+    bail!("nothing was permitted in time")
+}
+
+/// The last request that was permitted before a consent of so many seconds ended, if any was.
+fn permitted_until_the_end(city: &City, reader: &Sdk, seconds: u64) -> Result<Option<String>> {
     let owner = city.sdk(OWNER)?;
-    let until = owner.now().plus_millis(4_000);
-    let short = city.grant(&owner, "short consent", "Observation/1", until)?;
+    let until = owner.now().plus_millis(1_000 * seconds);
+    let consent = format!("consent of {seconds} s");
+    let Ok(short) = city.grant(&owner, &consent, "Observation/1", until) else {
+        return Ok(None);
+    };
     drop(owner);
-    let mut attempt = 0;
+    let (mut attempt, mut permitted) = (0, None);
     wait_for("the consent ends", PATIENCE, || {
         attempt += 1;
-        match city.read(reader, &short, &format!("attempt {attempt}")) {
+        let name = format!("{consent}, attempt {attempt}");
+        match city.read(reader, &short, &name) {
             Err(OpenedError::Denied(DenialReason::Expired)) => Ok(true),
             // The owner's vault does not run, so what is permitted opens nothing.
-            Err(OpenedError::Owner(_) | OpenedError::Read { .. }) => Ok(false),
+            Err(OpenedError::Owner(_) | OpenedError::Read { .. }) => {
+                permitted = Some(name);
+                Ok(false)
+            }
             Err(other) => bail!("another error: {other}"),
             Ok(_) => bail!("it was opened without the owner"),
         }
     })?;
-    let refused = refusal(ask_custodian(
-        city,
-        reader,
-        0,
-        "attempt 1",
-        &city.certificate,
-    )?)?;
-    ensure!(refused.contains("custody.consent-ended"), "{refused}");
-    Ok(())
+    Ok(permitted)
 }
 
 /// A custodian whose log lost what it anchored: while it cannot ask the ledger it releases nothing, and once

@@ -34,7 +34,7 @@ fn demo(dir: &Path, input: &Path) -> Result<Value> {
     let summary: Value = serde_json::from_slice(&summary)?;
     let claims = summary["claims"].as_array().context("no claims")?;
     ensure!(
-        claims.len() == 13 && claims.iter().all(|claim| claim["held"] == true),
+        claims.len() == 17 && claims.iter().all(|claim| claim["held"] == true),
         "{claims:?}"
     );
     Ok(summary)
@@ -56,6 +56,12 @@ fn the_sample_data_is_anchored_and_audited() -> Result<()> {
     assert_eq!(logs, 2);
     assert_eq!(audited("/events"), Some(anchored + registered + logs));
     assert_eq!(summary["custody"]["releases"], serde_json::json!([1, 1]));
+    assert_eq!(audited("/events_by_kind/access.emergency"), Some(1));
+    assert_eq!(audited("/events_by_kind/record.erase"), Some(2));
+    assert_eq!(
+        summary["erasure"]["confirmed"].as_array().map(Vec::len),
+        Some(3)
+    );
     assert_eq!(
         summary["institutions"][4],
         serde_json::json!({

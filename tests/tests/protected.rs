@@ -1,22 +1,20 @@
 //! A hospital whose institution key stands under a passphrase: it seals into custody and serves reads, a
 //! wrong passphrase changes nothing, and changes of the protection survive a kill at any step.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use medanchor_sdk::Identity;
 use medanchor_tests::city::{CUSTODIANS, City, OWNER, PAYLOAD, READER};
-use medanchor_tests::network::{PATIENCE, binary, wait_for};
-use medanchor_tests::service::{Service, run};
-use std::collections::BTreeMap;
-use std::io::Write;
+use medanchor_tests::files::text;
+use medanchor_tests::network::{PATIENCE, binary, found};
+use medanchor_tests::service::Service;
+use medanchor_tests::token::{CONFIG, PIN, softhsm};
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Instant;
 
 const RECORD: &str = "Observation/1";
-
-fn text(path: &Path) -> Result<&str> {
-    path.to_str().context("a path in UTF-8")
-}
 
 /// The home of a hospital, or of a custodian, and the folder of its safe.
 struct Hospital {
@@ -94,20 +92,56 @@ impl Hospital {
         Ok(files)
     }
 
-    /// Kills a change as soon as a file of it is there, or gone again; says whether it came to that.
+    /// Kills a change as soon as a file of it is there; says whether it came to that.
     fn kill_at(&self, file: &Path, words: &[&str]) -> Result<bool> {
         let mut child = self.command("protect", words)?;
         let mut child = child.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-        let mut ended = false;
-        let seen = wait_for("a change of the protection", PATIENCE, || {
-            ended = child.try_wait()?.is_some();
-            Ok(ended || file.exists())
-        });
+        let end = Instant::now() + PATIENCE;
+        let ended = loop {
+            let ended = child.try_wait()?.is_some();
+            // Some steps take less than a millisecond, so nothing is waited for in between.
+            if ended || file.exists() || Instant::now() > end {
+                break ended;
+            }
+            std::thread::yield_now();
+        };
         // It may have ended already.
         let _ = child.kill();
         child.wait()?;
-        seen?;
         Ok(!ended)
+    }
+
+    /// Changes the passphrase again and again, killed at one of these files and run again, until a change
+    /// was cut off at each of them, at least at two; gives the passphrase that it has then.
+    fn change_and_kill(
+        &self,
+        steps: &[PathBuf],
+        opens: impl Fn() -> Result<()>,
+    ) -> Result<PathBuf> {
+        let (mut cut_off, mut last) = (BTreeSet::new(), PathBuf::new());
+        for (round, step) in steps.iter().cycle().take(4 * steps.len()).enumerate() {
+            last = self.words(
+                &format!("words-{round}"),
+                &format!("{round} horses, two carts"),
+            )?;
+            let by_words = ["--passphrase-file", text(&last)?];
+            if self.kill_at(step, &by_words)? {
+                cut_off.insert(step);
+            }
+            // Every other time the command itself is what finds it cut off.
+            if round % 2 == 0 {
+                opens()?;
+            }
+            self.does("protect", &by_words)?;
+            let left: Vec<_> = steps.iter().filter(|file| file.exists()).collect();
+            ensure!(left.is_empty(), "left over: {left:?}");
+            opens()?;
+            if cut_off.len() == steps.len() {
+                break;
+            }
+        }
+        ensure!(cut_off.len() > 1, "cut off at these alone: {cut_off:?}");
+        Ok(last)
     }
 }
 
@@ -166,23 +200,8 @@ fn a_hospital_under_a_passphrase_serves_reads_and_a_wrong_one_changes_nothing() 
 #[test]
 fn a_change_of_protection_that_is_killed_anywhere_is_ended_by_running_it_again() -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let net = dir.path().join("net");
-    let founding = [
-        "network",
-        "new",
-        "--dir",
-        text(&net)?,
-        "--name",
-        "protected",
-    ];
-    let validator = [
-        "--first-port",
-        "0",
-        "--validator",
-        "north-hospital:hospital",
-    ];
-    run(&[&founding[..], &validator].concat())?;
-    let hospital = Hospital::new(net.join(OWNER), dir.path());
+    found(dir.path(), 1)?;
+    let hospital = Hospital::new(dir.path().join(OWNER), dir.path());
     let record = {
         let owner = Identity::open(&hospital.identity())?;
         let record = owner.record_handle(RECORD);
@@ -207,27 +226,7 @@ fn a_change_of_protection_that_is_killed_anywhere_is_ended_by_running_it_again()
         vault.join("keys.next"),
         vault.join("keys.old"),
     ];
-    let mut killed = 0;
-    for (round, step) in steps.iter().cycle().take(8).enumerate() {
-        let words = hospital.words(
-            &format!("words-{round}"),
-            &format!("{round} horses, two carts"),
-        )?;
-        let by_words = ["--passphrase-file", text(&words)?];
-        killed += usize::from(hospital.kill_at(step, &by_words)?);
-        // Every other time the command itself is what finds it cut off.
-        if round % 2 == 0 {
-            opens()?;
-        }
-        hospital.does("protect", &by_words)?;
-        ensure!(
-            !steps.iter().any(|file| file.exists()),
-            "something is left over"
-        );
-        opens()?;
-    }
-    ensure!(killed > 0, "no change was cut off");
-    let last = hospital.safe.join("words-7");
+    let last = hospital.change_and_kill(&steps, opens)?;
     std::fs::remove_file(&last)?;
     ensure!(opens().is_err(), "it opens without its passphrase");
     Ok(())
@@ -252,9 +251,9 @@ fn a_custodian_under_a_passphrase_releases_its_share_and_a_wrong_one_changes_not
     custodian.refused(12, "another process", "protect", &by_words)?;
     city.stop(&[0]);
     let store = custodian.home.join("custodian");
-    for file in ["vault.toml.next", "institution.key.next", "store/keys.next"] {
-        custodian.kill_at(&store.join(file), &by_words)?;
-    }
+    let steps = ["vault.toml.next", "institution.key.next", "store/keys.next"];
+    let steps = steps.map(|file| store.join(file));
+    custodian.change_and_kill(&steps, || Ok(()))?;
     custodian.does("protect", &by_words)?;
     let said = custodian.does("protect", &by_words)?;
     ensure!(said.contains("as it was"), "{said}");
@@ -281,40 +280,6 @@ fn a_custodian_under_a_passphrase_releases_its_share_and_a_wrong_one_changes_not
     Ok(())
 }
 
-const PIN: &str = "628193";
-const MODULES: [&str; 3] = [
-    "/usr/lib/softhsm/libsofthsm2.so",
-    "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
-    "/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so",
-];
-
-/// SoftHSM's module and its configuration, with a token of its own in `folder`; if it is not installed, a
-/// line says so past the test runner, which shows nothing that a passing test prints.
-fn softhsm(folder: &Path) -> Result<Option<(&'static str, PathBuf)>> {
-    let module = MODULES.into_iter().find(|path| Path::new(path).exists());
-    let runs = Command::new("softhsm2-util").arg("--version").output();
-    let (Some(module), true) = (module, runs.is_ok()) else {
-        let line = "skipped: SoftHSM 2 is not installed; run .ci/token-install\n";
-        // A closed standard output only costs the count.
-        let _ = std::io::stdout().write_all(line.as_bytes());
-        return Ok(None);
-    };
-    let (tokens, config) = (folder.join("tokens"), folder.join("softhsm2.conf"));
-    std::fs::create_dir(&tokens)?;
-    std::fs::write(
-        &config,
-        format!("directories.tokendir = {}\n", tokens.display()),
-    )?;
-    let made = Command::new("softhsm2-util")
-        .args(["--init-token", "--free", "--label", "hospital"])
-        .args(["--pin", PIN, "--so-pin", "84756301"])
-        .env("SOFTHSM2_CONF", &config)
-        .output()?;
-    let said = String::from_utf8_lossy(&made.stderr);
-    ensure!(made.status.success(), "{said}");
-    Ok(Some((module, config)))
-}
-
 #[test]
 fn a_hospital_whose_key_is_in_a_token_serves_reads_and_a_wrong_pin_changes_nothing() -> Result<()> {
     let dir = tempfile::tempdir()?;
@@ -323,7 +288,7 @@ fn a_hospital_whose_key_is_in_a_token_serves_reads_and_a_wrong_pin_changes_nothi
     };
     let city = City::start(&dir.path().join("city"))?;
     let mut hospital = Hospital::new(city.dir.join(OWNER), dir.path());
-    hospital.environment = vec![("SOFTHSM2_CONF", config)];
+    hospital.environment = vec![(CONFIG, config)];
     let ticket = city.seal_and_grant(RECORD)?;
     let (pin, wrong) = (
         hospital.words("pin", PIN)?,

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail, ensure};
 use medanchor_sdk::custody::{AccessKind, ReleaseAsk};
 use medanchor_sdk::direct::{Ask, Link, MAX_ANSWER};
 use medanchor_sdk::{ClientConfig, Sdk};
-use medanchor_tests::city::{CUSTODIANS, City, OWNER, PAYLOAD, READER};
+use medanchor_tests::city::{CUSTODIANS, City, OWNER, PAYLOAD, READER, proposal_in};
 use medanchor_tests::network::{PATIENCE, binary, wait_for};
 use medanchor_tests::service::{Service, run};
 use std::process::Command;
@@ -38,13 +38,28 @@ fn change_keys(city: &City, whose: &str, keys: &[&str]) -> Result<()> {
         let who = ["--home", &home, "--node", &node];
         run(&[&["governance"], words, &who].concat())
     };
-    let listed: Vec<_> = keys.iter().flat_map(|key| ["--key", key]).collect();
+    let listed = match keys {
+        [] => vec!["--suspend"],
+        keys => keys.iter().flat_map(|key| ["--key", key]).collect(),
+    };
     let propose = ["propose-keys", "--participant", whose];
-    let said = act("regulator", &[&propose[..], &listed].concat())?;
-    let mut words = said.split_whitespace();
-    words.find(|word| *word == "--proposal");
-    let proposal = words.next().context("the proposal is named")?;
-    let approve = ["approve", "--proposer", "regulator", "--proposal", proposal];
+    let propose = |listed: &[&str]| {
+        let said = act("regulator", &[&propose[..], listed].concat())?;
+        proposal_in(&said)
+    };
+    // A wrong proposal, which nobody approves, is in no right one's way.
+    let other = act("regulator", &["keys", "--participant", "regulator"])?;
+    let other = other.split_whitespace().find(|word| word.len() == 64);
+    let wrong = propose(&["--key", other.context("a key")?])?;
+    let proposal = propose(&listed)?;
+    ensure!(proposal != wrong && propose(&listed)? == proposal);
+    let approve = [
+        "approve",
+        "--proposer",
+        "regulator",
+        "--proposal",
+        &proposal,
+    ];
     for name in ["regulator", "east-pharmacy", "west-maker"] {
         act(name, &approve)?;
     }

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use medanchor_sdk::custody::{CustodyError, MAX_TOGETHER, SealedInCustody};
 use medanchor_sdk::{NewRecord, Sdk, SdkError};
-use medanchor_tests::city::{City, OWNER, PAYLOAD, READER};
+use medanchor_tests::city::{CUSTODIANS, City, OWNER, PAYLOAD, READER};
 use medanchor_tests::network::wait_for;
 use medanchor_tests::service::Service;
 use medanchor_vault::{Custodial, VaultError};
@@ -163,4 +163,65 @@ fn a_key_part_that_a_crash_left_is_forgotten_by_the_vaults_service() -> Result<(
         .pop()
         .context("one result")??;
     Ok(())
+}
+
+/// How many deals of one owner a custodian takes that are not on the ledger.
+fn bound(city: &mut City, place: usize, deals: usize) -> Result<()> {
+    city.stop(&[place]);
+    let config = city
+        .dir
+        .join(CUSTODIANS[place])
+        .join("custodian/config.toml");
+    let text = std::fs::read_to_string(&config)?;
+    let (from, to) = (
+        "unanchored_deals = 10000",
+        format!("unanchored_deals = {deals}"),
+    );
+    ensure!(text.contains(from), "{text}");
+    std::fs::write(&config, text.replace(from, &to))?;
+    city.start_again(place)
+}
+
+/// A custodian learns by itself what was anchored; an owner that does not anchor comes to an end, and goes on
+/// when it has.
+#[test]
+fn an_owner_that_does_not_anchor_deals_no_more_until_it_does() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut city = City::start(dir.path())?;
+    bound(&mut city, 0, 2)?;
+    let owner = city.sdk(OWNER)?;
+    let names: Vec<String> = (0..7).map(|n| format!("Observation/{n}")).collect();
+    let seals = |city: &City, n: usize| -> Result<(), CustodyError> {
+        let sealed = seal(city, &owner, &[record(&names[n], 1)])?;
+        sealed.into_iter().try_for_each(|one| one.map(drop))
+    };
+    // A node may lag behind what was anchored a moment ago, and is asked again after a while.
+    for n in 0..4 {
+        wait_for("another is taken", PATIENCE, || Ok(seals(&city, n).is_ok()))?;
+    }
+
+    // Nothing is anchored while a custodian is away. Whoever comes before it in the list has taken its part.
+    city.stop(&[4]);
+    let taken = |n| match seals(&city, n) {
+        Err(CustodyError::NotAcknowledged { name, .. }) => name.as_str() == CUSTODIANS[4],
+        _ => false,
+    };
+    for n in [4, 5] {
+        wait_for("another is dealt", PATIENCE, || Ok(taken(n)))?;
+    }
+    city.start_again(4)?;
+    let refused = seals(&city, 6).err().context("two wait already")?;
+    let words = refused.to_string();
+    ensure!(
+        words.contains("does not know to be on the ledger"),
+        "{words}"
+    );
+    for n in [4, 5] {
+        seals(&city, n)?;
+    }
+    wait_for(
+        "the custodian learns that they are anchored",
+        PATIENCE,
+        || Ok(seals(&city, 6).is_ok()),
+    )
 }

@@ -23,7 +23,7 @@ use crate::custody::seal::wrap_to;
 use crate::custody::{KeyError, OpeningKey, SealingKey};
 use crate::disk::{sync_parent, wipe};
 use crate::keeper::{KeyKeeper, SEALED, Wrapped};
-use crate::key_file::{self, Protection};
+use crate::key_file::{self, KeyFileError, Protection};
 use crate::seal::RecordVersion;
 use crate::secret::{CustodyPart, random};
 use crate::slots::ToPublic;
@@ -51,7 +51,7 @@ pub enum EmergencyError {
     Exists,
     /// The key's file is gone, and records are wrapped for that key.
     #[error(
-        "records of this vault are wrapped for an emergency key whose file `emergency` is missing; restore it from the vault's back-up: another key would not open them"
+        "records of this vault are wrapped for an emergency key whose file `emergency` is missing; restore it from the vault's back-up: another key would not open them, and what is sealed without it cannot be opened in an emergency"
     )]
     Lost,
     /// An unprotected key.
@@ -128,12 +128,30 @@ fn info(record: &RecordVersion) -> Vec<u8> {
 /// Makes the key file, which has its name once it is whole: half of one would be in the way of every later try.
 fn make_key_file(path: &Path, protection: &Protection) -> Result<KeyKeeper, VaultError> {
     let aside = path.with_extension("key.new");
-    // A try that was cut off has left it, and nothing was locked by it.
-    wipe(&aside).map_err(io_at(&aside))?;
-    let keeper = key_file::create(&aside, protection)?;
+    let keeper = match left_key_file(&aside, protection)? {
+        Some(keeper) => keeper,
+        None => key_file::create(&aside, protection)?,
+    };
     let named = fs::rename(&aside, path).and_then(|()| sync_parent(path));
     named.map_err(io_at(path))?;
     Ok(keeper)
+}
+
+/// The key of a file that a try that was cut off has left, if it is whole and unlocks: it may name a key
+/// in a token, which nothing else does. What is torn, or of another passphrase, is wiped, since nothing was
+/// locked by it yet.
+fn left_key_file(aside: &Path, protection: &Protection) -> Result<Option<KeyKeeper>, VaultError> {
+    if !aside.try_exists().map_err(io_at(aside))? {
+        return Ok(None);
+    }
+    match key_file::unlock(aside, protection) {
+        Ok(keeper) => Ok(Some(keeper)),
+        Err(KeyFileError::Format { .. } | KeyFileError::WrongPassphrase { .. }) => {
+            wipe(aside).map_err(io_at(aside))?;
+            Ok(None)
+        }
+        Err(other) => Err(other.into()),
+    }
 }
 
 impl EmergencyKey {

@@ -166,6 +166,11 @@ impl Folder {
         packed.ok_or(PayloadError::Missing { record: *record })
     }
 
+    /// Whether the payload of a record's version is there.
+    pub(crate) fn has(&self, record: &RecordVersion) -> Result<bool, PayloadError> {
+        Ok(self.opened(record)?.is_some() || self.packs().has(record))
+    }
+
     /// The sealed payload of a record's version, from its beginning.
     pub(crate) fn reader(
         &self,

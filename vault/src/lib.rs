@@ -81,5 +81,6 @@ pub use slots::SlotsError;
 pub use subject::Epoch;
 #[cfg(feature = "keep")]
 pub use vault::{
-    Custodial, PartError, PayloadPlace, Sealed, Settings, ToSeal, ToShare, Vault, VaultError,
+    Copied, Custodial, PartError, PayloadPlace, Sealed, Settings, ToSeal, ToShare, Vault,
+    VaultError,
 };

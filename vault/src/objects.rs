@@ -94,7 +94,7 @@ impl Objects {
     }
 
     /// Marks the place as this vault's, or finds that it is, before the first write.
-    fn claim(&self) -> Result<(), PayloadError> {
+    pub(crate) fn claim(&self) -> Result<(), PayloadError> {
         if self.marked.load(Ordering::Relaxed) {
             return Ok(());
         }
@@ -158,6 +158,15 @@ impl Objects {
         match reader.read_to_end(&mut sealed) {
             Ok(_) => Ok(sealed),
             Err(_) => Err(lost(&reader.path)),
+        }
+    }
+
+    pub(crate) fn has(&self, record: &RecordVersion) -> Result<bool, PayloadError> {
+        let path = self.path(record);
+        match self.part(&path, 0, 1) {
+            Ok(_) => Ok(true),
+            Err(Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(failed(&path)(error)),
         }
     }
 

@@ -92,6 +92,11 @@ impl Packs {
         Ok(())
     }
 
+    /// Whether a pack has the payload of a record's version.
+    pub(crate) fn has(&self, record: &RecordVersion) -> bool {
+        self.find(record).is_some()
+    }
+
     /// The payload of a record's version, if a pack has it.
     pub(crate) fn get(&self, record: &RecordVersion) -> Result<Option<Vec<u8>>, PayloadError> {
         let Some((path, place)) = self.find(record) else {

@@ -119,6 +119,24 @@ impl Payloads {
         }
     }
 
+    /// Finds that the place is this vault's, or makes it so.
+    pub(crate) fn claim(&self) -> Result<(), PayloadError> {
+        match self {
+            Self::Folder(_) => Ok(()),
+            #[cfg(feature = "objects")]
+            Self::Objects(objects) => objects.claim(),
+        }
+    }
+
+    /// Whether the payload of a record's version is there.
+    pub(crate) fn has(&self, record: &RecordVersion) -> Result<bool, PayloadError> {
+        match self {
+            Self::Folder(folder) => folder.has(record),
+            #[cfg(feature = "objects")]
+            Self::Objects(objects) => objects.has(record),
+        }
+    }
+
     /// Stores a sealed payload; it is there for good when this returns.
     pub(crate) fn put(&self, record: &RecordVersion, sealed: &[u8]) -> Result<(), PayloadError> {
         match self {

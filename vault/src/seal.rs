@@ -41,6 +41,8 @@ pub const MAX_PAYLOAD: usize = 256 * 1024 * 1024;
 pub const MAX_SEALED: usize = HEADER + MAX_PAYLOAD + TAG * (MAX_PAYLOAD / CHUNK);
 
 const MAGIC: &[u8; 16] = b"medanchor/seal/1";
+/// What every format of sealed payloads begins with.
+const ANY_FORMAT: &[u8; 15] = b"medanchor/seal/";
 const SUITE: u8 = 1;
 const CHUNK_POWER: u8 = 16;
 const KEY_DOMAIN: &[u8] = b"medanchor/payload-key/v1";
@@ -181,7 +183,7 @@ fn salt() -> Result<[u8; 16], RandomFailed> {
 }
 
 /// [`seal`] with the header's salt given, for golden bytes.
-fn seal_with_salt(
+pub(crate) fn seal_with_salt(
     record: &RecordVersion,
     key: &DataKey,
     salt: &[u8; 16],
@@ -243,6 +245,11 @@ pub fn open(
 #[must_use]
 pub fn ciphertext_hash(sealed: &[u8]) -> CiphertextHash {
     CiphertextHash::new(sha256(&[sealed]))
+}
+
+/// Whether bytes name themselves a sealed payload, perhaps of a format that is not known here.
+pub(crate) fn names_a_format(sealed: &[u8]) -> bool {
+    sealed.starts_with(ANY_FORMAT)
 }
 
 /// HKDF's salt, hashed once: with 64 KiB each hash of a key derivation counts.

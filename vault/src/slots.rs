@@ -7,65 +7,29 @@
 //! any other damage is refused with its position, for it may be the last copy of a key. A disk that
 //! remaps sectors may keep an old one: where that matters, the institution key belongs in a token.
 //!
-//! The file is a header and slots, 128 bytes each:
+//! What an open file says is on disk: an erasure that a crash left in the system's cache is made durable
+//! by the opening, so that nobody who is told of it for the second time is told too much.
 //!
-//! | bytes | header | slot |
-//! |---|---|---|
-//! | 0 | magic `medanchor/keys/1` (16 bytes) | state: 1 = held, 2 = erased |
-//! | 1 | | kind: 1 = derivation root, 2 = V, 3 = S, 4 and 5 = the two halves of a custodian's share, 6 = S for the emergency key |
-//! | 2..4 | | zero |
-//! | 4..8 | | version, big-endian |
-//! | 8..24 | | name (a handle) |
-//! | 16..32 | network id | |
-//! | 32..48 | id of the institution key; zero in files of early releases | |
-//! | 24..36 | | nonce |
-//! | 36..84 | | AES-256-GCM of the secret, with tag |
-//! | 84..124 | | note: of a share its epoch, place and points; zero for every other kind |
-//! | 124..128 | | first bytes of SHA-256 of what stands before |
-//!
-//! A slot of kind 6 has at 24..104 what was sealed to the emergency key (an encapsulated key of 32 bytes,
-//! S and its tag, 48), and zeros up to the checksum: the institution key does not open it.
+//! `slot` has the bytes of header and slots.
 
-use crate::keeper::{KeeperError, KeyId, KeyKeeper, SEALED, Wrapped};
-use medanchor_ledger::{NetworkId, sha256};
+use crate::keeper::{KeyId, KeyKeeper, SEALED, Wrapped};
+use medanchor_ledger::NetworkId;
+use slot::{ERASED, HELD, NO_NOTE, SLOT, SLOT_BYTES, checked, context, header, named, note_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use zeroize::Zeroizing;
 
-const MAGIC: &[u8; 16] = b"medanchor/keys/1";
-const SLOT: usize = 128;
-const SLOT_BYTES: u64 = 128;
-const HELD: u8 = 1;
-const ERASED: u8 = 2;
+mod error;
+mod slot;
+#[cfg(test)]
+mod tests;
 
-/// What a secret is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
-    Root = 1,
-    Vault = 2,
-    Custody = 3,
-    Share = 4,
-    Blinding = 5,
-    Emergency = 6,
-}
-
-/// What was sealed to a public key: encapsulated key, ciphertext and tag.
-pub(crate) type ToPublic = [u8; 80];
-
-/// What stands beside a custodian's share in the clear, authenticated with it.
-pub(crate) type Note = [u8; 40];
-
-const NO_NOTE: Note = [0; 40];
-
-/// The name of a slot.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Name {
-    pub(crate) kind: Kind,
-    pub(crate) handle: [u8; 16],
-    pub(crate) version: u32,
-}
+pub use error::SlotsError;
+#[cfg(test)]
+pub(crate) use slot::context_of;
+pub(crate) use slot::{Kind, Name, Note, ToPublic};
 
 /// What a slot holds.
 pub(crate) enum Held {
@@ -84,62 +48,26 @@ pub(crate) enum HeldToPublic {
 /// Both halves of a custodian's share, and what stands beside each.
 pub(crate) type NotedShare = ([(Name, Zeroizing<[u8; 32]>); 2], Note);
 
+/// Where a slot begins, and whether it is erased on disk.
+#[derive(Clone, Copy)]
+struct Place {
+    at: u64,
+    erased: bool,
+}
+
 /// A slot, and where it begins.
 type Placed = (u64, Zeroizing<[u8; SLOT]>);
-
-/// Why the file of wrapped secrets cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SlotsError {
-    /// Not such a file.
-    #[error("{path} is not a file of wrapped keys of a known format; restore it from its back-up")]
-    Format {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file belongs to another network.
-    #[error("the vault belongs to network {found}; open it with that network's genesis")]
-    OtherNetwork {
-        /// The network it belongs to.
-        found: NetworkId,
-    },
-    /// A slot before the last is damaged.
-    #[error("the file of wrapped keys is damaged at byte {at}; restore it from its back-up")]
-    Damaged {
-        /// Where the slot begins.
-        at: u64,
-    },
-    /// The institution key is not the one that wrapped this.
-    #[error(
-        "the wrapped key at byte {at} does not open; use the institution key that this vault was made with"
-    )]
-    WrongKey {
-        /// Where the slot begins.
-        at: u64,
-    },
-    /// The file names another institution key.
-    #[error(
-        "the keys of this vault are wrapped under another institution key; unlock the vault with that one"
-    )]
-    OtherKey,
-    /// The name is held already.
-    #[error("a key of this name is held already; seal as the next version")]
-    Taken,
-    /// The operating system refused.
-    #[error("the file of wrapped keys could not be used: {0}; check the disk and its permissions")]
-    Io(#[from] io::Error),
-    /// Whoever keeps the institution key refused.
-    #[error(transparent)]
-    Keeper(#[from] KeeperError),
-}
 
 /// The open file, with the place of every slot in memory.
 pub(crate) struct Slots {
     file: File,
     keeper: KeyKeeper,
     network: NetworkId,
-    places: BTreeMap<Name, u64>,
+    places: BTreeMap<Name, Place>,
     end: u64,
+    /// How often the disk was waited for.
+    #[cfg(test)]
+    syncs: usize,
 }
 
 impl Slots {
@@ -158,6 +86,8 @@ impl Slots {
             network,
             places: BTreeMap::new(),
             end: SLOT_BYTES,
+            #[cfg(test)]
+            syncs: 0,
         })
     }
 
@@ -181,6 +111,8 @@ impl Slots {
             network,
             places: BTreeMap::new(),
             end: SLOT_BYTES,
+            #[cfg(test)]
+            syncs: 0,
         };
         slots.load(length)?;
         Ok(slots)
@@ -195,15 +127,21 @@ impl Slots {
                 continue;
             }
             let name = Name::of_slot(&slot).filter(|name| !self.places.contains_key(name));
-            self.places
-                .insert(name.ok_or(SlotsError::Damaged { at })?, at);
+            let name = name.ok_or(SlotsError::Damaged { at })?;
+            let erased = slot[0] == ERASED;
+            self.places.insert(name, Place { at, erased });
             self.end = at + SLOT_BYTES;
         }
-        if self.end < length {
-            self.file.set_len(self.end)?;
-            self.file.sync_all()?;
+        self.cut_tail(length)?;
+        Ok(self.file.sync_all()?)
+    }
+
+    /// Cuts what stands behind the last slot: what a power cut or a full disk left of an append.
+    fn cut_tail(&mut self, length: u64) -> io::Result<()> {
+        match self.end < length {
+            true => self.file.set_len(self.end),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     /// Keeps secrets under new names; they are on disk when this returns.
@@ -218,21 +156,43 @@ impl Slots {
     /// Keeps both halves of shares with one sync, over what a power cut may have left of an earlier
     /// try: only for shares that are not whole yet, since nobody was ever told that they are held.
     pub(crate) fn put_shares(&mut self, shares: &[NotedShare]) -> Result<(), SlotsError> {
-        let mut appended = Vec::with_capacity(2 * shares.len());
+        let mut new = Vec::with_capacity(2 * shares.len());
+        let mut torn = Vec::new();
         for (halves, note) in shares {
             for (name, secret) in halves {
                 let slot = self.wrap(name, secret, note)?;
-                match self.places.get(name).copied() {
-                    Some(at) => self.write(at, &slot)?,
-                    None => appended.push((*name, slot)),
+                match self.places.get(name) {
+                    Some(place) => torn.push((place.at, slot)),
+                    None => new.push((*name, slot)),
                 }
             }
         }
-        self.append(&appended)
+        let bytes = self.bytes_to_append(&new)?;
+        for (at, slot) in &torn {
+            self.write(*at, slot)?;
+        }
+        self.write_tail(&bytes)?;
+        if !(torn.is_empty() && new.is_empty()) {
+            self.sync()?;
+        }
+        self.appended(new.iter().map(|(name, _)| (*name, false)));
+        Ok(())
     }
 
     /// Appends slots under names that have none; they are on disk when this returns.
     fn append(&mut self, slots: &[(Name, [u8; SLOT])]) -> Result<(), SlotsError> {
+        let bytes = self.bytes_to_append(slots)?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.write_tail(&bytes)?;
+        self.sync()?;
+        self.appended(slots.iter().map(|(name, slot)| (*name, slot[0] == ERASED)));
+        Ok(())
+    }
+
+    /// The slots one after another, if each name is free and there once.
+    fn bytes_to_append(&self, slots: &[(Name, [u8; SLOT])]) -> Result<Vec<u8>, SlotsError> {
         let mut bytes = Vec::with_capacity(SLOT * slots.len());
         let mut new = BTreeSet::new();
         for (name, slot) in slots {
@@ -241,15 +201,24 @@ impl Slots {
             }
             bytes.extend_from_slice(slot);
         }
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        self.write(self.end, &bytes)?;
-        for (name, _) in slots {
-            self.places.insert(*name, self.end);
+        Ok(bytes)
+    }
+
+    /// Writes behind the last slot. Where an earlier append failed half-way, nothing of it stays: a name
+    /// that came twice would be damage to the next opening.
+    fn write_tail(&mut self, bytes: &[u8]) -> Result<(), SlotsError> {
+        let length = self.file.metadata()?.len();
+        self.cut_tail(length)?;
+        self.write(self.end, bytes)
+    }
+
+    /// Takes note of slots that are on disk behind the last one.
+    fn appended(&mut self, names: impl Iterator<Item = (Name, bool)>) {
+        for (name, erased) in names {
+            let at = self.end;
+            self.places.insert(name, Place { at, erased });
             self.end += SLOT_BYTES;
         }
-        Ok(())
     }
 
     pub(crate) fn get(&mut self, name: &Name) -> Result<Held, SlotsError> {
@@ -271,7 +240,7 @@ impl Slots {
 
     /// The slot of a name, and where it begins.
     fn read(&mut self, name: &Name) -> Result<Option<Placed>, SlotsError> {
-        let Some(at) = self.places.get(name).copied() else {
+        let Some(Place { at, .. }) = self.places.get(name).copied() else {
             return Ok(None);
         };
         let mut slot = Zeroizing::new([0; SLOT]);
@@ -307,31 +276,64 @@ impl Slots {
     }
 
     /// Overwrites a secret in place, for ever; erasing twice is erasing once.
+    #[cfg(test)]
     pub(crate) fn erase(&mut self, name: &Name) -> Result<(), SlotsError> {
         self.erase_all(std::slice::from_ref(name))
     }
 
-    /// Overwrites secrets in place, for ever, with one sync.
+    /// Overwrites secrets in place, for ever, with one sync; with none if all of them are erased already,
+    /// or were never there.
     pub(crate) fn erase_all(&mut self, names: &[Name]) -> Result<(), SlotsError> {
-        let mut touched = false;
-        for name in names {
-            if let Some(at) = self.places.get(name).copied() {
-                self.write_unsynced(at, &checked(name.head(ERASED)))?;
-                touched = true;
+        let held = |name: &&Name| self.places.get(name).is_some_and(|place| !place.erased);
+        let held: Vec<Name> = names.iter().filter(held).copied().collect();
+        for name in &held {
+            if let Some(place) = self.places.get(name) {
+                self.write(place.at, &checked(name.head(ERASED)))?;
             }
         }
-        match touched {
-            true => Ok(self.file.sync_data()?),
-            false => Ok(()),
+        if !held.is_empty() {
+            self.sync()?;
+        }
+        for name in &held {
+            // Only now: until then the next try writes again.
+            if let Some(place) = self.places.get_mut(name) {
+                place.erased = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// [`Slots::erase_all`] of every version of each kind and handle.
+    pub(crate) fn erase_versions(&mut self, of: &[(Kind, [u8; 16])]) -> Result<(), SlotsError> {
+        let names = of.iter().flat_map(|(kind, handle)| {
+            let versions = self.versions(*kind, *handle).into_iter();
+            versions.map(|version| Name {
+                kind: *kind,
+                handle: *handle,
+                version,
+            })
+        });
+        let names: Vec<_> = names.collect();
+        self.erase_all(&names)
+    }
+
+    /// Leaves an erased slot under a name, whether anything was held there or not: nothing is ever kept
+    /// under it.
+    pub(crate) fn bury(&mut self, name: &Name) -> Result<(), SlotsError> {
+        match self.places.contains_key(name) {
+            true => self.erase_all(std::slice::from_ref(name)),
+            false => self.append(&[(*name, checked(name.head(ERASED)))]),
         }
     }
 
-    /// Writes erased slots under names that have none: nothing is ever kept under them.
-    pub(crate) fn bury(&mut self, names: &[Name]) -> Result<(), SlotsError> {
-        let free = |name: &&Name| !self.places.contains_key(*name);
-        let slots = (names.iter().filter(free)).map(|name| (*name, checked(name.head(ERASED))));
-        let slots: Vec<_> = slots.collect();
-        self.append(&slots)
+    /// Whether anything is held under a name, or was.
+    pub(crate) fn was_held(&self, name: &Name) -> bool {
+        self.places.contains_key(name)
+    }
+
+    /// Whether a name's slot is an erased one.
+    pub(crate) fn is_erased(&self, name: &Name) -> bool {
+        self.places.get(name).is_some_and(|place| place.erased)
     }
 
     /// The handles of `kind` that there are or were, ascending.
@@ -340,6 +342,12 @@ impl Slots {
         let mut handles: Vec<_> = names.map(|name| name.handle).collect();
         handles.dedup();
         handles
+    }
+
+    /// Whether anything of `kind` is held.
+    pub(crate) fn holds(&self, kind: Kind) -> bool {
+        let mut all = self.places.iter();
+        all.any(|(name, place)| name.kind == kind && !place.erased)
     }
 
     /// The versions of `kind` and `handle` that there are or were.
@@ -363,13 +371,13 @@ impl Slots {
         keeper: KeyKeeper,
     ) -> Result<(Self, KeyKeeper), SlotsError> {
         let mut next = Self::create(path, keeper, self.network)?;
-        let mut order: Vec<_> = self.places.iter().map(|(name, at)| (*at, *name)).collect();
-        order.sort_unstable_by_key(|(at, _)| *at);
+        let places = self.places.iter();
+        let mut order: Vec<_> = places.map(|(name, place)| (*place, *name)).collect();
+        order.sort_unstable_by_key(|(place, _)| place.at);
         let mut writer = BufWriter::with_capacity(1 << 16, next.file.try_clone()?);
-        for (at, name) in order {
-            writer.write_all(&self.rewrapped(&name, at, &next)?)?;
-            next.places.insert(name, next.end);
-            next.end += SLOT_BYTES;
+        for (place, name) in order {
+            writer.write_all(&self.rewrapped(&name, place.at, &next)?)?;
+            next.appended([(name, place.erased)].into_iter());
         }
         writer.flush()?;
         next.file.sync_all()?;
@@ -389,14 +397,23 @@ impl Slots {
         }
     }
 
+    /// Writes, and does not wait for the disk.
     fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), SlotsError> {
-        self.write_unsynced(at, bytes)?;
-        Ok(self.file.sync_data()?)
-    }
-
-    fn write_unsynced(&mut self, at: u64, bytes: &[u8]) -> Result<(), SlotsError> {
         self.file.seek(SeekFrom::Start(at))?;
         Ok(self.file.write_all(bytes)?)
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn syncs(&self) -> usize {
+        self.syncs
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        #[cfg(test)]
+        {
+            self.syncs += 1;
+        }
+        self.file.sync_data()
     }
 
     fn wrap(&self, name: &Name, secret: &[u8; 32], note: &Note) -> Result<[u8; SLOT], SlotsError> {
@@ -426,45 +443,12 @@ impl Slots {
     }
 }
 
-/// What a slot is bound to: magic, network, kind, version and name, and a note if there is one.
-fn context(network: NetworkId, slot: &[u8; SLOT]) -> Vec<u8> {
-    let mut context = Vec::with_capacity(96);
-    context.extend_from_slice(MAGIC);
-    context.extend_from_slice(network.as_bytes());
-    context.extend_from_slice(&slot[..24]);
-    let note = note_of(slot);
-    if note != NO_NOTE {
-        context.extend_from_slice(&note);
-    }
-    context
-}
-
-fn note_of(slot: &[u8; SLOT]) -> Note {
-    let mut note = NO_NOTE;
-    note.copy_from_slice(&slot[84..124]);
-    note
-}
-
-/// What a held secret of this name is bound to.
-#[cfg(test)]
-pub(crate) fn context_of(network: NetworkId, name: &Name) -> Vec<u8> {
-    context(network, &name.head(HELD))
-}
-
 fn new_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
-}
-
-fn header(network: NetworkId, key: KeyId) -> [u8; SLOT] {
-    let mut header = [0; SLOT];
-    header[..16].copy_from_slice(MAGIC);
-    header[16..32].copy_from_slice(network.as_bytes());
-    header[32..48].copy_from_slice(key.as_bytes());
-    header
 }
 
 /// Network and institution key that a header names; no key if it is of an early release.
@@ -475,65 +459,7 @@ fn read_header(file: &mut File, path: &Path) -> Result<(NetworkId, Option<KeyId>
     named(&header).ok_or_else(format)
 }
 
-fn named(header: &[u8; SLOT]) -> Option<(NetworkId, Option<KeyId>)> {
-    let (network, rest) = header.strip_prefix(MAGIC)?.split_first_chunk::<16>()?;
-    let (key, zeros) = rest.split_first_chunk::<16>()?;
-    let key = (*key != [0; 16]).then_some(KeyId::new(*key));
-    let sound = zeros.iter().all(|byte| *byte == 0);
-    sound.then_some((NetworkId::new(*network), key))
-}
-
 /// Under which institution key the secrets of a file are wrapped, as far as it says so.
 pub(crate) fn wrapped_under(path: &Path) -> Result<Option<KeyId>, SlotsError> {
     Ok(read_header(&mut File::open(path)?, path)?.1)
 }
-
-/// The slot with its last four bytes set to the checksum of the others.
-fn checked(mut slot: [u8; SLOT]) -> [u8; SLOT] {
-    let (body, sum) = slot.split_at_mut(SLOT - 4);
-    sum.copy_from_slice(&sha256(&[body])[..4]);
-    slot
-}
-
-impl Name {
-    fn head(&self, state: u8) -> [u8; SLOT] {
-        let mut slot = [0; SLOT];
-        slot[0] = state;
-        slot[1] = self.kind as u8;
-        slot[4..8].copy_from_slice(&self.version.to_be_bytes());
-        slot[8..24].copy_from_slice(&self.handle);
-        slot
-    }
-
-    /// The name of a whole slot.
-    fn of_slot(slot: &[u8; SLOT]) -> Option<Self> {
-        let kind = [
-            Kind::Root,
-            Kind::Vault,
-            Kind::Custody,
-            Kind::Share,
-            Kind::Blinding,
-            Kind::Emergency,
-        ]
-        .into_iter()
-        .find(|kind| *kind as u8 == slot[1])?;
-        let version = u32::from_be_bytes(slot[4..8].try_into().ok()?);
-        let name = Self {
-            kind,
-            version,
-            handle: slot[8..24].try_into().ok()?,
-        };
-        let zeros = match (kind, slot[0]) {
-            (Kind::Share | Kind::Blinding, HELD) => 124..124,
-            (Kind::Emergency, HELD) => 104..124,
-            _ => 84..124,
-        };
-        let whole = checked(*slot) == *slot
-            && name.head(slot[0])[..24] == slot[..24]
-            && slot[zeros].iter().all(|byte| *byte == 0);
-        (whole && matches!(slot[0], HELD | ERASED)).then_some(name)
-    }
-}
-
-#[cfg(test)]
-mod tests;

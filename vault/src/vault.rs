@@ -25,14 +25,13 @@ use crate::lot::{CodeScheme, Lot};
 use crate::payloads::Payloads;
 use crate::pointer::Pointer;
 use crate::seal::{self, RecordVersion};
-use crate::secret::{
-    CustodyPart, DataKey, DerivationRoot, SubjectKey, VaultPart, handle_bytes, hmac_sha256,
-};
+use crate::secret::{DataKey, DerivationRoot, SubjectKey, VaultPart, handle_bytes, hmac_sha256};
 use crate::slots::{Held, Kind, Name, Slots};
 use error::io_at;
+use lock::{FolderLock, lock};
 use medanchor_ledger::{CiphertextHash, KeyCheck, NetworkId, RecordHandle, VaultPartHash};
 use rotation::Files;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use zeroize::Zeroizing;
@@ -67,6 +66,8 @@ pub struct Vault {
     /// What S is sealed to for the emergency path; none until it is made. Locked before `slots`.
     emergency: Mutex<Option<EmergencyKey>>,
     payloads: Payloads,
+    /// The folder, once it was needed, while a bucket has the payloads: what a move left in it.
+    left: Mutex<Option<Payloads>>,
     _lock: FolderLock,
 }
 
@@ -177,6 +178,7 @@ impl Vault {
             slots: Mutex::new(slots),
             emergency: Mutex::new(EmergencyKey::read(path, network)?),
             payloads,
+            left: Mutex::new(None),
             _lock: lock,
         })
     }
@@ -297,14 +299,13 @@ impl Vault {
         let handle = *record.as_bytes();
         let versions = {
             let mut slots = self.slots();
-            let versions = slots.versions(Kind::Vault, handle);
-            for kind in [Kind::Vault, Kind::Custody, Kind::Emergency] {
-                erase_kind(&mut slots, kind, handle)?;
-            }
-            versions
+            // V first: where S alone is gone, custodians have it.
+            slots.erase_versions(&[(Kind::Vault, handle)])?;
+            slots.erase_versions(&[(Kind::Custody, handle), (Kind::Emergency, handle)])?;
+            slots.versions(Kind::Vault, handle)
         };
         for version in &versions {
-            self.payloads.remove(&self.version(record, *version))?;
+            self.remove_payload(&self.version(record, *version))?;
         }
         Ok(versions)
     }
@@ -360,57 +361,6 @@ impl Vault {
         // The slots are consistent between any two statements, so a panic elsewhere spoils nothing.
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn data_key(&self, record: &RecordVersion) -> Result<DataKey, VaultError> {
-        let (custody, vault) = key_parts(&mut self.slots(), record)?;
-        Ok(DataKey::derive(&custody, &vault, record))
-    }
-
-    /// The parts of each record's key, those that are not there yet drawn and kept, all with one sync.
-    fn key_parts_or_new(
-        &self,
-        records: &[RecordVersion],
-    ) -> Result<Vec<(CustodyPart, VaultPart)>, VaultError> {
-        let mut slots = self.slots();
-        let mut parts = Vec::with_capacity(records.len());
-        let mut drawn = Vec::with_capacity(records.len());
-        for record in records {
-            let custody = slots.get(&slot_name(Kind::Custody, record))?;
-            let vault = slots.get(&slot_name(Kind::Vault, record))?;
-            if matches!(vault, Held::Erased) {
-                return Err(VaultError::Erased { record: *record });
-            }
-            if matches!(custody, Held::Erased) {
-                return Err(VaultError::Entrusted { record: *record });
-            }
-            // A power cut may have kept one of two slots: keep it, and add the other.
-            drawn.push([&custody, &vault].map(|held| matches!(held, Held::Nothing)));
-            parts.push((
-                match custody {
-                    Held::Secret(secret) => CustodyPart::new(*secret),
-                    _ => CustodyPart::shareable()?,
-                },
-                match vault {
-                    Held::Secret(secret) => VaultPart::new(*secret),
-                    _ => VaultPart::generate()?,
-                },
-            ));
-        }
-        let mut missing: Vec<(Name, &[u8; 32])> = Vec::new();
-        for ((record, (custody, vault)), [new_custody, new_vault]) in
-            records.iter().zip(&parts).zip(drawn)
-        {
-            if new_custody {
-                missing.push((slot_name(Kind::Custody, record), custody.expose()));
-            }
-            if new_vault {
-                missing.push((slot_name(Kind::Vault, record), vault.expose()));
-            }
-        }
-        slots.put(&missing)?;
-        drop(missing);
-        Ok(parts)
-    }
 }
 
 /// What an event says of a payload that was sealed.
@@ -440,42 +390,11 @@ fn said_of(
     }
 }
 
-/// Erases every version of one kind; gives the versions that there were.
-fn erase_kind(slots: &mut Slots, kind: Kind, handle: [u8; 16]) -> Result<Vec<u32>, VaultError> {
-    let versions = slots.versions(kind, handle);
-    for version in &versions {
-        let version = *version;
-        slots.erase(&Name {
-            kind,
-            handle,
-            version,
-        })?;
-    }
-    Ok(versions)
-}
-
 fn slot_name(kind: Kind, record: &RecordVersion) -> Name {
     Name {
         kind,
         handle: *record.record.as_bytes(),
         version: record.version,
-    }
-}
-
-fn key_parts(
-    slots: &mut Slots,
-    record: &RecordVersion,
-) -> Result<(CustodyPart, VaultPart), VaultError> {
-    let custody = slots.get(&slot_name(Kind::Custody, record))?;
-    let vault = slots.get(&slot_name(Kind::Vault, record))?;
-    match (custody, vault) {
-        (Held::Secret(custody), Held::Secret(vault)) => {
-            Ok((CustodyPart::new(*custody), VaultPart::new(*vault)))
-        }
-        (_, Held::Erased) => Err(VaultError::Erased { record: *record }),
-        // An erasure begins with the vault's part, so this part alone was given away.
-        (Held::Erased, _) => Err(VaultError::Entrusted { record: *record }),
-        _ => Err(VaultError::NoKey { record: *record }),
     }
 }
 
@@ -486,39 +405,15 @@ fn named(domain: &str, name: &str) -> Vec<u8> {
     writer.into_bytes()
 }
 
-/// The lock of a vault's folder, for as long as it is open.
-struct FolderLock(File);
-
-impl Drop for FolderLock {
-    fn drop(&mut self) {
-        // A program that is being started beside has a copy of the handle for a moment, and would hold the
-        // lock if closing it were all.
-        let _ = self.0.unlock();
-    }
-}
-
-fn lock(path: &Path) -> Result<FolderLock, VaultError> {
-    let file_path = path.join("lock");
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&file_path)
-        .map_err(io_at(&file_path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(FolderLock(file)),
-        Err(fs::TryLockError::WouldBlock) => Err(VaultError::Locked { path: path.into() }),
-        Err(fs::TryLockError::Error(source)) => Err(io_at(&file_path)(source)),
-    }
-}
-
 mod custody;
 mod emergency;
 #[cfg(test)]
 mod erasure_tests;
 mod error;
+mod lock;
 mod many;
 mod moving;
+mod parts;
 pub(crate) mod rotation;
 mod settings;
 mod stream;
@@ -528,4 +423,5 @@ mod tests;
 pub use custody::{Custodial, PartError, ToShare};
 pub use error::VaultError;
 pub use many::ToSeal;
+pub use moving::Copied;
 pub use settings::{PayloadPlace, Settings};

@@ -9,14 +9,15 @@ use std::str::FromStr;
 const EXAMPLES: &str = "\
 Examples:
   medanchor-audit releases --log net/north-hospital/log --releases archive=archive.releases
-  medanchor-audit releases --log https://north.example --releases a=a.releases --releases b=b.releases
+  medanchor-audit releases --log https://north.example --releases archive=archive.releases \\
+      --releases notary=notary.releases
 
 A file holds what `medanchor custodian log` fetched for a regulator: the pages of the log, one after
 the other.
 
-Exit codes: 0 every release has its permitted access, and every anchored root is that of the log; 1 one
-does not, and the output names it, or the ledger does not hold; 2 wrong command line; 3 something could
-not be read.";
+Exit codes: 0 every release has its permitted access, and every anchored root is that of the log;
+1 one does not, and the output names it, or the ledger does not hold; 2 wrong command line;
+3 something could not be read.";
 
 /// Hold custodians' logs of releases against what they anchored and against the ledger: every share
 /// that was released must have a permitted access.

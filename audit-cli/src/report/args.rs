@@ -8,10 +8,10 @@ use std::path::PathBuf;
 
 const REPORT_EXAMPLES: &str = "\
 Examples:
-  medanchor-audit report net/north-hospital/log                      medanchor-report.html, in English
+  medanchor-audit report net/north-hospital/log                # medanchor-report.html, in English
   medanchor-audit report DIR --lang zh --html 2026-q1.html \\
-      --from 2026-01-01 --to 2026-03-31                              a quarter, in Chinese, Beijing time
-  medanchor-audit report DIR --csv tables --json report.json         for spreadsheets and scripts
+      --from 2026-01-01 --to 2026-03-31                        # a quarter, in Chinese, Beijing time
+  medanchor-audit report DIR --csv tables --json report.json   # for spreadsheets and scripts
 
 The log is verified whole first (as `verify --tier rules`); of a log that does not hold there is no
 report. Files that stand where the report goes are replaced.

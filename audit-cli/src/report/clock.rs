@@ -83,10 +83,10 @@ impl fmt::Display for Clock {
 }
 
 impl FromStr for Clock {
-    type Err = String;
+    type Err = &'static str;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is no offset from UTC; write it as +08:00 or -05:30");
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        let wrong = || "it is no offset from UTC; write it as +08:00 or -05:30";
         let (sign, rest) = match text.split_at_checked(1) {
             Some(("+", rest)) => (1, rest),
             Some(("-", rest)) => (-1, rest),
@@ -117,10 +117,10 @@ fn digits(text: &str) -> Option<i64> {
 pub(crate) struct Day(Date);
 
 impl FromStr for Day {
-    type Err = String;
+    type Err = &'static str;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is no day; write it as 2026-03-31");
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        let wrong = || "it is no day; write it as 2026-03-31";
         let parts: Vec<&str> = text.split('-').collect();
         let [year, month, day] = parts[..] else {
             return Err(wrong());

@@ -8,17 +8,17 @@ use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
-  medanchor-audit sample net/health-office/log                   every inspection in the log
-  medanchor-audit sample DIR --items visits.items                and that the list of items is the one fixed
-  medanchor-audit sample DIR --items drawn.items --inspection HANDLE --wrong 3,17
-                                                                 with what the inspector found to be wrong
-  medanchor-audit sample DIR --lang zh                           in Chinese
-  medanchor-audit sample DIR --json | jq .inspections            for scripts
+  medanchor-audit sample net/health-office/log          # every inspection in the log
+  medanchor-audit sample DIR --items visits.items       # and that the items are those fixed before
+  medanchor-audit sample DIR --items drawn.items --inspection HANDLE \\
+      --wrong 3,17                                      # with what the inspector found to be wrong
+  medanchor-audit sample DIR --lang zh                  # in Chinese
+  medanchor-audit sample DIR --json | jq .inspections   # for scripts
 
 A file of items has the line medanchor/items/v1, then a line for each item: its place, its salt and
-its bytes, in hexadecimal. The whole population, or the drawn items alone. Without it nothing is said
-of the population: an answer is a commitment, and only who opens it shows what it holds. A draw whose
-item is not opened, or repeats an earlier one, counts as not shown.
+its bytes, in hexadecimal. The whole population, or the drawn items alone. Without it nothing is
+said of the population: an answer is a commitment, and only who opens it shows what it holds. A draw
+whose item is not opened, or repeats an earlier one, counts as not shown.
 
 Exit codes: 0 all holds, also if draws are void or unanswered, which is said; 1 something does not;
 2 wrong command line; 3 something could not be read, so there is no verdict.";

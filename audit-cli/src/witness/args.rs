@@ -18,9 +18,9 @@ use std::path::PathBuf;
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     after_help = "\
-Example:
+Examples:
   medanchor-audit witness key new --name witness.example/w1 --out w1.key
-  medanchor key show --home HOME publisher --note         # at the log: its verifier key
+  medanchor key show --home HOME publisher --note   # at the log: its verifier key
   medanchor-audit witness --key w1.key --dir w1 --listen 127.0.0.1:7380 \\
       --log 'city/0a1b...+12345678+AQ...'
 
@@ -28,7 +28,10 @@ The log's operator adds to config.toml, with the key that `witness key new` prin
   [[witness]]
   name = \"w1\"
   url = \"https://witness.example\"
-  keys = [\"witness.example/w1+...\"]"
+  keys = [\"witness.example/w1+...\"]
+
+Exit codes: 0 after SIGTERM or Ctrl-C; 1 DIR holds a checkpoint that this witness did not cosign;
+2 wrong command line; 3 it cannot run, because a file cannot be used or the port is taken, say."
 )]
 pub(crate) struct WitnessArgs {
     #[command(subcommand)]
@@ -59,6 +62,11 @@ pub(super) enum WitnessCommand {
 #[derive(Debug, Subcommand)]
 pub(super) enum KeyCommand {
     /// Make a key file that its owner alone can read, and print the verifier key
+    #[command(after_help = "\
+Example:
+  medanchor-audit witness key new --name witness.example/w1 --out w1.key
+
+Exit codes: 0 it is made; 2 wrong command line; 3 it cannot be made.")]
     New {
         /// The name in cosignatures, such as witness.example/w1.
         #[arg(long)]
@@ -68,6 +76,11 @@ pub(super) enum KeyCommand {
         out: PathBuf,
     },
     /// Print the verifier key of a key file
+    #[command(after_help = "\
+Example:
+  medanchor-audit witness key show --key w1.key
+
+Exit codes: 0 it is printed; 2 wrong command line; 3 the file cannot be read, or holds none.")]
     Show {
         /// The key file.
         #[arg(long)]

@@ -26,8 +26,8 @@ pub(super) enum KeyFileError {
     Open { path: PathBuf, mode: u32 },
     #[error("{path} holds no witness's key; make one with `witness key new`", path = path.display())]
     Content { path: PathBuf },
-    #[error("{name:?} is no name of a key; use 1 to 255 bytes without spaces and plus signs")]
-    Name { name: String },
+    #[error("that is no name of a key; use 1 to 255 bytes without spaces and plus signs")]
+    Name,
     #[error("the system gave no randomness: {0}")]
     Randomness(getrandom::Error),
 }
@@ -52,10 +52,7 @@ impl WitnessKey {
 
     /// Draws a key and writes it to a new file.
     pub(super) fn create(name: &str, path: &Path) -> Result<Self, KeyFileError> {
-        let refused = |_| KeyFileError::Name {
-            name: name.to_owned(),
-        };
-        let name: KeyName = name.parse().map_err(refused)?;
+        let name: KeyName = name.parse().map_err(|_| KeyFileError::Name)?;
         let mut seed = Zeroizing::new([0u8; 32]);
         getrandom::fill(seed.as_mut()).map_err(KeyFileError::Randomness)?;
         let mut digits = hex::encode(seed.as_ref());

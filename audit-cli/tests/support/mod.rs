@@ -52,6 +52,11 @@ pub fn name(number: u8) -> ParticipantName {
 }
 
 pub fn genesis(network: &str) -> Genesis {
+    genesis_with(network, &[])
+}
+
+/// The same with custodians of these names besides.
+pub fn genesis_with(network: &str, custodians: &[&str]) -> Genesis {
     let validator = |number| Validator {
         name: name(number),
         consensus: key(number, 1).public_key(),
@@ -71,11 +76,17 @@ pub fn genesis(network: &str) -> Genesis {
             Participant::new(roles, keys).expect("a participant"),
         )
     });
+    let besides = custodians.iter().zip(100..).map(|(custodian, number)| {
+        let keys = vec![key(number, PARTICIPANT).public_key()];
+        let participant = Participant::new(vec![Role::Custodian], keys);
+        let name: ParticipantName = custodian.parse().expect("a name");
+        (name, participant.expect("a participant"))
+    });
     let spec = GenesisSpec {
         name: network.parse().expect("a network name"),
         time: Time(1_700_000_000_000),
         validators: ValidatorSet::new((0..4).map(validator).collect()).expect("a set"),
-        participants: participants.collect(),
+        participants: participants.chain(besides).collect(),
         authorities: Authorities {
             threshold: 3,
             names: (0..4).map(name).collect(),
@@ -96,7 +107,10 @@ pub struct Built {
 
 impl Built {
     pub fn new(network: &str) -> Self {
-        let genesis = genesis(network);
+        Self::of(genesis(network))
+    }
+
+    pub fn of(genesis: Genesis) -> Self {
         let memory = MemoryState::genesis(&genesis).expect("a first state");
         let first = execute_genesis(&genesis).expect("an executed genesis");
         let blocks = vec![vec![first.seal_entry.to_vec()]];

@@ -1,13 +1,21 @@
 //! What custodians, owners and readers read of each other, and evidence against them.
 
+use crate::seeds::root;
 use crate::{Seeds, Target, rewritten};
 use medanchor_ledger::event::{KemSuite, ReaderKey};
+use medanchor_ledger::rules::{Consent, Record};
 use medanchor_ledger::signature::{PublicKey, SigningKey};
-use medanchor_ledger::{EventId, ParticipantName, VaultPartHash, sha256};
-use medanchor_vault::custody::{
-    Acknowledgement, Body, Breach, Custodied, Deal, Evidence, Known, OpeningKey, Place, Release,
-    Released, SharesDestroyed, Signed, SubDeal, VaultRelease,
+use medanchor_ledger::{
+    Commitment, ConsentHandle, EventId, Index, ParticipantName, Time, TreeHash, VaultPartHash,
+    sha256,
 };
+use medanchor_vault::custody::{
+    Acknowledgement, Body, Breach, Custodied, Deal, Decided, Evidence, Known, OpeningKey, Place,
+    Refusal, Release, Released, SealedAs, SharesDestroyed, Signed, SubDeal, VaultRelease,
+};
+use medanchor_vault::seal::ciphertext_hash;
+use medanchor_vault::secret::{CustodyPart, DataKey, VaultPart};
+use std::sync::LazyLock;
 
 const EVIDENCE: [Seeds; 2] = [
     Seeds::of("vectors/custody", "good-evidence", ".cbor"),
@@ -22,6 +30,7 @@ pub(crate) const TARGETS: &[Target] = &[
     Target::new("custody-vault-release", &ALL, message::<VaultRelease>).holding(64),
     Target::new("custody-subdeal", &ALL, message::<SubDeal>).holding(64),
     Target::new("custody-destroyed", &ALL, message::<SharesDestroyed>).holding(64),
+    Target::new("custody-refusal", &ALL, message::<Refusal>).holding(64),
     Target::new("custody-entry", &ALL, entry),
     Target::new("custody-evidence", &EVIDENCE, evidence).holding(64),
 ];
@@ -57,7 +66,61 @@ impl Known for Ledger {
     fn vault_part(&self, _: &Custodied) -> Option<VaultPartHash> {
         None
     }
+
+    fn sealed_as(&self, record: &Custodied) -> Option<SealedAs> {
+        let (lied_about, anchored) = &*SEALING;
+        (record == lied_about).then(|| anchored.clone())
+    }
+
+    fn decided(&self, request: &EventId) -> Option<Decided> {
+        let (record, _) = &*SEALING;
+        Some(Decided {
+            permitted: *request == EventId::new([9; 32]),
+            time: Time(1_767_268_800_000),
+            place: Index(7),
+            owner: record.owner.clone(),
+            record: record.record.record,
+            reader: self.reader_key(request)?,
+            consent: None,
+        })
+    }
+
+    fn record(&self, _: &Custodied) -> Option<(Time, Record)> {
+        None
+    }
+
+    fn consent(&self, _: &ParticipantName, _: &ConsentHandle) -> Option<(Time, Consent)> {
+        None
+    }
 }
+
+/// The record of the frozen evidence of a sealing, whose owner anchored a commitment to nothing and all
+/// else as it is.
+static SEALING: LazyLock<(Custodied, SealedAs)> = LazyLock::new(|| {
+    let frozen = |name: &str| {
+        let file = std::fs::read(root().join("vectors/custody").join(name));
+        file.expect("a frozen file")
+    };
+    let bytes = frozen("good-evidence-sealing.cbor");
+    let after = |head: [u8; 2]| {
+        let at = bytes.windows(2).position(|window| window == head);
+        bytes.get(at.expect("its head") + 2..).expect("its bytes")
+    };
+    // The key parts are a byte string of 96, the sealed payload one of 101.
+    let (parts, sealed) = (after([0x58, 96]), after([0x58, 101]));
+    let half = |at: usize| parts[at..at + 32].try_into().expect("32 bytes");
+    let (custody, part) = (CustodyPart::new(half(0)), VaultPart::new(half(64)));
+    let deal = Signed::<Deal>::decode(&frozen("good-deal-x25519.cbor")).expect("a deal");
+    let record = deal.says().record.clone();
+    let anchored = SealedAs {
+        points: deal.says().points.clone(),
+        vault_part: part.hash(),
+        key_check: DataKey::derive(&custody, &part, &record.record).check_value(),
+        ciphertext: ciphertext_hash(sealed),
+        commitment: Commitment::new(TreeHash::new([7; 32])),
+    };
+    (record, anchored)
+});
 
 fn evidence(bytes: &[u8]) -> bool {
     let read = rewritten(bytes, Evidence::decode(bytes).ok(), |evidence| {
@@ -66,11 +129,28 @@ fn evidence(bytes: &[u8]) -> bool {
     let Some(Ok(convicted)) = read.map(|evidence| evidence.verify(&Ledger)) else {
         return false;
     };
-    assert_eq!(
-        convicted.who.as_str(),
-        "c-birch",
-        "an innocent is convicted"
+    let known = matches!(
+        (convicted.who.as_str(), convicted.of),
+        ("c-birch", Breach::BadRelease)
+            | (
+                "north-hospital",
+                Breach::WrongCommitment | Breach::RefusedFalsely
+            )
     );
-    assert_eq!(convicted.of, Breach::BadRelease);
+    assert!(known, "an innocent is convicted");
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The fuzzer starts from a seed on which the whole judgment runs.
+    #[test]
+    fn the_evidence_of_a_sealing_and_of_a_refusal_is_judged_to_its_end() {
+        for name in ["good-evidence-sealing.cbor", "good-evidence-refusal.cbor"] {
+            let file = root().join("vectors/custody").join(name);
+            assert!(evidence(&std::fs::read(file).unwrap()), "{name}");
+        }
+    }
 }

@@ -8,7 +8,10 @@ use medanchor_sdk::import::{
     Amount, Import, Member, Role, Roster, Scheme, UnitCode, import_bytes, plan,
 };
 use medanchor_sdk::journal::Journal;
-use medanchor_sdk::{Consignment, GrantTicket, PatientToken, SignedClaim};
+use medanchor_sdk::{
+    Approval, BroughtKey, ConsentDraft, Consignment, DelegationApproval, DelegationDraft,
+    GrantTicket, PatientToken, SignedClaim,
+};
 use std::collections::BTreeSet;
 
 const TEXTS: Seeds = Seeds::of("vectors/handover", "", ".txt");
@@ -82,6 +85,11 @@ fn handover(bytes: &[u8]) -> bool {
         SignedClaim::from_text(text).map(|claim| same(&claim.to_text())),
         GrantTicket::from_text(text).map(|ticket| same(&ticket.to_text())),
         Consignment::from_text(text).map(|packs| same(&packs.to_text())),
+        BroughtKey::from_text(text).map(|key| same(&key.to_text())),
+        ConsentDraft::from_text(text).map(|draft| same(&draft.to_text())),
+        Approval::from_text(text).map(|approval| same(&approval.to_text())),
+        DelegationDraft::from_text(text).map(|draft| same(&draft.to_text())),
+        DelegationApproval::from_text(text).map(|approval| same(&approval.to_text())),
     ];
     let count = readers.iter().flatten().count();
     assert!(count <= 1, "one text, two meanings");

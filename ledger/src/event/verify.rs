@@ -2,10 +2,11 @@
 //!
 //! What always holds: a [`Verified`] event's own signature holds under the key that its header
 //! names; a claim that it carries holds under the token key that it carries; a token key that
-//! it introduces, or a signing key that it proposes, is one under which signatures can be trusted; and points that it carries are such. Whether the keys are the right ones
-//! is for the rules to say, which read the state.
+//! it introduces, or a signing key that it proposes, is one under which signatures can be trusted; and
+//! points that it carries are such. Whether the keys are the right ones is for the rules to say, which
+//! read the state.
 
-use super::{Change, Event, EventBody};
+use super::{Change, Event, EventBody, GovernancePropose};
 use crate::KeyId;
 use crate::sha256;
 use crate::signature::{Hashed, KeyError, PublicKey, Signature, Signed, verify_hashed};
@@ -109,11 +110,6 @@ impl Event {
             EventBody::InspectionKey(keys) => {
                 keys.check().map_err(VerifyError::DrawKey)?;
             }
-            EventBody::GovernancePropose(propose) => {
-                if let Change::Keys(keys) = &propose.change {
-                    keys.check().map_err(VerifyError::SigningKey)?;
-                }
-            }
             EventBody::PrescriptionRedeem(redeem) => {
                 let start = checks.messages.len();
                 let message = redeem.claim(self.network(), self.issuer()).sign_bytes();
@@ -141,6 +137,18 @@ impl Event {
             failure: VerifyError::Signature,
         });
         Ok(())
+    }
+
+    /// Checks the signing keys that the event proposes. They are many, so whoever posts them has signed
+    /// for them first.
+    fn check_proposed_keys(&self) -> Result<(), VerifyError> {
+        match self.body() {
+            EventBody::GovernancePropose(GovernancePropose {
+                change: Change::Keys(keys),
+                ..
+            }) => keys.check().map_err(VerifyError::SigningKey),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -196,7 +204,10 @@ pub fn verify_events(events: Vec<(Event, PublicKey)>) -> Vec<Result<Verified, Ve
         }
     }
     let together = events.into_iter().zip(verdicts);
-    together
-        .map(|((event, _), verdict)| verdict.map(|()| Verified(event)))
-        .collect()
+    let verified = together.map(|((event, _), verdict)| {
+        verdict?;
+        event.check_proposed_keys()?;
+        Ok(Verified(event))
+    });
+    verified.collect()
 }

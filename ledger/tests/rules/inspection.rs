@@ -74,7 +74,7 @@ impl World {
         world
     }
 
-    fn open(&mut self, opener: &str, number: u8) {
+    pub fn open(&mut self, opener: &str, number: u8) {
         for who in VALIDATORS {
             self.apply(who, draw_keys(who).1);
         }
@@ -89,7 +89,7 @@ impl World {
     }
 
     /// What `who`'s node would say.
-    fn output(&self, who: &str, number: u8) -> InspectionOutput {
+    pub fn output(&self, who: &str, number: u8) -> InspectionOutput {
         let (opener, inspection) = (name(REGULATOR), self.inspection(number));
         let head = self.state.head();
         let seal = inspection.seal.unwrap_or(head.seal_hash);
@@ -307,7 +307,7 @@ fn keys_are_registered_once_by_validators_and_serve_nothing_else() {
 }
 
 /// The body, signed with the operational key of `who`'s node.
-fn by_node(
+pub fn by_node(
     world: &mut World,
     who: &str,
     body: impl Into<medanchor_ledger::event::EventBody>,

@@ -1,9 +1,10 @@
 //! Governance: changes of a participant's signing keys.
 
+use crate::inspection::by_node;
 use crate::world::*;
 use medanchor_ledger::block::Block;
 use medanchor_ledger::event::{
-    Change, GovernanceApprove, GovernancePropose, ParticipantKeys, Verified, VerifyError,
+    Change, Event, GovernanceApprove, GovernancePropose, ParticipantKeys, Verified, VerifyError,
 };
 use medanchor_ledger::execute::{BlockBuilder, BlockFault, CheckedBlock, View, execute_block};
 use medanchor_ledger::rules::{KeysChanged, Participant, Rule};
@@ -250,6 +251,44 @@ fn authorities_cannot_lock_themselves_out() {
     world.rekey(3, &keys(HOSPITAL, 1, &[&new_key(1)]));
 }
 
+/// Each was allowed when it was proposed; the second would leave too few.
+#[test]
+fn authorities_cannot_lock_themselves_out_by_two_proposals_of_the_same_time() {
+    for in_one_block in [false, true] {
+        let mut world = World::with_custodians();
+        let (first, second) = (keys(MAKER, 1, &[]), keys(HOSPITAL, 1, &[]));
+        world.apply(REGULATOR, propose(1, &first));
+        world.apply(REGULATOR, propose(2, &second));
+        let approvals = [(HOSPITAL, 1, &first), (REGULATOR, 1, &first)];
+        let approvals =
+            approvals.map(|(who, handle, keys)| world.event(who, approve(handle, keys)));
+        let late = [HOSPITAL, REGULATOR].map(|who| world.event(who, approve(2, &second)));
+        let verdicts = match in_one_block {
+            true => world.block(&[&approvals[..], &late].concat()).0,
+            false => [world.block(&approvals).0, world.block(&late).0].concat(),
+        };
+        let rules: Vec<_> = verdicts
+            .iter()
+            .map(|one| one.err().map(|one| one.rule))
+            .collect();
+        let too_few = Some(Rule::GovernanceTooFew);
+        assert_eq!(rules, [None, None, too_few, too_few], "{in_one_block}");
+        assert_eq!(world.keys_of(HOSPITAL).len(), 1);
+    }
+}
+
+#[test]
+fn a_suspended_validators_node_gives_no_random_outputs_either() {
+    let mut world = World::with_custodians();
+    world.open(REGULATOR, 1);
+    let output = world.output(MAKER, 1);
+    let output = by_node(&mut world, MAKER, output);
+    world.rekey(1, &keys(MAKER, 1, &[]));
+    assert_eq!(world.rule(&output), Some(Rule::SignerKey));
+    world.rekey(2, &keys(MAKER, 2, &[&new_key(1)]));
+    assert_eq!(world.rule(&output), None);
+}
+
 #[test]
 fn what_a_revoked_key_approved_before_still_counts() {
     let mut world = World::with_custodians();
@@ -275,6 +314,14 @@ fn a_key_that_proves_nothing_is_not_proposed() {
     let signed = unsigned.sign(&key_of(REGULATOR)).unwrap();
     let verdict = signed.verify(&key_of(REGULATOR).public_key());
     assert!(matches!(verdict, Err(VerifyError::SigningKey(_))));
+    // Who has not signed has no keys judged, which is work.
+    let unsigned = world.unsigned(REGULATOR, propose(1, &change));
+    let signed = unsigned.sign(&key_of(REGULATOR)).unwrap();
+    let mut forged = signed.encoded().to_vec();
+    *forged.last_mut().unwrap() ^= 1;
+    let forged = Event::decode(&forged).unwrap();
+    let verdict = forged.verify(&key_of(REGULATOR).public_key());
+    assert!(matches!(verdict, Err(VerifyError::Signature)));
 }
 
 #[test]

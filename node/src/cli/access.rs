@@ -8,7 +8,7 @@ use medanchor_ledger::genesis::Genesis;
 use medanchor_ledger::{ParticipantName, RecordHandle, RequestHandle};
 use medanchor_sdk::custody::{OpenedByBreakGlass, OpenedError, StandingError};
 use medanchor_sdk::direct::{AddressBook, Certificate};
-use medanchor_sdk::{AnchorError, ClientError, NewBreakGlass, NewReview, Verdict};
+use medanchor_sdk::{NewBreakGlass, NewReview, Sdk, Verdict};
 use std::path::PathBuf;
 
 /// Read without a consent when a life may depend on it, and review what others read so
@@ -23,15 +23,12 @@ Examples:
       --requester south-hospital --request 00112233445566778899aabbccddeeff \\
       --verdict justified --actor \"Prof. Wang\" --reason \"chart seen\"")]
 pub enum Command {
-    /// Open a record without a consent: it is on the ledger before any key moves, for all to see
     BreakGlass(BreakGlass),
-    /// Judge what another institution opened without a consent
     Review(Review),
-    /// List what was opened without a consent and waits for its review
     Reviews(Reviews),
 }
 
-/// Opens another institution's record without a consent, because a life may depend on it.
+/// Open another institution's record without a consent, because a life may depend on it
 ///
 /// The ledger keeps who opened which record and when, before any custodian or the record's owner gives a
 /// part of its key. The patient sees it at once, as opened without a consent. The record's owner or a
@@ -42,7 +39,7 @@ pub enum Command {
 Example:
   medanchor access break-glass --home net/south-hospital --node http://127.0.0.1:8480 \\
       --book book.toml --owner north-hospital --record 00112233445566778899aabbccddeeff \\
-      --name \"emergency room, 22 November, 1\" --actor \"Dr. Li\" --reason unconscious \
+      --name \"emergency room, 22 November, 1\" --actor \"Dr. Li\" --reason unconscious \\
       --out record.json
 
 Who asks and why stay at home, sealed; the ledger has a salted commitment to them. After a crash, or
@@ -79,7 +76,7 @@ pub struct BreakGlass {
     out: Option<PathBuf>,
 }
 
-/// Judges what another institution opened without a consent; for the record's owner, or a regulator.
+/// Judge what another institution opened without a consent; for the record's owner, or a regulator
 ///
 /// There is one review of each opening, for good. One that comes later than 72 hours after the opening
 /// is kept as late.
@@ -121,19 +118,18 @@ enum Found {
     NotJustified,
 }
 
-/// Lists every opening without a consent in the network that waits for its review, the first that falls
-/// due first; what is overdue is red.
+/// List what was opened without a consent and waits for its review
 ///
-/// It reads the whole log from a node, and proves each opening and how many each hospital has open: a
+/// Every such opening in the network, the first that falls due first; what is overdue is red. It reads the whole log from a node, and proves each opening and how many each hospital has open: a
 /// list that lacks one says so.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Example:
   medanchor access reviews --home net/regulator --node http://127.0.0.1:8480
 
-Exit codes: 0 nothing is overdue and the list is whole; 1 something is overdue, or the list is not
-whole, or it is old; 2 wrong usage; 11 the identity cannot be used; 12 it is in use; 19 no node could
-be reached.")]
+Exit codes: 0 nothing is overdue and the list is whole; 1 something is overdue, or the list is
+not whole, or it is old; 2 wrong usage; 11 the identity cannot be used; 12 it is in use; 19 no node
+could be reached.")]
 pub struct Reviews {
     #[command(flatten)]
     who: Who,
@@ -158,27 +154,11 @@ fn failed(what: impl std::fmt::Display) -> Fatal {
     Fatal::new(Exit::Failure, what.to_string())
 }
 
-fn exit_of(error: &ClientError) -> Exit {
-    match error {
-        ClientError::Unreachable(_) => Exit::Unreachable,
-        _ => Exit::Failure,
-    }
-}
-
-fn not_anchored(error: AnchorError) -> Fatal {
-    let exit = match &error {
-        AnchorError::Client(error) => exit_of(error),
-        _ => Exit::Failure,
-    };
-    Fatal::new(exit, error.to_string())
-}
-
 fn not_proved(error: StandingError) -> Fatal {
-    let exit = match &error {
-        StandingError::Client(error) => exit_of(error),
-        _ => Exit::Failure,
-    };
-    Fatal::new(exit, error.to_string())
+    match error {
+        StandingError::Client(error) => error.into(),
+        other => failed(other),
+    }
 }
 
 fn not_opened(error: OpenedError) -> Fatal {
@@ -192,8 +172,10 @@ fn not_opened(error: OpenedError) -> Fatal {
 fn break_glass(asked: &BreakGlass) -> Result<Exit, Fatal> {
     let book =
         AddressBook::read(&asked.book).map_err(|e| Fatal::new(Exit::Usage, e.to_string()))?;
+    // Before the file: whoever holds the identity may be writing to one of that name.
+    let sdk = asked.who.sdk()?;
     let out = Out::new(asked.out.as_deref())?;
-    let opened = open(asked, &book)?;
+    let opened = open(&sdk, asked, &book)?;
     out.deliver(&opened.payload)?;
     complain(format_args!(
         "opened without a consent: event {}. The owner or a regulator has to review it: request {}.",
@@ -206,8 +188,7 @@ fn break_glass(asked: &BreakGlass) -> Result<Exit, Fatal> {
     Ok(Exit::Success)
 }
 
-fn open(asked: &BreakGlass, book: &AddressBook) -> Result<OpenedByBreakGlass, Fatal> {
-    let sdk = asked.who.sdk()?;
+fn open(sdk: &Sdk, asked: &BreakGlass, book: &AddressBook) -> Result<OpenedByBreakGlass, Fatal> {
     let certificate = Certificate::generate(&[]).map_err(failed)?;
     let new = NewBreakGlass {
         name: &asked.name,
@@ -220,8 +201,23 @@ fn open(asked: &BreakGlass, book: &AddressBook) -> Result<OpenedByBreakGlass, Fa
         .map_err(not_opened)
 }
 
+/// The network's genesis, which names every participant.
+fn genesis(sdk: &Sdk) -> Result<Genesis, Fatal> {
+    let path = sdk.folder().join("genesis");
+    let genesis = std::fs::read(&path).map_err(|e| Fatal::new(Exit::Home, e.to_string()))?;
+    Genesis::decode(&genesis).map_err(|e| Fatal::new(Exit::Home, e.to_string()))
+}
+
 fn review(asked: &Review) -> Result<Exit, Fatal> {
     let sdk = asked.who.sdk()?;
+    // What was typed in the wrong place goes into no journal.
+    let participants = genesis(&sdk)?.spec().participants.clone();
+    if !participants.contains_key(&asked.requester) {
+        return Err(Fatal::new(
+            Exit::Usage,
+            "the genesis names no such requester; `medanchor access reviews` prints it",
+        ));
+    }
     let event = sdk.review(&NewReview {
         requester: &asked.requester,
         request: asked.request,
@@ -232,17 +228,14 @@ fn review(asked: &Review) -> Result<Exit, Fatal> {
         actor: &asked.actor,
         reason: &asked.reason,
     });
-    let anchored = sdk.anchor(event.map_err(failed)?).map_err(not_anchored)?;
+    let anchored = sdk.anchor(event.map_err(failed)?)?;
     say(format_args!("reviewed: event {}", anchored.id()))?;
     Ok(Exit::Success)
 }
 
 fn reviews(asked: &Reviews) -> Result<Exit, Fatal> {
     let sdk = asked.who.sdk()?;
-    let path = sdk.folder().join("genesis");
-    let genesis = std::fs::read(&path).map_err(|e| Fatal::new(Exit::Home, e.to_string()))?;
-    let genesis = Genesis::decode(&genesis).map_err(|e| Fatal::new(Exit::Home, e.to_string()))?;
-    let list = sdk.open_reviews(&genesis).map_err(not_proved)?;
+    let list = sdk.open_reviews(&genesis(&sdk)?).map_err(not_proved)?;
     match asked.json {
         true => say(format_args!("{:#}", list.to_json()))?,
         false => say_text(&list.to_text())?,

@@ -1,7 +1,6 @@
 //! `medanchor vault emergency`: open records of one's own while the network is cut, and say so afterwards.
 
 use super::out::Out;
-use super::patient::no_identity;
 use crate::exit::{Exit, Fatal};
 use crate::output::{complain, say, say_text};
 use medanchor_ledger::RecordHandle;
@@ -20,22 +19,14 @@ use zeroize::Zeroizing;
 Examples:
   medanchor vault emergency init --home net/north-hospital --passphrase-file /media/safe/passphrase
   medanchor vault emergency open --home net/north-hospital --record Observation/7 \\
-      --passphrase-file /media/safe/passphrase --actor \"Dr. Zhao\" --reason \"network down\" \
+      --passphrase-file /media/safe/passphrase --actor \"Dr. Zhao\" --reason \"network down\" \\
       --out record.json
   medanchor vault emergency anchor --home net/north-hospital --node http://127.0.0.1:8480
   medanchor vault emergency status --home net/north-hospital --node http://127.0.0.1:8480")]
 pub enum Emergency {
-    /// Make the emergency key and its journal
-    ///
-    /// From then on every record that is sealed into custody can be opened by this key, while ledger or
-    /// custodians cannot be reached. Records that went into custody before cannot. Run `anchor` next: it
-    /// registers the journal.
     Init(Init),
-    /// Open a record by the emergency key; asks no network
     Open(Open),
-    /// Anchor what was opened, and state where the journal stands
     Anchor(Anchor),
-    /// Show where the journal stands, here and on the ledger
     Status(Status),
 }
 
@@ -69,16 +60,35 @@ struct Token {
     #[arg(long, value_name = "FILE", requires = "pin_file")]
     token_module: Option<PathBuf>,
     /// The token's label, where the key is made
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        requires = "token_module",
+        conflicts_with = "passphrase_file"
+    )]
     token_label: String,
     /// A file with the PIN of the token's user in its first line
-    #[arg(long, value_name = "FILE")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "token_module",
+        conflicts_with = "passphrase_file"
+    )]
     pin_file: Option<PathBuf>,
 }
 
-/// Makes the emergency key and its journal.
+/// Make the emergency key and its journal
+///
+/// From then on every record that is sealed into custody can be opened by this key, while ledger or
+/// custodians cannot be reached. Records that went into custody before cannot. Run `anchor` next: it
+/// registers the journal.
 #[derive(clap::Args)]
 #[command(after_help = "\
+Example:
+  medanchor vault emergency init --home net/north-hospital \\
+      --passphrase-file /media/safe/passphrase
+
 Exit codes: 0 the key is made; 1 it is not, or there is one; 2 wrong usage; 11 the identity cannot
 be used; 12 it is in use; 16 the passphrase or the PIN, or its file, is wrong.")]
 pub struct Init {
@@ -86,17 +96,17 @@ pub struct Init {
     locked: Locked,
 }
 
-/// Opens a record of this institution's own while the network is cut.
+/// Open a record of this institution's own by the emergency key; asks no network
 ///
-/// The passphrase is checked (or the token's PIN), then the opening is written to the journal and synced, and only then the
-/// key moves. Each opening is anchored later, and the patient sees it as one that was not proved when it
+/// The passphrase is checked (or the token's PIN), then the opening is written to the journal and synced, and
+/// only then the key moves. Each opening is anchored later, and the patient sees it as one that was not proved when it
 /// happened. While a service or an application has the identity open, stop it first.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Example:
   medanchor vault emergency open --home net/north-hospital --record Observation/7 \\
-      --passphrase-file /media/safe/passphrase --actor \"Dr. Zhao\" --reason \"network down, intensive care\" \\
-      --out record.json
+      --passphrase-file /media/safe/passphrase --actor \"Dr. Zhao\" \\
+      --reason \"network down, intensive care\" --out record.json
 
 Exit codes: 0 the record was opened; 1 it was not; 2 wrong usage; 11 the identity cannot be used;
 12 it is in use; 16 the passphrase or the PIN, or its file, is wrong, and nothing was journalled.")]
@@ -123,17 +133,22 @@ pub struct Open {
     out: Option<PathBuf>,
 }
 
-/// Anchors every entry that the ledger lacks, in its order, and states where the journal stands.
+/// Anchor what was opened, and state where the journal stands
+///
+/// Every entry that the ledger lacks is anchored, in its order.
 ///
 /// Run it when the network is back, and once a day even when nothing was opened: `medanchor vault serve`
 /// does both by itself while it runs. A day without a statement is a gap in every patient's list. After a
 /// crash, run it again: nothing is said twice.
 #[derive(clap::Args)]
 #[command(after_help = "\
+Example:
+  medanchor vault emergency anchor --home net/north-hospital --node http://127.0.0.1:8480
+
 A journal that has fewer entries than the ledger, or others, was ROLLED BACK: nothing is anchored
 then. Restore the file emergency-journal in the identity's folder; if there is no copy, --restore
-writes it anew from the ledger, keeps what the ledger lacks behind that, and leaves the old file beside
-it.
+writes it anew from the ledger, keeps what the ledger lacks behind that, and leaves the old file
+beside it.
 
 Exit codes: 0 all is anchored; 1 it is not, or the journal was rolled back; 2 wrong usage; 11 the
 identity cannot be used; 12 it is in use; 19 no node could be reached.")]
@@ -156,9 +171,12 @@ struct Nodes {
     nodes: Vec<String>,
 }
 
-/// Shows where the journal stands, here and on the ledger, proved.
+/// Show where the journal stands, here and on the ledger, proved
 #[derive(clap::Args)]
 #[command(after_help = "\
+Example:
+  medanchor vault emergency status --home net/north-hospital --node http://127.0.0.1:8480
+
 Exit codes: 0 it is shown; 1 the journal was rolled back, is missing or damaged; 2 wrong usage; 11
 the identity cannot be used; 12 it is in use; 19 no node could be reached.")]
 pub struct Status {
@@ -197,7 +215,7 @@ fn not_done(error: EmergencyError) -> Fatal {
 }
 
 fn identity(home: &Path) -> Result<Identity, Fatal> {
-    Identity::open(&home.join("identity")).map_err(no_identity)
+    Ok(Identity::open(&home.join("identity"))?)
 }
 
 impl Locked {
@@ -268,6 +286,9 @@ impl Nodes {
         let sdk = sdk.map_err(|error| Fatal::new(Exit::Usage, error.to_string()))?;
         match sdk.vault().has_emergency_key() {
             true => Ok(sdk),
+            false if sdk.vault().lost_emergency_key() => {
+                Err(failed(medanchor_vault::EmergencyError::Lost))
+            }
             false => Err(failed(
                 "there is no emergency key; make one with `medanchor vault emergency init`",
             )),

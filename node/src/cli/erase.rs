@@ -33,9 +33,10 @@ Examples:
       --record 5f0c29a1f3b7d2e84c1a90be7d62f013 \\
       --node http://127.0.0.1:8480 --book book.toml
 
-Exit codes: 0 erased, and every custodian has confirmed; 1 erased, but a custodian has not confirmed,
-or something went wrong: run it again; 2 wrong usage; 11 the identity cannot be used; 12 another process
-holds it; 19 no node could be reached, and this call has changed nothing.")]
+Exit codes: 0 erased, and every custodian has confirmed; 1 erased, but a custodian has not
+confirmed, or something went wrong: run it again; 2 wrong usage, not confirmed, or the ledger has no
+such record; 11 the identity cannot be used; 12 another process holds it; 19 no node could be
+reached, and this call has changed nothing.")]
 pub struct Erase {
     #[command(flatten)]
     institution: Institution,

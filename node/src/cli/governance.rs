@@ -9,8 +9,8 @@ use medanchor_ledger::rules::{CustodianEpoch, CustodianSet, Proposal, StateValue
 use medanchor_ledger::state::StateKey;
 use medanchor_ledger::{ParticipantName, ProposalHandle};
 use medanchor_sdk::direct::{AddressBook, Counterpart};
-use medanchor_sdk::{Identity, Sdk};
-use std::path::PathBuf;
+use medanchor_sdk::{Identity, Sdk, SdkError};
+use std::path::{Path, PathBuf};
 
 /// Name the custodians of records' keys, and the keys that participants sign with
 #[derive(clap::Subcommand)]
@@ -31,6 +31,7 @@ pub enum Command {
     ///
     /// Prints what the others approve. It takes effect once as many authorities as the genesis asks for
     /// have approved it; proposing does not approve.
+    #[command(after_help = PROPOSE_CUSTODIANS_HELP)]
     ProposeCustodians {
         #[command(flatten)]
         who: Who,
@@ -40,11 +41,20 @@ pub enum Command {
         /// How many of them it takes to release a key
         #[arg(long)]
         threshold: u16,
-        /// Your own name for the proposal
-        #[arg(long, default_value = "custodians")]
-        name: String,
+        /// Your own name for the proposal; one of the epoch and the set if not given
+        #[arg(long)]
+        name: Option<String>,
     },
     /// Approve a proposal, after showing what it changes; for an authority
+    #[command(after_help = "\
+Example:
+  medanchor governance approve --home net/health-office --node http://127.0.0.1:8480 \\
+      --proposer north-hospital --proposal 00112233445566778899aabbccddeeff
+
+Proposing prints the proposal.
+
+Exit codes: 0 it is approved; 1 it is not; 2 wrong usage, or no such proposal; 11 the identity
+cannot be used; 12 another process holds it; 19 no node can be reached.")]
     Approve {
         #[command(flatten)]
         who: Who,
@@ -57,23 +67,30 @@ pub enum Command {
     },
     /// Propose the whole new list of a participant's signing keys; for an authority
     ///
-    /// Whatever key is not on the list signs nothing any more once enough authorities have approved it; with
-    /// no key at all the participant is suspended. The proposal counts for the list of now: after another
-    /// change of the same participant's keys it can never be.
+    /// Whatever key is not on the list signs nothing any more once enough authorities have approved it. The
+    /// proposal counts for the list of now: after another change of the same participant's keys it can
+    /// never be.
+    #[command(after_help = PROPOSE_KEYS_HELP)]
     ProposeKeys {
         #[command(flatten)]
         who: Who,
         /// Whose keys
         #[arg(long)]
         participant: String,
-        /// A key it shall sign with, 64 hex digits, as `medanchor key next` prints it; give several, or none
-        #[arg(long = "key", value_name = "HEX")]
-        keys: Vec<String>,
-        /// Your own name for the proposal; one of the participant and the change's number if not given
+        #[command(flatten)]
+        list: NewList,
+        /// Your own name for the proposal; one of the participant, the change's number and the keys if not given
         #[arg(long)]
         name: Option<String>,
     },
     /// Show the keys that a participant signs with now
+    #[command(after_help = "\
+Example:
+  medanchor governance keys --home net/health-office --node http://127.0.0.1:8480 \\
+      --participant north-hospital
+
+Exit codes: 0 they are shown; 1 they are not; 2 wrong usage, or no such participant; 11 the identity
+cannot be used; 12 another process holds it; 19 no node can be reached.")]
     Keys {
         #[command(flatten)]
         who: Who,
@@ -82,10 +99,53 @@ pub enum Command {
         participant: String,
     },
     /// Show the custodians of now
+    #[command(after_help = "\
+Example:
+  medanchor governance custodians --home net/north-hospital --node http://127.0.0.1:8480
+
+Exit codes: 0 they are shown, or that there are none; 1 they are not; 2 wrong usage; 11 the
+identity cannot be used; 12 another process holds it; 19 no node can be reached.")]
     Custodians {
         #[command(flatten)]
         who: Who,
     },
+}
+
+const PROPOSE_CUSTODIANS_HELP: &str = "\
+Example:
+  medanchor governance propose-custodians --home net/north-hospital --node http://127.0.0.1:8480 \\
+      --book book.toml --threshold 3
+
+The address book is the entries that `medanchor custodian init` printed at each custodian, one
+after the other. The very same proposal again is one proposal.
+
+Exit codes: 0 it is proposed, and what the others run to approve it is printed; 1 it is not;
+2 wrong usage, or the address book gives no set; 11 the identity cannot be used; 12 another process
+holds it; 19 no node can be reached.";
+
+const PROPOSE_KEYS_HELP: &str = "\
+Examples:
+  medanchor governance propose-keys --home net/health-office --node http://127.0.0.1:8480 \\
+      --participant north-hospital --key \"$(medanchor key next --home net/north-hospital)\"
+  medanchor governance propose-keys --home net/health-office --node http://127.0.0.1:8480 \\
+      --participant north-hospital --suspend
+
+The very same proposal again is one proposal.
+
+Exit codes: 0 it is proposed, and what the others run to approve it is printed; 1 it is not;
+2 wrong usage; 11 the identity cannot be used; 12 another process holds it; 19 no node can be
+reached.";
+
+/// The keys of a proposal. Nobody suspends a participant by leaving an option out.
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
+pub struct NewList {
+    /// A key it shall sign with, 64 hex digits, as `medanchor key next` prints it; give several
+    #[arg(long = "key", value_name = "HEX")]
+    keys: Vec<String>,
+    /// No key at all: it signs nothing until another change names one
+    #[arg(long)]
+    suspend: bool,
 }
 
 /// Who acts, and at which nodes.
@@ -110,7 +170,7 @@ pub fn run(command: &Command) -> Result<Exit, Fatal> {
             book,
             threshold,
             name,
-        } => propose(&who.sdk()?, book, *threshold, name),
+        } => propose_custodians(&who.sdk()?, book, *threshold, name.as_deref()),
         Command::Approve {
             who,
             proposer,
@@ -119,9 +179,9 @@ pub fn run(command: &Command) -> Result<Exit, Fatal> {
         Command::ProposeKeys {
             who,
             participant,
-            keys,
+            list,
             name,
-        } => keys::propose(&who.sdk()?, participant, keys, name.as_deref()),
+        } => keys::propose(&who.sdk()?, participant, &list.keys, name.as_deref()),
         Command::Keys { who, participant } => keys::show_current(&who.sdk()?, participant),
         Command::Custodians { who } => show_current(&who.sdk()?),
     }
@@ -138,32 +198,65 @@ fn usage(what: impl std::fmt::Display) -> Fatal {
 impl Who {
     pub(super) fn sdk(&self) -> Result<Sdk, Fatal> {
         let folder = self.home.join("identity");
-        let identity = Identity::open(&folder).map_err(super::patient::no_identity)?;
+        let identity = Identity::open(&folder)?;
         Sdk::new(identity, self.nodes.clone()).map_err(usage)
     }
 }
 
 /// What the state holds, proved.
 fn value<V: StateValue>(sdk: &Sdk, key: &StateKey) -> Result<Option<V>, Fatal> {
-    let proved = sdk.client().state(key, None);
-    let proved = proved.map_err(|e| Fatal::new(Exit::Unreachable, e.to_string()))?;
+    let proved = sdk.client().state(key, None)?;
     let value = proved.proved().value.as_deref().map(V::decode);
     value.transpose().map_err(failed)
 }
 
 fn anchor(sdk: &Sdk, event: Event) -> Result<(), Fatal> {
-    let anchored = sdk.anchor(event).map_err(failed)?;
+    let anchored = sdk.anchor(event)?;
     Ok(say(format_args!("anchored as {}", anchored.id()))?)
 }
 
-fn propose(sdk: &Sdk, book: &std::path::Path, threshold: u16, name: &str) -> Result<Exit, Fatal> {
+fn propose_custodians(
+    sdk: &Sdk,
+    book: &Path,
+    threshold: u16,
+    name: Option<&str>,
+) -> Result<Exit, Fatal> {
     let book = AddressBook::read(book).map_err(usage)?;
     let current: Option<CustodianEpoch> = value(sdk, &CustodianEpoch::key())?;
     let epoch = current.map_or(1, |epoch| epoch.0.saturating_add(1));
     let set = set_of(&book, epoch, threshold).map_err(usage)?;
     show(&set)?;
-    let event = sdk.propose_custodians(name, set).map_err(failed)?;
-    anchor(sdk, event)?;
+    let change = Change::Custodians(set.clone());
+    let name = named(name, &format!("custodians of epoch {epoch}"), &change);
+    propose(sdk, &name, &change, |name| {
+        sdk.propose_custodians(name, set)
+    })
+}
+
+/// The proposer's own name, or one that every other change has another of. The same change has the same.
+fn named(given: Option<&str>, what: &str, change: &Change) -> String {
+    given.map_or_else(|| format!("{what}, {}", change.hash()), str::to_owned)
+}
+
+/// Anchors a proposal, unless it is on the ledger.
+fn propose(
+    sdk: &Sdk,
+    name: &str,
+    change: &Change,
+    event: impl FnOnce(&str) -> Result<Event, SdkError>,
+) -> Result<Exit, Fatal> {
+    let handle = sdk.proposal_handle(name);
+    let before: Option<Proposal> = value(sdk, &Proposal::key(sdk.participant(), &handle))?;
+    match before {
+        None => anchor(sdk, event(name).map_err(failed)?)?,
+        Some(before) if before.change == *change => {
+            say(format_args!("it is proposed, and was before"))?;
+        }
+        Some(_) => {
+            let what = format!("another change was proposed as {name:?}; give another --name");
+            return Err(usage(what));
+        }
+    }
     say_how_to_approve(sdk, name)
 }
 
@@ -246,4 +339,26 @@ fn show(set: &Custodians) -> Result<(), Fatal> {
         ))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use medanchor_ledger::event::ParticipantKeys;
+    use medanchor_ledger::signature::SigningKey;
+
+    /// Every set was "custodians": the second could not be proposed.
+    #[test]
+    fn another_change_is_another_proposal_and_the_same_is_the_same() {
+        let suspended = |seed: Option<u8>| {
+            let key = seed.map(|seed| SigningKey::from_seed(&[seed; 32]).public_key());
+            let name = "north-hospital".parse().unwrap();
+            Change::Keys(ParticipantKeys::new(name, 1, key.into_iter().collect()).unwrap())
+        };
+        let name = |seed| named(None, "keys", &suspended(seed));
+        assert_eq!(name(Some(1)), name(Some(1)));
+        assert_ne!(name(Some(1)), name(Some(2)));
+        assert_ne!(name(Some(1)), name(None));
+        assert_eq!(named(Some("mine"), "keys", &suspended(None)), "mine");
+    }
 }

@@ -4,8 +4,7 @@ use crate::direct::config::ServiceConfig;
 use crate::direct::home::{Part, ServiceHome};
 use crate::exit::{Exit, Fatal};
 use medanchor_sdk::direct::{AddressBook, Certificate};
-use medanchor_sdk::{Identity, IdentityError, Sdk};
-use medanchor_vault::VaultError;
+use medanchor_sdk::{Identity, Sdk};
 use std::path::PathBuf;
 
 /// An institution, and whom it asks.
@@ -38,7 +37,7 @@ impl Institution {
     /// [`Fatal`] with [`Exit::Locked`] while another process has it open.
     pub fn open(&self) -> Result<Sdk, Fatal> {
         let nodes = self.nodes()?;
-        let identity = Identity::open(&self.identity()).map_err(no_identity)?;
+        let identity = Identity::open(&self.identity())?;
         Sdk::new(identity, nodes).map_err(|e| Fatal::new(Exit::Usage, e.to_string()))
     }
 
@@ -74,17 +73,5 @@ impl Institution {
     /// [`Fatal`] when none can be made.
     pub fn certificate() -> Result<Certificate, Fatal> {
         Certificate::generate(&[]).map_err(|e| Fatal::new(Exit::Keys, e.to_string()))
-    }
-}
-
-pub(super) fn no_identity(error: IdentityError) -> Fatal {
-    match &error {
-        IdentityError::Vault(VaultError::Locked { .. }) => Fatal::new(
-            Exit::Locked,
-            format!(
-                "{error}: a running `medanchor vault serve`, or the application that embeds this identity; start it again afterwards"
-            ),
-        ),
-        _ => Fatal::new(Exit::Home, error.to_string()),
     }
 }

@@ -13,16 +13,28 @@ use medanchor_ledger::signature::PublicKey;
 use medanchor_sdk::{Identity, NextKeyError};
 use std::path::{Path, PathBuf};
 
-/// Show a home's public keys, or register those for random outputs
+/// Show a home's public keys, go over to a new signing key
 #[derive(clap::Subcommand)]
 pub enum Command {
     /// Every key of a home: purpose, key id and public key
+    #[command(after_help = "\
+Example:
+  medanchor key list --home net/north-hospital
+
+Exit codes: 0 they are shown; 2 wrong usage; 16 there are none, or one cannot be used.")]
     List {
         /// The node's home
         #[arg(long, env = "MEDANCHOR_HOME")]
         home: PathBuf,
     },
     /// One public key, 64 hex digits
+    #[command(after_help = "\
+Examples:
+  medanchor key show --home net/north-hospital p2p
+  medanchor key show --home net/north-hospital publisher --note
+
+Exit codes: 0 it is shown; 2 wrong usage, or a key that signs no notes; 10 config.toml cannot be
+used, or 11 the genesis, which --note takes; 16 the key is not there, or cannot be used.")]
     Show {
         /// The node's home
         #[arg(long, env = "MEDANCHOR_HOME")]
@@ -37,6 +49,14 @@ pub enum Command {
     /// Make the next signing key of an institution, once, and print it: 64 hex digits for the authorities
     ///
     /// It is kept beside the present one, which counts until the ledger names the list of keys without it.
+    #[command(after_help = "\
+Example:
+  medanchor key next --home net/north-hospital
+
+The authorities propose it (`medanchor governance propose-keys`); then `medanchor key take`.
+
+Exit codes: 0 it is printed, and the same one whenever you ask again; 2 wrong usage; 16 the
+identity cannot be used, or its folder not written to.")]
     Next {
         /// The participant's home, with identity/
         #[arg(long, env = "MEDANCHOR_HOME")]
@@ -45,6 +65,13 @@ pub enum Command {
     /// Sign with the next key from now on, if the ledger names it
     ///
     /// Stop what has the identity open, and start it again afterwards. The old key is gone then.
+    #[command(after_help = "\
+Example:
+  medanchor key take --home net/north-hospital --node http://127.0.0.1:8480
+
+Exit codes: 0 the next key signs; 2 wrong usage; 11 the identity cannot be used; 12 another process
+holds it; 16 there is no next key, or the ledger does not name it; 19 no node can be reached. But
+for 0 nothing has changed.")]
     Take {
         #[command(flatten)]
         who: super::governance::Who,
@@ -56,6 +83,12 @@ pub enum Command {
     /// their registration with HOME/identity; the node anchors it by itself within three days, and once
     /// anchored the keys stay. `medanchor network new` has done all this for a new network. If the
     /// node runs and had no keys, start it again.
+    #[command(after_help = "\
+Example:
+  medanchor key register --home net/north-hospital
+
+Exit codes: 0 the registration is signed; 2 wrong usage; 11 the identity cannot be used; 12 another
+process holds it; 16 a key cannot be made or used, or the home is no validator's.")]
     Register {
         /// The node's home
         #[arg(long, env = "MEDANCHOR_HOME")]
@@ -94,7 +127,7 @@ fn next(home: &Home) -> Result<Exit, Fatal> {
 fn take(who: &super::governance::Who) -> Result<Exit, Fatal> {
     let taken = who.sdk()?.take_next_key().map_err(|error| {
         let exit = match error {
-            NextKeyError::Client(_) => Exit::Unreachable,
+            NextKeyError::Client(_) | NextKeyError::Stale(_) => Exit::Unreachable,
             _ => Exit::Keys,
         };
         Fatal::new(exit, error.to_string())
@@ -115,7 +148,7 @@ fn register(home: &Home, identity: Option<&Path>) -> Result<Exit, Fatal> {
         return Err(Fatal::new(Exit::Keys, message));
     }
     let folder = identity.map_or_else(|| home.identity(), Path::to_path_buf);
-    let identity = Identity::open(&folder).map_err(|e| Fatal::new(Exit::Keys, e.to_string()))?;
+    let identity = Identity::open(&folder)?;
     DrawKeys::make(home).map_err(|e| Fatal::new(Exit::Keys, e.to_string()))?;
     registration::write(home, &identity, Shared::clock())
         .map_err(|e| Fatal::new(Exit::Keys, e.to_string()))?;
@@ -159,7 +192,7 @@ fn show(home: &Home, word: &str, note: bool) -> Result<Exit, Fatal> {
             .collect();
         Fatal::new(
             Exit::Usage,
-            format!("{word:?} is no key; use {}", known.join(", ")),
+            format!("there is no such key; use {}", known.join(", ")),
         )
     })?;
     let public = read(home, purpose)?.public();

@@ -8,19 +8,18 @@ use crate::network::{Founding, Institution, Layout, Part, Ports};
 use crate::output::{PrintError, say};
 use medanchor_ledger::ParticipantName;
 use medanchor_ledger::rules::Role;
+use medanchor_sdk::keeping::harmless;
 use serde::Deserialize;
 use std::path::PathBuf;
 
 /// Make a network, or join one
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// Make genesis, keys and homes for the institutions of a new network
     New(New),
-    /// Make the home of a node that follows a network that is there
     Join(join::Join),
 }
 
-/// Makes a network.
+/// Make genesis, keys and homes for the institutions of a new network
 #[derive(clap::Args)]
 #[command(after_help = "\
 Roles: hospital, pharmacy, manufacturer, distributor, regulator, custodian; several with commas.
@@ -42,7 +41,10 @@ The same as a file for --spec:
 
 Makes DIR/genesis, DIR/policy and a folder for each institution: a node's home with its keys,
 and identity/ with the key that signs its events. Hand each institution its own folder and
-nobody else's. Nothing is ever overwritten.")]
+nobody else's. Nothing is ever overwritten.
+
+Exit codes: 0 it is made; 1 DIR cannot be made; 2 wrong usage, or the spec cannot be used; 11 DIR
+holds another network, or something cannot be written there.")]
 pub struct New {
     /// The folder for the network
     #[arg(long)]
@@ -121,7 +123,7 @@ fn found(new: &New) -> Result<Exit, Fatal> {
     let founding = Founding {
         name: name
             .parse()
-            .map_err(|error| usage(format!("{name:?}: {error}")))?,
+            .map_err(|error| usage(format!("the network's name cannot be used: {error}")))?,
         institutions,
         publisher,
         ports: if new.first_port == 0 {
@@ -154,8 +156,8 @@ fn institutions(new: &New) -> Result<Named, Fatal> {
     if let Some(path) = &new.spec {
         let text = std::fs::read_to_string(path)
             .map_err(|e| usage(format!("cannot read {}: {e}", path.display())))?;
-        let spec: Spec =
-            toml::from_str(&text).map_err(|e| usage(format!("{}:\n{e}", path.display())))?;
+        let spec: Spec = toml::from_str(&text)
+            .map_err(|e| usage(format!("{}: {}", path.display(), harmless(&e, &text))))?;
         let all = spec
             .institution
             .into_iter()
@@ -186,9 +188,7 @@ fn of_spec(spec: SpecInstitution) -> Result<Institution, Fatal> {
 
 fn of_text(text: &str, part: Part) -> Result<Institution, Fatal> {
     let (name, roles) = text.split_once(':').ok_or_else(|| {
-        usage(format!(
-            "{text:?} has no role; write NAME:ROLE, such as north-hospital:hospital"
-        ))
+        usage("an institution has no role; write NAME:ROLE, such as north-hospital:hospital")
     })?;
     institution(name, roles.split(','), part)
 }
@@ -206,8 +206,11 @@ fn institution<'a>(
 }
 
 fn participant_name(name: &str) -> Result<ParticipantName, Fatal> {
-    name.parse()
-        .map_err(|error| usage(format!("{name:?}: {error}")))
+    name.parse().map_err(|error| {
+        usage(format!(
+            "the name of an institution cannot be used: {error}"
+        ))
+    })
 }
 
 fn role(word: &str) -> Result<Role, Fatal> {
@@ -216,7 +219,10 @@ fn role(word: &str) -> Result<Role, Fatal> {
         .find(|role| role.as_str() == word)
         .ok_or_else(|| {
             let known: Vec<_> = Role::ALL.iter().map(|role| role.as_str()).collect();
-            usage(format!("{word:?} is no role; use {}", known.join(", ")))
+            usage(format!(
+                "one of the roles is none; use {}",
+                known.join(", ")
+            ))
         })
 }
 

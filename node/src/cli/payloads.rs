@@ -2,9 +2,9 @@
 
 use super::protect::{from_the_root, identity, not_done};
 use crate::exit::{Exit, Fatal};
-use crate::output::say;
+use crate::output::{complain, say};
 use medanchor_sdk::Identity;
-use medanchor_sdk::keeping::{BucketAt, PayloadsAt};
+use medanchor_sdk::keeping::{BucketAt, PayloadsAt, SecretError};
 use std::path::PathBuf;
 
 /// Keep sealed payloads in a bucket of an S3-compatible service, or in the vault's folder again
@@ -22,11 +22,13 @@ Examples:
       --endpoint https://s3.example --credentials-file /etc/medanchor/s3.toml
   medanchor vault payloads --home north-hospital --folder
 
-The file has access_key_id and secret_access_key, and may have session_token; its owner alone can read it.
-Without one, the environment (AWS_ACCESS_KEY_ID, ...) or the machine's role says who writes.
+The file has access_key_id and secret_access_key, and may have session_token; its owner alone can
+read it. Without one, the environment (AWS_ACCESS_KEY_ID, ...) or the machine's role says who
+writes.
 
-Exit codes: 0 the payloads are there; 1 they are where they were, or not all removed there: run it again;
-2 wrong usage; 11 the identity cannot be used; 12 another process holds it.")]
+Exit codes: 0 the payloads are there; 1 they are where they were, or not all removed there: run it
+again, or records are listed whose payload is nowhere; 2 wrong usage; 11 the identity cannot be
+used; 12 another process holds it; 16 the credentials cannot be used, and nothing has changed.")]
 pub struct Payloads {
     /// The participant's home, with identity/
     #[arg(long, env = "MEDANCHOR_HOME")]
@@ -61,15 +63,38 @@ struct To {
 /// [`Fatal`] with the exit code and what to do.
 pub fn run(asked: &Payloads) -> Result<Exit, Fatal> {
     let next = asked.next()?;
-    let copied = Identity::move_payloads(&identity(&asked.home), &next).map_err(not_done)?;
+    next.fetch().map_err(not_to_be)?;
+    let moved = Identity::move_payloads(&identity(&asked.home), &next).map_err(not_done)?;
     let name = next.name();
-    match copied {
+    match moved.copied {
         Some(copied) => say(format_args!("vault: {copied} payload(s) copied to {name}"))?,
         None => say(format_args!(
             "vault: the payloads are in {name}, as they were"
         ))?,
     }
-    Ok(Exit::Success)
+    for version in &moved.missing {
+        let (record, version) = (version.record, version.version);
+        say(format_args!(
+            "record {record} version {version}: no payload"
+        ))?;
+    }
+    if moved.missing.is_empty() {
+        return Ok(Exit::Success);
+    }
+    complain(format_args!(
+        "{} version(s) have a key and no payload: it was lost, or its sealing was cut off. Restore it from a back-up, or seal it again",
+        moved.missing.len()
+    ));
+    Ok(Exit::Failure)
+}
+
+/// Why it cannot be what the command line says, before the vault is looked at.
+fn not_to_be(error: SecretError) -> Fatal {
+    let exit = match error {
+        SecretError::Bucket(_) | SecretError::NoBuckets => Exit::Usage,
+        _ => Exit::Keys,
+    };
+    Fatal::new(exit, error.to_string())
 }
 
 impl Payloads {

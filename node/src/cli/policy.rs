@@ -15,17 +15,20 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Prints the policy of a height (C2SP tlog-policy), or the chain of all policies.
+/// Print whose signatures count at a height (C2SP tlog-policy), or the chain of all policies
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  medanchor policy --home net/north-hospital > policy      the newest, from a home, asking nobody
-  medanchor policy --url http://127.0.0.1:8480 --height 7  that of height 7, from a node
+  medanchor policy --home net/north-hospital > policy       # the newest, from a home, asking nobody
+  medanchor policy --url http://127.0.0.1:8480 --height 7   # that of height 7, from a node
   medanchor policy --home net/north-hospital --chain > policy-chain
 
 The policy file says whose signatures make a checkpoint trustworthy; give it to whoever checks
 receipts with tools of their own. The chain says which policy stands for which sizes of the log,
-with the proof of each change; medanchor-audit and the SDK walk it from the genesis file.")]
+with the proof of each change; medanchor-audit and the SDK walk it from the genesis file.
+
+Exit codes: 0 it is printed; 1 the home's log cannot be read; 2 wrong usage; 11 the genesis file
+cannot be used; 15 the chain does not hold; 19 the node cannot be reached.")]
 pub struct Policy {
     /// A node's home; the node need not run
     #[arg(long, env = "MEDANCHOR_HOME", required_unless_present = "url")]

@@ -1,7 +1,6 @@
 //! `medanchor vault protect` and `rotate`, and the same of `medanchor custodian`: what protects the institution
 //! key, and a fresh one.
 
-use super::institution::no_identity;
 use crate::direct;
 use crate::direct::home::{Part, ServiceHome};
 use crate::exit::{Exit, Fatal};
@@ -30,9 +29,9 @@ Examples:
 Another passphrase goes into another file: the old one opens the vault a last time. A passphrase has
 12 characters or more; nobody recovers a lost one. Destroy back-ups of the old institution.key.
 
-Exit codes: 0 it is protected so; 1 it is not, or not yet: run it again; 2 wrong usage; 11 the identity
-cannot be used, by the passphrase that it has now, say; 12 another process holds it; 16 the new
-passphrase, token or PIN cannot be used. With 2, 11, 12 and 16 nothing has changed.")]
+Exit codes: 0 it is protected so; 1 it is not, or not yet: run it again; 2 wrong usage; 11 the
+identity cannot be used, by the passphrase that it has now, say; 12 another process holds it; 16 the
+new passphrase, token or PIN cannot be used. With 2, 11, 12 and 16 nothing has changed.")]
 pub struct Protect {
     /// The participant's home, with identity/
     #[arg(long, env = "MEDANCHOR_HOME")]
@@ -51,9 +50,9 @@ pub struct Protect {
 Example:
   medanchor custodian protect --home archive --passphrase-file /media/safe/passphrase
 
-Exit codes: 0 it is protected so; 1 it is not, or not yet: run it again; 2 wrong usage; 10 vault.toml
-cannot be used; 11 the identity cannot be used; 12 another process holds it; 15 a file of the store is
-damaged; 16 the passphrase, token or PIN, the old or the new one, cannot be used.")]
+Exit codes: 0 it is protected so; 1 it is not, or not yet: run it again; 2 wrong usage;
+10 vault.toml cannot be used; 11 the identity cannot be used; 12 another process holds it; 15 a file
+of the store is damaged; 16 the passphrase, token or PIN, the old or the new one, cannot be used.")]
 pub struct ProtectStore {
     /// The custodian's home, with identity/ and custodian/
     #[arg(long, env = "MEDANCHOR_HOME")]
@@ -67,11 +66,21 @@ pub struct ProtectStore {
 /// Back-ups of the store, made before, do not open with the fresh key: destroy those of the old
 /// institution.key. After a failure or a crash, run it again.
 #[derive(clap::Args)]
+#[command(after_help = "\
+Example:
+  medanchor custodian rotate --home archive
+
+Exit codes: 0 done; 1 it did not end: run it again; 2 wrong usage; 10 vault.toml cannot be used;
+11 the identity cannot be used; 12 another process holds it; 15 a file of the store is damaged;
+16 the passphrase, token or PIN cannot be used.")]
 pub struct RotateStore {
     /// The custodian's home, with identity/ and custodian/
     #[arg(long, env = "MEDANCHOR_HOME")]
     home: PathBuf,
 }
+
+/// What leaves no room for a token: what would only be required beside another is not asked for then.
+const NO_TOKEN: [&str; 3] = ["passphrase_file", "passphrase_env", "none"];
 
 /// What is to protect a key.
 #[derive(clap::Args)]
@@ -79,17 +88,18 @@ struct Wanted {
     #[command(flatten)]
     by: By,
     /// The label of the token in which the key is drawn
-    #[arg(long, value_name = "TEXT", requires = "token_module")]
+    #[arg(long, value_name = "TEXT", requires = "token_module", conflicts_with_all = NO_TOKEN)]
     token_label: Option<String>,
     /// A file with the PIN of the token's user in its first line
-    #[arg(long, value_name = "FILE", requires = "token_module")]
+    #[arg(long, value_name = "FILE", requires = "token_module", conflicts_with_all = NO_TOKEN)]
     pin_file: Option<PathBuf>,
     /// Or a variable of the environment with it
     #[arg(
         long,
         value_name = "NAME",
         requires = "token_module",
-        conflicts_with = "pin_file"
+        conflicts_with = "pin_file",
+        conflicts_with_all = NO_TOKEN
     )]
     pin_env: Option<String>,
 }
@@ -120,8 +130,8 @@ struct By {
 Example:
   medanchor vault rotate --home north-hospital
 
-Exit codes: 0 done; 2 wrong usage; 11 the identity cannot be used; 12 another process holds it. With
-these nothing has changed; 1 it did not end: run it again.")]
+Exit codes: 0 done; 1 it did not end: run it again; 2 wrong usage; 11 the identity cannot be used;
+12 another process holds it. With 2, 11 and 12 nothing has changed.")]
 pub struct Rotate {
     /// The participant's home, with identity/
     #[arg(long, env = "MEDANCHOR_HOME")]
@@ -165,7 +175,7 @@ fn told(of: &str, changed: bool, next: &KeyProtection) -> Result<Exit, Fatal> {
 /// A custodian's home, and its identity, which nobody else has open then.
 fn custodian(home: &Path) -> Result<(ServiceHome, Identity), Fatal> {
     let home = ServiceHome::new(home, Part::Custodian);
-    let identity = Identity::open(&home.identity()).map_err(no_identity)?;
+    let identity = Identity::open(&home.identity())?;
     Ok((home, identity))
 }
 
@@ -206,7 +216,7 @@ pub(super) fn not_done(error: IdentityError) -> Fatal {
         | IdentityError::Vault(VaultError::Payload(_)) => {
             Fatal::new(Exit::Failure, error.to_string())
         }
-        _ => no_identity(error),
+        _ => error.into(),
     }
 }
 

@@ -36,22 +36,25 @@ be reached.")]
 pub struct Reshare {
     #[command(flatten)]
     institution: Institution,
-    /// The application's own id of a record, or its handle, 32 hex digits; several may be given
-    #[arg(
-        long = "record",
-        value_name = "NAME|HANDLE",
-        required_unless_present = "all"
-    )]
-    records: Vec<String>,
-    /// Every record of this vault whose key is shared
-    #[arg(long, conflicts_with = "records")]
-    all: bool,
+    #[command(flatten)]
+    which: Which,
     /// An old custodian that is to contribute nothing; several may be given
     ///
     /// What it contributed to an earlier try is given up while no new custodian holds any of it; what
     /// every new custodian has accepted is right, and stays.
     #[arg(long, value_name = "NAME")]
     without: Vec<ParticipantName>,
+}
+
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
+struct Which {
+    /// The application's own id of a record, or its handle, 32 hex digits; several may be given
+    #[arg(long = "record", value_name = "NAME|HANDLE")]
+    records: Vec<String>,
+    /// Every record of this vault whose key is shared
+    #[arg(long)]
+    all: bool,
 }
 
 /// Does it.
@@ -66,9 +69,9 @@ pub fn run(asked: &Reshare) -> Result<Exit, Fatal> {
         without: &asked.without,
     };
     let named = |name: &String| super::erase::named(&moving.sdk, name);
-    let records: Vec<RecordHandle> = match asked.all {
+    let records: Vec<RecordHandle> = match asked.which.all {
         true => moving.sdk.vault().handles(),
-        false => asked.records.iter().map(named).collect(),
+        false => asked.which.records.iter().map(named).collect(),
     };
     let (mut moved, mut open) = (0, 0);
     for record in records {
@@ -79,7 +82,7 @@ pub fn run(asked: &Reshare) -> Result<Exit, Fatal> {
                 conclude(&done)?;
             }
             // The vault has keys of what is no record, or not in custody.
-            Err(MoveError::NotToMove(_)) if asked.all => {}
+            Err(MoveError::NotToMove(_)) if asked.which.all => {}
             Err(error) if is_of_all(&error) => return Err(not_moved(&error)),
             Err(error) => {
                 open += 1;

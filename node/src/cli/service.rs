@@ -1,12 +1,14 @@
 //! `medanchor custodian` and `medanchor vault`: the services that participants ask directly.
 
+use super::out::Out;
 use crate::direct::config::ServiceConfig;
 use crate::direct::home::{Part, ServiceHome};
 use crate::direct::{make_store, run_custodian, run_owner};
 use crate::exit::{Exit, Fatal};
 use crate::output::say_bytes;
 use crate::process::free_ports;
-use medanchor_sdk::direct::{AddressBook, Certificate, book_entry};
+use medanchor_sdk::custody::ReleasesError;
+use medanchor_sdk::direct::{AddressBook, Certificate, LinkError, book_entry};
 use medanchor_sdk::{Identity, Sdk};
 use medanchor_vault::custody::SealingKey;
 use std::path::{Path, PathBuf};
@@ -18,7 +20,7 @@ Examples:
   medanchor custodian init --home net/notary --listen 10.0.0.7:7501 --node http://127.0.0.1:8480
   medanchor custodian protect --home net/notary --passphrase-file /media/safe/passphrase
   medanchor custodian run --home net/notary
-  medanchor custodian log --home net/health-office --book book.toml --of notary \
+  medanchor custodian log --home net/health-office --book book.toml --of notary \\
       --out notary.releases
 
 `init` prints the custodian's entry for others' address books. The authorities name it as a
@@ -28,19 +30,43 @@ pub enum Custodian {
     ///
     /// Give the entry to every institution that seals or reads records, and to the authorities, who
     /// propose it with `medanchor governance propose-custodians`. Run again, it prints the same.
+    #[command(after_help = "\
+Example:
+  medanchor custodian init --home net/notary --listen 10.0.0.7:7501 --node http://127.0.0.1:8480
+
+Exit codes: 0 the entry is printed; 1 it cannot be made; 2 wrong usage; 10 vault.toml cannot be
+used; 11 the identity cannot be used; 12 another process holds it; 15 the store has keys and no
+release log; 16 a key or what protects it cannot be used.")]
     Init(Init),
     /// Run the custodian until it is stopped (SIGTERM, Ctrl-C)
+    #[command(after_help = "\
+Example:
+  medanchor custodian run --home net/notary
+
+Its log goes to standard error, and HOME/custodian/config.toml explains itself.
+
+Exit codes: 0 stopped on request; 1 other trouble; 2 wrong usage; 10 config.toml or vault.toml
+cannot be used; 11 the identity cannot be used; 12 another process holds it; 13 the port is taken;
+15 a file of the store is damaged, or its log is not the one that was anchored; 16 a key,
+passphrase, PIN or token cannot be used.")]
     Run(Run),
     Protect(super::protect::ProtectStore),
     Rotate(super::protect::RotateStore),
-    /// Fetch a custodian's log of releases, for `medanchor-audit releases`
-    ///
-    /// Asked by a regulator, it comes whole; by others, entries of other owners' records are hashes.
     Log(ReleaseLog),
 }
 
-/// Fetches a log of releases.
+/// Fetch a custodian's log of releases, for `medanchor-audit releases`
+///
+/// Asked by a regulator, it comes whole; by others, entries of other owners' records are hashes.
 #[derive(clap::Args)]
+#[command(after_help = "\
+Example:
+  medanchor custodian log --home net/health-office --book book.toml --of notary \\
+      --out notary.releases
+
+Exit codes: 0 the file is written; 1 the custodian refused, or gave no log; 2 wrong usage, or the
+address book or the file cannot be used; 11 the identity cannot be used; 12 another process holds
+it; 19 the custodian cannot be reached.")]
 pub struct ReleaseLog {
     /// The home of whoever asks, with identity/
     #[arg(long, env = "MEDANCHOR_HOME")]
@@ -51,8 +77,8 @@ pub struct ReleaseLog {
     /// Whose log
     #[arg(long, value_name = "NAME")]
     of: medanchor_sdk::ParticipantName,
-    /// The file to write
-    #[arg(long)]
+    /// A new file for it, which is there once it is whole
+    #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }
 
@@ -66,25 +92,42 @@ Examples:
   medanchor vault erase --home net/north-hospital --record Observation/7
   medanchor vault reshare --home net/north-hospital --all
   medanchor vault emergency open --home net/north-hospital --record Observation/7 \\
-      --passphrase-file /media/safe/passphrase --actor \"Dr. Zhao\" --reason \"network down\" \
+      --passphrase-file /media/safe/passphrase --actor \"Dr. Zhao\" --reason \"network down\" \\
       --out record.json
 
 One process at a time holds an identity: stop `serve` for the others.")]
 pub enum Vault {
     /// Make what the service needs, and print its entry for others' address books
+    ///
+    /// Give the entry to every institution that reads its records. Run again, it prints the same.
+    #[command(after_help = "\
+Example:
+  medanchor vault init --home net/north-hospital --listen 10.0.0.1:7502 \\
+      --node http://127.0.0.1:8480
+
+Exit codes: 0 the entry is printed; 1 it cannot be made; 2 wrong usage; 11 the identity cannot be
+used; 12 another process holds it; 16 the TLS key or certificate cannot be made or used.")]
     Init(Init),
     /// Run the service until it is stopped (SIGTERM, Ctrl-C)
     ///
     /// One process at a time holds an identity: an application that embeds the SDK and has it open
     /// serves from within instead. While it runs it anchors the emergency journal, if there is one, and
     /// states it once a day.
+    #[command(after_help = "\
+Example:
+  medanchor vault serve --home net/north-hospital
+
+Its log goes to standard error, and HOME/vault-service/config.toml explains itself.
+
+Exit codes: 0 stopped on request; 1 other trouble; 2 wrong usage; 10 config.toml cannot be used;
+11 the identity cannot be used, by the passphrase that vault.toml names, say; 12 another process
+holds it; 13 the port is taken; 16 the TLS key or certificate cannot be used.")]
     Serve(Run),
     Protect(super::protect::Protect),
     Rotate(super::protect::Rotate),
     Payloads(super::payloads::Payloads),
     Erase(super::erase::Erase),
     Reshare(super::reshare::Reshare),
-    /// Open records while the network is cut, in a journal that is anchored afterwards
     #[command(subcommand)]
     Emergency(super::emergency::Emergency),
 }
@@ -152,20 +195,30 @@ fn failed(what: impl std::fmt::Display) -> Fatal {
 /// No node is asked: whether the log is the anchored one is for the auditor to say.
 fn release_log(args: &ReleaseLog) -> Result<Exit, Fatal> {
     let identity = ServiceHome::new(&args.home, Part::Custodian).identity();
-    let identity = Identity::open(&identity).map_err(|e| Fatal::new(Exit::Home, e.to_string()))?;
-    let book =
-        AddressBook::read(&args.book).map_err(|e| Fatal::new(Exit::Config, e.to_string()))?;
+    let identity = Identity::open(&identity)?;
+    let book = AddressBook::read(&args.book).map_err(|e| Fatal::new(Exit::Usage, e.to_string()))?;
+    let out = Out::new(Some(&args.out))?;
     let sdk = Sdk::new(identity, ["http://localhost"]).map_err(failed)?;
     let own = Certificate::generate(&[]).map_err(failed)?;
-    let log = sdk.release_log(&args.of, &book, &own).map_err(failed)?;
-    std::fs::write(&args.out, log).map_err(failed)?;
+    let log = sdk.release_log(&args.of, &book, &own).map_err(no_log)?;
+    out.deliver(&log)?;
     Ok(Exit::Success)
+}
+
+fn no_log(error: ReleasesError) -> Fatal {
+    let exit = match &error {
+        ReleasesError::NotInBook => Exit::Usage,
+        ReleasesError::Link(link) if matches!(**link, LinkError::Unreachable { .. }) => {
+            Exit::Unreachable
+        }
+        _ => Exit::Failure,
+    };
+    Fatal::new(exit, error.to_string())
 }
 
 fn make(init: &Init, part: Part) -> Result<Exit, Fatal> {
     let home = ServiceHome::new(&init.home, part);
-    let identity =
-        Identity::open(&home.identity()).map_err(|e| Fatal::new(Exit::Home, e.to_string()))?;
+    let identity = Identity::open(&home.identity())?;
     std::fs::create_dir_all(home.folder()).map_err(failed)?;
     if !home.entry().exists() {
         let share_key = match part {

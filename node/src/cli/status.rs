@@ -9,12 +9,14 @@ use crate::process::Addresses;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Asks a running node how it is.
+/// Ask a running node how it is
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   medanchor status --home net/north-hospital
-  medanchor status --url http://127.0.0.1:8480 --json")]
+  medanchor status --url http://127.0.0.1:8480 --json
+
+Exit codes: 0 it answered; 2 wrong usage; 10 HOME/config.toml cannot be used; 19 it did not answer.")]
 pub struct Status {
     /// The node's home
     #[arg(long, env = "MEDANCHOR_HOME", required_unless_present = "url")]

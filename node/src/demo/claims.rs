@@ -3,13 +3,17 @@
 //! What always holds: a claim about the ledger rests on verified receipts and on the audit, which
 //! recomputed everything from files, and not on the word of one node.
 
+use super::Audits;
 use super::audit::Audit;
 use super::books::Books;
 use super::custody::Custody;
+use super::emergency::Emergency;
+use super::erasure::Erasure;
 use super::input::Input;
 use super::scenes::PERMITTED;
+use super::story::Story;
 use super::summary::{Claim, Read};
-use super::{Audits, Story};
+use medanchor_sdk::DenialReason;
 use std::collections::BTreeMap;
 
 /// Holds every claim against what was seen.
@@ -27,6 +31,8 @@ pub fn claims(
     ];
     claims.extend(scene_claims(story, &audits.good));
     claims.extend(custody_claims(&story.custody));
+    claims.extend(emergency_claims(&story.emergency));
+    claims.extend(erasure_claims(&story.erasure, &audits.good));
     claims.extend(crash_claims(books, story));
     claims.extend(audit_claims(audits));
     claims
@@ -118,8 +124,10 @@ fn scene_claims(story: &Story, audit: &Audit) -> [Claim; 3] {
 /// How the nodes said that reads were decided, those without consent and in custody included.
 fn decided(story: &Story) -> BTreeMap<String, u64> {
     let mut all = story.reads.clone();
-    let others = story.custody.decisions();
-    for decision in others.into_iter().chain([story.denial.decision.as_str()]) {
+    let in_custody = (story.custody.decisions().into_iter())
+        .chain(story.emergency.decisions())
+        .chain(story.erasure.decisions());
+    for decision in in_custody.chain([story.denial.decision.as_str()]) {
         *all.entry(decision.to_owned()).or_default() += 1;
     }
     all
@@ -141,6 +149,56 @@ fn custody_claims(custody: &Custody) -> [Claim; 2] {
                 "{}; {} logs with one release each",
                 custody.denied,
                 custody.releases.len()
+            ),
+        ),
+    ]
+}
+
+fn emergency_claims(emergency: &Emergency) -> [Claim; 2] {
+    [
+        claim(
+            "with every custodian out of reach the hospital opened its own record: journalled before the ledger knew of it, and anchored since",
+            emergency.ordinary_way_cut
+                && emergency.opened
+                && (emergency.entry, emergency.waiting, emergency.anchored) == (1, 1, 1),
+            format!(
+                "entry {}; {} waited, {} anchored since",
+                emergency.entry, emergency.waiting, emergency.anchored
+            ),
+        ),
+        claim(
+            "the patient's list is whole, and has that opening in a window that is not proved",
+            emergency.list_is_sound && (emergency.listed, emergency.unproven_windows) == (1, 1),
+            format!(
+                "{} opening(s), {} window(s) without proof",
+                emergency.listed, emergency.unproven_windows
+            ),
+        ),
+    ]
+}
+
+fn erasure_claims(erasure: &Erasure, audit: &Audit) -> [Claim; 2] {
+    let custodians = super::cast::CUSTODIANS.len();
+    let (said, in_list) = (audit.number("/events_by_kind/record.erase"), erasure.listed);
+    [
+        claim(
+            "an erased record is erased everywhere: every custodian confirmed, and neither vault nor emergency key opens it",
+            erasure.all_destroyed
+                && !erasure.opens_at_the_owner
+                && erasure.missing.is_empty()
+                && erasure.confirmed.len() == custodians,
+            format!("{} of {custodians} confirmed", erasure.confirmed.len()),
+        ),
+        claim(
+            "whoever a consent permits to read it was denied, the patient's list says that it was erased, and the log still verifies",
+            erasure.denied == DenialReason::Erased.as_str()
+                && in_list == 1
+                && said.is_some_and(|said| said > 0)
+                && audit.exit == 0,
+            format!(
+                "{}; {} events say that it is erased",
+                erasure.denied,
+                said.unwrap_or_default()
             ),
         ),
     ]
@@ -216,4 +274,90 @@ fn audit_claims(audits: &Audits) -> [Claim; 2] {
             ),
         ),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(claims: &[Claim]) -> bool {
+        claims.iter().all(|claim| claim.held)
+    }
+
+    fn emergency() -> Emergency {
+        Emergency {
+            owner: "north-hospital",
+            ordinary_way_cut: true,
+            opened: true,
+            entry: 1,
+            waiting: 1,
+            anchored: 1,
+            listed: 1,
+            unproven_windows: 1,
+            list_is_sound: true,
+        }
+    }
+
+    #[test]
+    fn an_emergency_that_went_otherwise_does_not_hold() {
+        assert!(held(&emergency_claims(&emergency())));
+        let breaks: [fn(&mut Emergency); 8] = [
+            |one| one.ordinary_way_cut = false,
+            |one| one.opened = false,
+            |one| one.entry = 2,
+            |one| one.waiting = 0,
+            |one| one.anchored = 0,
+            |one| one.listed = 0,
+            |one| one.unproven_windows = 0,
+            |one| one.list_is_sound = false,
+        ];
+        for breaks in breaks {
+            let mut one = emergency();
+            breaks(&mut one);
+            assert!(!held(&emergency_claims(&one)));
+        }
+    }
+
+    fn erasure() -> Erasure {
+        Erasure {
+            owner: "north-hospital",
+            event: String::new(),
+            confirmed: super::super::cast::CUSTODIANS.map(str::to_owned).into(),
+            missing: Vec::new(),
+            all_destroyed: true,
+            opens_at_the_owner: false,
+            reader: "south-hospital",
+            denied: DenialReason::Erased.as_str().to_owned(),
+            listed: 1,
+        }
+    }
+
+    fn audit(erasures: u64, exit: i32) -> Audit {
+        Audit {
+            exit,
+            seconds: 0.0,
+            report: serde_json::json!({"events_by_kind": {"record.erase": erasures}}),
+        }
+    }
+
+    #[test]
+    fn an_erasure_that_went_otherwise_does_not_hold() {
+        assert!(held(&erasure_claims(&erasure(), &audit(2, 0))));
+        for audit in [audit(0, 0), audit(2, 1)] {
+            assert!(!held(&erasure_claims(&erasure(), &audit)));
+        }
+        let breaks: [fn(&mut Erasure); 6] = [
+            |one| drop(one.confirmed.pop()),
+            |one| one.missing.push("notary-chamber".to_owned()),
+            |one| one.all_destroyed = false,
+            |one| one.opens_at_the_owner = true,
+            |one| one.denied = DenialReason::UnknownConsent.as_str().to_owned(),
+            |one| one.listed = 0,
+        ];
+        for breaks in breaks {
+            let mut one = erasure();
+            breaks(&mut one);
+            assert!(!held(&erasure_claims(&one, &audit(2, 0))));
+        }
+    }
 }

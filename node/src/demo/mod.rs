@@ -7,14 +7,19 @@ mod anchoring;
 mod audit;
 mod books;
 mod cast;
+mod city;
 mod claims;
 mod custody;
+mod emergency;
+mod erasure;
 mod input;
 mod interrupt;
+mod page;
 mod scenes;
 mod services;
 mod stage;
 mod steps;
+mod story;
 mod summary;
 mod world;
 
@@ -24,16 +29,15 @@ use anchoring::Outcome;
 use anyhow::{Context, bail};
 use audit::{Audit, Flip, seconds};
 use books::Books;
-use custody::Custody;
 use input::Input;
 use interrupt::Running;
 use medanchor_ledger::{Index, Time};
-use medanchor_sdk::{Context as _, System, verify_receipt};
-use scenes::{Denial, Race};
+use medanchor_sdk::{Context as _, System};
 use stage::Stage;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use summary::{Crash, Member, Node, Read, Sizes, Summary, Times};
+use story::Story;
+use summary::{Member, Node, Read, Sizes, Summary, Times};
 use world::World;
 
 /// Run the main job: four institutions, one ledger, real input, faults on purpose, an audit.
@@ -96,7 +100,7 @@ fn run_all(args: &DemoArgs, running: &Running) -> anyhow::Result<Exit> {
     let dir = folder(args.dir.as_deref())?;
     let (mut world, founding) = found(&dir, now, running.clone())?;
     let mut books = Books::new(&dir.join("receipts"));
-    let story = play(&world, &input, now, &mut books)?;
+    let story = story::play(&mut world, &input, now, &mut books)?;
     world.wait_for_files(cast::PHARMACY)?;
     let log = dir.join(cast::PHARMACY).join("log");
     let audits = audit_twice(&log, &dir, Index(story.denial.index))?;
@@ -137,153 +141,6 @@ fn found(dir: &Path, now: Time, running: Running) -> anyhow::Result<(World, Dura
     let world = World::found(dir, now, running, &stage)?;
     let took = stage.end(format!("{members} validators listen"))?;
     Ok((world, took))
-}
-
-/// What happened between founding and audit.
-struct Story {
-    outcome: Outcome,
-    race: Race,
-    reads: scenes::Decisions,
-    denial: Denial,
-    custody: Custody,
-    crash: Crash,
-    same_root: bool,
-    receipts_hold: usize,
-}
-
-fn play(world: &World, input: &Input, now: Time, books: &mut Books) -> anyhow::Result<Story> {
-    let mut outcome = anchor(world, input, now, books)?;
-
-    let stage = Stage::begin(
-        "Two pharmacies redeem one prescription at the same moment",
-        0,
-    )?;
-    let raced = scenes::issue_raced(world, now, books)?;
-    let race = scenes::race(world, &raced, now, books)?;
-    stage.end(format!("{} won, {} was refused", race.winner, race.loser))?;
-
-    let tickets = std::mem::take(&mut outcome.tickets);
-    let reads = tickets.iter().map(|ticket| ticket.records.len()).sum();
-    let stage = Stage::begin("Reading records, with and without consent", reads)?;
-    let reads = scenes::read_under_consent(world, &tickets, books, &stage)?;
-    let denial = scenes::read_without_consent(world, raced.record, now, books)?;
-    stage.end(format!(
-        "under consent: {}; without: denied and recorded",
-        claims::tally(&reads)
-    ))?;
-
-    let stage = Stage::begin(
-        "A record whose key three custodians share, one of them away",
-        0,
-    )?;
-    let custody = custody::play(world, input, now, books)?;
-    stage.end(format!(
-        "opened by {} through two custodians and the owner; without a consent {}",
-        custody.reader, custody.denied
-    ))?;
-
-    let crash = come_back(world, books, outcome.before_kill)?;
-    let same_root = all_on_one_root(world)?;
-    let receipts_hold = check_receipts(world, books)?;
-    Ok(Story {
-        outcome,
-        race,
-        reads,
-        denial,
-        custody,
-        crash,
-        same_root,
-        receipts_hold,
-    })
-}
-
-/// Takes every step of the plan.
-fn anchor(world: &World, input: &Input, now: Time, books: &mut Books) -> anyhow::Result<Outcome> {
-    let signer = steps::Signer::new(world, input, now);
-    let steps = &input.plan.steps;
-    let stage = Stage::begin(
-        "Anchoring; one validator loses power on the way",
-        steps.len(),
-    )?;
-    let outcome = anchoring::take(world, &signer, steps, books, &stage)?;
-    stage.end(format!(
-        "{} items in {} events",
-        outcome.items,
-        books.ids.len()
-    ))?;
-    Ok(outcome)
-}
-
-/// Restarts the killed validator and looks for every anchored event at it.
-fn come_back(world: &World, books: &Books, events_before: usize) -> anyhow::Result<Crash> {
-    let checkpoint = world.client(cast::HOSPITAL)?.checkpoint()?;
-    let size = checkpoint.checkpoint().size.0;
-    let stage = Stage::begin(
-        "The validator comes back and catches up",
-        usize::try_from(size)?,
-    )?;
-    let start = Instant::now();
-    world.restart(cast::REGULATOR)?;
-    world.wait_for_size(cast::REGULATOR, size, &stage)?;
-    let took = start.elapsed();
-    stage.end(format!("{size} entries"))?;
-
-    let stage = Stage::begin("Looking for every event at that validator", books.ids.len())?;
-    let client = world.client(cast::REGULATOR)?;
-    let found = books.ids.iter().filter(|id| {
-        stage.step();
-        client.event(id).is_ok()
-    });
-    let events_found = found.count();
-    stage.end(format!("{events_found} of {}", books.ids.len()))?;
-    Ok(Crash {
-        institution: cast::REGULATOR.to_owned(),
-        events_before,
-        events_while_away: books.ids.len() - events_before,
-        caught_up_in_seconds: seconds(took),
-        events_found,
-    })
-}
-
-/// Whether all four nodes come to show the same checkpoint.
-fn all_on_one_root(world: &World) -> anyhow::Result<bool> {
-    let start = Instant::now();
-    while start.elapsed() < world::PATIENCE {
-        let mut heads = Vec::new();
-        for player in cast::CAST.iter().filter(|player| player.votes()) {
-            heads.push(
-                world
-                    .client(player.name)?
-                    .checkpoint()?
-                    .checkpoint()
-                    .clone(),
-            );
-        }
-        if heads
-            .windows(2)
-            .all(|pair| matches!(pair, [one, other] if one == other))
-        {
-            return Ok(true);
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    Ok(false)
-}
-
-/// Checks every kept receipt offline, from the files, and counts those that hold.
-fn check_receipts(world: &World, books: &Books) -> anyhow::Result<usize> {
-    let folder = world.layout.dir.join("receipts");
-    let policy = medanchor_sdk::Policy::parse(&std::fs::read(world.layout.dir.join("policy"))?)?;
-    let stage = Stage::begin("Checking every receipt offline", books.ids.len())?;
-    let mut held = 0;
-    for id in &books.ids {
-        let event = std::fs::read(folder.join(format!("{id}.event")))?;
-        let receipt = std::fs::read(folder.join(format!("{id}.tlog-proof")))?;
-        held += usize::from(verify_receipt(&policy, &event, &receipt).is_ok());
-        stage.step();
-    }
-    stage.end(format!("{held} of {}", books.ids.len()))?;
-    Ok(held)
 }
 
 /// The audit of a node's files, and that of a damaged copy.
@@ -342,6 +199,8 @@ fn summarize(
         reads: story.reads,
         denial: story.denial,
         custody: story.custody,
+        emergency: story.emergency,
+        erasure: story.erasure,
         crash: story.crash,
         audit: audits.good,
         flipped: audits.flip,

@@ -3,7 +3,7 @@
 //! What always holds: every node is a process of its own, and none outlives the [`World`].
 
 use super::audit;
-use super::cast::{self, CAST};
+use super::cast::{self, CAST, Player};
 use super::interrupt::Running;
 use super::stage::Stage;
 use crate::home::Home;
@@ -95,15 +95,31 @@ impl World {
     }
 
     fn open_sdks(&mut self) -> anyhow::Result<()> {
-        for player in &CAST {
-            let (own, host) = (cast::name(player.name)?, cast::name(player.posts_at)?);
-            let folder = self.layout.dir.join(player.name).join("identity");
-            let identity = Identity::open(&folder)?;
-            let url = self.urls.get(&host).context("a member has no node")?;
-            let sdk = Sdk::new(identity, [url.as_str()])?;
-            self.sdks.insert(own, Arc::new(sdk));
-        }
+        CAST.iter().try_for_each(|player| self.open_sdk(player))
+    }
+
+    fn open_sdk(&mut self, player: &Player) -> anyhow::Result<()> {
+        let (own, host) = (cast::name(player.name)?, cast::name(player.posts_at)?);
+        let identity = Identity::open(&self.identity(player))?;
+        let url = self.urls.get(&host).context("a member has no node")?;
+        let sdk = Sdk::new(identity, [url.as_str()])?;
+        self.sdks.insert(own, Arc::new(sdk));
         Ok(())
+    }
+
+    fn identity(&self, player: &Player) -> PathBuf {
+        self.layout.dir.join(player.name).join("identity")
+    }
+
+    /// Gives an institution's vault a fresh key, as `medanchor vault erase` does at its end: back-ups of
+    /// wrapped keys that were made before do not open with it.
+    pub fn renew_vault_key(&mut self, name: &str) -> anyhow::Result<()> {
+        let player = CAST.iter().find(|one| one.name == name);
+        let player = player.context("no such institution")?;
+        // The vault is renewed while nobody has it open.
+        self.sdks.remove(&cast::name(name)?);
+        Identity::renew_vault_key(&self.identity(player))?;
+        self.open_sdk(player)
     }
 
     /// An institution's SDK.

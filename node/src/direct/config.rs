@@ -1,6 +1,8 @@
 //! A service's `config.toml`: every setting, unknown keys refused.
 
 use medanchor_sdk::custody::Terms;
+use medanchor_sdk::keeping::harmless;
+use medanchor_vault::custody::MAX_UNANCHORED;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::net::SocketAddr;
@@ -22,6 +24,9 @@ pub struct ServiceConfig {
     /// How often the release log's root is anchored at most, in seconds; for custodians.
     #[serde(default = "log_seconds")]
     pub log_seconds: u64,
+    /// How many deals of one owner are taken that are not known to be on the ledger; for custodians.
+    #[serde(default = "unanchored_deals")]
+    pub unanchored_deals: usize,
     /// How often it is looked whether the emergency journal is to be anchored or stated, in seconds; for
     /// owners.
     #[serde(default = "emergency_seconds")]
@@ -43,6 +48,10 @@ const fn freshness() -> u64 {
 
 const fn log_seconds() -> u64 {
     10
+}
+
+const fn unanchored_deals() -> usize {
+    MAX_UNANCHORED
 }
 
 const fn emergency_seconds() -> u64 {
@@ -78,6 +87,7 @@ impl ServiceConfig {
             nodes,
             freshness_seconds: freshness(),
             log_seconds: log_seconds(),
+            unanchored_deals: unanchored_deals(),
             emergency_seconds: emergency_seconds(),
             requests: requests(),
             requests_per_second: rate(),
@@ -93,6 +103,7 @@ impl ServiceConfig {
             nodes,
             freshness_seconds,
             log_seconds,
+            unanchored_deals,
             emergency_seconds,
             requests,
             requests_per_second,
@@ -103,6 +114,7 @@ impl ServiceConfig {
              # The nodes to ask what the ledger says, in turn; none of them is trusted.\nnodes = {nodes:?}\n\
              # How old a proof of the ledger may be, in seconds (60 at most).\nfreshness_seconds = {freshness_seconds}\n\
              # How often the root of the release log is anchored at most, in seconds; a custodian's only.\nlog_seconds = {log_seconds}\n\
+             # How many deals of one owner are taken that are not known to be on the ledger; a custodian's only.\nunanchored_deals = {unanchored_deals}\n\
              # How often it is looked whether the emergency journal is to be anchored, in seconds; an owner's only.\nemergency_seconds = {emergency_seconds}\n\
              # Requests worked on at once.\nrequests = {requests}\n\
              # Requests a second from one address; 0 is no limit.\nrequests_per_second = {requests_per_second}\n\
@@ -123,7 +135,7 @@ impl ServiceConfig {
         std::fs::File::open(path)
             .and_then(|file| file.take(MAX_FILE).read_to_string(&mut text))
             .map_err(|e| error(e.to_string()))?;
-        let config: Self = toml::from_str(&text).map_err(|e| error(e.message().to_owned()))?;
+        let config: Self = toml::from_str(&text).map_err(|e| error(harmless(&e, &text)))?;
         config.check().map_err(|what| error(what.into()))?;
         Ok(config)
     }
@@ -135,6 +147,7 @@ impl ServiceConfig {
                 Err("freshness_seconds is 1 to 60: an older proof may hide a revocation")
             }
             () if self.log_seconds == 0 => Err("log_seconds is 1 or more"),
+            () if self.unanchored_deals == 0 => Err("unanchored_deals is 1 or more"),
             () if !(1..=14_400).contains(&self.emergency_seconds) => Err(
                 "emergency_seconds is 1 to 14400: a journal that is stated later than once a day is a gap in every patient's list",
             ),
@@ -181,6 +194,7 @@ mod tests {
         for (from, to) in [
             ("freshness_seconds = 60", "freshness_seconds = 61"),
             ("log_seconds = 10", "log_seconds = 0"),
+            ("unanchored_deals = 10000", "unanchored_deals = 0"),
             ("emergency_seconds = 3600", "emergency_seconds = 0"),
             ("emergency_seconds = 3600", "emergency_seconds = 14401"),
             ("requests = 32", "requests = 0"),

@@ -6,7 +6,9 @@
 //! it; two requests for the store wait for each other, and nobody who reads the log holds them up.
 
 use super::evidence::{EvidenceFolder, keep_proved};
+use super::learning::{Learning, TOO_MANY_UNANCHORED, knows};
 use super::router::Answers;
+use super::seat::LastSeat;
 use super::senders::Senders;
 use crate::http::problem::{Code, Problem};
 use medanchor_ledger::genesis::Genesis;
@@ -23,7 +25,7 @@ use medanchor_sdk::direct::{Ask, Statement};
 use medanchor_vault::RecordVersion;
 use medanchor_vault::custody::{
     Acknowledgement, Custodian, CustodianError, Custodied, Deal, MessageError, OpeningKey,
-    Permitted, Place, Points, ReshareError, Seat, ShareError, ShareIndex, SharesDestroyed, Signed,
+    Permitted, Place, Points, ReshareError, ShareError, ShareIndex, SharesDestroyed, Signed,
 };
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,11 +35,11 @@ pub struct Keeper {
     sdk: Arc<Sdk>,
     pub(super) genesis: Genesis,
     store: Mutex<Custodian>,
-    /// The place in the current set, and the time of the block that said so.
-    seat: Mutex<Option<(Time, Seat)>>,
+    pub(super) last_seat: LastSeat,
     /// Whether the log was found to go on from what is anchored of it.
     pub(super) compared: AtomicBool,
     senders: Senders,
+    pub(super) learning: Learning,
     key: OpeningKey,
     terms: Terms,
     evidence: EvidenceFolder,
@@ -89,6 +91,7 @@ pub(super) fn custodian_problem(error: &CustodianError) -> Problem {
     match error {
         CustodianError::Log(_)
         | CustodianError::Key(_)
+        | CustodianError::Deals(_)
         | CustodianError::NoRoot
         | CustodianError::Share(ShareError::Slots(_)) => {
             // What the system says may name paths.
@@ -97,6 +100,9 @@ pub(super) fn custodian_problem(error: &CustodianError) -> Problem {
                 Code::Storage,
                 "the custodian's store cannot be used; tell its operator",
             )
+        }
+        CustodianError::TooManyUnanchored { .. } => {
+            Problem::of_custody(TOO_MANY_UNANCHORED, true, error.to_string())
         }
         CustodianError::Share(ShareError::NotHeld) => refused(Refused::NotHere),
         CustodianError::Share(ShareError::Erased) => refused(Refused::Erased),
@@ -125,9 +131,10 @@ impl Keeper {
             sdk,
             genesis,
             store: Mutex::new(store),
-            seat: Mutex::new(None),
+            last_seat: LastSeat::default(),
             compared: AtomicBool::new(false),
             senders: Senders::default(),
+            learning: Learning::default(),
             key,
             terms,
         }
@@ -150,7 +157,15 @@ impl Keeper {
         Ok(self.proved(key)?.1)
     }
 
-    fn proved<V: StateValue>(&self, key: &StateKey) -> Result<(Time, Option<V>), Problem> {
+    /// How old a proof may be, in milliseconds.
+    pub(super) const fn freshness(&self) -> u64 {
+        self.terms.freshness
+    }
+
+    pub(super) fn proved<V: StateValue>(
+        &self,
+        key: &StateKey,
+    ) -> Result<(Time, Option<V>), Problem> {
         proved(&self.sdk, &self.terms, key)
     }
 
@@ -166,25 +181,6 @@ impl Keeper {
             index: place.ok_or_else(|| refused(Refused::NotHere))?,
         };
         Ok((place, usize::from(set.threshold())))
-    }
-
-    /// This custodian's place in the current set: what was proved of it serves for as long as a proof may be
-    /// old.
-    fn seat(&self) -> Result<Seat, Problem> {
-        let asked = self.sdk.now();
-        // What is in it is whole at any time.
-        let mut kept = self.seat.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((proved, seat)) = &*kept
-            && asked.0.abs_diff(proved.0) <= self.terms.freshness
-        {
-            return Ok(seat.clone());
-        }
-        let (proved, epoch) = self.proved::<CustodianEpoch>(&CustodianEpoch::key())?;
-        let epoch = epoch.ok_or_else(|| refused(Refused::NotHere))?.0;
-        let (place, threshold) = self.place(epoch)?;
-        let seat = Seat { place, threshold };
-        *kept = Some((proved, seat.clone()));
-        Ok(seat)
     }
 
     fn deal(&self, statement: &Statement, dealer: &PublicKey) -> Result<Vec<u8>, Problem> {
@@ -213,7 +209,11 @@ impl Keeper {
             let detail = "a deal is handed over by the owner that signed it";
             return Err(Problem::new(Code::Malformed, detail));
         }
-        let seat = self.seat()?;
+        // The store refuses deals of two epochs.
+        let epoch = deals.first().map(|deal| deal.says().place.epoch);
+        let none = || Problem::new(Code::Malformed, "there are no deals");
+        let seat = self.seat(epoch.ok_or_else(none)?)?;
+        self.learn(owner, deals.len());
         let sign = |bytes: &[u8]| self.sdk.sign_for_custody(bytes);
         let accepted = (self.store()).accept_all(deals, dealer, &seat, &self.key, sign);
         accepted.map_err(|error| {
@@ -274,6 +274,8 @@ impl Keeper {
         standing
             .judge(&ask.reader.reader_key(), now, &self.terms)
             .map_err(refused)?;
+        let known = (standing.record, standing.state.version);
+        knows(&mut store, &standing.owner, &[known]);
         store
             .release(&permitted, &ask.reader, now, sign)
             .map(|answer| answer.encode())
@@ -314,8 +316,12 @@ impl Keeper {
                 version: state.version,
             },
         };
-        let shares = (self.store().erase_record(&record, epoch))
-            .map_err(|error| custodian_problem(&error))?;
+        let mut store = self.store();
+        let known = (record.record.record, record.record.version);
+        knows(&mut store, &record.owner, &[known]);
+        let shares =
+            (store.erase_record(&record, epoch)).map_err(|error| custodian_problem(&error))?;
+        drop(store);
         let says = SharesDestroyed {
             record,
             first_version: 1,

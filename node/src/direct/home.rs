@@ -7,7 +7,7 @@
 //! HOME/custodian/vault.toml        what protects that key, if anything does
 //! HOME/custodian/share-key         the key that shares are sealed to
 //! HOME/custodian/tls.key, tls.crt  the key by which the service is known
-//! HOME/custodian/store/            shares and the release log
+//! HOME/custodian/store/            shares, the release log, and deals not known to be on the ledger
 //! HOME/custodian/entry.toml        the entry for others' address books
 //! HOME/custodian/address           where the running service listens
 //! ```

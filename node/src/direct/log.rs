@@ -2,9 +2,11 @@
 //!
 //! What always holds: nothing is anchored before the log was held against what is anchored already; a root
 //! is anchored again only when the log has grown; what could not be anchored
-//! now is tried again at the next turn, with the root of then.
+//! now is tried again at the next turn, with the root of then; a log that does not go on from what is anchored
+//! ends the service.
 
 use super::custodian::{Keeper, custodian_problem};
+use super::pause::pause;
 use crate::http::problem::{Code, Problem};
 use medanchor_ledger::cbor::Writer;
 use medanchor_ledger::event::CustodyLog;
@@ -14,35 +16,41 @@ use medanchor_ledger::{Index, ParticipantName, Size, TreeHash};
 use medanchor_sdk::direct::Statement;
 use medanchor_vault::custody::{LogError, Released};
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// The most entries of the release log that one answer has.
 const LOG_ENTRIES: u64 = 1000;
-/// How often the end of the service is looked for.
-const LOOK: Duration = Duration::from_millis(100);
-
 /// Anchors the log's root whenever it has grown, at most once in `every`, until `stop`.
-pub(super) fn anchor_releases(keeper: &Keeper, every: Duration, stop: &CancellationToken) {
-    let mut anchored = Size(0);
+///
+/// # Errors
+/// How the log differs from what is anchored of it.
+pub(super) fn anchor_releases(
+    keeper: &Keeper,
+    every: Duration,
+    stop: &CancellationToken,
+) -> Result<(), LogError> {
+    let mut anchored = None;
     while !stop.is_cancelled() {
-        let compared = keeper.compare().is_ok();
-        let head = keeper
-            .log_head()
-            .filter(|(size, _)| compared && *size > anchored);
-        if let Some((size, root)) = head {
+        let compared = match keeper.compare() {
+            Ok(()) => true,
+            Err(NotCompared::Ledger(_)) => false,
+            Err(NotCompared::Differs(error)) => return Err(error),
+        };
+        // What was anchored before a restart is not anchored again.
+        anchored = anchored.or_else(|| keeper.anchored_size().ok());
+        let grown = |(size, _): &(Size, _)| compared && anchored.is_some_and(|known| *size > known);
+        if let Some((size, root)) = keeper.log_head().filter(grown) {
             let event = keeper.sdk().sign(CustodyLog { size, root });
             match event.map(|event| keeper.sdk().anchor(event)) {
-                Ok(Ok(_)) => anchored = size,
+                Ok(Ok(_)) => anchored = Some(size),
                 Ok(Err(error)) => tracing::warn!(%error, "the release log's root waits"),
                 Err(error) => tracing::warn!(%error, "the release log's root was not signed"),
             }
         }
-        let next = Instant::now() + every;
-        while Instant::now() < next && !stop.is_cancelled() {
-            std::thread::sleep(LOOK);
-        }
+        pause(every, stop);
     }
+    Ok(())
 }
 
 /// Why the release log was not found to go on from what is anchored of it.
@@ -72,8 +80,7 @@ impl Keeper {
         if self.compared.load(Ordering::Acquire) {
             return Ok(());
         }
-        let key = ReleaseLog::key(self.sdk().participant());
-        let anchored: Option<ReleaseLog> = self.value(&key).map_err(NotCompared::Ledger)?;
+        let anchored = self.anchored().map_err(NotCompared::Ledger)?;
         if let Some(ReleaseLog { size, root, .. }) = anchored {
             let mut store = self.store();
             let continues = store.log().continues(size, &root);
@@ -81,6 +88,15 @@ impl Keeper {
         }
         self.compared.store(true, Ordering::Release);
         Ok(())
+    }
+
+    /// What the ledger has of the release log.
+    fn anchored(&self) -> Result<Option<ReleaseLog>, Problem> {
+        self.value(&ReleaseLog::key(self.sdk().participant()))
+    }
+
+    fn anchored_size(&self) -> Result<Size, Problem> {
+        Ok(self.anchored()?.map_or(Size(0), |log| log.size))
     }
 
     /// Size and root of the release log.

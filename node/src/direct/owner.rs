@@ -2,7 +2,8 @@
 //! permits.
 //!
 //! What always holds: neither goes out unless the access stands at this moment, judged by the same
-//! terms as a custodian judges by; the vault's part goes out sealed to the key that the request names.
+//! terms as a custodian judges by; the vault's part goes out sealed to the key that the request names; a
+//! refusal of it on a request that the ledger knows is signed.
 
 use super::custodian::refused;
 use super::router::Answers;
@@ -36,7 +37,7 @@ impl Owner {
         }
     }
 
-    /// How the access stands that a statement asks on, if it stands for this owner's record.
+    /// How the access stands that a statement asks on, if it is about this owner's record.
     fn standing(&self, statement: &Statement) -> Result<(ReleaseAsk, Standing), Problem> {
         let ask = ReleaseAsk::decode(&statement.body)
             .map_err(|error| Problem::new(Code::Malformed, error.to_string()))?;
@@ -46,10 +47,32 @@ impl Owner {
         if standing.owner != *self.sdk.participant() {
             return Err(refused(Refused::NotHere));
         }
-        standing
-            .judge(&ask.reader.reader_key(), self.sdk.now(), &self.terms)
-            .map_err(refused)?;
         Ok((ask, standing))
+    }
+
+    /// Gives what is asked for, if the access stands at this moment. That the part of the key is refused is
+    /// signed, with the time at which it was judged.
+    fn give(&self, ask: Ask, asked: &ReleaseAsk, standing: &Standing) -> Result<Vec<u8>, Problem> {
+        let now = self.sdk.now();
+        let judged = standing.judge(&asked.reader.reader_key(), now, &self.terms);
+        let part = ask == Ask::VaultRelease;
+        let given = judged.map_err(refused).and_then(|()| {
+            let given = match part {
+                true => self.sdk.release_part(standing, &asked.reader),
+                false => self.sdk.release_payload(standing),
+            };
+            given.map_err(|error| part_problem(&error))
+        });
+        given.map_err(|problem| match part {
+            true => {
+                let signed = (self.sdk).refuse_part(standing, (&asked.reader, now), problem.code());
+                match signed {
+                    Some(signed) => problem.with_refusal(&signed),
+                    None => problem,
+                }
+            }
+            false => problem,
+        })
     }
 
     /// The custodians' acknowledgements of one sharing. They say what the ledger says, so every participant
@@ -92,10 +115,6 @@ impl Answers for Owner {
             return self.acknowledgements(&statement);
         }
         let (asked, standing) = self.standing(&statement)?;
-        let answer = match ask {
-            Ask::VaultRelease => self.sdk.release_part(&standing, &asked.reader),
-            _ => self.sdk.release_payload(&standing),
-        };
-        answer.map_err(|error| part_problem(&error))
+        self.give(ask, &asked, &standing)
     }
 }

@@ -28,6 +28,13 @@ struct Proved {
     participant: Option<Participant>,
 }
 
+impl Proved {
+    /// The key of this name, if it is the participant's.
+    fn registered(&self, id: &KeyId) -> Option<PublicKey> {
+        self.participant.as_ref()?.registered(id).copied()
+    }
+}
+
 /// The senders of statements that a service was asked by, of the participants that genesis names.
 #[derive(Default)]
 pub(super) struct Senders(Mutex<BTreeMap<ParticipantName, Proved>>);
@@ -76,13 +83,12 @@ impl Senders {
         }
         let asked = Instant::now();
         let (time, participant) = proved::<Participant>(sdk, terms, &Participant::key(name))?;
-        let found = participant.as_ref();
-        let found = found.and_then(|found| found.registered(id)).copied();
         let new = Proved {
             time,
             asked,
             participant,
         };
+        let found = new.registered(id);
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Two that asked at once may come back in any order.
         match all.get(name).is_some_and(|old| old.time > time) {
@@ -104,8 +110,7 @@ impl Senders {
         let known = all.get(name)?;
         let fresh = now.0.abs_diff(known.time.0) <= terms.freshness;
         let life = Duration::from_millis(terms.freshness / 12);
-        let participant = known.participant.as_ref();
-        let key = participant.and_then(|one| one.registered(id)).copied();
+        let key = known.registered(id);
         let serves = match key {
             Some(_) => known.asked.elapsed() < life,
             None => known.asked.elapsed() < life.min(AGAIN),

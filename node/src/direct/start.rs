@@ -19,6 +19,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 const LIMITS: ConnectionLimits = ConnectionLimits {
@@ -52,7 +53,7 @@ impl Ready {
     fn open(home: &ServiceHome) -> Result<Self, Fatal> {
         let config = ServiceConfig::read(&home.config()).map_err(|e| fatal(Exit::Config, e))?;
         crate::logging::start(&log(&config)).map_err(|e| fatal(Exit::Config, e))?;
-        let identity = Identity::open(&home.identity()).map_err(|e| fatal(Exit::Home, e))?;
+        let identity = Identity::open(&home.identity())?;
         let genesis = std::fs::read(home.identity().join("genesis"));
         let genesis = genesis.map_err(|e| fatal(Exit::Home, e))?;
         let genesis = Genesis::decode(&genesis).map_err(|e| fatal(Exit::Home, e))?;
@@ -67,7 +68,7 @@ impl Ready {
     }
 }
 
-/// Runs a custodian until a signal stops it.
+/// Runs a custodian until a signal stops it, or its release log is found not to go on from what is anchored.
 ///
 /// # Errors
 /// [`Fatal`] with the exit code and what to do.
@@ -75,8 +76,14 @@ pub fn run_custodian(home: &ServiceHome) -> Result<Exit, Fatal> {
     let ready = Ready::open(home)?;
     let keeper = Arc::new(open_keeper(home, &ready)?);
     let every = Duration::from_secs(ready.config.log_seconds);
-    run(home, &ready, Arc::clone(&keeper), |stop| {
-        std::thread::spawn(move || anchor_releases(&keeper, every, &stop));
+    run(home, &ready, Arc::clone(&keeper), |stop, end| {
+        std::thread::spawn(move || {
+            if let Err(error) = anchor_releases(&keeper, every, &stop) {
+                tracing::error!(%error, "the release log is not the one that was anchored");
+                // Whoever waits for it has ended already.
+                let _ = end.send(fatal(Exit::Damaged, error));
+            }
+        });
     })
 }
 
@@ -93,14 +100,15 @@ pub fn run_owner(home: &ServiceHome) -> Result<Exit, Fatal> {
         ready.config.terms(),
     );
     let every = Duration::from_secs(ready.config.emergency_seconds);
-    run(home, &ready, Arc::new(owner), |stop| {
+    run(home, &ready, Arc::new(owner), |stop, _end| {
         std::thread::spawn(move || keep_up(&sdk, every, &stop));
     })
 }
 
 fn open_keeper(home: &ServiceHome, ready: &Ready) -> Result<Keeper, Fatal> {
     let share_key = super::home::read_share_key(&home.share_key())?;
-    let store = super::store::open(home, ready.sdk.network())?.store;
+    let mut store = super::store::open(home, ready.sdk.network())?.store;
+    store.set_bound(ready.config.unanchored_deals);
     let (sdk, genesis) = (Arc::clone(&ready.sdk), ready.genesis.clone());
     let keeper = Keeper::new(sdk, genesis, store, share_key, ready.config.terms());
     match keeper.compare() {
@@ -114,11 +122,12 @@ fn open_keeper(home: &ServiceHome, ready: &Ready) -> Result<Keeper, Fatal> {
     Ok(keeper)
 }
 
+/// Serves, with `beside` at work, until a signal comes or `beside` ends it.
 fn run<S: Answers>(
     home: &ServiceHome,
     ready: &Ready,
     service: Arc<S>,
-    beside: impl FnOnce(CancellationToken),
+    beside: impl FnOnce(CancellationToken, oneshot::Sender<Fatal>),
 ) -> Result<Exit, Fatal> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -130,12 +139,16 @@ fn run<S: Answers>(
         let serving = serve(&ready.config, &ready.certificate, service).await?;
         let address = serving.address;
         write_address(home, address).map_err(|e| fatal(Exit::Failure, e))?;
-        beside(serving.stop.clone());
+        let (end, ended) = oneshot::channel();
+        beside(serving.stop.clone(), end);
         tracing::info!(%address, "listening");
-        signals.any().await;
+        let exit = tokio::select! {
+            () = signals.any() => Ok(Exit::Success),
+            Ok(fatal) = ended => Err(fatal),
+        };
         tracing::info!("stopping");
         serving.stop().await;
-        Ok(Exit::Success)
+        exit
     })
 }
 

@@ -2,56 +2,68 @@
 //! grown, and stated once a day even when nothing was opened; what a crash left of a sealing into custody
 //! that is anchored is ended.
 //!
-//! What always holds: what could not be done is tried again, at least once a minute; a journal that was
-//! rolled back is an error in the service's log each time.
+//! What always holds: what could not be done is tried again, at least once a minute; the journal is stated
+//! an hour before its day is over, if a node can be asked by then; a journal that was rolled back, or an
+//! emergency key that is gone, is an error in the service's log each time.
 
+use super::pause::pause;
 use medanchor_sdk::Sdk;
 use medanchor_sdk::emergency::EmergencyError;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// How often the end of the service is looked for.
-const LOOK: Duration = Duration::from_millis(100);
-/// The pause after a failure, at most.
-const AGAIN: Duration = Duration::from_secs(60);
-/// A statement that is older than this is made again: well before the day is over.
+/// How often sealings that were cut off are looked for, and the pause after a failure, at most. Where none
+/// is under way, to look is to read a folder.
+const TURN: Duration = Duration::from_secs(60);
+/// A statement that is older than this is made again, at the latest.
 const DUE: Duration = Duration::from_secs(20 * 60 * 60);
+/// A statement may not become older than this before the next is tried: the day has an hour left then.
+const LAST: Duration = Duration::from_secs(23 * 60 * 60);
 
-/// Looks once in `every` whether something is to be done, until `stop`.
+/// Ends sealings that were cut off, once a minute, and looks once in `every` whether the journal is to be
+/// anchored or stated, until `stop`.
 pub(super) fn keep_up(sdk: &Sdk, every: Duration, stop: &CancellationToken) {
+    let mut next = Instant::now();
     while !stop.is_cancelled() {
-        let pause = match settled(sdk) & anchored(sdk) {
-            true => every,
-            false => every.min(AGAIN),
-        };
-        let next = Instant::now() + pause;
-        while Instant::now() < next && !stop.is_cancelled() {
-            std::thread::sleep(LOOK);
+        settle(sdk);
+        let now = Instant::now();
+        if next <= now {
+            next = match anchored(sdk, due(every)) {
+                true => now + every,
+                false => now + every.min(TURN),
+            };
         }
+        pause(
+            TURN.min(next.saturating_duration_since(Instant::now())),
+            stop,
+        );
     }
 }
 
-/// Whether every record that the ledger has in custody is entrusted to the custodians alone.
-fn settled(sdk: &Sdk) -> bool {
+/// How old a statement is that is made anew, where the next look is `every` later.
+fn due(every: Duration) -> Duration {
+    DUE.min(LAST.saturating_sub(every))
+}
+
+/// Sees to it that every record that the ledger has in custody is entrusted to the custodians alone.
+fn settle(sdk: &Sdk) {
     match sdk.settle_custody() {
-        Ok(0) => true,
-        Ok(records) => {
-            tracing::info!(records, "sealings that were cut off are ended");
-            true
-        }
-        Err(error) => {
-            tracing::warn!(%error, "sealings that were cut off wait");
-            false
-        }
+        Ok(0) => {}
+        Ok(records) => tracing::info!(records, "sealings that were cut off are ended"),
+        Err(error) => tracing::warn!(%error, "sealings that were cut off wait"),
     }
 }
 
 /// Whether the ledger has the emergency journal as it is now.
-fn anchored(sdk: &Sdk) -> bool {
+fn anchored(sdk: &Sdk, due: Duration) -> bool {
+    if sdk.vault().lost_emergency_key() {
+        let error = medanchor_vault::EmergencyError::Lost;
+        tracing::error!(%error, "records are sealed without an emergency wrap");
+    }
     if !sdk.vault().has_emergency_key() {
         return true;
     }
-    match sdk.anchor_emergency(DUE) {
+    match sdk.anchor_emergency(due) {
         Ok(done) => {
             let (entries, stated) = (done.entries.len(), done.stated.is_some());
             if entries > 0 || stated {
@@ -67,5 +79,20 @@ fn anchored(sdk: &Sdk) -> bool {
             tracing::warn!(%error, "the emergency journal waits");
             false
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With a look every four hours, which the configuration allows, a statement came a day after the last.
+    #[test]
+    fn no_statement_waits_into_the_last_hour_of_its_day() {
+        let hours = |hours: u64| Duration::from_secs(hours * 60 * 60);
+        for every in [Duration::from_secs(1), hours(1), hours(3), hours(4)] {
+            assert!(due(every) + every <= hours(23), "{every:?}");
+        }
+        assert_eq!(due(hours(1)), hours(20));
     }
 }

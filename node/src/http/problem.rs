@@ -46,6 +46,9 @@ struct About {
     /// The winning event's receipt (C2SP tlog-proof).
     #[serde(skip_serializing_if = "Option::is_none")]
     winner_receipt: Option<String>,
+    /// The refusal of a record's owner as it signed it (`docs/custody.md`), in hexadecimal digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal: Option<String>,
 }
 
 impl Problem {
@@ -97,6 +100,13 @@ impl Problem {
     pub fn with_rule(mut self, rule: impl Into<String>, fault: impl Into<String>) -> Self {
         self.about.rule = Some(rule.into());
         self.about.fault = Some(fault.into());
+        self
+    }
+
+    /// Shows the refusal that the owner of a record signed.
+    #[must_use]
+    pub fn with_refusal(mut self, signed: &[u8]) -> Self {
+        self.about.refusal = Some(hex::encode(signed));
         self
     }
 

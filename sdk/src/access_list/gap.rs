@@ -32,6 +32,11 @@ pub enum GapReason {
         "not asked for: who opened records that were sealed in these quarters, then or at any time since, is not in this list"
     )]
     NotAsked,
+    /// The institution has used another key for the subject.
+    #[error(
+        "the institution has used another key for this patient, under which events of these quarters stand or may stand: they are not in this list; ask for the list by that key, too"
+    )]
+    EarlierKey,
     /// A record whose key was never shared over custodians.
     #[error(
         "this record is not in custody: the institution that keeps it holds the key alone and can open it unseen"
@@ -49,6 +54,7 @@ impl GapReason {
             Self::NoProof => "no-proof",
             Self::NoJournal => "no-journal",
             Self::NotAsked => "not-asked",
+            Self::EarlierKey => "earlier-key",
             Self::NotInCustody => "not-in-custody",
         }
     }
@@ -68,6 +74,9 @@ impl GapReason {
             Self::NotAsked => {
                 "没有查询：谁打开过在这些季度封存的记录，无论当时还是以后，都不在本清单里"
             }
+            Self::EarlierKey => {
+                "该机构为这位患者用过另一把密钥，这些季度里有或可能有其名下的事件，它们不在本清单里；请用那把密钥再查询一次"
+            }
             Self::NotInCustody => {
                 "这条记录的密钥没有分给保管人：保存它的机构独自持有密钥，可以不留痕迹地打开"
             }
@@ -80,7 +89,11 @@ impl GapReason {
     pub const fn leaves_out(self) -> bool {
         match self {
             Self::Unproven | Self::KeyFile => false,
-            Self::NoProof | Self::NoJournal | Self::NotAsked | Self::NotInCustody => true,
+            Self::NoProof
+            | Self::NoJournal
+            | Self::NotAsked
+            | Self::EarlierKey
+            | Self::NotInCustody => true,
         }
     }
 }
@@ -143,6 +156,26 @@ pub struct Gap {
 }
 
 impl Gap {
+    /// Of what was sealed in these quarters, the first first: those that follow each other as one gap. It may
+    /// have been opened then or at any time since.
+    #[cfg(any(feature = "client", test))]
+    pub(crate) fn of_runs(quarters: impl IntoIterator<Item = Epoch>, why: GapReason) -> Vec<Self> {
+        let mut runs: Vec<(Epoch, Epoch)> = Vec::new();
+        for epoch in quarters {
+            match runs.last_mut() {
+                Some((_, last)) if last.0.checked_add(1) == Some(epoch.0) => *last = epoch,
+                _ => runs.push((epoch, epoch)),
+            }
+        }
+        let gap = |(first, last): (Epoch, Epoch)| Self {
+            from: first.begin(),
+            until: None,
+            why,
+            of: Some(GapOf::Quarters { first, last }),
+        };
+        runs.into_iter().map(gap).collect()
+    }
+
     /// When, of what and why, in one sentence without its full stop.
     #[must_use]
     pub fn said(&self) -> Said {

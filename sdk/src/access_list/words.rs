@@ -1,6 +1,6 @@
 //! What a list claims, warns of and cannot say, in the two languages in which every form of it speaks.
 
-use super::AccessList;
+use super::{AccessList, Quarter};
 use crate::import::time::instant;
 use medanchor_ledger::rules::Decision;
 use medanchor_vault::Epoch;
@@ -60,6 +60,27 @@ pub fn limits() -> [Said; 4] {
 #[must_use]
 pub fn quarter_name(quarter: Epoch) -> String {
     format!("{}-Q{}", 1970 + quarter.0 / 4, quarter.0 % 4 + 1)
+}
+
+impl Quarter {
+    /// Of what was sealed in it, what was proved, in one sentence without its full stop.
+    #[must_use]
+    pub fn said(&self) -> Said {
+        let name = quarter_name(self.epoch);
+        match &self.proved {
+            Ok(proof) => {
+                let (count, height, time) = (proof.count, proof.height, instant(proof.time));
+                Said {
+                    en: format!("{name}: exactly {count} events, up to height {height} of {time}"),
+                    zh: format!("{name}：恰好 {count} 个事件，截至 {time} 的高度 {height}"),
+                }
+            }
+            Err(why) => Said {
+                en: format!("{name}: not proved: {why}"),
+                zh: format!("{name}：没有证明：{why}"),
+            },
+        }
+    }
 }
 
 impl AccessList {

@@ -5,6 +5,7 @@
 //! receipt is verified.
 
 use medanchor_ledger::EventId;
+use medanchor_vault::custody::signed::MAX_MESSAGE;
 use serde::Deserialize;
 use std::fmt;
 use std::time::Duration;
@@ -13,6 +14,8 @@ use std::time::Duration;
 const MAX_TEXT: usize = 400;
 /// The longest receipt taken over, in bytes.
 const MAX_RECEIPT: usize = 64 << 10;
+/// The longest signed refusal taken over, in hexadecimal digits.
+const MAX_REFUSAL: usize = 2 * MAX_MESSAGE;
 /// The longest pause that a node can ask for.
 pub(super) const MAX_PAUSE: Duration = Duration::from_secs(60);
 
@@ -38,6 +41,8 @@ pub struct Problem {
     pub winner: Option<EventId>,
     /// The winner's receipt, as the node gave it: not verified yet.
     pub winner_receipt: Option<String>,
+    /// A record's owner's refusal, as it signed it: not verified yet.
+    pub refusal: Option<Vec<u8>>,
     /// How long the node asks to wait before the next try; at most a minute.
     pub retry_after: Option<Duration>,
 }
@@ -54,6 +59,7 @@ struct Document {
     event: Option<String>,
     winner: Option<String>,
     winner_receipt: Option<String>,
+    refusal: Option<String>,
     status: Option<u16>,
 }
 
@@ -88,6 +94,10 @@ impl Problem {
             winner_receipt: document
                 .winner_receipt
                 .filter(|text| text.len() <= MAX_RECEIPT),
+            refusal: document
+                .refusal
+                .filter(|text| text.len() <= MAX_REFUSAL)
+                .and_then(|text| hex::decode(text).ok()),
             retry_after: None,
         }
     }

@@ -78,7 +78,7 @@ impl Client {
         )
     }
 
-    fn is_within(&self, age: u64, time: Time) -> bool {
+    pub(crate) fn is_within(&self, age: u64, time: Time) -> bool {
         self.context().now().0.abs_diff(time.0) <= age
     }
 

@@ -6,16 +6,16 @@
 //! FOLDER/acknowledgements/RECORD-VERSION-EPOCH   [acknowledgements as byte strings], in the order of places
 //! ```
 
-use super::kept::{read_bounded, write_all_durably};
 use super::messages::{read_messages, write_messages};
+use crate::durable;
 use crate::identity::Identity;
 use medanchor_ledger::RecordHandle;
 use medanchor_vault::custody::{Acknowledgement, Release, Signed};
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-/// The most bytes of a file.
-const MAX_FILE: u64 = 256 << 10;
+/// The most bytes of a file, and of an answer that holds one.
+pub(super) const MAX_FILE: u64 = 256 << 10;
 
 /// One sharing of a record's key: what is asked for in a statement, as handle (16 bytes), version and
 /// epoch (4 each, big-endian).
@@ -89,7 +89,7 @@ impl Identity {
     /// # Errors
     /// What the system says.
     pub fn acknowledgements_as_kept(&self, sharing: &Sharing) -> std::io::Result<Option<Vec<u8>>> {
-        read_bounded(&self.acknowledgements_path(sharing), MAX_FILE)
+        durable::read_bounded(&self.acknowledgements_path(sharing), MAX_FILE)
     }
 
     /// Keeps the acknowledgements of sharings, each in the order of the places; on disk when it returns.
@@ -101,7 +101,7 @@ impl Identity {
             let sharing = Sharing::acknowledged(all.first()?.says());
             Some((self.acknowledgements_path(&sharing), write_messages(all)))
         });
-        write_all_durably(&named.collect::<Vec<_>>())
+        durable::write_all(&named.collect::<Vec<_>>())
     }
 
     fn acknowledgements_path(&self, sharing: &Sharing) -> PathBuf {

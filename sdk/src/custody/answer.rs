@@ -7,12 +7,12 @@ use super::Standing;
 use crate::identity::Identity;
 use medanchor_ledger::Time;
 use medanchor_ledger::signature::Signature;
-use medanchor_vault::custody::{Custodied, SealingKey};
+use medanchor_vault::custody::{Custodied, Refusal, SealingKey, Signed};
 use medanchor_vault::{PartError, RecordVersion};
 use std::io::Read;
 
-/// The most bytes of a sealed payload that is handed over in one piece.
-const MAX_SEALED: u64 = 257 << 20;
+/// The most bytes of a sealed payload that is handed over, and read, in one piece.
+pub(super) const MAX_SEALED: u64 = medanchor_vault::seal::MAX_SEALED as u64;
 
 impl Identity {
     /// The time by this identity's clock.
@@ -36,19 +36,45 @@ impl Identity {
         standing: &Standing,
         reader: &SealingKey,
     ) -> Result<Vec<u8>, PartError> {
-        let record = Custodied {
+        let record = self.custodied(standing);
+        let sign = |bytes: &[u8]| self.sign_bytes(bytes);
+        let released = self
+            .vault()
+            .release(&record, standing.event, reader, sign)?;
+        Ok(released.encode())
+    }
+
+    /// A refusal of this identity's part of the key of the record that an access is about, signed. None of
+    /// another owner's record, or without a code.
+    #[must_use]
+    pub fn refuse_part(
+        &self,
+        standing: &Standing,
+        (reader, now): (&SealingKey, Time),
+        code: &str,
+    ) -> Option<Vec<u8>> {
+        if standing.owner != *self.participant() {
+            return None;
+        }
+        let says = Refusal {
+            record: self.custodied(standing),
+            request: standing.event,
+            reader: reader.reader_key(),
+            code: code.parse().ok()?,
+            time: now,
+        };
+        Some(Signed::new(says, |bytes| self.sign_bytes(bytes)).encode())
+    }
+
+    fn custodied(&self, standing: &Standing) -> Custodied {
+        Custodied {
             owner: standing.owner.clone(),
             record: RecordVersion {
                 network: self.network(),
                 record: standing.record,
                 version: standing.state.version,
             },
-        };
-        let sign = |bytes: &[u8]| self.sign_bytes(bytes);
-        let released = self
-            .vault()
-            .release(&record, standing.event, reader, sign)?;
-        Ok(released.encode())
+        }
     }
 
     /// The sealed payload of the record that an access is about.

@@ -54,15 +54,11 @@ impl ReleaseAsk {
             AccessKind::Request => 1,
             AccessKind::BreakGlass => 2,
         };
-        let suite = match self.reader.suite() {
-            KemSuite::XWing => 2,
-            _ => 1,
-        };
         let mut writer = Writer::with_capacity(1400);
         writer.map(4);
         writer.key(1).uint(kind);
         writer.key(2).bytes(self.request.as_bytes());
-        writer.key(3).uint(suite);
+        writer.key(3).uint(suite_number(self.reader.suite()));
         writer.key(4).bytes(self.reader.as_bytes());
         writer.into_bytes()
     }
@@ -82,13 +78,7 @@ impl ReleaseAsk {
             _ => return Err(value),
         };
         let request = RequestHandle::new(reader.key(2)?.fixed()?);
-        let key = reader.key(3)?;
-        let value = key.fault(CborFault::Value);
-        let suite = match key.uint()? {
-            1 => KemSuite::X25519,
-            2 => KemSuite::XWing,
-            _ => return Err(value),
-        };
+        let suite = read_suite(reader.key(3)?)?;
         let key = reader.key(4)?;
         let value = key.fault(CborFault::Value);
         let sealing = SealingKey::decode(suite, key.bytes(MAX_PUBLIC)?).map_err(|_| value)?;
@@ -108,6 +98,24 @@ impl ReleaseAsk {
             requester: requester.clone(),
             request: self.request,
         }
+    }
+}
+
+/// What a suite is called in a request.
+pub(super) const fn suite_number(suite: KemSuite) -> u64 {
+    match suite {
+        KemSuite::XWing => 2,
+        _ => 1,
+    }
+}
+
+/// The suite that a request calls so.
+pub(super) fn read_suite(reader: &mut Reader<'_>) -> Result<KemSuite, CborError> {
+    let fault = reader.fault(CborFault::Value);
+    match reader.uint()? {
+        1 => Ok(KemSuite::X25519),
+        2 => Ok(KemSuite::XWing),
+        _ => Err(fault),
     }
 }
 

@@ -1,15 +1,14 @@
 //! Asking custodians, all at once, and again while their nodes are a block behind.
 
 use super::circle::{Circle, CircleError, Seat};
-use super::standing::StandingError;
-use super::standing::proved::value;
+use super::standing::proved::fresh_value;
+use super::standing::{StandingError, Terms};
 use crate::anchor::Sdk;
 use crate::client::ClientError;
 use crate::direct::{AddressBook, Ask, Certificate, LinkError, MAX_ANSWER};
-use medanchor_ledger::RecordHandle;
 use medanchor_ledger::event::{Custody, EventBody};
-use medanchor_ledger::rules::{CustodianEpoch, Record};
-use std::ops::RangeInclusive;
+use medanchor_ledger::rules::Record;
+use medanchor_ledger::{Height, RecordHandle};
 use std::time::Duration;
 
 /// How often a custodian is asked whose node has not seen what was just anchored, and after what pause.
@@ -64,10 +63,14 @@ pub(super) fn at_once<T: Sync, R: Send>(
 }
 
 impl Sdk {
-    /// What the ledger says of a record of this participant's.
-    pub(super) fn own_record(&self, record: RecordHandle) -> Result<Option<Record>, StandingError> {
+    /// What the ledger says now of a record of this participant's, and at which height.
+    pub(super) fn own_record(
+        &self,
+        record: RecordHandle,
+    ) -> Result<Option<(Record, Height)>, StandingError> {
         let key = Record::key(self.participant(), &record);
-        Ok(value::<Record>(self.client(), &key, None)?.value)
+        let found = fresh_value::<Record>(self.client(), &key, &Terms::default())?;
+        Ok(found.value.map(|state| (state, found.at.0)))
     }
 
     /// The custodians of every epoch up to `last` from the one that the record's newest version was
@@ -83,26 +86,8 @@ impl Sdk {
             EventBody::RecordSupersede(body) => body.custody.as_ref().map_or(1, Custody::epoch),
             _ => 1,
         };
-        Ok(self.circles(first..=last, book)?)
-    }
-
-    /// The custodians of every epoch that there was: a sealing or a move that was cut off may have dealt
-    /// in any of them, and no event names it.
-    pub(super) fn every_circle(&self, book: &AddressBook) -> Result<Vec<Circle>, CircleError> {
-        let newest = value::<CustodianEpoch>(self.client(), &CustodianEpoch::key(), None)?;
-        let newest = newest.value.ok_or(CircleError::None)?.0;
-        self.circles(1..=newest, book)
-    }
-
-    fn circles(
-        &self,
-        mut epochs: RangeInclusive<u32>,
-        book: &AddressBook,
-    ) -> Result<Vec<Circle>, CircleError> {
-        epochs.try_fold(Vec::new(), |mut circles, epoch| {
-            circles.push(Circle::of_epoch(self.client(), book, epoch)?);
-            Ok(circles)
-        })
+        let each = (first..=last).map(|epoch| Circle::of_epoch(self.client(), book, epoch));
+        Ok(each.collect::<Result<_, _>>()?)
     }
 
     /// Asks a custodian; again, for a while, if it refuses with the code `not_yet`.

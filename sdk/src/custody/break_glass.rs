@@ -2,7 +2,8 @@
 //! consent.
 //!
 //! What always holds: the event is on the ledger, and permitted, before anybody is asked for a part of
-//! the key, and its review falls due from then on, whether the record opens or not.
+//! the key, and its review falls due from then on, whether the record opens or not; nothing is on it where
+//! the address book does not know the record's owner.
 
 use super::answers::Answers;
 use super::ask::AccessKind;
@@ -50,6 +51,8 @@ impl Sdk {
         book: &AddressBook,
         own: &Certificate,
     ) -> Result<OpenedByBreakGlass, OpenedError> {
+        // Whoever the book does not know may be no participant, and what was typed would stand on the ledger.
+        book.get(new.owner).ok_or(OpenedError::OwnerNotInBook)?;
         let asked = self.request_break_glass(new)?;
         let receipt = self.anchor(asked.event)?;
         let (proof, decided) =

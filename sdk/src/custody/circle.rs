@@ -5,7 +5,8 @@
 //! that counts is that of the newest set that a custodian is in, so that it can change it and still be
 //! asked for what it keeps of older epochs.
 
-use super::standing::{StandingError, proved::value};
+use super::standing::proved::{Value, fresh_value, value};
+use super::standing::{StandingError, Terms};
 use crate::client::{Client, ClientConfig};
 use crate::direct::{AddressBook, Certificate, Counterpart, Link, LinkError};
 use medanchor_ledger::event::custody::{Custodian, Custodians};
@@ -72,11 +73,24 @@ impl Circle {
     /// The custodians of now.
     ///
     /// # Errors
-    /// [`CircleError`].
+    /// [`CircleError`]; [`Refused::Stale`](super::Refused::Stale) where no node proves what is so now.
     pub fn current(client: &Client, book: &AddressBook) -> Result<Self, CircleError> {
-        let epoch = value::<CustodianEpoch>(client, &CustodianEpoch::key(), None)?;
+        let terms = Terms::default();
+        let epoch = fresh_value::<CustodianEpoch>(client, &CustodianEpoch::key(), &terms)?;
         let number = epoch.value.ok_or(CircleError::None)?.0;
-        Self::at(client, book, number, Some(epoch.at.0))
+        Self::at(client, book, number, epoch.at.0)
+    }
+
+    /// The custodians of every epoch that there was at a height.
+    pub(super) fn all_at(
+        client: &Client,
+        book: &AddressBook,
+        height: Height,
+    ) -> Result<Vec<Self>, CircleError> {
+        let newest = value::<CustodianEpoch>(client, &CustodianEpoch::key(), Some(height))?;
+        let newest = newest.value.ok_or(CircleError::None)?.0;
+        let each = (1..=newest).map(|epoch| Self::at(client, book, epoch, height));
+        each.collect()
     }
 
     /// The custodians of an epoch, with the keys that they have now.
@@ -84,16 +98,25 @@ impl Circle {
     /// # Errors
     /// [`CircleError`].
     pub fn of_epoch(client: &Client, book: &AddressBook, epoch: u32) -> Result<Self, CircleError> {
-        Self::at(client, book, epoch, None)
+        let found = fresh_value(client, &CustodianSet::key(epoch), &Terms::default())?;
+        Self::seated(client, book, found)
     }
 
     fn at(
         client: &Client,
         book: &AddressBook,
         epoch: u32,
-        height: Option<Height>,
+        height: Height,
     ) -> Result<Self, CircleError> {
-        let found = value::<CustodianSet>(client, &CustodianSet::key(epoch), height)?;
+        let found = value(client, &CustodianSet::key(epoch), Some(height))?;
+        Self::seated(client, book, found)
+    }
+
+    fn seated(
+        client: &Client,
+        book: &AddressBook,
+        found: Value<CustodianSet>,
+    ) -> Result<Self, CircleError> {
         let set = found.value.ok_or(CircleError::None)?.custodians;
         let newer = newer_keys(client, &set, found.at.0)?;
         let mut seats = Vec::with_capacity(set.members().len());

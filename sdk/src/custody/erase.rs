@@ -14,16 +14,18 @@
 
 use super::asked::{PAUSE, TRIES, at_once};
 use super::circle::{Circle, CircleError, Seat};
-use super::erasure::{Asked, Certified, Word, Words, are_enough, read_word};
+use super::erasure::Certified;
 use super::seal::CustodyError;
 use super::standing::StandingError;
+use super::words::{Asked, Word, Words, are_enough, read_word};
 use crate::anchor::{AnchorError, Sdk};
 use crate::client::ClientError;
 use crate::direct::{AddressBook, Ask, Certificate};
 use crate::error::SdkError;
+use crate::receipt::Anchored;
 use medanchor_ledger::event::{Custody, Destroyed, ErasureReason, EventBody, RecordErase};
 use medanchor_ledger::rules::Record;
-use medanchor_ledger::{EventId, ParticipantName, RecordHandle};
+use medanchor_ledger::{EventId, Height, ParticipantName, RecordHandle};
 use std::path::{Path, PathBuf};
 
 /// Why a record was not erased, or not wholly. What was done by then stays done: call it again.
@@ -127,6 +129,8 @@ pub struct Erased {
     pub confirmed: Vec<(ParticipantName, u32)>,
     /// Custodians that have not, and why.
     pub missing: Vec<(ParticipantName, String)>,
+    /// What this call anchored, with receipts.
+    pub anchored: Vec<Anchored>,
 }
 
 impl Sdk {
@@ -144,7 +148,7 @@ impl Sdk {
         told: &mut dyn FnMut(ErasureStep<'_>),
     ) -> Result<Erased, ErasureError> {
         let state = self.own_record(new.record)?;
-        let state = state.ok_or(ErasureError::NotOnLedger(new.record))?;
+        let (state, at) = state.ok_or(ErasureError::NotOnLedger(new.record))?;
         self.require_keys(new.record, state.version)?;
         // A retry cannot give another reason than the ledger has.
         let reason = match state.erased {
@@ -152,17 +156,17 @@ impl Sdk {
             None => new.reason,
         };
         let new = &NewErasure { reason, ..*new };
-        let circles = match &state.custody {
-            Some(_) => self.every_circle(book)?,
-            None => Vec::new(),
-        };
-        let erasing = Erasing {
+        let mut erasing = Erasing {
             sdk: self,
             new,
             state,
-            circles,
+            at,
+            circles: Vec::new(),
+            book,
             own,
+            anchored: Vec::new(),
         };
+        erasing.look_for_custodians()?;
         erasing.run(told)
     }
 
@@ -189,8 +193,13 @@ struct Erasing<'a> {
     sdk: &'a Sdk,
     new: &'a NewErasure,
     state: Record,
+    /// The height at which the ledger says so.
+    at: Height,
+    /// The custodians of every epoch that there was by then.
     circles: Vec<Circle>,
+    book: &'a AddressBook,
     own: &'a Certificate,
+    anchored: Vec<Anchored>,
 }
 
 impl Erasing<'_> {
@@ -212,7 +221,12 @@ impl Erasing<'_> {
         let (record, versions) = (self.new.record, self.state.version);
         self.sdk.remove_deals(record)?;
         told(ErasureStep::VaultDestroyed(versions));
+        let before = self.at;
         self.say(here, certificate)?;
+        // A set may have been named since. One that comes after the erasure is never given a share.
+        if self.at != before {
+            self.look_for_custodians()?;
+        }
         let event = self.state.erased.map(|erased| erased.by.event);
         let event = event.ok_or(ErasureError::NotShown)?;
         told(ErasureStep::Anchored(event));
@@ -233,7 +247,17 @@ impl Erasing<'_> {
             destroyed: self.state.erased.map_or(here, |erased| erased.destroyed),
             confirmed: confirmed.collect(),
             missing,
+            anchored: self.anchored,
         })
+    }
+
+    /// A sealing or a move that was cut off may have dealt to the custodians of any epoch, and no event names
+    /// it.
+    fn look_for_custodians(&mut self) -> Result<(), CircleError> {
+        if self.state.custody.is_some() {
+            self.circles = Circle::all_at(self.sdk.client(), self.book, self.at)?;
+        }
+        Ok(())
     }
 
     /// What the owner destroys itself.
@@ -282,23 +306,26 @@ impl Erasing<'_> {
             destroyed,
             certificate,
         })?;
-        let anchored = match self.sdk.anchor(event) {
+        let refused = match self.sdk.anchor(event) {
+            Ok(anchored) => {
+                self.anchored.push(anchored);
+                None
+            }
             // An earlier try may have come first.
-            Ok(_) => None,
             Err(AnchorError::Refused(refusal)) => Some(AnchorError::Refused(refusal)),
             Err(other) => return Err(other.into()),
         };
         // A node may be a block behind.
         for _ in 0..TRIES {
             let state = self.sdk.own_record(self.new.record)?;
-            self.state = state.ok_or(ErasureError::NotShown)?;
+            (self.state, self.at) = state.ok_or(ErasureError::NotShown)?;
             if says(&self.state) {
                 return Ok(());
             }
             self.sdk.client().turn_to_next_node();
             self.sdk.context().pause(PAUSE);
         }
-        Err(anchored.map_or(ErasureError::NotShown, ErasureError::Anchor))
+        Err(refused.map_or(ErasureError::NotShown, ErasureError::Anchor))
     }
 
     /// Asks every custodian that has not confirmed yet, all at once.

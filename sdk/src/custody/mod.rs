@@ -26,8 +26,6 @@ mod circle;
 mod erase;
 #[cfg(feature = "client")]
 mod erasure;
-#[cfg(feature = "client")]
-mod kept;
 mod messages;
 #[cfg(feature = "client")]
 mod read;
@@ -45,6 +43,10 @@ mod settle;
 mod standing;
 #[cfg(feature = "client")]
 mod supersede;
+#[cfg(all(test, feature = "client"))]
+mod tests;
+#[cfg(feature = "client")]
+mod words;
 
 #[cfg(feature = "client")]
 pub use accuse::AccuseError;
@@ -72,5 +74,5 @@ pub use seal::{CustodyError, MAX_TOGETHER, SealedInCustody};
 #[cfg(feature = "client")]
 pub use standing::StandingError;
 #[cfg(feature = "client")]
-pub(crate) use standing::proved::value as proved_value;
+pub(crate) use standing::proved::{fresh_value, value as proved_value};
 pub use standing::{Refused, Standing, Terms};

@@ -1,7 +1,8 @@
 //! Reading a record whose key is shared over custodians: one call from the request to the document.
 //!
 //! What always holds: the request is on the ledger, and permitted, before anybody is asked for a part
-//! of the key; what was signed and is wrong is handed out, for [`Sdk::accuse`] to make evidence of.
+//! of the key; what was signed and is wrong is handed out, for [`Sdk::accuse`] to make evidence of, and so
+//! is what opens a record that its owner sealed wrongly, for [`Sdk::accuse_by_showing_the_record`].
 
 use super::answers::{Answers, Silence, WrongAnswer};
 use super::ask::{AccessKind, ReleaseAsk};
@@ -18,8 +19,9 @@ use crate::receipt::Anchored;
 use medanchor_ledger::document::VerifiedAccess;
 use medanchor_ledger::rules::{Decision, DenialReason};
 use medanchor_ledger::{EventId, ParticipantName, RequestHandle};
-use medanchor_vault::custody::{Disclosing, ReadError};
+use medanchor_vault::custody::{Disclosing, ReadError, RecordShown, Refusal, Signed};
 use medanchor_vault::{Disclosure, DisclosureError};
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// Why a record was not opened.
@@ -44,6 +46,11 @@ pub enum OpenedError {
     /// The custodians are not known.
     #[error(transparent)]
     Circle(#[from] CircleError),
+    /// The address book lacks the record's owner.
+    #[error(
+        "the address book has no entry of the record's owner; add the entry that it printed when it was set up"
+    )]
+    OwnerNotInBook,
     /// The record is not one whose key is shared.
     #[error("the key of this record is not shared over custodians; ask its owner for the document")]
     NotInCustody,
@@ -53,6 +60,15 @@ pub enum OpenedError {
     /// The record's owner did not give its part, or the payload.
     #[error("{0}")]
     Owner(Box<LinkError>),
+    /// The record's owner refused its part of the key for this very request, and signed that: for
+    /// [`Sdk::accuse_of_refusal`].
+    #[error("{error}; it signed that it refuses")]
+    Refused {
+        /// What it said.
+        error: Box<LinkError>,
+        /// What it signed.
+        refusal: Box<Signed<Refusal>>,
+    },
     /// The owner's answer is none.
     #[error("the answer of {0} cannot be read; keep it as evidence, and ask again")]
     OwnerAnswer(ParticipantName),
@@ -65,6 +81,9 @@ pub enum OpenedError {
         silent: Vec<(ParticipantName, Silence)>,
         /// Answers that are wrong, as they were signed.
         wrong: Vec<WrongAnswer>,
+        /// What opens the record, where its owner sealed it wrongly: for
+        /// [`Sdk::accuse_by_showing_the_record`].
+        shown: Option<Arc<RecordShown>>,
     },
 }
 

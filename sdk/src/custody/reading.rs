@@ -3,15 +3,17 @@
 //! What always holds: every part is checked against what the ledger says; a custodian that is silent,
 //! refuses or lies costs nothing while enough others answer, and is named.
 
+use super::answer::MAX_SEALED;
 use super::answers::{Answers, Silence, WrongAnswer};
 use super::ask::ReleaseAsk;
 use super::asking::{Question, ask_all};
-use super::circle::{Circle, CircleError, Seat};
+use super::circle::{Circle, Seat};
 use super::read::OpenedError;
 use super::standing::Standing;
 use super::standing::proved::value;
 use crate::anchor::Sdk;
-use crate::direct::{AddressBook, Ask, Certificate, Link, MAX_ANSWER};
+use crate::client::Problem;
+use crate::direct::{AddressBook, Ask, Certificate, Link, LinkError, MAX_ANSWER};
 use crate::error::SdkError;
 use medanchor_ledger::EventId;
 use medanchor_ledger::event::{Event, EventBody, RecordSeal};
@@ -19,13 +21,11 @@ use medanchor_ledger::rules::Participant;
 use medanchor_ledger::signature::PublicKey;
 use medanchor_vault::RecordVersion;
 use medanchor_vault::custody::{
-    Custodied, Disclosing, MessageError, OpeningKey, Points, ReadError, Release, Signed,
-    VaultRelease, Wanted, gather,
+    Custodied, Disclosing, MessageError, OpeningKey, Points, ReadError, RecordShown, Refusal,
+    Release, Signed, VaultRelease, Wanted, gather_parts,
 };
+use std::sync::Arc;
 use zeroize::Zeroizing;
-
-/// The most bytes of a sealed payload that is fetched into memory.
-const MAX_PAYLOAD: u64 = 257 << 20;
 
 /// A document, and what came of asking for it.
 pub(super) struct Unsealed {
@@ -57,19 +57,28 @@ impl Reading<'_> {
         let (found, needed) = (answers.good.len(), circle.threshold());
         if found < needed {
             let faults = answers.faults.clone();
-            return Err(failed(answers)(ReadError::TooFew {
+            let error = ReadError::TooFew {
                 found,
                 needed,
                 faults,
-            }));
+            };
+            return Err(failed(error, answers, None));
         }
-        let (vault, payload) = self.ask_owner()?;
+        let (vault, payload) = self.ask_owner(&owners)?;
         if let Some(owner) = owners.iter().find(|key| vault.verify(key).is_ok()) {
             wanted.owner = *owner;
         }
-        let opened = gather(&wanted, key, &answers.good, &vault)
-            .and_then(|gathered| gathered.open(&wanted, &payload));
-        match opened {
+        let parts = match gather_parts(&wanted, key, &answers.good, &vault) {
+            Ok(parts) => parts,
+            Err(error) => {
+                if let ReadError::VaultPart { .. } = &error {
+                    answers.wrong.push(WrongAnswer::Owner(Box::new(vault)));
+                }
+                return Err(failed(error, answers, None));
+            }
+        };
+        let gathered = parts.key(&wanted);
+        match gathered.and_then(|gathered| gathered.open(&wanted, &payload)) {
             Ok((payload, disclosing)) => Ok(Unsealed {
                 payload,
                 disclosing,
@@ -77,10 +86,8 @@ impl Reading<'_> {
                 answers,
             }),
             Err(error) => {
-                if let ReadError::VaultPart { .. } = &error {
-                    answers.wrong.push(WrongAnswer::Owner(Box::new(vault)));
-                }
-                Err(failed(answers)(error))
+                let shown = parts.shown(&wanted, &error, payload);
+                Err(failed(error, answers, shown))
             }
         }
     }
@@ -201,11 +208,13 @@ impl Reading<'_> {
     }
 
     /// The owner's part of the key, and the sealed payload.
-    fn ask_owner(&self) -> Result<(Signed<VaultRelease>, Vec<u8>), OpenedError> {
+    fn ask_owner(
+        &self,
+        keys: &[PublicKey],
+    ) -> Result<(Signed<VaultRelease>, Vec<u8>), OpenedError> {
         let owner = &self.standing.owner;
-        let missing = || OpenedError::Circle(CircleError::NotInBook(owner.clone()));
-        let counterpart = self.book.get(owner).ok_or_else(missing)?;
-        let refused = |error| OpenedError::Owner(Box::new(error));
+        let counterpart = self.book.get(owner).ok_or(OpenedError::OwnerNotInBook)?;
+        let refused = |error| self.refused(error, keys);
         let config = self.sdk.client().config();
         let link = Link::new(self.own, counterpart, None, config).map_err(refused)?;
         let ask = |ask, limit| -> Result<Vec<u8>, OpenedError> {
@@ -214,15 +223,43 @@ impl Reading<'_> {
         };
         let part = ask(Ask::VaultRelease, MAX_ANSWER)?;
         let part = Signed::decode(&part).map_err(|_| OpenedError::OwnerAnswer(owner.clone()))?;
-        Ok((part, ask(Ask::Payload, MAX_PAYLOAD)?))
+        Ok((part, ask(Ask::Payload, MAX_SEALED)?))
+    }
+}
+
+impl Reading<'_> {
+    /// A refusal counts as signed only if one of the owner's keys signed it for this very request, version
+    /// and key, and for the reason that was given; another is passed over.
+    fn refused(&self, error: LinkError, keys: &[PublicKey]) -> OpenedError {
+        let refusal = match &error {
+            LinkError::Refused { problem, .. } => self.refusal(problem, keys),
+            _ => None,
+        };
+        let error = Box::new(error);
+        match refusal {
+            Some(refusal) => OpenedError::Refused { error, refusal },
+            None => OpenedError::Owner(error),
+        }
+    }
+
+    fn refusal(&self, problem: &Problem, keys: &[PublicKey]) -> Option<Box<Signed<Refusal>>> {
+        let refusal = Signed::<Refusal>::decode(problem.refusal.as_deref()?).ok()?;
+        let says = refusal.says();
+        let is_of_this = says.record == self.record()
+            && says.request == self.standing.event
+            && says.reader == self.ask.reader.reader_key()
+            && says.code.as_str() == problem.code;
+        let signed = keys.iter().any(|key| refusal.verify(key).is_ok());
+        (is_of_this && signed).then(|| Box::new(refusal))
     }
 }
 
 /// Why a record was not opened, with whoever kept silent and whatever was wrong.
-fn failed(answers: Answers) -> impl FnOnce(ReadError) -> OpenedError {
-    |error| OpenedError::Read {
+fn failed(error: ReadError, answers: Answers, shown: Option<RecordShown>) -> OpenedError {
+    OpenedError::Read {
         error: Box::new(error),
         silent: answers.silent,
         wrong: answers.wrong,
+        shown: shown.map(Arc::new),
     }
 }

@@ -7,21 +7,27 @@ use crate::anchor::Sdk;
 use crate::direct::{AddressBook, Ask, Certificate, Link, LinkError, MAX_ANSWER};
 use crate::error::SdkError;
 use medanchor_ledger::ParticipantName;
-use medanchor_ledger::cbor::{CborError, Reader};
+use medanchor_ledger::cbor::{CborError, CborFault, Reader};
 
-/// The most bytes of a log.
-const MAX_LOG: usize = 256 << 20;
-/// The most entries of a page, and the most bytes of an entry.
+/// The entries of a page; the last one may have fewer.
 const MAX_PAGE: usize = 1000;
+const PAGE: u64 = MAX_PAGE as u64;
+/// The most bytes of an entry, and the fewest: a leaf hash stands in the place of another's.
 const MAX_ENTRY: usize = 192;
+const HASH: usize = 32;
+/// The most bytes of a log, and so the most entries.
+const MAX_LOG: usize = 256 << 20;
+const MAX_ENTRIES: u64 = (MAX_LOG / HASH) as u64;
 
 /// Why there is no log.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReleasesError {
     /// The custodian is not in the address book.
-    #[error("the address book has no entry of {0}; add the one that it printed when it was set up")]
-    NotInBook(ParticipantName),
+    #[error(
+        "the address book has no entry of that custodian; add the one that it printed when it was set up"
+    )]
+    NotInBook,
     /// The custodian gave none.
     #[error("{0}")]
     Link(Box<LinkError>),
@@ -36,6 +42,11 @@ pub enum ReleasesError {
     /// It does not end.
     #[error("the log of {0} does not end where it says; tell the authorities")]
     Endless(ParticipantName),
+    /// It has more than this release takes.
+    #[error(
+        "the log of {0} says that it has more entries than this release takes ({MAX_ENTRIES}); tell the authorities"
+    )]
+    TooLong(ParticipantName),
     /// Signing.
     #[error(transparent)]
     Sdk(#[from] SdkError),
@@ -59,8 +70,7 @@ impl Sdk {
         book: &AddressBook,
         own: &Certificate,
     ) -> Result<Vec<u8>, ReleasesError> {
-        let missing = || ReleasesError::NotInBook(custodian.clone());
-        let counterpart = book.get(custodian).ok_or_else(missing)?;
+        let counterpart = book.get(custodian).ok_or(ReleasesError::NotInBook)?;
         let link = Link::new(own, counterpart, None, self.client().config())?;
         let (mut pages, mut first) = (Vec::new(), 0);
         loop {
@@ -73,14 +83,42 @@ impl Sdk {
                 why,
             })?;
             pages.extend_from_slice(&page);
-            first += count;
-            if first == size {
-                return Ok(pages);
-            }
-            if count == 0 || first > size || pages.len() > MAX_LOG {
-                return Err(ReleasesError::Endless(custodian.clone()));
+            match next(first, size, count) {
+                _ if pages.len() > MAX_LOG => {
+                    return Err(ReleasesError::TooLong(custodian.clone()));
+                }
+                Next::Over => return Ok(pages),
+                Next::From(next) => first = next,
+                Next::TooLong => return Err(ReleasesError::TooLong(custodian.clone())),
+                Next::Endless => return Err(ReleasesError::Endless(custodian.clone())),
             }
         }
+    }
+}
+
+/// What follows a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// It was the last.
+    Over,
+    /// The page from this entry on.
+    From(u64),
+    /// The log has more entries than are taken.
+    TooLong,
+    /// The page has not the entries that it should have.
+    Endless,
+}
+
+/// What follows a page from entry `first` on, with `count` entries of a log that has `size`.
+const fn next(first: u64, size: u64, count: u64) -> Next {
+    let Some(left) = size.checked_sub(first) else {
+        return Next::Endless;
+    };
+    match count {
+        _ if size > MAX_ENTRIES => Next::TooLong,
+        _ if count == left && count <= PAGE => Next::Over,
+        PAGE if count < left => Next::From(first + count),
+        _ => Next::Endless,
     }
 }
 
@@ -92,8 +130,65 @@ fn measured(page: &[u8]) -> Result<(u64, u64), CborError> {
     let _root: [u8; 32] = reader.fixed()?;
     let count = reader.array(0..=MAX_PAGE)?;
     for _ in 0..count {
-        reader.bytes(MAX_ENTRY)?;
+        let fault = reader.fault(CborFault::Value);
+        if reader.bytes(MAX_ENTRY)?.len() < HASH {
+            return Err(fault);
+        }
     }
     reader.finish()?;
     Ok((size, count as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use medanchor_ledger::cbor::Writer;
+
+    fn page(size: u64, entries: &[&[u8]]) -> Vec<u8> {
+        let mut writer = Writer::new();
+        writer.array(3).uint(size).bytes(&[7; 32]);
+        writer.array(entries.len());
+        for entry in entries {
+            writer.bytes(entry);
+        }
+        writer.into_bytes()
+    }
+
+    #[test]
+    fn a_page_has_entries_and_leaf_hashes_and_nothing_else() {
+        let good = page(2, &[&[1; 187], &[2; 32]]);
+        assert_eq!(measured(&good).unwrap(), (2, 2));
+        for bad in [&[][..], &[1], &[1; 31], &[1; 193]] {
+            assert!(measured(&page(1, &[bad])).is_err(), "{}", bad.len());
+        }
+        assert!(measured(&[good, vec![0]].concat()).is_err());
+    }
+
+    /// A custodian answered with one short entry a page of a log that never ended, and was asked for another
+    /// page until a quarter of a gigabyte was held.
+    #[test]
+    fn every_page_but_the_last_is_full_and_the_log_ends() {
+        assert_eq!(next(0, 0, 0), Next::Over);
+        assert_eq!(next(0, 1000, 1000), Next::Over);
+        assert_eq!(next(0, 1001, 1000), Next::From(1000));
+        assert_eq!(next(1000, 1001, 1), Next::Over);
+        // It grew while it was fetched.
+        assert_eq!(next(1000, 1700, 700), Next::Over);
+        for (first, size, count) in [
+            (0, 3, 1),
+            (0, 2000, 999),
+            (0, 5, 0),
+            (0, 3, 4),
+            (1000, 999, 0),
+        ] {
+            assert_eq!(
+                next(first, size, count),
+                Next::Endless,
+                "{first} {size} {count}"
+            );
+        }
+        for size in [MAX_ENTRIES + 1, u64::MAX] {
+            assert_eq!(next(0, size, 1), Next::TooLong);
+        }
+    }
 }

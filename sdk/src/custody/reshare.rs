@@ -18,11 +18,11 @@
 use super::asked::at_once;
 use super::circle::{Circle, Seat};
 use super::erase::seats_of;
-use super::erasure::{Asked, Word, Words, are_enough, read_word};
-use super::kept::{read_bounded, remove_all, write_durably};
 use super::messages::{read_messages, write_messages};
+use super::words::{Asked, Word, Words, are_enough, read_word};
 use crate::anchor::Sdk;
 use crate::direct::{AddressBook, Ask, Certificate};
+use crate::durable;
 use medanchor_ledger::event::{Custody, RecordReshare};
 use medanchor_ledger::rules::Record;
 use medanchor_ledger::{EventId, ParticipantName, RecordHandle};
@@ -35,6 +35,8 @@ use std::path::{Path, PathBuf};
 mod contribute;
 mod error;
 mod offers;
+
+use offers::Kept;
 
 pub use error::MoveError;
 
@@ -107,7 +109,7 @@ impl Sdk {
     ) -> Result<Moved, MoveError> {
         let NewMove { record, without } = *new;
         let state = self.own_record(record)?;
-        let state = state.ok_or(MoveError::NotToMove(
+        let (state, _) = state.ok_or(MoveError::NotToMove(
             "the ledger has no such record of yours",
         ))?;
         let mut moving = Moving {
@@ -174,16 +176,18 @@ impl Moving<'_> {
         let each = self.by_receiver(&deals)?;
         let points = each.first().map_or(&[][..], Vec::as_slice);
         let points = new_points(&old_points, points)?;
-        match read::<Acknowledgement>(&self.path("acks"))? {
-            Some(acks) if self.is_by_all(&acks, &points) => {}
+        let acks = read::<Acknowledgement>(&self.path("acks"))?;
+        match acks.map(|acks| self.kept(&acks, &points)) {
+            Some(Kept::Whole) => {}
             // The ledger would name points that nobody holds.
-            Some(_) => {
+            Some(Kept::Others) => {
                 return Err(MoveError::Earlier {
                     path: self.path("acks"),
                     why: "it is not of the sub-deals beside it".into(),
                 });
             }
-            None => {
+            // Who has a new key since says the same again.
+            None | Some(Kept::OtherKeys) => {
                 let acks = self.acknowledged(&each, &points, told)?;
                 let folder = self.sdk.folder().join("acknowledgements");
                 let kept = self.sdk.keep_acknowledgements(std::slice::from_ref(&acks));
@@ -233,7 +237,7 @@ impl Moving<'_> {
             old_useless: true,
         };
         // Whoever copies them and a member's share key later would have a share that was destroyed.
-        self.remove(|name| !name.ends_with(".acks"))?;
+        self.remove_over(|name| !name.ends_with(".acks"))?;
         let earlier =
             self.sdk
                 .circles_of::<MoveError>(&self.state, self.held.epoch() - 1, self.book)?;
@@ -272,7 +276,7 @@ impl Moving<'_> {
         }
         moved.old_useless = are_enough(&words, &earlier);
         if moved.missing.is_empty() {
-            self.remove(|_| true)?;
+            self.remove_over(|_| true)?;
         }
         Ok(moved)
     }
@@ -297,12 +301,25 @@ impl Moving<'_> {
         word.map_err(ToOwned::to_owned)
     }
 
-    /// Removes such files of the record's moves, to whatever epoch.
-    fn remove(&self, is_such: impl Fn(&str) -> bool) -> Result<(), MoveError> {
+    /// Removes such files of the record's moves to the epoch that the ledger names, or to earlier ones. A
+    /// node may be a little behind: what is under way to a later epoch stays.
+    fn remove_over(&self, is_such: impl Fn(&str) -> bool) -> Result<(), MoveError> {
         let folder = self.sdk.folder().join(FOLDER);
         let prefix = format!("{}-", self.record);
-        remove_all(&folder, |name| name.starts_with(&prefix) && is_such(name)).map_err(io(&folder))
+        let is_over = |name: &str| {
+            let named = name.strip_prefix(&prefix).and_then(epoch_of);
+            named.is_some_and(|epoch| epoch <= self.held.epoch())
+        };
+        let removed = durable::remove_all(&folder, |name| is_over(name) && is_such(name));
+        removed.map_err(io(&folder))
     }
+}
+
+/// The epoch in `VERSION-EPOCH.ENDING`.
+fn epoch_of(name: &str) -> Option<u32> {
+    let (_, rest) = name.split_once('-')?;
+    let (epoch, _) = rest.split_once('.')?;
+    epoch.parse().ok()
 }
 
 fn points_of(custody: &Custody) -> Result<Points, MoveError> {
@@ -317,14 +334,11 @@ fn io(path: &Path) -> impl Fn(std::io::Error) -> MoveError {
 }
 
 fn write<T: Body>(path: &Path, messages: &[Signed<T>]) -> Result<(), MoveError> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(io(folder))?;
-    }
-    write_durably(path, &write_messages(messages)).map_err(io(path))
+    durable::write(path, &write_messages(messages)).map_err(io(path))
 }
 
 fn read<T: Body>(path: &Path) -> Result<Option<Vec<Signed<T>>>, MoveError> {
-    let Some(bytes) = read_bounded(path, MAX_FILE).map_err(io(path))? else {
+    let Some(bytes) = durable::read_bounded(path, MAX_FILE).map_err(io(path))? else {
         return Ok(None);
     };
     let messages = read_messages(&bytes).map_err(|error| MoveError::Earlier {

@@ -10,9 +10,9 @@
 //!
 //! The ledger has the hashes of these keys; any other is refused.
 
+use super::ask::{read_suite, suite_number};
 use medanchor_ledger::RecordHandle;
 use medanchor_ledger::cbor::{CborError, CborFault, Reader, Writer};
-use medanchor_ledger::event::KemSuite;
 use medanchor_vault::custody::seal::MAX_PUBLIC;
 use medanchor_vault::custody::{MAX_MEMBERS, MIN_THRESHOLD, SealingKey, ShareIndex};
 
@@ -44,11 +44,10 @@ impl ReshareAsk {
         }
         writer.key(3).array(self.keys.len());
         for key in &self.keys {
-            let suite = match key.suite() {
-                KemSuite::XWing => 2,
-                _ => 1,
-            };
-            writer.array(2).uint(suite).bytes(key.as_bytes());
+            writer
+                .array(2)
+                .uint(suite_number(key.suite()))
+                .bytes(key.as_bytes());
         }
         writer.into_bytes()
     }
@@ -93,12 +92,7 @@ fn read_places(reader: &mut Reader<'_>) -> Result<Vec<ShareIndex>, CborError> {
 
 fn read_key(reader: &mut Reader<'_>) -> Result<SealingKey, CborError> {
     reader.array(2..=2)?;
-    let value = reader.fault(CborFault::Value);
-    let suite = match reader.uint()? {
-        1 => KemSuite::X25519,
-        2 => KemSuite::XWing,
-        _ => return Err(value),
-    };
+    let suite = read_suite(reader)?;
     let value = reader.fault(CborFault::Value);
     SealingKey::decode(suite, reader.bytes(MAX_PUBLIC)?).map_err(|_| value)
 }
@@ -108,6 +102,7 @@ mod tests {
     //! `vectors/reshare-ask` has the bytes; `write` makes them: run it by name when a file is added.
 
     use super::*;
+    use medanchor_ledger::event::KemSuite;
     use medanchor_vault::custody::OpeningKey;
     use std::path::{Path, PathBuf};
 

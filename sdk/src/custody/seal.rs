@@ -5,112 +5,29 @@
 //! event is signed only once every custodian acknowledged and the acknowledgements are on disk, where
 //! they stay as evidence; S leaves the vault for good once the event is anchored.
 
-use super::asked::at_once;
-use super::circle::{Circle, CircleError, Seat};
-use super::messages::{read_messages, write_messages};
+mod error;
+mod file;
+mod hand;
+
+pub use error::CustodyError;
+use file::Dealt;
+pub use file::MAX_TOGETHER;
+pub(super) use file::UnderWay;
+
+use super::circle::{Circle, CircleError};
 use super::supersede::{Known, body};
-use crate::anchor::{AnchorError, Sdk};
+use crate::anchor::Sdk;
 use crate::client::ClientError;
-use crate::direct::{AddressBook, Ask, Certificate, LinkError, MAX_ANSWER, MAX_BODY};
+use crate::direct::{AddressBook, Certificate};
 use crate::domain::NewRecord;
-use crate::emergency::EmergencyError;
-use crate::error::SdkError;
+use crate::durable;
 use crate::identity::Identity;
 use crate::receipt::Anchored;
+use medanchor_ledger::RecordHandle;
 use medanchor_ledger::event::Event;
-use medanchor_ledger::{ParticipantName, RecordHandle};
-use medanchor_vault::custody::{
-    Acknowledgement, Custodied, Deal, DealError, Points, Signed, deal_out,
-};
-use medanchor_vault::{Epoch, ToSeal, ToShare, VaultError};
+use medanchor_vault::custody::{Custodied, Deal, Points, Signed, deal_out};
+use medanchor_vault::{Epoch, ToSeal, ToShare};
 use std::path::PathBuf;
-
-/// Bytes that a message takes in a list beside its own, and its part of the list's head.
-const ROOM: usize = 8;
-
-/// Why a record was not sealed into custody.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CustodyError {
-    /// Sealing or signing.
-    #[error(transparent)]
-    Sdk(#[from] SdkError),
-    /// The custodians are not known.
-    #[error(transparent)]
-    Circle(#[from] CircleError),
-    /// A custodian did not acknowledge its share.
-    #[error("{name} has not acknowledged its share: {why}; run it again")]
-    NotAcknowledged {
-        /// Who.
-        name: ParticipantName,
-        /// Why.
-        why: String,
-    },
-    /// More records than are sealed together.
-    #[error(
-        "{0} records are more than are sealed together; seal at most {MAX_TOGETHER} in one call"
-    )]
-    TooMany(usize),
-    /// The shares could not be made.
-    #[error(transparent)]
-    Deal(#[from] DealError),
-    /// The deals of an earlier try cannot be used.
-    #[error("the deals in {path} cannot be used ({why}); they are of an earlier try: restore the file, or move it away and seal the documents under other names", path = path.display())]
-    EarlierDeals {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        why: &'static str,
-    },
-    /// The file of deals, or of acknowledgements.
-    #[error("deals or acknowledgements could not be kept in {path}: {source}", path = path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A version that does not follow the newest one.
-    #[error(
-        "version {newest} is the newest that the ledger has of this record; seal the one that follows it"
-    )]
-    VersionAhead {
-        /// The newest version on the ledger; 0 if it has none.
-        newest: u32,
-    },
-    /// A later version of another patient's record, or of a time before the patient brought a key.
-    #[error(
-        "the record was sealed for another subject, or under a key that this one had before it brought its own; seal the document as another record"
-    )]
-    OtherSubject,
-    /// The ledger has the record otherwise.
-    #[error("the ledger has this record already, sealed otherwise; give the document another name")]
-    AnchoredOtherwise,
-    /// A node.
-    #[error(transparent)]
-    Client(#[from] ClientError),
-    /// The journal of the emergency key was not registered.
-    #[error("the journal of the emergency key is not registered: {0}")]
-    Emergency(#[source] Box<EmergencyError>),
-    /// The event was not anchored.
-    #[error(transparent)]
-    Anchor(#[from] AnchorError),
-    /// What was signed says other than it should.
-    #[error("the points of the sharing make no event: {0}")]
-    Build(#[from] medanchor_ledger::event::BuildError),
-}
-
-impl From<EmergencyError> for CustodyError {
-    fn from(error: EmergencyError) -> Self {
-        Self::Emergency(error.into())
-    }
-}
-
-impl From<VaultError> for CustodyError {
-    fn from(error: VaultError) -> Self {
-        Self::Sdk(error.into())
-    }
-}
 
 /// A record that was sealed into custody and anchored.
 #[derive(Clone, Debug)]
@@ -135,7 +52,7 @@ impl Sdk {
     /// Seals a document, shares its key over the ledger's current custodians, waits until each has
     /// acknowledged, anchors the record or its next version, and forgets the custodians' part of the key. After a failure
     /// or a crash, call it again with the same document: it goes on where it was. Once it is done the
-    /// vault cannot compare documents any more, and says [`VaultError::Entrusted`].
+    /// vault cannot compare documents any more, and says [`medanchor_vault::VaultError::Entrusted`].
     ///
     /// # Errors
     /// [`CustodyError`] names whoever did not acknowledge; nothing is anchored then.
@@ -236,6 +153,9 @@ impl Sdk {
         circle: &Circle,
         own: &Certificate,
     ) -> Result<Vec<Event>, CustodyError> {
+        if going.is_empty() {
+            return Ok(Vec::new());
+        }
         let dealt = self.dealt(going, under_way, circle)?;
         let fitting = dealt.iter().zip(going).map(|(dealt, (_, going))| {
             let record = self.custodied(&going.one);
@@ -274,13 +194,13 @@ impl Sdk {
         let (threshold, members) = (circle.threshold(), circle.members()?);
         let (mut all, mut new) = (Vec::with_capacity(going.len()), Vec::new());
         for (_, going) in going {
+            let sign = |bytes: &[u8]| self.sign_bytes(bytes);
             let earlier = under_way.of(&going.one.sealed.record);
             // Deals to custodians of an earlier epoch were never anchored, and never will be.
             if let Some(dealt) = earlier.filter(|dealt| is_of(&dealt.deals, circle.epoch())) {
-                all.push(dealt.clone());
+                all.push(dealt.signed_by(sign));
                 continue;
             }
-            let sign = |bytes: &[u8]| self.sign_bytes(bytes);
             let (record, part) = (self.custodied(&going.one), &going.one.part);
             let (_, deals) = deal_out(&record, circle.epoch(), threshold, &members, part, sign)?;
             let now = || Epoch::of(self.now());
@@ -334,85 +254,11 @@ impl Sdk {
         under_way.forget(|one| entrusted.contains(&(one.record, one.version)))
     }
 
-    /// Posts every deal, each custodian's together and all custodians at once, and checks each
-    /// acknowledgement; gives those of each record, in the order of places.
-    fn hand_out(
-        &self,
-        dealt: &[Dealt],
-        circle: &Circle,
-        own: &Certificate,
-    ) -> Result<Vec<Vec<Signed<Acknowledgement>>>, CustodyError> {
-        let seats: Vec<(usize, &Seat)> = circle.seats.iter().enumerate().collect();
-        let answers = at_once(&seats, |(place, seat)| {
-            let deals = dealt
-                .iter()
-                .filter_map(|one| one.deals.get(*place).cloned());
-            self.hand(&deals.collect::<Vec<_>>(), seat, own)
-        });
-        let mut records = vec![Vec::with_capacity(seats.len()); dealt.len()];
-        for (answer, (_, seat)) in answers.into_iter().zip(seats) {
-            let name = &seat.custodian.name;
-            let acknowledged = answer.map_err(|why| CustodyError::NotAcknowledged {
-                name: name.clone(),
-                why,
-            })?;
-            for (record, one) in records.iter_mut().zip(acknowledged) {
-                record.push(one);
-            }
-        }
-        Ok(records)
-    }
-
-    fn hand(
-        &self,
-        deals: &[Signed<Deal>],
-        seat: &Seat,
-        own: &Certificate,
-    ) -> Result<Vec<Signed<Acknowledgement>>, String> {
-        let longest = deals.iter().map(|deal| deal.encode().len()).max();
-        let together = MAX_BODY / (longest.unwrap_or_default() + ROOM);
-        let mut all = Vec::with_capacity(deals.len());
-        for some in deals.chunks(together.max(1)) {
-            all.extend(self.hand_some(some, seat, own)?);
-        }
-        Ok(all)
-    }
-
-    /// As many deals as fit into one statement.
-    fn hand_some(
-        &self,
-        deals: &[Signed<Deal>],
-        seat: &Seat,
-        own: &Certificate,
-    ) -> Result<Vec<Signed<Acknowledgement>>, String> {
-        let link = seat.link(own, self.client().config());
-        let link = link.map_err(|error| error.to_string())?;
-        let name = &seat.custodian.name;
-        let statement = self
-            .state_to(name, own, Ask::Deals, write_messages(deals))
-            .map_err(|error| error.to_string())?;
-        let answer = link
-            .ask(Ask::Deals, &statement, MAX_ANSWER)
-            .map_err(|error: LinkError| error.to_string())?;
-        let answer: Vec<Signed<Acknowledgement>> =
-            read_messages(&answer).map_err(|error| error.to_string())?;
-        let same = answer.len() == deals.len()
-            && (deals.iter().zip(&answer)).all(|(deal, one)| is_answer(deal, one));
-        if !same {
-            return Err("it acknowledged something else".into());
-        }
-        let signed = |key| Signed::verify_all(&answer, key).is_ok();
-        match seat.keys.iter().any(signed) {
-            true => Ok(answer),
-            false => Err("it did not sign its acknowledgement".into()),
-        }
-    }
-
     /// Removes what is left of tries to deal any version of a record, and of moves to other custodians.
     pub(super) fn remove_deals(&self, record: RecordHandle) -> Result<(), CustodyError> {
         UnderWay::read(self.deals_folder())?.forget(|one| one.record == record)?;
         let moves = self.folder().join(super::reshare::FOLDER);
-        super::kept::remove_all(&moves, |name| name.starts_with(&format!("{record}-"))).map_err(
+        durable::remove_all(&moves, |name| name.starts_with(&format!("{record}-"))).map_err(
             |source| CustodyError::Io {
                 path: moves,
                 source,
@@ -425,11 +271,6 @@ impl Identity {
     pub(super) fn deals_folder(&self) -> PathBuf {
         self.folder().join("deals")
     }
-}
-
-fn is_answer(deal: &Signed<Deal>, answer: &Signed<Acknowledgement>) -> bool {
-    let (says, dealt) = (answer.says(), deal.says());
-    says.record == dealt.record && says.place == dealt.place && says.points == dealt.points.hash()
 }
 
 fn is_of(deals: &[Signed<Deal>], epoch: u32) -> bool {
@@ -457,8 +298,3 @@ fn fits(
         false => Err("they are for another record or other custodians"),
     }
 }
-
-mod file;
-use file::Dealt;
-pub use file::MAX_TOGETHER;
-pub(super) use file::UnderWay;

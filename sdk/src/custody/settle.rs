@@ -34,7 +34,7 @@ impl Sdk {
 
     fn is_anchored(&self, one: &Custodied) -> Result<bool, CustodyError> {
         let (record, version) = (one.record.record, one.record.version);
-        let Some(state) = self.own_record(record).map_err(CircleError::from)? else {
+        let Some((state, _)) = self.own_record(record).map_err(CircleError::from)? else {
             return Ok(false);
         };
         if state.version != version {

@@ -6,7 +6,8 @@
 
 use super::circle::CircleError;
 use super::seal::CustodyError;
-use super::standing::proved::value;
+use super::standing::Terms;
+use super::standing::proved::fresh_value;
 use crate::anchor::Sdk;
 use crate::domain::NewRecord;
 use crate::error::SdkError;
@@ -14,6 +15,7 @@ use crate::receipt::Anchored;
 use medanchor_ledger::Tag;
 use medanchor_ledger::event::{Custody, EventBody, RecordCustody, RecordSeal, RecordSupersede};
 use medanchor_ledger::rules::Record;
+use medanchor_vault::seal::MAX_PAYLOAD;
 use medanchor_vault::{Custodial, Epoch, RecordVersion, Sealed, VaultError};
 
 /// How many quarters back the quarter of a record is looked for: a hundred years.
@@ -30,8 +32,12 @@ pub(super) enum Known {
 }
 
 impl Sdk {
-    /// What the ledger has of a record, before a version of it is sealed: one out of turn leaves nothing.
+    /// What the ledger has of a record, before a version of it is sealed: one out of turn, or that no reader
+    /// could open, leaves nothing.
     pub(super) fn known(&self, new: &NewRecord<'_>) -> Result<Known, CustodyError> {
+        if new.payload.len() > MAX_PAYLOAD {
+            return Err(CustodyError::TooLarge(new.payload.len()));
+        }
         let handle = self.record_handle(new.name);
         let record = RecordVersion {
             network: self.network(),
@@ -46,7 +52,8 @@ impl Sdk {
             Custodial::Erased => return Err(VaultError::Erased { record }.into()),
         }
         let key = Record::key(self.participant(), &handle);
-        let found = value::<Record>(self.client(), &key, None).map_err(CircleError::from)?;
+        let found = fresh_value::<Record>(self.client(), &key, &Terms::default());
+        let found = found.map_err(CircleError::from)?;
         let version = new.version;
         let newest = found.value.as_ref().map_or(0, |state| state.version);
         match found.value {

@@ -69,7 +69,7 @@ pub struct Expected<'a> {
     pub ask: Ask,
 }
 
-/// Why a statement is not accepted.
+/// Why a statement is not accepted. Nothing is verified yet then, so no message repeats a word of it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StatementError {
@@ -89,11 +89,8 @@ pub enum StatementError {
         found: NetworkId,
     },
     /// Made for another receiver.
-    #[error("the statement is made out to {found}; send it there")]
-    OtherReceiver {
-        /// Who it is for.
-        found: ParticipantName,
-    },
+    #[error("the statement is made out to somebody else; send it there")]
+    OtherReceiver,
     /// It came over another channel than it was made for.
     #[error("the statement was made for another TLS key; sign it for the one that is shown")]
     Channel,
@@ -104,11 +101,8 @@ pub enum StatementError {
     #[error("the body is not the one that was signed; send the statement as it was made")]
     Body,
     /// The signer or the key is not registered.
-    #[error("no participant {from} has registered this key; register it first")]
-    UnknownKey {
-        /// Who claims to ask.
-        from: ParticipantName,
-    },
+    #[error("no such participant has registered this key; register it first")]
+    UnknownKey,
     /// The signature does not hold.
     #[error("the statement's signature does not hold; sign it with the key it names")]
     Signature,
@@ -149,10 +143,7 @@ impl Statement {
         reader.finish()?;
         let statement = Self::read(head, body)?;
         statement.meets(expected)?;
-        let unknown = || StatementError::UnknownKey {
-            from: statement.from.clone(),
-        };
-        let key = key_of(&statement.from, &key_id).ok_or_else(unknown)?;
+        let key = key_of(&statement.from, &key_id).ok_or(StatementError::UnknownKey)?;
         verify(&key, &[DOMAIN, head].concat(), &signature)
             .map_err(|_| StatementError::Signature)?;
         Ok((statement, key))
@@ -199,9 +190,7 @@ impl Statement {
             () if self.network != expected.network => Err(StatementError::OtherNetwork {
                 found: self.network,
             }),
-            () if self.to != *expected.to => Err(StatementError::OtherReceiver {
-                found: self.to.clone(),
-            }),
+            () if self.to != *expected.to => Err(StatementError::OtherReceiver),
             () if self.ask != expected.ask => Err(StatementError::Ask),
             () if self.channel != expected.channel => Err(StatementError::Channel),
             () if self.time.0.abs_diff(expected.now.0) > MAX_SKEW => Err(StatementError::Time),

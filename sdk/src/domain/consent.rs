@@ -12,6 +12,7 @@ use crate::ticket::{GrantTicket, GrantedRecord};
 use medanchor_ledger::event::{ConsentRevoke, Event, GranteeOpening};
 use medanchor_ledger::{ConsentHandle, MemberCommitment, ParticipantName, Time};
 use medanchor_vault::Epoch;
+use medanchor_vault::secret::SubjectKey;
 
 /// Who may read: an institution, or one person or team in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,8 +95,17 @@ impl Identity {
                 "is of a patient who has brought a key, and takes that patient's approval",
             ));
         }
+        self.grant_under(new, &keys.key)
+    }
+
+    /// Grants under a subject's key what nobody need be asked for any more.
+    pub(super) fn grant_under(
+        &self,
+        new: &NewConsent<'_>,
+        key: &SubjectKey,
+    ) -> Result<Consented, SdkError> {
         let draft = self.draft_consent(new)?;
-        let terms = Terms::of(&keys.key, draft.words())?;
+        let terms = Terms::of(key, draft.words())?;
         self.grant_terms(new, &terms)
     }
 

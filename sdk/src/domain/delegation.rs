@@ -1,4 +1,4 @@
-//! Delegation: guardians and proxies who consent for a patient, and family-doctor teams.
+//! Delegation: guardians and proxies who consent for a patient.
 //!
 //! What always holds: a delegation is the first consent of a chain. It lets nobody read: it is granted
 //! to the institution itself, for a class of which no record is sealed, and its document says who
@@ -7,10 +7,10 @@
 //! to that here, and the ledger refuses one that does not. Who decides for a child does so until the
 //! child comes of age; no other end can be given.
 
-use super::consent::{Consented, Grantee, NewConsent};
+use super::consent::{Consented, NewConsent};
 use super::record::CONSENT;
 use crate::error::SdkError;
-use crate::fhir::{SeparateConsent, purpose};
+use crate::fhir::SeparateConsent;
 use crate::identity::Identity;
 use crate::import::time;
 use medanchor_ledger::event::Event;
@@ -18,11 +18,10 @@ use medanchor_ledger::{ConsentHandle, RecordHandle, Time};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-/// The word that stands for purpose and class of a delegation.
-const WORD: &str = "medanchor/delegation";
+/// The word that stands for purpose and class of a delegation; one that a patient approved adds what it
+/// says ([`crate::subject::DelegationWords`]).
+pub(crate) const DELEGATION: &str = "medanchor/delegation";
 const HOUR: u64 = 3_600_000;
-/// The longest contract with a team: a year.
-const YEAR: u64 = 366 * 24 * HOUR;
 
 /// What a delegate is to the patient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +33,18 @@ pub enum Relation {
     Guardian,
     /// Somebody whom the patient appointed.
     Proxy,
+}
+
+impl Relation {
+    /// The one word for it that documents and lists have.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Parent => "parent",
+            Self::Guardian => "guardian",
+            Self::Proxy => "proxy",
+        }
+    }
 }
 
 /// The ages from which patients decide for themselves.
@@ -150,6 +161,9 @@ pub struct NewDelegation<'a> {
     pub subject: &'a str,
     /// The application's own id of the delegate, such as `RelatedPerson/3`; it stays at home.
     pub delegate: &'a str,
+    /// The delegate's name, as the patient knows it; it stays at home. A patient who has brought a key
+    /// reads it before approving.
+    pub called: &'a str,
     /// By what the delegate decides, and until when.
     pub mandate: Mandate<'a>,
     /// What it rests on, such as the number of a court's order; it stays at home.
@@ -159,13 +173,16 @@ pub struct NewDelegation<'a> {
 }
 
 /// What the sealed document of a delegation says.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Delegation {
     /// Whom it is about.
     pub subject: String,
     /// Who decides.
     pub delegate: String,
+    /// The name of who decides; empty in documents that were written before it was kept.
+    #[serde(default)]
+    pub called: String,
     /// What the delegate is to the patient.
     pub relation: Relation,
     /// What it rests on.
@@ -176,6 +193,14 @@ pub struct Delegation {
     pub begins: u64,
     /// The first moment at which it no longer holds, in milliseconds since 1970.
     pub lapse: u64,
+}
+
+impl Delegation {
+    pub(super) fn document(&self) -> Result<Zeroizing<Vec<u8>>, SdkError> {
+        let document =
+            serde_json::to_vec(self).map_err(|_| SdkError::Delegation("cannot be written"))?;
+        Ok(Zeroizing::new(document))
+    }
 }
 
 /// A delegation that was signed.
@@ -194,41 +219,47 @@ impl Identity {
     /// [`Identity::revoke`] with its name, ends every consent that rests on it.
     ///
     /// # Errors
-    /// [`SdkError::Delegation`] when it has lapsed already, and what [`Identity::grant`] refuses.
+    /// [`SdkError::Delegation`] when it has lapsed already, and what [`Identity::grant`] refuses: of a
+    /// patient who has brought a key it is drafted ([`Identity::draft_delegation`]).
     pub fn delegate(&self, new: &NewDelegation<'_>) -> Result<Delegated, SdkError> {
-        let lapse = new.mandate.lapse()?;
-        if lapse <= self.context().now() {
-            return Err(SdkError::Delegation("has lapsed"));
-        }
-        let says = Delegation {
-            subject: new.subject.to_owned(),
-            delegate: new.delegate.to_owned(),
-            relation: new.mandate.relation(),
-            basis: new.basis.to_owned(),
-            begins: new.not_before.0,
-            lapse: lapse.0,
-        };
-        let document =
-            serde_json::to_vec(&says).map_err(|_| SdkError::Delegation("cannot be written"))?;
+        let says = self.says(new)?;
+        let lapse = Time(says.lapse);
         let consented = self.grant(&NewConsent {
             name: new.name,
             root: None,
             subject: new.subject,
             grantees: &[self.participant().clone().into()],
-            purposes: &[WORD],
-            classes: &[WORD],
+            purposes: &[DELEGATION],
+            classes: &[DELEGATION],
             records_since: new.not_before.max(self.context().now()),
             not_before: new.not_before,
             not_after: lapse,
             records: &[],
             separate: SeparateConsent::NONE,
             abroad: false,
-            document: &Zeroizing::new(document),
+            document: &says.document()?,
         })?;
         Ok(Delegated {
             consent: consented.consent,
             event: consented.event,
             lapse,
+        })
+    }
+
+    /// What the document of a delegation will say.
+    pub(super) fn says(&self, new: &NewDelegation<'_>) -> Result<Delegation, SdkError> {
+        let lapse = new.mandate.lapse()?;
+        if lapse <= self.context().now() {
+            return Err(SdkError::Delegation("has lapsed"));
+        }
+        Ok(Delegation {
+            subject: new.subject.to_owned(),
+            delegate: new.delegate.to_owned(),
+            called: new.called.to_owned(),
+            relation: new.mandate.relation(),
+            basis: new.basis.to_owned(),
+            begins: new.not_before.0,
+            lapse: lapse.0,
         })
     }
 
@@ -246,8 +277,8 @@ impl Identity {
     /// Grants what the delegate decided: below the delegation, and for no other time than it holds.
     ///
     /// # Errors
-    /// [`SdkError::Delegation`] when it has lapsed or is about another patient, and what
-    /// [`Identity::grant`] refuses.
+    /// [`SdkError::Delegation`] when it has lapsed, is about another patient, or was not approved by the
+    /// patient with the key that the patient has brought, and what [`Identity::grant`] refuses.
     pub fn grant_as_delegate(
         &self,
         delegation: &str,
@@ -265,82 +296,17 @@ impl Identity {
             () if lapse <= self.context().now() || lapse <= new.not_before => {
                 Err(SdkError::Delegation("has lapsed"))
             }
-            () => self.grant(&NewConsent {
-                root: Some(delegation),
-                not_before: new.not_before.max(Time(says.begins)),
-                not_after: new.not_after.min(lapse),
-                ..*new
-            }),
-        }
-    }
-}
-
-/// A contract between a patient and a family-doctor team (家庭医生签约).
-#[derive(Clone, Copy)]
-pub struct NewContract<'a> {
-    /// The application's own id of the contract; it stays at home.
-    pub name: &'a str,
-    /// The delegation under which somebody signs for the patient, if somebody does.
-    pub delegation: Option<&'a str>,
-    /// The application's own id of the patient; it stays at home.
-    pub subject: &'a str,
-    /// The team: a member of its institution, by commitment.
-    pub team: &'a Grantee,
-    /// Which kinds of data, in the words under which records were sealed.
-    pub classes: &'a [&'a str],
-    /// Records sealed since then are covered.
-    pub records_since: Time,
-    /// The records that exist today, each with the word of its class.
-    pub records: &'a [(&'a str, &'a str)],
-    /// The first moment at which the contract holds.
-    pub signed: Time,
-    /// The first moment at which it no longer holds: a year later at most.
-    pub ends: Time,
-    /// The separate consents that the patient gave with it (PIPL 29, 23, 39).
-    pub separate: SeparateConsent,
-    /// Whether the team is in another jurisdiction than this institution.
-    pub abroad: bool,
-    /// The contract: JSON. It stays at home.
-    pub document: &'a [u8],
-}
-
-impl Identity {
-    /// Grants treatment, and all that it includes, to the team for as long as the contract runs. The
-    /// contract is ended early by [`Identity::revoke`] with its name, and renewed by a new one.
-    ///
-    /// # Errors
-    /// [`SdkError::Consent`] when it names no team or runs longer than a year, and what
-    /// [`Identity::grant`] refuses.
-    pub fn sign_up(&self, new: &NewContract<'_>) -> Result<Consented, SdkError> {
-        if new.team.member.is_none() {
-            return Err(SdkError::Consent(
-                "names a whole institution where a contract is with a team",
-            ));
-        }
-        if new.ends > new.signed.plus_millis(YEAR) {
-            return Err(SdkError::Consent(
-                "runs longer than a year; renew it instead",
-            ));
-        }
-        let purposes = purpose::included("TREAT").unwrap_or_default();
-        let consent = NewConsent {
-            name: new.name,
-            root: None,
-            subject: new.subject,
-            grantees: std::slice::from_ref(new.team),
-            purposes: &purposes,
-            classes: new.classes,
-            records_since: new.records_since,
-            not_before: new.signed,
-            not_after: new.ends,
-            records: new.records,
-            separate: new.separate,
-            abroad: new.abroad,
-            document: new.document,
-        };
-        match new.delegation {
-            Some(delegation) => self.grant_as_delegate(delegation, &consent),
-            None => self.grant(&consent),
+            () => {
+                let keys = self.subject_keys(new.subject)?;
+                self.require_approved(delegation, &says, &keys)?;
+                let cut = NewConsent {
+                    root: Some(delegation),
+                    not_before: new.not_before.max(Time(says.begins)),
+                    not_after: new.not_after.min(lapse),
+                    ..*new
+                };
+                self.grant_under(&cut, &keys.key)
+            }
         }
     }
 }

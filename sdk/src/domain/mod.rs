@@ -7,7 +7,9 @@
 
 mod access;
 mod ahead;
+mod approved;
 mod consent;
+mod contract;
 mod delegation;
 mod governance;
 mod inspection;
@@ -18,9 +20,9 @@ mod unit;
 pub use access::{AccessAsked, BreakGlassAsked, NewAccess, NewBreakGlass, NewReview};
 pub use ahead::Ahead;
 pub use consent::{Consented, Grantee, NewConsent};
-pub use delegation::{
-    Delegated, Delegation, Majority, Mandate, Minor, NewContract, NewDelegation, Relation,
-};
+pub use contract::NewContract;
+pub(crate) use delegation::DELEGATION;
+pub use delegation::{Delegated, Delegation, Majority, Mandate, Minor, NewDelegation, Relation};
 pub use inspection::{Draw, FixedPopulation, NewInspection, OpenedInspection};
 pub use prescription::{NewPrescription, Prescribed, Redemption};
 pub use record::{NewRecord, SealedRecord};

@@ -1,5 +1,6 @@
 //! What the domains sign, before the ledger's own rules.
 
+mod approved;
 mod delegation;
 mod separate;
 

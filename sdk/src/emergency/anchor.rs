@@ -27,7 +27,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 pub struct EmergencyAnchored {
     /// The entries that were anchored now.
     pub entries: Vec<Anchored>,
-    /// What was stated, if it was due.
+    /// What was stated, if it was due; of a call that only registered the journal, that.
     pub stated: Option<Anchored>,
     /// Where the journal stands.
     pub journal: JournalStanding,
@@ -118,14 +118,14 @@ impl Sdk {
             due: u64::try_from(due.as_millis()).unwrap_or(u64::MAX),
             done: Vec::new(),
             reached: 0,
+            registered: None,
             refused: None,
         };
         for _ in 0..ROUNDS {
             if let Some((stated, journal)) = anchoring.round()? {
-                let entries = anchoring.done;
                 return Ok(EmergencyAnchored {
-                    entries,
-                    stated,
+                    entries: anchoring.done,
+                    stated: stated.or(anchoring.registered),
                     journal,
                 });
             }
@@ -171,6 +171,8 @@ struct Anchoring<'s> {
     done: Vec<Anchored>,
     /// The last entry that was anchored here: a node that is behind shows it as missing.
     reached: u64,
+    /// The statement by which the ledger came to know the journal, if this call made it.
+    registered: Option<Anchored>,
     /// Why the ledger refused something last, which the next round may find to be there already.
     refused: Option<Box<Refusal>>,
 }
@@ -183,7 +185,7 @@ impl Anchoring<'_> {
         let (ledger, time) = self.sdk.emergency_head()?;
         let (mut missing, journal) = self.sdk.emergency_missing(ledger.as_ref())?;
         let Some(ledger) = ledger else {
-            self.say(EmergencyJournal {
+            self.registered = self.say(EmergencyJournal {
                 counter: 0,
                 head: JournalHead::EMPTY,
                 key_kind: KEY_KIND,

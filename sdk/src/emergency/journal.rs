@@ -2,7 +2,8 @@
 //! and signed.
 //!
 //! What always holds: an entry that was appended is on disk; entries follow one another from 1 without a
-//! gap, each on the head of the one before, each signed by the identity's key. A torn last entry is cut,
+//! gap, each on the head of the one before, each signed by the identity's key of
+//! then, and by no earlier one once a later one has signed. A torn last entry is cut,
 //! since nothing was opened on it; any other damage is refused with its position.
 //!
 //! | bytes | header | entry |
@@ -19,6 +20,7 @@
 //! | 188..192 | first bytes of SHA-256 of what stands before | the same |
 
 use super::JournalStanding;
+use crate::durable;
 use medanchor_ledger::event::AccessEmergency;
 use medanchor_ledger::signature::{PublicKey, Signature, verify};
 use medanchor_ledger::{Commitment, JournalHead, NetworkId, RecordHandle, Time, TreeHash, sha256};
@@ -146,15 +148,19 @@ impl Journalled {
         (suite == Commitment::SUITE && read.encode() == *frame).then_some(read)
     }
 
-    /// Whether it follows a journal that stands so, signed by that key.
-    fn follows(&self, standing: &JournalStanding, network: NetworkId, key: &PublicKey) -> bool {
+    /// Whether it follows a journal that stands so.
+    fn follows(&self, standing: &JournalStanding) -> bool {
         let next = standing.counter.checked_add(1) == Some(self.entry.counter);
-        next && self.entry.previous == standing.head && self.is_signed(network, key)
+        next && self.entry.previous == standing.head
     }
 
-    fn is_signed(&self, network: NetworkId, key: &PublicKey) -> bool {
-        self.entry.version > 0
-            && verify(key, &signed(network, &self.entry), &self.signature).is_ok()
+    /// Which of these keys signed it.
+    fn signer(&self, network: NetworkId, keys: &[PublicKey]) -> Option<usize> {
+        let message = signed(network, &self.entry);
+        let signs = |key| verify(key, &message, &self.signature).is_ok();
+        keys.iter()
+            .position(signs)
+            .filter(|_| self.entry.version > 0)
     }
 }
 
@@ -180,11 +186,11 @@ impl Journal {
         make().map_err(Self::failed(path))
     }
 
-    /// Opens the journal of an identity.
+    /// Opens the journal of an identity, which has signed with these keys, one after the other.
     pub(super) fn open(
         path: &Path,
         network: NetworkId,
-        key: &PublicKey,
+        keys: &[PublicKey],
     ) -> Result<Self, EmergencyJournalError> {
         let mut options = OpenOptions::new();
         let file = match options.read(true).write(true).open(path) {
@@ -199,17 +205,17 @@ impl Journal {
             file,
             entries: Vec::new(),
         };
-        journal.load(key)?;
+        journal.load(keys)?;
         Ok(journal)
     }
 
-    /// Every entry of a file, damaged or not, that is whole and signed by this key, in the file's order; none
-    /// if there is no file.
+    /// Every entry of a file, damaged or not, that is whole and signed by one of these keys, in the file's
+    /// order; none if there is no file.
     #[cfg(feature = "client")]
     pub(super) fn salvage(
         path: &Path,
         network: NetworkId,
-        key: &PublicKey,
+        keys: &[PublicKey],
     ) -> Result<Vec<Journalled>, EmergencyJournalError> {
         let bytes = match File::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -217,10 +223,11 @@ impl Journal {
         };
         let frames = bytes.as_chunks::<FRAME>().0.iter().skip(1);
         let read = frames.filter_map(Journalled::decode);
-        Ok(read.filter(|read| read.is_signed(network, key)).collect())
+        let signed = |read: &Journalled| read.signer(network, keys).is_some();
+        Ok(read.filter(signed).collect())
     }
 
-    fn load(&mut self, key: &PublicKey) -> Result<(), EmergencyJournalError> {
+    fn load(&mut self, mut keys: &[PublicKey]) -> Result<(), EmergencyJournalError> {
         let bytes = read_whole(&self.path, &self.file)?;
         let path = || self.path.clone();
         let (frames, torn) = bytes.as_chunks::<FRAME>();
@@ -232,10 +239,13 @@ impl Journal {
         };
         let mut cut = !torn.is_empty();
         for (place, frame) in frames.iter().enumerate() {
-            let read = Journalled::decode(frame);
-            let read = read.filter(|read| read.follows(&self.standing(), self.network, key));
+            let read = Journalled::decode(frame).filter(|read| read.follows(&self.standing()));
+            let read = read.and_then(|read| Some((read.signer(self.network, keys)?, read)));
             match read {
-                Some(read) => self.entries.push(read),
+                Some((signer, read)) => {
+                    keys = keys.get(signer..).unwrap_or_default();
+                    self.entries.push(read);
+                }
                 // Its length reached the disk before its end did, and it was never acted on.
                 None => {
                     let at = (place as u64)
@@ -334,8 +344,7 @@ pub(super) fn replace(
             let old = std::fs::read(path)?;
             let name = hex::encode(&sha256(&[&old])[..8]);
             let kept = path.with_extension(name);
-            std::fs::write(&kept, old)?;
-            File::open(&kept)?.sync_all()?;
+            durable::write(&kept, &old)?;
         }
         write_whole(path, network, &entries)
     };
@@ -353,19 +362,13 @@ fn read_whole(path: &Path, file: &File) -> Result<Vec<u8>, EmergencyJournalError
     Ok(bytes)
 }
 
-/// Writes a whole file aside and renames it into place.
+/// Writes a whole file, in the place of one that is there.
 fn write_whole(path: &Path, network: NetworkId, entries: &[Journalled]) -> io::Result<()> {
     let mut bytes = header(network).to_vec();
     entries
         .iter()
         .for_each(|entry| bytes.extend_from_slice(&entry.encode()));
-    let aside = path.with_extension("new");
-    let mut file = File::create(&aside)?;
-    file.write_all(&bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&aside, path)?;
-    path.parent()
-        .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    durable::write(path, &bytes)
 }
 
 /// What a power cut leaves of a last entry, at byte `at`, whose length had reached the disk: zeros at its

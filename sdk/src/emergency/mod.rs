@@ -147,8 +147,13 @@ impl Identity {
         turn.unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn open_journal(&self) -> Result<Journal, EmergencyJournalError> {
-        Journal::open(&self.emergency_path(), self.network(), &self.public_key())
+    fn open_journal(&self) -> Result<Journal, EmergencyError> {
+        let keys = self.own_keys().map_err(SdkError::from)?;
+        Ok(Journal::open(
+            &self.emergency_path(),
+            self.network(),
+            &keys,
+        )?)
     }
 
     /// Makes the emergency key, under a passphrase or in a token, and an empty journal. Records that are
@@ -267,9 +272,10 @@ impl Identity {
     ) -> Result<(Time, Commitment), EmergencyError> {
         let name = |claimed| note_name(new.record, new.version, claimed);
         let is_there = |claimed| {
-            let entries = journal.entries().iter();
-            let mut names = entries.map(|one| &one.entry);
-            names.any(|one| note_name(one.record, one.version, one.claimed) == name(claimed))
+            let mut entries = journal.entries().iter().map(|one| &one.entry);
+            entries.any(|one| {
+                (one.record, one.version, one.claimed) == (new.record, new.version, claimed)
+            })
         };
         let mut claimed = self.context().now();
         for _ in 0..NOTE_TRIES {

@@ -8,6 +8,7 @@
 use super::journal::{Journal, replace};
 use super::{EmergencyError, JournalStanding};
 use crate::anchor::Sdk;
+use crate::error::SdkError;
 use medanchor_ledger::event::{AccessEmergency, EventBody};
 use medanchor_ledger::rules::EmergencyHead;
 use medanchor_ledger::{JournalHead, Size};
@@ -28,7 +29,8 @@ impl Sdk {
         };
         let _turn = self.emergency_turn();
         let (path, network) = (self.emergency_path(), self.network());
-        let sound = Journal::salvage(&path, network, &self.public_key())?;
+        let keys = self.own_keys().map_err(SdkError::from)?;
+        let sound = Journal::salvage(&path, network, &keys)?;
         let known = entries.len();
         for own in &sound {
             let own = &own.entry;

@@ -65,6 +65,22 @@ fn each_opening_is_an_entry_on_the_head_of_the_one_before() {
     );
 }
 
+/// Care does not wait for a ledger that is cut when the hospital has changed its signing key meanwhile.
+#[test]
+fn a_journal_goes_on_under_the_next_signing_key() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("north-hospital");
+    let identity = hospital(root.path());
+    let first = identity.open_in_emergency(&new(), &right()).unwrap();
+    Identity::make_next_key(&folder).unwrap();
+    identity.put_next_key().unwrap();
+    drop(identity);
+    let identity = Identity::open(&folder).unwrap();
+    let second = identity.open_in_emergency(&new(), &right()).unwrap();
+    assert_eq!(second.entry.unwrap().previous, first.entry.unwrap().head());
+    assert_eq!(identity.emergency_entries().unwrap().len(), 2);
+}
+
 #[test]
 fn what_could_not_be_opened_anyway_is_not_journalled() {
     let root = tempfile::tempdir().unwrap();

@@ -9,7 +9,7 @@
 
 use super::purpose;
 use crate::access_list::{
-    AccessEntry, AccessList, Basis, KeyHolder, Quarter, Review, Said, limits, quarter_name,
+    AccessEntry, AccessList, Basis, Delegate, KeyHolder, Review, Said, limits, quarter_name,
 };
 use crate::import::time::instant;
 use medanchor_ledger::rules::Decision;
@@ -169,8 +169,12 @@ impl AccessEntry {
                 "what": { "type": "Consent", "identifier": { "system": format!("urn:medanchor:consent:{}", self.owner), "value": consent.to_string() } },
                 "type": coding("http://hl7.org/fhir/resource-types", "Consent", "Consent"),
             });
-            if *key == KeyHolder::Institution {
-                entity["detail"] = json!([detail("key", "held by the institution")]);
+            match key {
+                KeyHolder::Subject => {}
+                KeyHolder::Delegate(by) => entity["detail"] = delegate_details(by),
+                KeyHolder::Institution => {
+                    entity["detail"] = json!([detail("key", "held by the institution")]);
+                }
             }
             all.push(entity);
         }
@@ -260,6 +264,20 @@ impl AccessEntry {
     }
 }
 
+fn delegate_details(by: &Delegate) -> Json {
+    let delegation = format!(
+        "{}, approved by the patient, on the ledger since {}; that the delegate wanted this is the institution's word",
+        by.delegation,
+        instant(by.since)
+    );
+    json!([
+        detail("delegate", &by.name),
+        detail("delegate-id", &by.id),
+        detail("delegate-relation", by.relation.as_str()),
+        detail("delegation", &delegation),
+    ])
+}
+
 fn detail(name: &str, value: &str) -> Json {
     json!({ "type": name, "valueString": value })
 }
@@ -297,7 +315,7 @@ impl AccessList {
         let mut issues = vec![said(&self.claim())];
         issues.extend(self.warnings().iter().map(warned));
         issues.extend(self.gaps.iter().map(|gap| warned(&gap.said())));
-        issues.extend(self.quarters.iter().map(|one| said(&quarter_said(one))));
+        issues.extend(self.quarters.iter().map(|one| said(&one.said())));
         issues.extend(limits().iter().map(|limit| said(&cannot_say(limit))));
         json!({ "resourceType": "OperationOutcome", "language": "en", "issue": issues })
     }
@@ -313,7 +331,7 @@ impl AccessList {
                 Ok(proof) => format!("quarter/{name}/events/{}/height/{}/of/{}", proof.count, proof.height, proof.size.0),
                 Err(_) => format!("quarter/{name}/not-proved"),
             };
-            json!({ "role": "source", "what": { "identifier": { "system": ledger, "value": value }, "display": quarter_said(quarter).en } })
+            json!({ "role": "source", "what": { "identifier": { "system": ledger, "value": value }, "display": quarter.said().en } })
         });
         let gaps = self.gaps.iter().map(|gap| {
             let value = format!("gap/{}", gap.why.code());
@@ -328,24 +346,6 @@ impl AccessList {
             "agent": [{ "type": concept(PROVENANCE_AGENT, "assembler"), "who": { "display": "Medanchor" } }],
             "entity": quarters.chain(gaps).collect::<Vec<_>>(),
         })
-    }
-}
-
-/// Of records that were sealed in it, what was proved.
-fn quarter_said(quarter: &Quarter) -> Said {
-    let name = quarter_name(quarter.epoch);
-    match &quarter.proved {
-        Ok(proof) => {
-            let (count, height, time) = (proof.count, proof.height, instant(proof.time));
-            Said {
-                en: format!("{name}: exactly {count} events, up to height {height} of {time}"),
-                zh: format!("{name}：恰好 {count} 个事件，截至 {time} 的高度 {height}"),
-            }
-        }
-        Err(why) => Said {
-            en: format!("{name}: not proved: {why}"),
-            zh: format!("{name}：没有证明：{why}"),
-        },
     }
 }
 

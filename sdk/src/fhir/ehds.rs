@@ -3,7 +3,7 @@
 //! and emergencies marked (article 11(5)).
 
 use crate::access_list::{
-    AccessEntry, AccessList, Basis, Gap, GapOf, Quarter, Said, limits, quarter_name,
+    AccessEntry, AccessList, Basis, Delegate, Gap, GapOf, Quarter, Said, limits, quarter_name,
 };
 use crate::import::time::instant;
 use medanchor_ledger::rules::Decision;
@@ -39,10 +39,30 @@ pub struct EhdsAccess {
     pub decision: &'static str,
     /// Whether it was an emergency.
     pub emergency: bool,
-    /// Whether the consent was given with a key that the institution holds.
+    /// Whether the consent was given with a key that the institution holds, and nothing that the patient
+    /// approved stands behind it.
     pub held_key: bool,
+    /// Who granted the consent for the patient, where that rests on a delegation that the patient approved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delegate: Option<EhdsDelegate>,
     /// The event on the ledger.
     pub event: String,
+}
+
+/// Who decides for a patient by the patient's own approval. That the delegate wanted a consent is the word of
+/// the institution that keeps the record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EhdsDelegate {
+    /// As the patient calls them.
+    pub name: String,
+    /// The institution's own id of them.
+    pub id: String,
+    /// `parent`, `guardian` or `proxy`.
+    pub relation: &'static str,
+    /// What the ledger calls the delegation.
+    pub delegation: String,
+    /// Since when it is on the ledger, in UTC.
+    pub since: String,
 }
 
 /// The whole list.
@@ -202,6 +222,17 @@ fn access(entry: &AccessEntry) -> EhdsAccess {
         },
         emergency: entry.is_emergency(),
         held_key: entry.is_by_held_key(),
+        delegate: entry.delegate().map(delegate),
         event: entry.event.to_string(),
+    }
+}
+
+fn delegate(by: &Delegate) -> EhdsDelegate {
+    EhdsDelegate {
+        name: by.name.clone(),
+        id: by.id.clone(),
+        relation: by.relation.as_str(),
+        delegation: by.delegation.to_string(),
+        since: instant(by.since),
     }
 }

@@ -29,7 +29,7 @@ pub use consent::{
     Meaning, PcfOption, Policy, Rule, SENSITIVITY, SeparateConsent, Source, Status, Verification,
     is_sensitive, level_of, words,
 };
-pub use ehds::{EhdsAccess, EhdsGap, EhdsList};
+pub use ehds::{EhdsAccess, EhdsDelegate, EhdsGap, EhdsList, EhdsQuarter};
 pub use element::{
     Attachment, Coding, Concept, DateTime, Identifier, Meta, Narrative, Period, Reference,
 };

@@ -3,39 +3,49 @@
 //! What always holds: the folder belongs to one participant of one network; its signing key is made
 //! in it and never leaves it; one process at a time has it open, because the vault is locked.
 //!
-//! ```text
-//! FOLDER/participant   the participant's name
-//! FOLDER/key           the signing key, readable by its owner alone
-//! FOLDER/next-key      the one that takes its place once the ledger names it, if there is one
-//! FOLDER/genesis       which network this is
-//! FOLDER/policy        whose signatures make a receipt trustworthy
-//! FOLDER/vault/        sealed payloads and wrapped keys
-//! FOLDER/vault.toml    how the vault is kept, if not in the usual way
-//! FOLDER/payloads.at   the bucket that has the payloads, if one has
-//! FOLDER/journal       signed events that are not settled yet
-//! FOLDER/emergency-journal   what was opened by the emergency key, if there is one
-//! ```
+//! | in the folder | what it is | back-up |
+//! |---|---|---|
+//! | `participant`, `genesis`, `policy` | the participant's name, which network, whose signatures make a receipt trustworthy | yes |
+//! | `key` | the signing key, readable by its owner alone | yes, apart from the rest |
+//! | `next-key` | the one that takes its place once the ledger names it, if there is one | as `key` |
+//! | `former-keys` | public halves of the keys before, if there were any | yes |
+//! | `vault/` | sealed payloads and wrapped keys | payloads yes, `keys` as docs/vault.md says |
+//! | `vault.toml`, `payloads.at` | how the vault is kept, if not in the usual way; the bucket that has the payloads | yes |
+//! | `vault.toml.next` | how it is to be kept, while that changes | with `vault.toml`, or neither |
+//! | `journal` | signed events that are not settled yet | needless: what is lost is signed anew |
+//! | `emergency-journal` | what was opened by the emergency key, if there is one | yes, the newest alone |
+//! | `emergency-journal.HASH` | one that was restored from the ledger since, as it stood before | yes |
+//! | `deals/` | the shares of records that are on their way into custody | **no**: with k custodians' share keys they give S |
+//! | `resharing/` | moves to other custodians that are not over | **no**: the same |
+//! | `acknowledgements/` | what custodians acknowledged: evidence | yes |
+//! | `retirements/`, `erasures/` | what custodians said that they destroyed | yes |
+//! | `evidence/` | at a custodian: deals that do not fit | yes |
+//!
+//! `NAME.part` beside any of them is what a power cut left of one that was being written, and needless.
 //!
 //! Three steps: [`Identity::create`] draws the key, the network registers its public half in the
 //! genesis, [`Identity::join`] makes the folder whole. From then on [`Identity::open`].
 
+mod error;
+mod former;
 mod key;
 mod next;
 mod place;
 mod vault;
 
-use crate::context::{Context, NoRandomness, System, random};
+pub use error::IdentityError;
+pub use vault::PayloadsMoved;
+
+use crate::context::{Context, System, random};
+use crate::durable;
 use crate::error::SdkError;
-use crate::journal::{Journal, JournalError, Pending};
-use crate::keeping::KeepingError;
+use crate::journal::{Journal, Pending};
 use medanchor_ledger::event::{Event, EventBody, UnsignedEvent};
-use medanchor_ledger::genesis::{Genesis, GenesisError};
-use medanchor_ledger::policy::{Policy, PolicyError};
+use medanchor_ledger::genesis::Genesis;
+use medanchor_ledger::policy::Policy;
 use medanchor_ledger::signature::{PublicKey, Signature, SigningKey};
 use medanchor_ledger::{EventId, NetworkId, Nonce, ParticipantName, Time};
-use medanchor_vault::{Vault, VaultError};
-use std::fs::File;
-use std::io::{Read, Write};
+use medanchor_vault::Vault;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -44,112 +54,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub const VALIDITY_MILLIS: u64 = 10 * 60 * 1000;
 /// The largest genesis, policy or name file that is read.
 const MAX_FILE: u64 = 16 << 20;
-
-/// Why an identity cannot be made or opened.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum IdentityError {
-    /// The system refused.
-    #[error("cannot use {path}: {source}", path = path.display())]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// Others than the owner may read or change the key.
-    #[error("others can read the key file {path} (mode {mode:03o}); close it with `chmod 600 {path}`, and replace the key if somebody may have read it", path = path.display())]
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// A file does not hold what it should.
-    #[error("{path} does not hold {what}; restore it from the back-up", path = path.display())]
-    Content {
-        /// The file.
-        path: PathBuf,
-        /// What it should hold.
-        what: &'static str,
-    },
-    /// The folder belongs to another participant or network already.
-    #[error("{path} belongs to {what} already; use another folder", path = path.display())]
-    Taken {
-        /// The folder.
-        path: PathBuf,
-        /// To whom it belongs.
-        what: String,
-    },
-    /// The genesis cannot be read.
-    #[error("the genesis cannot be used: {0}")]
-    Genesis(#[from] GenesisError),
-    /// The network does not know the participant with this key.
-    #[error(
-        "the genesis does not register {participant} with the key of this folder; have the public key registered first"
-    )]
-    NotRegistered {
-        /// The participant.
-        participant: ParticipantName,
-    },
-    /// The policy cannot be read.
-    #[error("the policy cannot be used: {0}")]
-    Policy(#[from] PolicyError),
-    /// The vault cannot be used.
-    #[error(transparent)]
-    Vault(#[from] VaultError),
-    /// How the vault is kept cannot be used.
-    #[error(transparent)]
-    Keeping(#[from] KeepingError),
-    /// A fresh key was not drawn, or what the old one left was not destroyed to the end.
-    #[error("the institution key was not renewed to the end: {0}; run it again")]
-    NotRenewed(VaultError),
-    /// What is to protect the key cannot be used; the vault is as it was.
-    #[error("the new protection cannot be used, and the old one stays: {0}")]
-    NotProtected(VaultError),
-    /// The key is protected as it is to be; its predecessor may be left.
-    #[error(
-        "the institution key is protected so from now on, but the old one may not be destroyed: {0}. Destroy its file or the token's key by hand"
-    )]
-    OldKey(VaultError),
-    /// The payloads are not where the file says.
-    #[error(
-        "{path}: payloads.place: the payloads of this vault are in {are}, not in {said}; move them with `medanchor vault payloads`, or correct the file", path = path.display()
-    )]
-    Misplaced {
-        /// The file.
-        path: PathBuf,
-        /// Where they are.
-        are: String,
-        /// Where the file says they are.
-        said: String,
-    },
-    /// A change of how the vault is kept was cut off, and what it left opens in neither way.
-    #[error(
-        "a change of how the vault is kept was cut off. As vault.toml says it does not open: {now}. As vault.toml.next says it does not either: {next}. Make the file or token that one of them names available, and try again"
-    )]
-    CutOff {
-        /// Why not as before the change.
-        now: Box<Self>,
-        /// Why not as after it.
-        next: Box<Self>,
-    },
-    /// The journal cannot be used.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// No random bytes.
-    #[error(transparent)]
-    Randomness(#[from] NoRandomness),
-}
-
-impl IdentityError {
-    pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
-        Self::Io {
-            path: path.to_owned(),
-            source,
-        }
-    }
-}
 
 /// A participant that can seal and sign.
 pub struct Identity {
@@ -176,7 +80,7 @@ impl Identity {
         folder: &Path,
         participant: &ParticipantName,
     ) -> Result<PublicKey, IdentityError> {
-        std::fs::create_dir_all(folder).map_err(|source| IdentityError::io(folder, source))?;
+        durable::make_folder(folder).map_err(|source| IdentityError::io(folder, source))?;
         close_to_others(folder)?;
         let (name, key_path) = (folder.join("participant"), folder.join("key"));
         if key_path.exists() {
@@ -390,14 +294,11 @@ fn id_of(event: &[u8]) -> Option<EventId> {
 }
 
 fn read_bounded(path: &Path) -> Result<Vec<u8>, IdentityError> {
-    let io = |source| IdentityError::io(path, source);
-    let mut bytes = Vec::new();
-    File::open(path)
-        .map_err(io)?
-        .take(MAX_FILE)
-        .read_to_end(&mut bytes)
-        .map_err(io)?;
-    Ok(bytes)
+    let read = durable::read_bounded(path, MAX_FILE).and_then(|read| {
+        let missing = || std::io::ErrorKind::NotFound.into();
+        read.ok_or_else(missing)
+    });
+    read.map_err(|source| IdentityError::io(path, source))
 }
 
 fn read_participant(path: &Path) -> Result<ParticipantName, IdentityError> {
@@ -412,18 +313,9 @@ fn read_participant(path: &Path) -> Result<ParticipantName, IdentityError> {
         })
 }
 
-/// Writes a file aside and renames it into place, so that no crash leaves half of it.
+/// Writes a file so that no crash leaves half of it.
 fn write_new(path: &Path, bytes: &[u8]) -> Result<(), IdentityError> {
-    let aside = path.with_extension("new");
-    let write = || {
-        let mut file = File::create(&aside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&aside, path)?;
-        path.parent()
-            .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
-    };
-    write().map_err(|source| IdentityError::io(path, source))
+    durable::write(path, bytes).map_err(|source| IdentityError::io(path, source))
 }
 
 #[cfg(unix)]

@@ -1,7 +1,7 @@
 //! The signing key that takes the place of the present one.
 //!
-//! What always holds: it is made once and kept beside the present key; a cut at any moment leaves the
-//! present key, the next one, or both, whole; who takes it has asked the ledger first.
+//! What always holds: it is made once, also by several at a time, and kept beside the present key; a cut at
+//! any moment leaves the present key, the next one, or both, whole; who takes it has asked the ledger first.
 
 use super::{Identity, IdentityError, key};
 use crate::context::System;
@@ -19,6 +19,12 @@ fn put(from: &Path, to: &Path, folder: &Path) -> Result<(), IdentityError> {
     put.map_err(|source| IdentityError::io(to, source))
 }
 
+/// Waits until nobody else makes a key here; until what it gives is dropped, nobody does.
+fn hold(folder: &Path) -> Result<File, IdentityError> {
+    let held = File::open(folder).and_then(|held| held.lock().map(|()| held));
+    held.map_err(|source| IdentityError::io(folder, source))
+}
+
 impl Identity {
     /// Draws the next signing key of a folder, which need not be closed, and gives its public half. A
     /// second call gives the same until it was taken.
@@ -28,6 +34,8 @@ impl Identity {
     pub fn make_next_key(folder: &Path) -> Result<PublicKey, IdentityError> {
         // A folder without a key is none of a participant's.
         key::read(&folder.join("key"))?;
+        // One at a time makes it; the others find it made.
+        let _held = hold(folder)?;
         if let Some(made) = Self::next_key(folder)? {
             return Ok(made);
         }
@@ -36,9 +44,10 @@ impl Identity {
             // Left by a cut: nobody was told its public half.
             std::fs::remove_file(&aside).map_err(|source| IdentityError::io(&aside, source))?;
         }
-        let made = key::create(&aside, &System)?.public_key();
+        key::create(&aside, &System)?;
         put(&aside, &path(folder), folder)?;
-        Ok(made)
+        // What is told is what is kept.
+        Ok(key::read(&path(folder))?.public_key())
     }
 
     /// The public half of the next signing key, if one was made.
@@ -53,9 +62,17 @@ impl Identity {
         }
     }
 
+    /// The public half of the signing key that a folder has, whatever was read when it was opened.
+    #[cfg(any(feature = "client", test))]
+    pub(crate) fn key_of(folder: &Path) -> Result<PublicKey, IdentityError> {
+        Ok(key::read(&folder.join("key"))?.public_key())
+    }
+
     /// Puts the next key in the place of the present one, which is gone then; whoever opens the folder from
     /// then on signs with it.
+    #[cfg(any(feature = "client", test))]
     pub(crate) fn put_next_key(&self) -> Result<(), IdentityError> {
+        self.remember_key()?;
         put(&path(&self.folder), &self.folder.join("key"), &self.folder)
     }
 }

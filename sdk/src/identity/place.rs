@@ -2,8 +2,9 @@
 //! does not send new payloads elsewhere than where the old ones are.
 
 use super::{IdentityError, read_bounded, write_new};
+use crate::durable;
 use crate::keeping::PayloadsAt;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -34,12 +35,7 @@ pub(super) fn note(folder: &Path, at: &PayloadsAt) -> Result<(), IdentityError> 
     if let PayloadsAt::Bucket(bucket) = at {
         return write_new(&path, format!("{}\n", bucket.url).as_bytes());
     }
-    match fs::remove_file(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => removed
-            .and_then(|()| File::open(folder)?.sync_all())
-            .map_err(|source| IdentityError::io(&path, source)),
-    }
+    durable::remove_file(&path).map_err(|source| IdentityError::io(&path, source))
 }
 
 /// That the payloads are where the file says; a vault without any takes that place. The vault is open, so

@@ -123,10 +123,37 @@ fn the_next_key_is_made_once_and_takes_the_place_of_the_first() {
 
     let identity = Identity::open(&folder).unwrap();
     assert_eq!(identity.public_key(), first, "until it is put in its place");
+    assert_eq!(identity.own_keys().unwrap(), [first]);
+    // A cut after the first step of taking it leaves the present key, which goes on.
+    identity.remember_key().unwrap();
+    assert_eq!(identity.own_keys().unwrap(), [first, first]);
     identity.put_next_key().unwrap();
+    assert_eq!(Identity::key_of(&folder).unwrap(), next);
     drop(identity);
     assert_eq!(Identity::next_key(&folder).unwrap(), None);
-    assert_eq!(Identity::open(&folder).unwrap().public_key(), next);
+    let identity = Identity::open(&folder).unwrap();
+    assert_eq!(identity.public_key(), next);
+    assert_eq!(identity.own_keys().unwrap(), [first, next]);
+}
+
+/// Each told another key, and only the last was kept: the authorities registered one that nobody had.
+#[test]
+fn whoever_asks_for_the_next_key_at_the_same_time_is_told_the_one_that_is_kept() {
+    let root = tempfile::tempdir().unwrap();
+    network_with(root.path(), &[("maker", Role::Manufacturer)]);
+    let folder = root.path().join("maker");
+    let start = std::sync::Barrier::new(8);
+    let told: Vec<_> = std::thread::scope(|scope| {
+        let ask = || {
+            start.wait();
+            Identity::make_next_key(&folder).unwrap()
+        };
+        let asking: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+        asking.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let kept = Identity::next_key(&folder).unwrap().unwrap();
+    assert!(told.iter().all(|told| *told == kept));
+    assert!(!folder.join("next-key.new").exists());
 }
 
 #[test]

@@ -10,11 +10,11 @@
 //! ```
 
 use super::{Identity, IdentityError, place, read_bounded};
+use crate::durable;
 use crate::keeping::{Keeping, KeptIn, KeyProtection, NotOpened, PayloadsAt};
 use medanchor_ledger::NetworkId;
 use medanchor_ledger::genesis::Genesis;
-use medanchor_vault::{Settings, Vault, VaultError};
-use std::fs::File;
+use medanchor_vault::{RecordVersion, Settings, Vault, VaultError};
 use std::path::Path;
 
 /// An open vault, and how it is kept.
@@ -64,13 +64,23 @@ pub(super) fn make(folder: &Path, network: NetworkId) -> Result<(), IdentityErro
         std::fs::remove_dir_all(&aside).map_err(io)?;
     }
     drop(Vault::create_with(&aside, network, &settings)?);
-    let moved = std::fs::rename(&aside, &vault).and_then(|()| File::open(folder)?.sync_all());
+    let moved = durable::rename(&aside, &vault);
     moved.map_err(io)
 }
 
 fn open_folder(folder: &Path) -> Result<Kept, IdentityError> {
     let network = Genesis::decode(&read_bounded(&folder.join("genesis"))?)?.network_id();
     open(folder, network)
+}
+
+/// What became of a vault's payloads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PayloadsMoved {
+    /// How many there were to copy; none if they were there already.
+    pub copied: Option<u64>,
+    /// The versions that have a key in the vault and no payload anywhere: it was lost, or its sealing was cut
+    /// off. Those that were erased are not among them.
+    pub missing: Vec<RecordVersion>,
 }
 
 impl Identity {
@@ -122,22 +132,25 @@ impl Identity {
     }
 
     /// Moves the payloads of a folder that is not open to another place, and notes that in `vault.toml`.
-    /// Gives how many there were to copy; none if they are there already.
+    /// A bucket that cannot be written, or that another vault uses, is refused before anything changes.
     ///
     /// They are copied first, so a power cut at any moment leaves a vault that finds all of them in one
     /// place. What was in the vault's folder is removed then; what was in a bucket stays there, sealed, for
-    /// whoever owns it to remove.
+    /// whoever owns it to remove. What is left of erased records is removed wherever it is found.
     ///
     /// # Errors
     /// As [`Identity::open`]; call it again.
-    pub fn move_payloads(folder: &Path, next: &PayloadsAt) -> Result<Option<u64>, IdentityError> {
+    pub fn move_payloads(folder: &Path, next: &PayloadsAt) -> Result<PayloadsMoved, IdentityError> {
         let files = KeptIn(folder);
         let Kept {
             vault, mut keeping, ..
         } = open_folder(folder)?;
         if keeping.payloads == *next {
             vault.clear_folder()?;
-            return Ok(None);
+            return Ok(PayloadsMoved {
+                copied: None,
+                missing: vault.missing_payloads()?,
+            });
         }
         keeping.payloads = next.clone();
         let to = files.fetch(&keeping)?.payloads;
@@ -147,7 +160,10 @@ impl Identity {
         files.end()?;
         drop(vault);
         open_folder(folder)?.vault.clear_folder()?;
-        Ok(Some(copied))
+        Ok(PayloadsMoved {
+            copied: Some(copied.payloads),
+            missing: copied.missing,
+        })
     }
 }
 

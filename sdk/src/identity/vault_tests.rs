@@ -211,3 +211,22 @@ fn a_vault_is_made_as_its_file_says() {
     stage.words("one", "five horses, two carts");
     assert!(Identity::open(&stage.folder()).is_err());
 }
+
+/// A payload that was lost was passed over without a word.
+#[test]
+fn a_move_says_which_records_have_no_payload() {
+    let stage = Stage::new();
+    let moved = || Identity::move_payloads(&stage.folder(), &PayloadsAt::Folder).unwrap();
+    assert!(moved().missing.is_empty());
+    let name = RECORD.to_string();
+    let shelf = stage.folder().join("vault/payloads").join(&name[..2]);
+    std::fs::remove_file(shelf.join(format!("{name}-1.sealed"))).unwrap();
+    let missing = moved().missing;
+    assert_eq!((missing.len(), missing[0].record), (1, RECORD));
+    Identity::open(&stage.folder())
+        .unwrap()
+        .vault()
+        .erase(RECORD)
+        .unwrap();
+    assert!(moved().missing.is_empty(), "it was erased");
+}

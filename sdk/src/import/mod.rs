@@ -39,6 +39,7 @@ pub use plan::{
 };
 pub use reason::Reason;
 pub(crate) use resource_type::known as resource_type;
+pub use time::instant;
 pub use walk::{
     FileOutcome, Import, ImportError, Limits, import_bytes, import_tree, import_tree_watched,
 };

@@ -22,7 +22,8 @@ pub(crate) fn end(text: &str) -> Option<Time> {
 
 /// A moment as a FHIR instant in UTC: `2026-02-20T01:00:00.000Z`. Beyond the year 9999, which FHIR
 /// cannot write, its last millisecond.
-pub(crate) fn instant(time: Time) -> String {
+#[must_use]
+pub fn instant(time: Time) -> String {
     const LAST: i64 = 253_402_300_799_999;
     let millis = i64::try_from(time.0).unwrap_or(LAST).min(LAST);
     let (year, month, day) = date_of(millis / DAY);

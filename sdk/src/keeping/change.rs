@@ -5,9 +5,9 @@
 //! opens holds what is opened, so there is one at a time.
 
 use super::{Keeping, KeepingError, NAME};
+use crate::durable;
 use medanchor_vault::Settings;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The folder with a `vault.toml`.
@@ -51,10 +51,7 @@ impl KeptIn<'_> {
         let next = self.next();
         match open(&self.now()) {
             Ok(opened) => {
-                if next.exists() {
-                    let removed = fs::remove_file(&next).and_then(|()| self.sync());
-                    removed.map_err(|source| self.io(source))?;
-                }
+                durable::remove_file(&next).map_err(|source| self.io(source))?;
                 Ok(opened)
             }
             Err(now) if held(&now) || !next.exists() => Err(NotOpened::Now(now)),
@@ -86,15 +83,8 @@ impl KeptIn<'_> {
     /// # Errors
     /// [`KeepingError::Io`].
     pub fn begin(&self, keeping: &Keeping) -> Result<(), KeepingError> {
-        let aside = self.0.join(format!("{NAME}.new"));
-        let write = || {
-            let mut file = File::create(&aside)?;
-            file.write_all(keeping.to_text().as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&aside, self.next())?;
-            self.sync()
-        };
-        write().map_err(|source| self.io(source))
+        let text = keeping.to_text();
+        durable::write(&self.next(), text.as_bytes()).map_err(|source| self.io(source))
     }
 
     /// Ends a change: what is to be is.
@@ -102,13 +92,7 @@ impl KeptIn<'_> {
     /// # Errors
     /// [`KeepingError::Io`].
     pub fn end(&self) -> Result<(), KeepingError> {
-        fs::rename(self.next(), self.now())
-            .and_then(|()| self.sync())
-            .map_err(|source| self.io(source))
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        File::open(self.0)?.sync_all()
+        durable::rename(&self.next(), &self.now()).map_err(|source| self.io(source))
     }
 
     fn io(&self, source: io::Error) -> KeepingError {

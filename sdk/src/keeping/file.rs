@@ -104,11 +104,7 @@ impl Keeping {
             return Err(format!("it is longer than {MAX_FILE} bytes"));
         }
         let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8")?;
-        let written: Written = toml::from_str(text).map_err(|error| {
-            let line = error.span().and_then(|span| text.get(..span.start));
-            let line = line.map_or(1, |before| 1 + before.matches('\n').count());
-            format!("line {line}: {}", harmless(error.message()))
-        })?;
+        let written: Written = toml::from_str(text).map_err(|error| harmless(&error, text))?;
         Ok(Self {
             key: written.key.checked()?,
             payloads: written.payloads.checked()?,
@@ -180,12 +176,30 @@ impl KeyProtection {
     }
 }
 
-/// A message that quotes a value might quote a secret in the wrong place.
-fn harmless(message: &str) -> &str {
+/// Where a text is no TOML, or has other keys or values, and what is wanted there. Values are not repeated, nor
+/// keys that are no words of small letters: a secret or a person's name may stand in the wrong place.
+#[must_use]
+pub fn harmless(error: &toml::de::Error, text: &str) -> String {
+    let line = error.span().and_then(|span| text.get(..span.start));
+    let line = line.map_or(1, |before| 1 + before.matches('\n').count());
+    format!("line {line}: {}", without_words(error.message()))
+}
+
+fn without_words(message: &str) -> String {
     let quotes = ["invalid type", "invalid value", "invalid length"];
-    match quotes.iter().any(|start| message.starts_with(start)) {
-        true => "a value of another type than its key has",
-        false => message,
+    if quotes.iter().any(|start| message.starts_with(start)) {
+        return "a value of another type than its key has".to_owned();
+    }
+    let wanted = message.split_once(", expected").map(|(_, wanted)| wanted);
+    let wanted = wanted.map_or_else(String::new, |wanted| format!(", expected{wanted}"));
+    let is_key = |key: &str| {
+        key.bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    };
+    match message.split('`').collect::<Vec<_>>()[..] {
+        ["unknown field ", key, ..] if !is_key(key) => format!("an unknown key{wanted}"),
+        ["unknown variant ", ..] => format!("an unknown value{wanted}"),
+        _ => message.to_owned(),
     }
 }
 

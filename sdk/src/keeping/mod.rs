@@ -37,7 +37,7 @@ use medanchor_vault::{Passphrase, Protection};
 use std::path::PathBuf;
 
 pub use change::{KeptIn, NotOpened};
-pub use file::{KeepingError, NAME};
+pub use file::{KeepingError, NAME, harmless};
 pub use payloads::{BucketAt, PayloadsAt};
 pub use secret::{SecretAt, SecretError};
 

@@ -6,12 +6,13 @@ use crate::anchor::Sdk;
 use crate::client::{Client, ClientError};
 use crate::proof::History;
 use crate::subject::SubjectKeys;
-use medanchor_ledger::event::{EventBody, EventKind};
+use medanchor_ledger::event::{ConsentGrant, EventBody, EventKind};
 use medanchor_ledger::rules::tag::TagLink;
 use medanchor_ledger::signature::PublicKey;
 use medanchor_ledger::{ConsentHandle, NetworkId, ParticipantName, Time};
 use medanchor_vault::Epoch;
 use medanchor_vault::secret::SubjectKey;
+use std::collections::BTreeSet;
 
 /// Of whom, where and when a list is asked for.
 #[derive(Clone, Copy)]
@@ -23,7 +24,8 @@ pub struct Asked<'a> {
     /// The subject's key there.
     pub subject: &'a SubjectKey,
     /// The key that approves the subject's consents there; none if the institution holds the subject's
-    /// keys. A consent counts as the subject's own only with an approval by it among `known`.
+    /// keys. A consent counts as the subject's own, and a delegation as approved, only with an approval by
+    /// it among `known`.
     pub approver: Option<PublicKey>,
     /// The quarter in which the network began. Of each since then that is not among `epochs` the list
     /// has a gap.
@@ -44,11 +46,20 @@ struct Quarters {
 }
 
 impl Quarters {
-    /// The consents that were granted in them.
-    fn consents(&self) -> impl Iterator<Item = ConsentHandle> {
+    /// The consents that were granted in them, each once.
+    fn consents(&self) -> BTreeSet<ConsentHandle> {
+        self.grants().map(|grant| grant.consent).collect()
+    }
+
+    /// The first consents of the chains that they continue, each once.
+    fn roots(&self) -> BTreeSet<ConsentHandle> {
+        self.grants().filter_map(|grant| grant.root).collect()
+    }
+
+    fn grants(&self) -> impl Iterator<Item = &ConsentGrant> {
         let events = self.proved.iter().flat_map(|one| &one.events);
         events.filter_map(|(_, event)| match event.as_ref()?.body() {
-            EventBody::ConsentGrant(grant) => Some(grant.consent),
+            EventBody::ConsentGrant(grant) => Some(grant),
             _ => None,
         })
     }
@@ -111,12 +122,34 @@ impl Client {
             patient: asked.patient,
             approver: asked.approver,
             known: asked.known,
+            delegated: self.delegated(asked, &from),
             began: asked.began,
             journal: self.emergency_journal(asked.owner, from.until(), from.openings()),
             now: self.context().now(),
         };
         let folded = fold(&about, from.proved, from.failed);
         folded.ok_or(ClientError::Nonsense("no quarter was asked for"))
+    }
+
+    /// The quarters that were not asked for and in which delegations of listed consents were approved. A
+    /// consent below one of which none is proved counts as the institution's.
+    fn delegated(&self, asked: &Asked<'_>, from: &Quarters) -> Vec<Fetched> {
+        let (now, until) = (self.context().now(), from.until());
+        let last = Epoch::of(now);
+        let of_roots = asked.known.quarters_of(from.roots().into_iter());
+        let wanted: BTreeSet<Epoch> = of_roots
+            .filter(|epoch| (asked.began..=last).contains(epoch) && !asked.epochs.contains(epoch))
+            .collect();
+        let proved = wanted.into_iter().filter_map(|epoch| {
+            let tag = asked.subject.tag(epoch);
+            let history = self.history_within(asked.owner, &tag, FRESH_MILLIS).ok()?;
+            Some(self.fetched(epoch, &history))
+        });
+        // One that every node shows as it was long ago would make the whole list as old.
+        let serves = |one: &Fetched| {
+            one.proof.time >= until || now.0.saturating_sub(one.proof.time.0) <= FRESH_MILLIS
+        };
+        proved.filter(serves).collect()
     }
 
     fn fetched(&self, epoch: Epoch, history: &History) -> Fetched {
@@ -142,7 +175,8 @@ impl Sdk {
     /// The list of a patient of this institution under `keys`, of records sealed since the network began,
     /// or in the last `quarters` quarters with the one that runs. Consents that the patient did not approve with a key of their own could have been
     /// given by the institution alone: the list says so of each access under one. Approvals are taken
-    /// from the vault.
+    /// from the vault. Where something stands under another key that this institution has used for the
+    /// patient, the list has a gap.
     ///
     /// # Errors
     /// As [`Client::patient_history`].
@@ -171,14 +205,23 @@ impl Sdk {
             known,
         };
         let fetched = self.client().quarters(&asked(&nothing))?;
+        // An approval that cannot be read shows nothing, and the list says the worse of the two.
         for consent in fetched.consents() {
-            // An approval that cannot be read shows nothing, and the list says the worse of the two.
             let approvals = self.approvals(consent).unwrap_or_default();
-            approvals
-                .into_iter()
-                .for_each(|one| known.add_approval(one));
+            let add = |one| known.add_approval(one);
+            approvals.into_iter().for_each(add);
         }
-        self.client().folded(&asked(&known), fetched)
+        for root in fetched.roots() {
+            let approvals = self.delegation_approvals(root).unwrap_or_default();
+            let add = |one| known.add_delegation_approval(one);
+            approvals.into_iter().for_each(add);
+        }
+        let mut history = self.client().folded(&asked(&known), fetched)?;
+        let list = &mut history.list;
+        let others = self.under_other_keys(subject, &keys.key, &epochs, list.until);
+        list.gaps.extend(others);
+        list.gaps.sort_by_key(|gap| gap.from);
+        Ok(history)
     }
 }
 

@@ -1,28 +1,30 @@
 //! From proved histories and the events they name to the list. Nothing is fetched here.
 
 mod gaps;
+mod given;
 
 pub(super) use gaps::{Journal, NotProved};
 
+use self::given::Given;
 use super::known::{FalseNote, Known};
 use super::{Erasure, PatientHistory, Quarter, QuarterProof};
 use crate::access_list::{
     AccessEntry, AccessList, Basis, Gap, GapReason, KeyHolder, Origin, Person, ProvedAt, Review,
 };
 use medanchor_ledger::event::{
-    AccessBreakGlass, AccessEmergency, AccessRequest, AccessReview, ConsentGrant, Event, EventBody,
-    RecordErase, Verdict,
+    AccessBreakGlass, AccessEmergency, AccessRequest, AccessReview, Event, EventBody, RecordErase,
+    Verdict,
 };
 use medanchor_ledger::rules::Decision;
 use medanchor_ledger::rules::break_glass::REVIEW_MILLIS;
 use medanchor_ledger::rules::tag::TagLink;
 use medanchor_ledger::signature::PublicKey;
 use medanchor_ledger::{
-    ClassHandle, Commitment, ConsentHandle, EventId, NetworkId, ParticipantName, RecordHandle,
-    RequestHandle, Size, Time,
+    ClassHandle, Commitment, EventId, NetworkId, ParticipantName, RecordHandle, RequestHandle,
+    Size, Time,
 };
 use medanchor_vault::Epoch;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// A quarter as it was fetched: its proof and the links with their events, in the order of the log.
 pub(super) struct Fetched {
@@ -40,6 +42,9 @@ pub(super) struct About<'a> {
     /// The key that approves the subject's consents; none if the institution holds the subject's keys.
     pub(super) approver: Option<PublicKey>,
     pub(super) known: &'a Known,
+    /// Quarters that were not asked for, and under whose tags delegations of listed consents stand: nothing
+    /// else is taken from them.
+    pub(super) delegated: Vec<Fetched>,
     /// The quarter in which the network began.
     pub(super) began: Epoch,
     /// What was proved of the owner's emergency journal.
@@ -53,11 +58,15 @@ pub(super) fn fold(
     fetched: Vec<Fetched>,
     failed: Vec<(Epoch, String)>,
 ) -> Option<PatientHistory> {
-    let oldest = fetched
-        .iter()
-        .map(|one| one.proof)
-        .min_by_key(|proof| proof.time)?;
+    let all = fetched.iter().chain(&about.delegated);
+    let oldest = all.map(|one| one.proof).min_by_key(|proof| proof.time);
+    let oldest = oldest.filter(|_| !fetched.is_empty())?;
     let mut folding = Folding::new(about, oldest.time);
+    for quarter in &about.delegated {
+        for (link, event) in &quarter.events {
+            folding.take_consent(link, event.as_ref());
+        }
+    }
     for quarter in &fetched {
         for (link, event) in &quarter.events {
             folding.take(link, event.as_ref(), quarter.proof.size);
@@ -85,7 +94,7 @@ struct Folding<'a> {
     alone: BTreeMap<RecordHandle, Time>,
     /// What was found of each access, and when.
     reviews: BTreeMap<(ParticipantName, RequestHandle), (Verdict, Time)>,
-    approved: BTreeSet<ConsentHandle>,
+    given: Given,
     entries: Vec<AccessEntry>,
     erasures: Vec<Erasure>,
     gaps: Vec<Gap>,
@@ -94,14 +103,14 @@ struct Folding<'a> {
 }
 
 impl<'a> Folding<'a> {
-    const fn new(about: &'a About<'a>, until: Time) -> Self {
+    fn new(about: &'a About<'a>, until: Time) -> Self {
         Self {
             about,
             until,
             classes: BTreeMap::new(),
             alone: BTreeMap::new(),
             reviews: BTreeMap::new(),
-            approved: BTreeSet::new(),
+            given: Given::default(),
             entries: Vec::new(),
             erasures: Vec::new(),
             gaps: Vec::new(),
@@ -110,10 +119,19 @@ impl<'a> Folding<'a> {
         }
     }
 
+    /// Takes who gave and ended consents, and nothing of accesses.
+    fn take_consent(&mut self, link: &TagLink, event: Option<&Event>) {
+        let of_kind = event.filter(|event| event.kind() == link.kind);
+        if let Some(event) = of_kind.filter(|_| link.time <= self.until) {
+            self.given.take(self.about, link, event);
+        }
+    }
+
     fn take(&mut self, link: &TagLink, event: Option<&Event>, size: Size) {
         if link.time > self.until {
             return;
         }
+        self.take_consent(link, event);
         let proved = ProvedAt {
             index: link.anchored.index,
             size,
@@ -153,9 +171,8 @@ impl<'a> Folding<'a> {
                 self.entries.push(entry);
             }
             EventBody::AccessReview(body) => self.reviewed(body, link.time),
-            EventBody::ConsentGrant(body) => self.granted(event, body),
             EventBody::AccessEmergency(body) => self.opened(link, event, body, proved),
-            // Ends of consents and new shares open nothing.
+            // Consents, their ends and new shares open nothing.
             _ => {}
         }
         Some(())
@@ -261,19 +278,6 @@ impl<'a> Folding<'a> {
         }
     }
 
-    /// A consent counts as the subject's own only with an approval of exactly this grant.
-    fn granted(&mut self, event: &Event, body: &ConsentGrant) {
-        let about = self.about;
-        let owner = event.issuer();
-        let approved = about.approver.as_ref().is_some_and(|approver| {
-            let place = (about.network, about.owner);
-            owner == about.owner && about.known.is_approved(approver, place, body)
-        });
-        if approved {
-            self.approved.insert(body.consent);
-        }
-    }
-
     fn reviewed(&mut self, body: &AccessReview, time: Time) {
         let access = (body.requester.clone(), body.request);
         self.reviews.insert(access, (body.verdict, time));
@@ -301,7 +305,7 @@ impl<'a> Folding<'a> {
         self.entries.sort_by_key(|entry| entry.proved.index);
         self.erasures.sort_by_key(|erasure| erasure.proved.index);
         self.unread.sort_by_key(|link| link.anchored.index);
-        self.take_approvals();
+        self.take_given();
         self.take_reviews();
         self.take_journal();
         self.take_failures(&quarters);
@@ -326,12 +330,10 @@ impl<'a> Folding<'a> {
         }
     }
 
-    fn take_approvals(&mut self) {
+    fn take_given(&mut self) {
         for entry in &mut self.entries {
-            if let Basis::Consent { consent, key } = &mut entry.basis
-                && self.approved.contains(consent)
-            {
-                *key = KeyHolder::Subject;
+            if let Basis::Consent { consent, key } = &mut entry.basis {
+                *key = self.given.key(consent, entry.proved, entry.time);
             }
         }
     }

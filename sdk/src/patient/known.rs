@@ -2,7 +2,7 @@
 //! institutions disclosed.
 
 use crate::access_list::Person;
-use crate::subject::Approval;
+use crate::subject::{Approval, DelegationApproval, DelegationWords};
 use medanchor_ledger::event::ConsentGrant;
 use medanchor_ledger::signature::PublicKey;
 use medanchor_ledger::{
@@ -28,6 +28,7 @@ pub struct Known {
     /// As [`Disclosure::encode`] gives them.
     notes: BTreeMap<EventId, Vec<u8>>,
     approvals: BTreeMap<ConsentHandle, Vec<Approval>>,
+    delegations: BTreeMap<ConsentHandle, Vec<DelegationApproval>>,
 }
 
 impl Known {
@@ -70,6 +71,37 @@ impl Known {
     pub fn add_approval(&mut self, approval: Approval) {
         let of_consent = self.approvals.entry(approval.consent()).or_default();
         of_consent.push(approval);
+    }
+
+    /// Adds an approval of a delegation, as [`Known::add_approval`] one of a consent. It counts for the
+    /// consents below a delegation that is on the ledger as it was approved.
+    pub fn add_delegation_approval(&mut self, approval: DelegationApproval) {
+        let of_delegation = self.delegations.entry(approval.delegation()).or_default();
+        of_delegation.push(approval);
+    }
+
+    /// What the patient, whose approving key this is, approved by this very grant of a delegation.
+    pub(super) fn delegation(
+        &self,
+        approver: &PublicKey,
+        (network, owner): (NetworkId, &ParticipantName),
+        grant: &ConsentGrant,
+    ) -> Option<&DelegationWords> {
+        let all = self.delegations.get(&grant.consent).into_iter().flatten();
+        let mut approved = all.filter(|approval| {
+            approval.approver() == approver && approval.approves(network, owner, grant)
+        });
+        approved.next().map(DelegationApproval::words)
+    }
+
+    /// The quarters under whose tags delegations of these handles stand, if they were approved.
+    #[cfg(feature = "client")]
+    pub(super) fn quarters_of<'a>(
+        &'a self,
+        delegations: impl Iterator<Item = ConsentHandle> + 'a,
+    ) -> impl Iterator<Item = Epoch> + 'a {
+        let all = delegations.filter_map(|one| self.delegations.get(&one));
+        all.flatten().map(|approval| approval.words().quarter)
     }
 
     /// Whether the patient, whose approving key this is, approved this very grant.

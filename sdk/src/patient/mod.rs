@@ -21,6 +21,8 @@ mod journal;
 // Only a list that was fetched is put into these words.
 #[cfg_attr(not(feature = "client"), allow(dead_code))]
 mod known;
+#[cfg(feature = "client")]
+mod other_keys;
 #[cfg(test)]
 mod tests;
 mod text;

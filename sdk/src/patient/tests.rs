@@ -21,9 +21,12 @@ use medanchor_vault::Epoch;
 use medanchor_vault::secret::{SubjectKey, TagKey};
 use std::collections::BTreeMap;
 
+mod delegated;
 mod gaps;
 #[cfg(feature = "client")]
 mod nodes;
+#[cfg(feature = "client")]
+mod other_keys;
 
 const QUARTER: Epoch = Epoch(4 * 56);
 const HOUR: u64 = 3_600_000;
@@ -189,6 +192,7 @@ fn about<'a>(known: &'a Known, owner: &'a ParticipantName, now: Time) -> About<'
         patient: "Patient/7",
         approver: None,
         known,
+        delegated: Vec::new(),
         began: QUARTER,
         journal: no_journal(),
         now,
@@ -240,7 +244,7 @@ fn every_access_stands_in_the_list_with_its_words() {
         "DENIED (access.consent-revoked)",
         "hospital holds: it could have signed alone",
         "clinic has not disclosed",
-        "2026-Q1  exactly 3 events",
+        "2026-Q1: exactly 3 events",
     ] {
         assert!(text.contains(words), "{words:?} is not in {text}");
     }
@@ -407,15 +411,20 @@ fn a_key_file_and_a_missing_daily_anchor_are_gaps() {
     assert_eq!(reasons(JournalKeyKind::File, 20), [GapReason::KeyFile]);
 }
 
-#[test]
-fn an_erasure_stands_in_the_list_once() {
-    let erase = RecordErase {
+/// The vault's part of the record's key is destroyed.
+fn erasure() -> RecordErase {
+    RecordErase {
         record: record(1),
         version: 1,
         reason: ErasureReason::SubjectRequest,
         destroyed: Destroyed::new(Destroyed::VAULT_PART).unwrap(),
         certificate: commitment(6),
-    };
+    }
+}
+
+#[test]
+fn an_erasure_stands_in_the_list_once() {
+    let erase = erasure();
     let mut chain = Chain::new(QUARTER);
     let more = RecordErase {
         destroyed: Destroyed::new(Destroyed::VAULT_PART | Destroyed::SHARES).unwrap(),
@@ -469,7 +478,7 @@ fn a_quarter_without_a_proof_is_a_gap_of_its_length() {
     // What was sealed then may be opened to this day.
     assert_eq!((gap.from, gap.until), (before.begin(), None));
     assert!(!history.is_whole());
-    assert!(history.to_text().contains("2025-Q4  NOT PROVED: cut off"));
+    assert!(history.to_text().contains("2025-Q4: not proved: cut off"));
     let none = fold(
         &about(&known, &owner, end),
         Vec::new(),

@@ -1,10 +1,11 @@
 //! The list in words: a page that a patient can read, and JSON for programs.
 
 use super::{PatientHistory, Quarter};
-use crate::access_list::{AccessEntry, Basis, Gap, Review, limits, quarter_name};
+use crate::access_list::{AccessEntry, Basis, Delegate, Gap, KeyHolder, Review, limits};
 use crate::import::time::instant;
 use medanchor_ledger::event::ErasureReason;
 use medanchor_ledger::rules::Decision;
+use medanchor_ledger::{ConsentHandle, ParticipantName};
 use serde_json::{Value as Json, json};
 use std::fmt::Write as _;
 
@@ -66,8 +67,8 @@ impl PatientHistory {
             );
         }
         tail += "\nProved by quarters of a year:\n";
-        for quarter in &self.list.quarters {
-            let _ = writeln!(tail, "  {}", quarter_words(quarter));
+        for quarter in self.list.quarters.iter().map(Quarter::said) {
+            let _ = writeln!(tail, "  {}\n  {}", quarter.en, quarter.zh);
         }
         tail += "\nWhat this list cannot say (本清单不能说明):\n";
         for limit in limits() {
@@ -168,6 +169,10 @@ fn basis_words(entry: &AccessEntry, history: &PatientHistory) -> String {
                 "consent {consent}, given with a key that {owner} holds: it could have signed alone"
             )
         }
+        Basis::Consent {
+            consent,
+            key: KeyHolder::Delegate(delegate),
+        } => by_delegate(consent, delegate, &entry.owner),
         Basis::Consent { consent, .. } => format!("consent {consent}"),
         Basis::BreakGlass(Review::Due(due)) if history.list.until > *due => {
             format!(
@@ -203,6 +208,17 @@ fn basis_words(entry: &AccessEntry, history: &PatientHistory) -> String {
     }
 }
 
+fn by_delegate(consent: &ConsentHandle, by: &Delegate, owner: &ParticipantName) -> String {
+    format!(
+        "consent {consent}, granted by the delegate {} ({}, {}) under delegation {}, which the patient approved and which is on the ledger since {}; that the delegate wanted it is the word of {owner}",
+        by.name,
+        by.relation.as_str(),
+        by.id,
+        by.delegation,
+        instant(by.since)
+    )
+}
+
 const fn reason(reason: ErasureReason) -> &'static str {
     match reason {
         ErasureReason::SubjectRequest => "at the patient's request",
@@ -225,18 +241,5 @@ fn review_json(review: &Review) -> Json {
             json!({ "state": state, "late": late })
         }
         Review::NotNeeded => json!({ "state": "not-needed" }),
-    }
-}
-
-fn quarter_words(quarter: &Quarter) -> String {
-    let name = quarter_name(quarter.epoch);
-    match &quarter.proved {
-        Ok(proof) => format!(
-            "{name}  exactly {} events, up to height {} of {}",
-            proof.count,
-            proof.height,
-            instant(proof.time)
-        ),
-        Err(why) => format!("{name}  NOT PROVED: {why}"),
     }
 }

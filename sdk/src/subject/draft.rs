@@ -313,7 +313,7 @@ pub(super) fn approved_bytes(
     writer.into_bytes()
 }
 
-fn handles<'a>(writer: &mut Writer, all: impl ExactSizeIterator<Item = &'a [u8; 16]>) {
+pub(super) fn handles<'a>(writer: &mut Writer, all: impl ExactSizeIterator<Item = &'a [u8; 16]>) {
     writer.array(all.len());
     all.for_each(|one| {
         writer.bytes(one);

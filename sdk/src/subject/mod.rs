@@ -4,7 +4,9 @@
 //! that institution and nothing more ([`BroughtKey`]): it can seal under the patient's tags there, and
 //! computes no tag at another institution from it. A consent of such a patient is granted only with an
 //! [`Approval`]: the patient's signature over exactly what stands on the ledger, by a key that the
-//! institution never has. Lists of accesses tell consents with an approval from those without.
+//! institution never has. The same holds of a delegation and its [`DelegationApproval`]; what the delegate
+//! then grants needs no more of the patient. Lists of accesses tell consents that rest on an approval from
+//! those that do not.
 //!
 //! ```
 //! use medanchor_sdk::{Subject, System};
@@ -21,9 +23,13 @@
 //! | `medanchor-subject-v1:` | patient to institution | yes | the patient's key there, and the public key that approves |
 //! | `medanchor-consent-v1:` | institution to patient | between the two | what a consent would grant, in words |
 //! | `medanchor-approval-v1:` | patient to institution | no | the signature |
+//! | `medanchor-delegation-v1:` | institution to patient | between the two | who would decide for the patient, in words |
+//! | `medanchor-delegation-approval-v1:` | patient to institution | between the two | these words, and the signature |
 
 mod approval;
 mod brought;
+mod delegation;
+mod delegation_approval;
 mod draft;
 mod enrolment;
 #[cfg(test)]
@@ -31,12 +37,15 @@ mod tests;
 
 pub use approval::Approval;
 pub use brought::BroughtKey;
+pub use delegation::{DelegationDraft, DelegationWords};
+pub use delegation_approval::DelegationApproval;
 pub(crate) use draft::Terms;
 pub use draft::{ConsentDraft, Words};
 pub use enrolment::SubjectKeys;
 
 use crate::card::{Card, CardError, Cost, Pin};
 use crate::context::{Context, NoRandomness, random};
+use crate::domain::DELEGATION;
 use crate::error::SdkError;
 use medanchor_ledger::signature::{PublicKey, SigningKey};
 use medanchor_ledger::{NetworkId, ParticipantName};
@@ -121,17 +130,46 @@ impl Subject {
     /// patient [`ConsentDraft::words`] first.
     ///
     /// # Errors
-    /// [`SdkError`] when the draft is for another network or grants nothing that an event can hold.
+    /// [`SdkError`] when the draft is for another network, grants nothing that an event can hold, or is a
+    /// delegation in the words of a consent.
     pub fn approve(&self, draft: &ConsentDraft) -> Result<Approval, SdkError> {
         let words = draft.words();
-        if words.network != self.network {
-            return Err(SdkError::OtherNetwork {
-                found: words.network,
-                own: self.network,
-            });
+        self.require_network(words.network)?;
+        let mut all = words.purposes.iter().chain(&words.classes);
+        if all.any(|word| word.starts_with(DELEGATION)) {
+            return Err(SdkError::Consent(
+                "is a delegation in the words of a consent; ask for a draft that says so",
+            ));
         }
         let grant = Terms::of(&self.key_at(&words.owner), words)?.without_document()?;
         let key = self.approving_key(&words.owner);
         Ok(Approval::sign(self.network, &words.owner, &grant, &key))
+    }
+
+    /// Approves a delegation that an institution drafted: signs exactly its words and what they stand
+    /// for. Show the patient [`DelegationDraft::words`] first: the delegate grants without asking the
+    /// patient again, and what the institution enters as the delegate's will stands for it.
+    ///
+    /// # Errors
+    /// [`SdkError`] when the draft is for another network.
+    pub fn approve_delegation(
+        &self,
+        draft: &DelegationDraft,
+    ) -> Result<DelegationApproval, SdkError> {
+        let words = draft.words();
+        self.require_network(words.network)?;
+        let grant = words
+            .terms(&self.key_at(&words.owner))?
+            .without_document()?;
+        let key = self.approving_key(&words.owner);
+        Ok(DelegationApproval::sign(words.clone(), &grant, &key))
+    }
+
+    fn require_network(&self, found: NetworkId) -> Result<(), SdkError> {
+        let own = self.network;
+        match found == own {
+            true => Ok(()),
+            false => Err(SdkError::OtherNetwork { found, own }),
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! A patient with a key of their own, and institutions that are handed no more than their part of it.
 
+mod delegation;
+
 use super::*;
 use crate::access_list::KeyHolder;
 use crate::context::System;
@@ -8,10 +10,11 @@ use crate::domain::{NewConsent, NewRecord};
 use crate::fhir::SeparateConsent;
 use crate::identity::Identity;
 use crate::testing::{name, network_with};
-use medanchor_ledger::Time;
 use medanchor_ledger::event::EventBody;
 use medanchor_ledger::rules::Role;
+use medanchor_ledger::{RecordHandle, Time};
 use medanchor_vault::Epoch;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 const NOW: u64 = 1_767_225_600_000;
@@ -37,6 +40,14 @@ impl Place {
 
     fn patient(&self) -> Subject {
         Subject::new(self.network, TagKey::new([7; 32]))
+    }
+
+    /// The hospital and its patient, who has brought a key.
+    fn enrolled(&self) -> (Identity, Subject) {
+        let (north, patient) = (self.open("north"), self.patient());
+        let brought = patient.key_for(&name("north"));
+        north.take_subject_key("Patient/1", &brought).unwrap();
+        (north, patient)
     }
 }
 
@@ -169,11 +180,100 @@ fn a_later_key_takes_over_and_an_earlier_one_does_not_come_back() {
 }
 
 #[test]
+fn one_card_is_one_patients() {
+    let place = Place::new();
+    let (north, patient) = place.enrolled();
+    let brought = patient.key_for(&name("north"));
+    assert!(north.take_subject_key("Patient/2", &brought).is_err());
+    assert!(north.subject_keys("Patient/2").unwrap().approver.is_none());
+    north.take_subject_key("Patient/1", &brought).unwrap();
+}
+
+fn payloads(identity: &Identity) -> Vec<PathBuf> {
+    let folders = std::fs::read_dir(identity.folder().join("vault/payloads")).unwrap();
+    let files = folders.flat_map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap());
+    files.map(|file| file.unwrap().path()).collect()
+}
+
+/// Keeps something, and loses what it wrote, as a cut before a payload was written does.
+fn cut_off(identity: &Identity, keep: impl FnOnce()) {
+    let before = payloads(identity);
+    keep();
+    let new = payloads(identity).into_iter();
+    let new: Vec<_> = new.filter(|path| !before.contains(path)).collect();
+    assert!(!new.is_empty());
+    new.iter()
+        .for_each(|path| std::fs::remove_file(path).unwrap());
+}
+
+/// The command was killed between the wrapping key of the patient's key and the key itself. From then on
+/// nothing could be sealed for the patient.
+#[test]
+fn a_key_whose_keeping_was_cut_off_was_never_taken() {
+    let place = Place::new();
+    let north = place.open("north");
+    let first = place.patient().key_for(&name("north"));
+    let second = Subject::new(place.network, TagKey::new([8; 32])).key_for(&name("north"));
+    let take = |key| north.take_subject_key("Patient/1", key).unwrap();
+    let held = north.held_subject_keys("Patient/1").key;
+    let sealed_under = |document: &str, key: &medanchor_vault::secret::SubjectKey| {
+        let tag = key.tag(Epoch::of(Time(NOW)));
+        assert_eq!(sealed_tag(&north, document), tag, "{document}");
+    };
+    cut_off(&north, || take(&first));
+    sealed_under("Observation/1", &held);
+    take(&first);
+    sealed_under("Observation/2", first.key());
+    cut_off(&north, || take(&second));
+    sealed_under("Observation/3", first.key());
+    assert_eq!(north.all_subject_keys("Patient/1").unwrap().len(), 2);
+    take(&second);
+    sealed_under("Observation/4", second.key());
+    let all = north.all_subject_keys("Patient/1").unwrap().into_iter();
+    let all: Vec<_> = all.map(|keys| *keys.key.expose()).collect();
+    let known = [&held, first.key(), second.key()].map(|key| *key.expose());
+    assert_eq!(all, known);
+}
+
+/// What was lost is not what was cut off: it was taken, and another stands on it.
+#[test]
+fn an_earlier_key_that_is_lost_is_an_error() {
+    let place = Place::new();
+    let north = place.open("north");
+    cut_off(&north, || {
+        let first = place.patient().key_for(&name("north"));
+        north.take_subject_key("Patient/1", &first).unwrap();
+    });
+    let lost = payloads(&north);
+    assert!(lost.is_empty());
+    let handle = RecordHandle::new(north.handle("subject-key", "Patient/1"));
+    cut_off(&north, || {
+        north.vault().seal_opaque(handle, 2, b"second").unwrap();
+    });
+    assert!(north.subject_keys("Patient/1").is_err());
+}
+
+#[test]
+fn an_approval_whose_keeping_was_cut_off_hides_no_other() {
+    let place = Place::new();
+    let (north, patient) = place.enrolled();
+    let draft = with_consent(|new| north.draft_consent(new)).unwrap();
+    let approval = patient.approve(&draft).unwrap();
+    let consent = approval.consent();
+    cut_off(&north, || north.keep_approval(&approval).unwrap());
+    assert_eq!(north.approvals(consent).unwrap(), []);
+    north.keep_approval(&approval).unwrap();
+    let handle = RecordHandle::new(north.handle("consent-approval", &consent.to_string()));
+    cut_off(&north, || {
+        north.vault().seal_opaque(handle, 2, b"another").unwrap();
+    });
+    assert_eq!(north.approvals(consent).unwrap(), [approval]);
+}
+
+#[test]
 fn a_patient_with_a_key_consents_by_approval_only() {
     let place = Place::new();
-    let (north, patient) = (place.open("north"), place.patient());
-    let brought = patient.key_for(&name("north"));
-    north.take_subject_key("Patient/1", &brought).unwrap();
+    let (north, patient) = place.enrolled();
     assert!(with_consent(|new| north.grant(new)).is_err());
 
     let draft = with_consent(|new| north.draft_consent(new)).unwrap();
@@ -199,9 +299,7 @@ fn a_patient_with_a_key_consents_by_approval_only() {
 #[test]
 fn other_words_than_were_approved_and_approvals_of_others_grant_nothing() {
     let place = Place::new();
-    let (north, patient) = (place.open("north"), place.patient());
-    let brought = patient.key_for(&name("north"));
-    north.take_subject_key("Patient/1", &brought).unwrap();
+    let (north, patient) = place.enrolled();
     let draft = with_consent(|new| north.draft_consent(new)).unwrap();
     let approval = patient.approve(&draft).unwrap();
     let wider = with_consent(|new| {

@@ -4,6 +4,7 @@ use medanchor_ledger::rules::{Decision, DenialReason};
 use medanchor_ledger::{
     ConsentHandle, EventId, Height, Index, NetworkId, RecordHandle, RequestHandle, Size, Time,
 };
+use medanchor_sdk::Relation;
 use medanchor_sdk::access_list::*;
 use medanchor_sdk::fhir::PATIENT_READ;
 use medanchor_vault::Epoch;
@@ -43,6 +44,16 @@ fn consent(key: KeyHolder) -> Basis {
     }
 }
 
+fn by_delegate() -> KeyHolder {
+    KeyHolder::Delegate(Delegate {
+        delegation: ConsentHandle::new([0xdd; 16]),
+        id: "RelatedPerson/r1".into(),
+        name: "示例监护人".into(),
+        relation: Relation::Guardian,
+        since: Time(NOW),
+    })
+}
+
 /// One of each kind.
 pub fn list() -> AccessList {
     let denied = |reason| Decision::Denied(reason);
@@ -80,6 +91,7 @@ pub fn list() -> AccessList {
             },
             Decision::Permitted,
         ),
+        entry(8, consent(by_delegate()), Decision::Permitted),
     ];
     entries[0].person = Some(Person {
         id: "dr-7".into(),
@@ -134,10 +146,12 @@ fn gaps() -> Vec<Gap> {
         document: Some("Observation/o7".into()),
     });
     let (lost, unasked) = (quarters(before, before), quarters(after, Epoch(LAST.0 - 2)));
+    let used = quarters(LAST, LAST);
     let window = Some(Time(NOW + 7 * HOUR));
     vec![
         gap(after.begin(), None, GapReason::NotAsked, unasked),
         gap(before.begin(), None, GapReason::NoProof, lost),
+        gap(LAST.begin(), None, GapReason::EarlierKey, used),
         gap(Time(NOW), None, GapReason::KeyFile, None),
         gap(Time(NOW), None, GapReason::NoJournal, None),
         gap(Time(NOW + HOUR), None, GapReason::NotInCustody, record),
@@ -212,7 +226,7 @@ fn every_access_follows_the_profile_and_a_denial_says_that_it_failed() {
         .iter()
         .map(|event| event["outcome"].as_str().unwrap())
         .collect();
-    assert_eq!(outcomes, ["0", "0", "4", "8", "0", "0", "0"]);
+    assert_eq!(outcomes, ["0", "0", "4", "8", "0", "0", "0", "0"]);
     for event in &events {
         let success = event["outcome"] == "0";
         assert_eq!(
@@ -237,7 +251,7 @@ fn emergencies_are_marked_and_breaking_the_glass_has_its_purpose() {
     };
     assert_eq!(
         events.iter().map(marked).collect::<Vec<_>>(),
-        [false, false, false, false, true, true, true]
+        [false, false, false, false, true, true, true, false]
     );
     for event in &events[4..6] {
         assert_eq!(event["purposeOfEvent"][0]["coding"][0]["code"], "BTG");
@@ -271,13 +285,18 @@ fn people_stand_there_only_where_disclosed_and_held_keys_are_shown() {
         |event: &Value| of_type(event, "entity", "Consent")[0]["detail"][0]["valueString"].clone();
     assert!(held(&events[0]).is_null());
     assert_eq!(held(&events[1]), "held by the institution");
+    assert_eq!(held(&events[7]), "示例监护人");
+    let details = &of_type(&events[7], "entity", "Consent")[0]["detail"];
+    assert_eq!(details[2]["valueString"], "guardian");
+    let delegation = details[3]["valueString"].as_str().unwrap();
+    assert!(delegation.starts_with("dddd") && delegation.contains("approved by the patient"));
 }
 
 #[test]
 fn each_access_and_the_list_itself_have_a_provenance() {
     let bundle = list().to_bundle();
     let entries = bundle["entry"].as_array().unwrap();
-    assert_eq!(entries.len(), 2 + 2 * 7);
+    assert_eq!(entries.len(), 2 + 2 * 8);
     let mut urls: Vec<_> = entries
         .iter()
         .map(|entry| entry["fullUrl"].as_str().unwrap())
@@ -294,7 +313,8 @@ fn each_access_and_the_list_itself_have_a_provenance() {
     urls.sort_unstable();
     urls.dedup();
     assert_eq!(urls.len(), entries.len(), "Bundle: bdl-7");
-    let opened = &entries.last().unwrap()["resource"]["occurredPeriod"];
+    // The one before the last: of the emergency path.
+    let opened = &entries[entries.len() - 3]["resource"]["occurredPeriod"];
     assert_eq!(opened["start"], "2026-09-21T19:13:20.000Z");
 }
 
@@ -309,10 +329,10 @@ fn the_bundle_names_each_quarter_and_each_gap_and_says_that_it_is_old() {
         words.collect::<Vec<_>>()
     };
     let (warnings, told) = (said("warning"), said("information"));
-    assert_eq!((warnings.len(), told.len()), (2 + 6, 1 + 2 + 4));
+    assert_eq!((warnings.len(), told.len()), (2 + 7, 1 + 2 + 4));
     assert!(warnings[0].contains("NOT COMPLETE") && warnings[1].contains("IS OLD"));
     assert!(warnings[2].contains("2025-Q3 to 2026-Q1: not asked for"));
-    assert!(told[0].contains("at least 5 accesses, and 2 that were denied"));
+    assert!(told[0].contains("at least 6 accesses, and 2 that were denied"));
     assert!(told[1].contains("2026-Q2: not proved") && told[2].contains("2026-Q3: exactly 9"));
     for issue in issues {
         let translation = &issue["_diagnostics"]["extension"][0]["extension"];
@@ -328,6 +348,7 @@ fn the_bundle_names_each_quarter_and_each_gap_and_says_that_it_is_old() {
         "quarter/2026-Q3/events/9/height/30/of/99",
         "gap/not-asked",
         "gap/no-proof",
+        "gap/earlier-key",
         "gap/key-file",
         "gap/no-journal",
         "gap/not-in-custody",
@@ -356,6 +377,10 @@ fn the_fields_of_ehds_are_there() {
     );
     assert!(ehds["accesses"][1].get("individual").is_none());
     assert_eq!(ehds["accesses"][1]["held_key"], true);
+    assert!(ehds["accesses"][1].get("delegate").is_none());
+    let by_delegate = &ehds["accesses"][7];
+    assert_eq!(by_delegate["held_key"], false);
+    assert_eq!(by_delegate["delegate"]["name"], "示例监护人");
     let gaps = ehds["gaps"].as_array().unwrap();
     let codes = gaps.iter().map(|gap| gap["code"].as_str().unwrap());
     assert!(codes.eq(gaps_of_each_kind()));
@@ -363,7 +388,7 @@ fn the_fields_of_ehds_are_there() {
         gaps[0]["quarters"],
         serde_json::json!(["2025-Q3", "2026-Q1"])
     );
-    assert_eq!(gaps[4]["document"], "Observation/o7");
+    assert_eq!(gaps[5]["document"], "Observation/o7");
     assert_eq!(ehds["quarters"][0]["error"], "no node could be reached");
     assert_eq!(ehds["quarters"][1]["events"], 9);
     assert_eq!(

@@ -17,6 +17,7 @@
 //! |---|---|
 //! | `lies` | releases another V than it anchored |
 //! | `withholds` | says that it has no V |
+//! | `refuses` | the same, signed |
 
 use anyhow::{Context, Result, bail};
 use medanchor_ledger::event::{Event, EventBody};
@@ -69,6 +70,9 @@ impl Answers for Cheat {
             return self.owner.answer(ask, bytes, channel);
         }
         let statement = self.checked(ask, bytes, channel)?;
+        if self.how == "refuses" {
+            return Err(self.refusal(&statement));
+        }
         if self.how == "stalls" {
             // Until it is killed.
             loop {
@@ -202,6 +206,23 @@ impl Cheat {
         let record = self.record(&standing);
         let released = VaultRelease::new(record, standing.event, sealed, &ask.reader, sign)?;
         Ok(released.encode())
+    }
+
+    /// It says, and signs, that it has no such part.
+    fn refusal(&self, statement: &Statement) -> Problem {
+        let code = "custody.not-here";
+        let signed = || -> Result<Vec<u8>> {
+            let ask = ReleaseAsk::decode(&statement.body)?;
+            let standing = Standing::fetch(self.sdk.client(), &ask.access(&statement.from))?;
+            let now = self.sdk.now();
+            let signed = self.sdk.refuse_part(&standing, (&ask.reader, now), code);
+            signed.context("its own record")
+        };
+        let problem = Problem::of_custody(code, false, "there is no such part here".into());
+        match signed() {
+            Ok(signed) => problem.with_refusal(&signed),
+            Err(error) => Problem::new(Code::Internal, format!("{error:#}")),
+        }
     }
 
     fn record(&self, standing: &Standing) -> Custodied {

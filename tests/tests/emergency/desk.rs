@@ -1,7 +1,8 @@
 //! The owner's desk: the commands of the emergency path, as processes.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use medanchor_tests::city::{City, OWNER, PAYLOAD};
+use medanchor_tests::files::text;
 use medanchor_tests::network::binary;
 use medanchor_tests::service::run;
 use std::os::unix::fs::PermissionsExt;
@@ -18,10 +19,6 @@ pub struct Desk {
     pub home: PathBuf,
     node: String,
     passphrase: PathBuf,
-}
-
-pub fn text(path: &Path) -> Result<&str> {
-    path.to_str().context("a path in UTF-8")
 }
 
 impl Desk {

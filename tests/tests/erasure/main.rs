@@ -9,7 +9,7 @@ use medanchor_ledger::rules::{Record, StateValue};
 use medanchor_sdk::custody::OpenedError;
 use medanchor_sdk::{DenialReason, GrantTicket, NewRecord};
 use medanchor_tests::city::{CUSTODIANS, City, OWNER, PAYLOAD, READER};
-use medanchor_tests::files::names;
+use medanchor_tests::files::{names, text};
 use medanchor_tests::network::binary;
 use medanchor_tests::service::{Service, run};
 use medanchor_vault::custody::Points;
@@ -48,6 +48,21 @@ fn erase(city: &City, more: &[&str]) -> Result<Command> {
     command.arg("--book").arg(city.dir.join("book.toml"));
     command.stdin(Stdio::null());
     Ok(command)
+}
+
+/// What a power cut leaves of deals that were being written, and of a move of the record.
+fn half_written(city: &City) -> Result<[PathBuf; 2]> {
+    let identity = city.dir.join(OWNER).join("identity");
+    let record = city.sdk(OWNER)?.record_handle(NAME);
+    let files = [
+        identity.join("deals/00112233445566778899aabbccddeeff.part"),
+        identity.join(format!("resharing/{record}-1-2.deals.part")),
+    ];
+    for file in &files {
+        std::fs::create_dir_all(file.parent().context("a parent")?)?;
+        std::fs::write(file, b"half of it")?;
+    }
+    Ok(files)
 }
 
 /// Runs it to its end: exit code, what it said, what it complained.
@@ -316,6 +331,7 @@ fn an_erased_record_is_opened_by_nobody_whatever_was_copied_before() -> Result<(
         .context("erased")?
         .destroyed;
     ensure!(bits.contains(Destroyed::PAYLOAD) && !bits.contains(Destroyed::SHARES));
+    let cut_off_before = half_written(&city)?;
     city.stop(&[AWAY]);
     for lines in [1, 2, 3, 4, 6, 8, 9, 10] {
         cut_off(&city, lines)?;
@@ -326,6 +342,10 @@ fn an_erased_record_is_opened_by_nobody_whatever_was_copied_before() -> Result<(
         "{code}: {said}{why}"
     );
     nothing_opens_it(&city, &target, &before)?;
+    ensure!(
+        cut_off_before.iter().all(|file| !file.exists()),
+        "nothing of deals or of a move is left, not even half written"
+    );
     opened_with_the_passphrase(&target, &before, &Copies::of(dir.path()))?;
     let state = on_ledger(&city, &target.record)?.erased.context("erased")?;
     ensure!(
@@ -351,7 +371,7 @@ fn an_erased_record_is_opened_by_nobody_whatever_was_copied_before() -> Result<(
     }
     the_patient_is_told(&city)?;
     let log = dir.path().join(OWNER).join("log");
-    run(&["audit", "verify", log.to_str().context("a path in UTF-8")?])?;
+    run(&["audit", "verify", text(&log)?])?;
 
     city.start_again(AWAY)?;
     let (code, said, why) = erased(&city, &["--yes", "--keep-key"])?;

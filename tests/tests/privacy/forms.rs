@@ -1,6 +1,8 @@
 //! The forms in which a value may hide: character encodings, each in the clear, in hexadecimal and in
 //! base64; percent-encoding; JSON escapes; and hashes without a salt.
 
+use super::short::Words;
+use super::values::Values;
 use aho_corasick::AhoCorasick;
 use anyhow::Result;
 use base64::Engine;
@@ -12,6 +14,9 @@ use std::fmt::Write;
 
 /// Three Chinese characters in UTF-16 or GBK have so many bytes; a shorter form occurs by chance.
 const MIN_FORM: usize = 6;
+/// Of short values a form must be longer, and longer still in hexadecimal, of which whole texts are made.
+const MIN_SHORT_FORM: usize = 8;
+const MIN_SHORT_HEX: usize = 10;
 /// Of a long form the last so many bytes are searched for; whoever shows all of it shows them.
 const MAX_PATTERN: usize = 48;
 /// Of a hash the first so many bytes are searched for, so that hashes cut to handles are found too:
@@ -162,21 +167,40 @@ fn escape_unit(text: &mut String, unit: u16, upper: bool) {
     written.expect("a String takes all that is written");
 }
 
+/// Whether a form of a short value is no chance wherever it stands.
+fn is_no_chance(form: &[u8]) -> bool {
+    let least = match form.iter().all(u8::is_ascii_hexdigit) {
+        true => MIN_SHORT_HEX,
+        false => MIN_SHORT_FORM,
+    };
+    form.len() >= least
+}
+
 /// Finds any form of any value.
 pub struct Scanner {
     automaton: AhoCorasick,
     /// Of which values each pattern is a form.
     owners: Vec<Vec<usize>>,
     values: Vec<String>,
+    short: Words,
 }
 
 impl Scanner {
     /// A scanner for these values.
-    pub fn new<'v>(values: impl IntoIterator<Item = &'v String>) -> Result<Self> {
-        let values: Vec<String> = values.into_iter().cloned().collect();
+    pub fn new(searched: &Values) -> Result<Self> {
+        let values: Vec<String> = searched
+            .long
+            .keys()
+            .chain(searched.short.keys())
+            .cloned()
+            .collect();
         let mut patterns: BTreeMap<Vec<u8>, Vec<usize>> = BTreeMap::new();
         for (number, value) in values.iter().enumerate() {
-            for form in forms(value) {
+            let mut forms = forms(value);
+            if searched.short.contains_key(value) {
+                forms.retain(|form| is_no_chance(form));
+            }
+            for form in forms {
                 patterns.entry(form).or_default().push(number);
             }
         }
@@ -184,27 +208,31 @@ impl Scanner {
             automaton: AhoCorasick::new(patterns.keys())?,
             owners: patterns.into_values().collect(),
             values,
+            short: Words::new(searched.short.keys())?,
         })
     }
 
-    /// How many byte strings are searched for.
+    /// How many byte strings are searched for, besides short words.
     pub fn patterns(&self) -> usize {
         self.owners.len()
     }
 
-    /// The values searched for.
-    pub fn values(&self) -> &[String] {
-        &self.values
-    }
-
-    /// Which values stand in these bytes, and where the first form of each ends.
+    /// Which values stand in these bytes, and where the first form of each ends; short ones in long forms, or
+    /// between quotes.
     pub fn find(&self, bytes: &[u8]) -> BTreeMap<&str, usize> {
-        let mut found = BTreeMap::new();
+        let mut found = self.short.quoted(bytes);
         for hit in self.automaton.find_overlapping_iter(bytes) {
             for owner in &self.owners[hit.pattern().as_usize()] {
                 found.entry(&*self.values[*owner]).or_insert(hit.end());
             }
         }
+        found
+    }
+
+    /// The same in a text, where short values are found as words too.
+    pub fn find_in_text(&self, text: &[u8]) -> BTreeMap<&str, usize> {
+        let mut found = self.find(text);
+        found.extend(self.short.in_text(text));
         found
     }
 }

@@ -3,7 +3,8 @@
 //! scanner's own functions.
 
 use super::forms::Scanner;
-use super::values;
+use super::input;
+use super::values::{self, Values};
 use anyhow::{Context, Result, anyhow, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
@@ -12,10 +13,15 @@ use ring::digest;
 use std::path::Path;
 use std::sync::LazyLock;
 
-static SCANNER: LazyLock<Result<Scanner>> = LazyLock::new(|| {
-    let values = values::of_input(&super::seeds())?;
-    Scanner::new(values.keys())
+static VALUES: LazyLock<Result<(Values, Scanner)>> = LazyLock::new(|| {
+    let values = values::of_input(input::completed(&super::seeds())?.path())?;
+    let scanner = Scanner::new(&values)?;
+    Ok((values, scanner))
 });
+
+fn values_and_scanner() -> Result<&'static (Values, Scanner)> {
+    VALUES.as_ref().map_err(|error| anyhow!("{error:#}"))
+}
 
 /// Bytes of a file that was not made for this test.
 fn real_bytes() -> Result<Vec<u8>> {
@@ -25,12 +31,12 @@ fn real_bytes() -> Result<Vec<u8>> {
 
 /// Plants what `hide` makes of each value that `fits` and of up to three bytes before it.
 fn is_found(hide: impl Fn(&str, &str) -> Vec<u8>) -> Result<()> {
-    let scanner = SCANNER.as_ref().map_err(|error| anyhow!("{error:#}"))?;
+    let (values, scanner) = values_and_scanner()?;
     let clean = real_bytes()?;
     let clean = clean.get(..2_000).context("a short file")?;
     ensure!(scanner.find(clean).is_empty(), "found where nothing is");
     let mut planted = 0;
-    for value in scanner.values() {
+    for value in values.long.keys() {
         for before in ["", "a", "ab", "abc"] {
             let hidden = hide(before, value);
             if hidden.is_empty() {
@@ -46,6 +52,53 @@ fn is_found(hide: impl Fn(&str, &str) -> Vec<u8>) -> Result<()> {
         }
     }
     ensure!(planted > 500, "only {planted} were planted");
+    Ok(())
+}
+
+/// Short names are found as words in texts, whatever stands around them, and between quotes in any bytes; what
+/// is no word of its own is not taken for one.
+#[test]
+fn short_names_as_words() -> Result<()> {
+    let (values, scanner) = values_and_scanner()?;
+    ensure!(values.short.contains_key("Chen") && values.short.contains_key("Ada"));
+    let clean = real_bytes()?;
+    ensure!(
+        scanner.find_in_text(&clean).is_empty(),
+        "found where nothing is"
+    );
+    for value in values.short.keys() {
+        let around = [
+            format!("no receipt for {value}\n"),
+            format!("{value}: not found"),
+            format!("GET /Patient/{value}?_id=1"),
+            format!("name=%E9%99%88%20{value}%2C"),
+            format!(r#"{{"detail":"\n{value}\u9648"}}"#),
+            format!(r"\u9648{value}"),
+            format!("subject='{value}'"),
+            format!("patient_{value}.json"),
+        ];
+        for leak in around {
+            ensure!(
+                scanner.find_in_text(leak.as_bytes()).contains_key(&**value),
+                "{leak}"
+            );
+        }
+        let quoted = [&[0, 255, 7][..], format!("\"{value}\"").as_bytes(), &[1]].concat();
+        ensure!(scanner.find(&quoted).contains_key(&**value));
+        for other in [
+            format!("x{value}"),
+            format!("{value}s"),
+            format!("9{value}"),
+        ] {
+            ensure!(scanner.find_in_text(other.as_bytes()).is_empty(), "{other}");
+        }
+        ensure!(
+            scanner.find(&sha256(value)).contains_key(&**value),
+            "its hash"
+        );
+        let escaped = json(value, true);
+        ensure!(scanner.find(&escaped).contains_key(&**value), "in escapes");
+    }
     Ok(())
 }
 

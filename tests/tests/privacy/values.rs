@@ -10,9 +10,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-/// Shorter texts occur by chance in megabytes of hashes and keys. A Chinese name has two characters of three
+/// Shorter texts occur by chance in megabytes of hashes and keys, and are looked for as words (`short.rs`).
+/// A Chinese name has two characters of three
 /// bytes at least; its forms in UTF-16 and GBK are longer in hexadecimal, base64 and escapes, and found there.
 const MIN_BYTES: usize = 6;
+/// Two letters are an abbreviation of anything.
+const MIN_SHORT: usize = 3;
 /// Shorter digits stand in times and counters.
 const MIN_DIGITS: usize = 10;
 /// Shorter pieces of free text are words of everybody's, such as "Generated Narrative".
@@ -41,19 +44,55 @@ pub enum Kind {
     Moment,
 }
 
-/// Personal values with their kinds.
-pub type Values = BTreeMap<String, Kind>;
+/// The personal values of an input.
+#[derive(Default)]
+pub struct Values {
+    /// Those that are long enough to be searched for everywhere, in every form.
+    pub long: BTreeMap<String, Kind>,
+    /// Short names and identifiers in ASCII, which are searched for as words.
+    pub short: BTreeMap<String, Kind>,
+}
+
+impl Values {
+    /// About so many of them, from all over the lists, a few of them short.
+    pub fn evenly(&self, count: usize) -> Vec<&str> {
+        let some = |of: &'_ BTreeMap<String, Kind>, count: usize| -> Vec<usize> {
+            (0..of.len()).step_by((of.len() / count).max(1)).collect()
+        };
+        let long: Vec<&String> = self.long.keys().collect();
+        let short: Vec<&String> = self.short.keys().collect();
+        let long = some(&self.long, count).into_iter().map(|at| long[at]);
+        let short = some(&self.short, FEW).into_iter().map(|at| short[at]);
+        long.chain(short).map(String::as_str).collect()
+    }
+
+    /// A value of each kind that people are called or known by, and a short one.
+    pub fn of_each_kind(&self) -> Vec<&str> {
+        // Behind the Latin names are the Chinese ones; an id passes for a name of a participant.
+        let kinds = [Kind::Name, Kind::Id];
+        let last = |kind| {
+            let mut all = self.long.iter().rev();
+            all.find(|(_, own)| **own == kind).map(|(value, _)| value)
+        };
+        let long = kinds.into_iter().filter_map(last);
+        let short = self.short.keys().take(1);
+        long.chain(short).map(String::as_str).collect()
+    }
+}
+
+/// How many short values are asked with.
+const FEW: usize = 2;
 
 /// Values that are words of everybody's although they stand where a person's would: FHIR's own
-/// examples give ids such as these, and file names, addresses and our own help say them too.
-const EVERYBODYS: [&str; 2] = ["example", "signature"];
+/// examples give ids and names such as these, and file names, addresses and our own help say them too.
+const EVERYBODYS: [&str; 3] = ["example", "signature", "Where"];
 
 /// Resources that are about no person, so that their ids are nobody's.
 const IMPERSONAL: [&str; 4] = ["Organization", "Bundle", "Location", "Device"];
 
 /// All personal values of the FHIR documents below `folder`.
 pub fn of_input(folder: &Path) -> Result<Values> {
-    let mut values = Values::new();
+    let mut values = Values::default();
     for path in super::files(folder)? {
         let bytes = fs::read(&path).with_context(|| path.display().to_string())?;
         let lines = path.extension().is_some_and(|end| end == "ndjson");
@@ -143,13 +182,31 @@ fn kind(path: &[&str], resource: &str, text: &str) -> Option<Kind> {
     (!unsaid).then_some(kind)
 }
 
+/// A short name as it is written, `Chen`; or a short identifier of letters and digits, `f001`. Digits alone, and
+/// words in small letters, stand everywhere.
+fn is_short_word(kind: Kind, text: &str) -> bool {
+    let letters = text.bytes().filter(u8::is_ascii_alphabetic).count();
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    let named = match kind {
+        Kind::Name | Kind::Address => {
+            digits == 0 && text.starts_with(|one: char| one.is_ascii_uppercase())
+        }
+        Kind::Identifier | Kind::Telecom | Kind::Id => letters > 0 && digits > 0,
+        _ => false,
+    };
+    named && letters + digits == text.len() && (MIN_SHORT..MIN_BYTES).contains(&text.len())
+}
+
 /// Takes a value, and free text in pieces too.
 fn take(kind: Kind, text: &str, values: &mut Values) {
     if kind != Kind::FreeText {
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
         let least = if digits { MIN_DIGITS } else { MIN_BYTES };
-        if text.len() >= least && !EVERYBODYS.contains(&text) {
-            values.insert(text.to_owned(), kind);
+        match text {
+            text if EVERYBODYS.contains(&text) => {}
+            text if text.len() >= least => drop(values.long.insert(text.to_owned(), kind)),
+            text if is_short_word(kind, text) => drop(values.short.insert(text.to_owned(), kind)),
+            _ => {}
         }
         return;
     }
@@ -158,10 +215,10 @@ fn take(kind: Kind, text: &str, values: &mut Values) {
         if part.len() < MIN_FREE_TEXT {
             continue;
         }
-        values.entry(part.to_owned()).or_insert(kind);
+        values.long.entry(part.to_owned()).or_insert(kind);
         let characters: Vec<char> = part.chars().collect();
         for piece in characters.chunks_exact(PIECE).take(PIECES) {
-            values.entry(piece.iter().collect()).or_insert(kind);
+            values.long.entry(piece.iter().collect()).or_insert(kind);
         }
     }
 }

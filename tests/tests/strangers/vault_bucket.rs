@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use medanchor_ledger::{NetworkId, RecordHandle};
 use medanchor_sdk::Identity;
 use medanchor_tests::city::{City, OWNER, PAYLOAD as CITYS, READER};
+use medanchor_tests::files::text;
 use medanchor_tests::network::binary;
 use medanchor_tests::service::run;
 use medanchor_vault::{
@@ -37,6 +38,18 @@ fn settings(service: &Service) -> Result<Settings> {
 
 fn record(number: u8) -> RecordHandle {
     RecordHandle::new([number; 16])
+}
+
+/// A service with a bucket, if the server is installed.
+fn with_bucket(folder: &Path) -> Result<Option<Service>> {
+    let Some(server) = installed("venv/bin/moto_server") else {
+        return Ok(None);
+    };
+    let service = Service::start(&server, folder)?;
+    agent()
+        .put(format!("{}/bucket", service.url))
+        .send_empty()?;
+    Ok(Some(service))
 }
 
 /// A payload that nobody has to keep.
@@ -76,14 +89,10 @@ fn name(number: u8) -> String {
 
 #[test]
 fn a_vault_keeps_its_payloads_in_an_s3_service_of_others_and_erases_them_there() -> Result<()> {
-    let Some(server) = installed("venv/bin/moto_server") else {
+    let dir = tempfile::tempdir()?;
+    let Some(service) = with_bucket(dir.path())? else {
         return Ok(());
     };
-    let dir = tempfile::tempdir()?;
-    let service = Service::start(&server, dir.path())?;
-    agent()
-        .put(format!("{}/bucket", service.url))
-        .send_empty()?;
     let folder = dir.path().join("vault");
     let vault = Vault::create_with(&folder, NETWORK, &settings(&service)?)?;
 
@@ -178,27 +187,23 @@ fn object_of(record: RecordHandle) -> String {
 
 #[test]
 fn a_hospital_moves_its_payloads_to_a_bucket_and_serves_them_from_there() -> Result<()> {
-    let Some(server) = installed("venv/bin/moto_server") else {
+    let dir = tempfile::tempdir()?;
+    let Some(service) = with_bucket(dir.path())? else {
         return Ok(());
     };
-    let dir = tempfile::tempdir()?;
-    let service = Service::start(&server, dir.path())?;
-    agent()
-        .put(format!("{}/bucket", service.url))
-        .send_empty()?;
     let credentials = dir.path().join("s3.toml");
-    let text = "access_key_id = \"test\"\nsecret_access_key = \"a-secret-of-this-test\"\n";
-    std::fs::write(&credentials, text)?;
+    let said = "access_key_id = \"test\"\nsecret_access_key = \"a-secret-of-this-test\"\n";
+    std::fs::write(&credentials, said)?;
     std::fs::set_permissions(&credentials, std::fs::Permissions::from_mode(0o600))?;
     let city = City::start(&dir.path().join("city"))?;
     let home = city.dir.join(OWNER);
     let identity = home.join("identity");
     let moved = |to: &[&str]| {
         let words = ["vault", "payloads", "--home"];
-        let home = home.to_str().context("a path in UTF-8")?;
+        let home = text(&home)?;
         run(&[&words[..], &[home], to].concat())
     };
-    let file = credentials.to_str().context("a path in UTF-8")?;
+    let file = text(&credentials)?;
     let to_bucket = [
         "--bucket",
         "s3://bucket/hospital/vault",

@@ -1,19 +1,24 @@
 //! Judging evidence against what the ledger says.
 //!
-//! What always holds: nobody is convicted whose signature is not under the statement that is wrong;
+//! What always holds: nobody is convicted whose signature is not under the statement that is wrong, a
+//! message or the event that stands on the ledger;
 //! whoever followed the protocol is not convicted whatever others show.
 
 use super::deal::Acknowledgement;
-use super::evidence::{Evidence, Opening};
+use super::evidence::Evidence;
+use super::opening::Opening;
 use super::place::{Custodied, Place};
 use super::points::Points;
+use super::refusal::Decided;
 use super::release::Release;
 use super::sharing::Share;
+use super::shown::SealedAs;
 use super::signed::{Body, Signed};
 use crate::secret::VaultPart;
 use medanchor_ledger::event::ReaderKey;
+use medanchor_ledger::rules::{Consent, Record};
 use medanchor_ledger::signature::PublicKey;
-use medanchor_ledger::{EventId, ParticipantName, VaultPartHash};
+use medanchor_ledger::{ConsentHandle, EventId, ParticipantName, Time, VaultPartHash};
 
 /// What the ledger says of those whom evidence names.
 pub trait Known {
@@ -25,6 +30,14 @@ pub trait Known {
     fn reader_key(&self, request: &EventId) -> Option<ReaderKey>;
     /// The hash of the vault's part that an owner anchored for a record.
     fn vault_part(&self, record: &Custodied) -> Option<VaultPartHash>;
+    /// What an owner anchored for a record whose key it shared out.
+    fn sealed_as(&self, record: &Custodied) -> Option<SealedAs>;
+    /// How a request was decided.
+    fn decided(&self, request: &EventId) -> Option<Decided>;
+    /// A record as it stood after the block of that time.
+    fn record(&self, record: &Custodied) -> Option<(Time, Record)>;
+    /// A consent as it stood after the block of that time.
+    fn consent(&self, owner: &ParticipantName, consent: &ConsentHandle) -> Option<(Time, Consent)>;
 }
 
 /// What somebody did.
@@ -43,6 +56,16 @@ pub enum Breach {
     BadSubShare,
     /// Did not share out its own share.
     BadSubPoints,
+    /// Anchored a check value that is not that of the record's key.
+    WrongKeyCheck,
+    /// Anchored a sealed payload that does not open with the record's key.
+    WrongPayload,
+    /// Anchored a commitment to another document than it sealed.
+    WrongCommitment,
+    /// Refused its part of the key for a request that was permitted.
+    Refused,
+    /// The same, for a reason that the ledger contradicts.
+    RefusedFalsely,
 }
 
 impl Breach {
@@ -56,6 +79,11 @@ impl Breach {
             Self::BadVaultRelease => "bad-vault-release",
             Self::BadSubShare => "bad-sub-share",
             Self::BadSubPoints => "bad-sub-points",
+            Self::WrongKeyCheck => "wrong-key-check",
+            Self::WrongPayload => "wrong-payload",
+            Self::WrongCommitment => "wrong-commitment",
+            Self::Refused => "refused",
+            Self::RefusedFalsely => "refused-falsely",
         }
     }
 
@@ -71,6 +99,15 @@ impl Breach {
                 "moved a share that does not fit the points that it signed with it"
             }
             Self::BadSubPoints => "moved something else than its own share",
+            Self::WrongKeyCheck => "anchored a check value that is not that of the record's key",
+            Self::WrongPayload => {
+                "anchored a sealed payload that does not open with the record's key"
+            }
+            Self::WrongCommitment => "anchored a commitment to another document than it sealed",
+            Self::Refused => "refused its part of the key for a request that was permitted",
+            Self::RefusedFalsely => {
+                "refused its part of the key for a request that was permitted, for a reason that the ledger contradicts"
+            }
         }
     }
 }
@@ -112,6 +149,40 @@ pub enum Unconvincing {
     /// What was sealed is right.
     #[error("what was sealed is right; the accuser lies")]
     Right,
+    /// The parts of the key are not the anchored ones.
+    #[error(
+        "the parts of the key are not those that the ledger's points and hash stand for; do not trust whoever gave the evidence"
+    )]
+    OtherParts,
+    /// The sealed payload is not the anchored one.
+    #[error(
+        "the sealed payload is not the one whose hash was anchored; do not trust whoever gave the evidence"
+    )]
+    OtherPayload,
+    /// The sealed payload is of a format that is not known.
+    #[error("the sealed payload is of a format that this release does not open; use a newer one")]
+    Format,
+    /// The request was denied.
+    #[error("the ledger did not permit the request that was refused; nobody is convicted")]
+    NotPermitted,
+    /// It was too late.
+    #[error(
+        "at the time that the refusal states the permit was over, which lives five minutes; nobody is convicted"
+    )]
+    PermitOver,
+    /// The rules allow the reason.
+    #[error(
+        "the reason that the refusal gives is one by the rules, and the ledger in the file does not contradict it; nobody is convicted"
+    )]
+    GoodReason,
+    /// The state is from before what it would contradict.
+    #[error(
+        "the ledger's state in the evidence says nothing of that time: it must be of {} ms since 1970 or later; make the evidence again then", from.0
+    )]
+    TooEarly {
+        /// The first time of a block that serves.
+        from: Time,
+    },
     /// The messages are not about the same thing, or say the same.
     #[error("the messages of the evidence do not contradict each other; nobody is convicted")]
     Unrelated,
@@ -168,6 +239,16 @@ pub(super) fn judge(evidence: &Evidence, known: &impl Known) -> Result<Convicted
             let inside = opening.show(&key, &says.context(), &deal.says().sealed)?;
             wrong_share(inside.as_deref(), &says.to, &says.points)?;
             Ok(convicted(&says.from.custodian, Breach::BadSubShare))
+        }
+        Evidence::Refusal(refusal) => {
+            let owner = &refusal.says().record.owner;
+            signed(refusal, owner, known)?;
+            Ok(convicted(owner, refusal.says().judge(known)?))
+        }
+        Evidence::Sealing(shown) => {
+            let anchored = known.sealed_as(shown.record());
+            let of = shown.judge(&anchored.ok_or(Unconvincing::Unknown)?)?;
+            Ok(convicted(&shown.record().owner, of))
         }
         Evidence::SubPoints(deal, old) => {
             let says = &deal.says().terms;

@@ -9,11 +9,18 @@
 //! ```text
 //! CUSTODIAN/keys       wrapped secrets, in slots; never copy it where erasure must reach
 //! CUSTODIAN/releases   the release log
+//! CUSTODIAN/deals      which deals are not known to be on the ledger
 //! ```
 
-use super::deal::{Acknowledgement, Deal, DealError};
+mod error;
+pub(super) mod waiting;
+
+pub use error::CustodianError;
+
+use self::waiting::{Dealt, Waiting};
+use super::deal::{Acknowledgement, Deal};
 use super::evidence::Evidence;
-use super::log::{LogError, ReleaseLog, Released};
+use super::log::{ReleaseLog, Released};
 use super::place::{Custodied, Place};
 use super::points::Points;
 use super::release::Release;
@@ -23,12 +30,15 @@ use super::shares::{self, ShareError, ToKeep};
 use super::sharing::Share;
 use super::signed::Signed;
 use crate::keeper::KeyKeeper;
+use crate::seal::RecordVersion;
 use crate::secret::{AnswerKey, DerivationRoot, InstitutionKey};
-use crate::slots::{Held, Kind, Name, Slots, SlotsError};
-use crate::vault::VaultError;
+use crate::slots::{Held, Kind, Name, Slots};
 use medanchor_ledger::event::ReaderKey;
-use medanchor_ledger::signature::{BadSignature, PublicKey, Signature};
-use medanchor_ledger::{EventId, NetworkId, Size, Time, TreeHash, sha256};
+use medanchor_ledger::signature::{PublicKey, Signature};
+use medanchor_ledger::{
+    EventId, NetworkId, ParticipantName, RecordHandle, Size, Time, TreeHash, sha256,
+};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 const ROOT: Name = Name {
@@ -37,86 +47,8 @@ const ROOT: Name = Name {
     version: 0,
 };
 
-/// What went wrong at a custodian.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CustodianError {
-    /// A message was not signed by whom it names.
-    #[error(transparent)]
-    Signature(#[from] BadSignature),
-    /// A message for another network, custodian, epoch, place or threshold.
-    #[error(
-        "the message is for another network, custodian, epoch, place or threshold; deal to the ledger's current set of custodians"
-    )]
-    OtherPlace,
-    /// The owner's own record.
-    #[error(
-        "a record's owner is never its own custodian; deal to a set that it does not belong to"
-    )]
-    Owner,
-    /// The dealer signed a share that its own points do not bear out, or bytes that do not open.
-    #[error(
-        "the share that was dealt does not fit the points, or does not open; deal again, the evidence is kept"
-    )]
-    BadDeal {
-        /// Convicts the dealer, where the deal can be opened without giving away the share key.
-        evidence: Option<Box<Evidence>>,
-    },
-    /// Sub-shares of a new epoch that do not belong together.
-    #[error(transparent)]
-    Reshare(#[from] ReshareError),
-    /// Nothing was contributed to a new epoch.
-    #[error(transparent)]
-    Deal(#[from] DealError),
-    /// The reader's key is not the one that the request names.
-    #[error(
-        "the key is not the one that the request names; send the public key whose hash is in the request"
-    )]
-    OtherKey,
-    /// The request was answered for something else.
-    #[error(
-        "request {request} was answered for another record, epoch or place; make a new request"
-    )]
-    OtherRequest {
-        /// The request's event.
-        request: EventId,
-    },
-    /// The answer that was logged cannot be given again.
-    #[error(
-        "the answer to request {request} would differ from the one that was logged; make a new request"
-    )]
-    Changed {
-        /// The request's event.
-        request: EventId,
-    },
-    /// The store has no derivation root.
-    #[error("the custodian's store was not made to the end; remove it and make it again")]
-    NoRoot,
-    /// The share.
-    #[error(transparent)]
-    Share(#[from] ShareError),
-    /// The key of the store, or its files.
-    #[error(transparent)]
-    Store(Box<VaultError>),
-    /// The release log.
-    #[error(transparent)]
-    Log(#[from] LogError),
-    /// A key.
-    #[error(transparent)]
-    Key(#[from] KeyError),
-}
-
-impl From<VaultError> for CustodianError {
-    fn from(error: VaultError) -> Self {
-        Self::Store(Box::new(error))
-    }
-}
-
-impl From<SlotsError> for CustodianError {
-    fn from(error: SlotsError) -> Self {
-        Self::Share(error.into())
-    }
-}
+/// How many deals of one owner a custodian takes that it does not know to be on the ledger.
+pub const MAX_UNANCHORED: usize = 10_000;
 
 /// Where the ledger says that this custodian stands now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,6 +80,8 @@ pub struct Custodian {
     slots: Slots,
     log: ReleaseLog,
     answers: AnswerKey,
+    waiting: Waiting,
+    bound: usize,
 }
 
 impl Custodian {
@@ -181,6 +115,8 @@ impl Custodian {
             slots,
             log,
             answers: root.answer_key(),
+            waiting: open_waiting(folder, network)?,
+            bound: MAX_UNANCHORED,
         })
     }
 
@@ -226,6 +162,8 @@ impl Custodian {
             slots,
             log,
             answers: DerivationRoot::new(*root).answer_key(),
+            waiting: open_waiting(folder, network)?,
+            bound: MAX_UNANCHORED,
         })
     }
 
@@ -248,11 +186,12 @@ impl Custodian {
             .ok_or(CustodianError::OtherPlace)
     }
 
-    /// Takes deals of one dealer, of a record and version each, with one wait for the disk, and acknowledges
-    /// each, in their order. If one of them is refused, none is kept by this call.
+    /// Takes deals of one dealer, of a record and version each, together, and acknowledges each, in their
+    /// order. If one of them is refused, none is kept by this call. What is not known to be on the ledger
+    /// counts against its owner's bound from then on.
     ///
     /// # Errors
-    /// As [`Custodian::accept`], of the first that is refused.
+    /// As [`Custodian::accept`], of the first that is refused, and [`CustodianError::TooManyUnanchored`].
     pub fn accept_all(
         &mut self,
         deals: &[Signed<Deal>],
@@ -275,12 +214,67 @@ impl Custodian {
                 share: opened(deal, key)?,
             });
         }
+        self.admit(seat.place.epoch, &shares)?;
         shares::keep(&mut self.slots, seat.place.epoch, &shares)?;
         let acknowledged = shares.iter().map(|kept| {
             let says = acknowledgement(kept.record, &seat.place, kept.points);
             Signed::new(says, &mut sign)
         });
         Ok(acknowledged.collect())
+    }
+
+    /// Counts new shares against their owners' bounds, on disk, before they are kept.
+    fn admit(&mut self, epoch: u32, shares: &[ToKeep<'_>]) -> Result<(), CustodianError> {
+        let mut of_owners: BTreeMap<&ParticipantName, Vec<Dealt>> = BTreeMap::new();
+        for one in shares {
+            let at = (one.index, one.points);
+            let held = shares::get(&mut self.slots, one.record, epoch, at);
+            if matches!(held, Err(ShareError::NotHeld)) {
+                let RecordVersion {
+                    record, version, ..
+                } = one.record.record;
+                let of_owner = of_owners.entry(&one.record.owner).or_default();
+                of_owner.push((record, version));
+            }
+        }
+        for (owner, dealt) in of_owners {
+            let new = self.waiting.unknown(owner, &dealt);
+            let bound = self.bound;
+            if self.waiting.count(owner).saturating_add(new.len()) > bound {
+                return Err(CustodianError::TooManyUnanchored { bound });
+            }
+            (self.waiting.enter(owner, &new)).map_err(CustodianError::Deals)?;
+        }
+        Ok(())
+    }
+
+    /// Takes at most so many deals of one owner that are not known to be on the ledger.
+    pub const fn set_bound(&mut self, bound: usize) {
+        self.bound = bound;
+    }
+
+    /// How many more deals of an owner would be taken if none of those that wait is on the ledger.
+    #[must_use]
+    pub fn room(&self, owner: &ParticipantName) -> usize {
+        self.bound.saturating_sub(self.waiting.count(owner))
+    }
+
+    /// The next records, each with its version, of which to ask whether the ledger has them, the oldest
+    /// first; the ones after them come next.
+    pub fn unanchored(&mut self, owner: &ParticipantName, most: usize) -> Vec<(RecordHandle, u32)> {
+        self.waiting.next(owner, most)
+    }
+
+    /// The ledger has these records of an owner in these versions, so they count no more.
+    ///
+    /// # Errors
+    /// [`CustodianError::Deals`]; then they still count, and may be told again.
+    pub fn anchored(
+        &mut self,
+        owner: &ParticipantName,
+        records: &[(RecordHandle, u32)],
+    ) -> Result<(), CustodianError> {
+        (self.waiting.anchored(owner, records)).map_err(CustodianError::Deals)
     }
 
     /// This custodian's sub-deals for the members of a new epoch; `from` is its place in the old one.
@@ -340,11 +334,8 @@ impl Custodian {
     /// # Errors
     /// [`CustodianError`]; call it again until it succeeds.
     pub fn retire(&mut self, completed: &Completed) -> Result<u32, CustodianError> {
-        let mut held = 0;
-        for epoch in 1..completed.epoch() {
-            held += u32::from(self.erase(completed.record(), epoch)?);
-        }
-        Ok(held)
+        let earlier = 1..completed.epoch();
+        Ok(shares::erase(&mut self.slots, completed.record(), earlier)?)
     }
 
     fn check_seat(
@@ -417,16 +408,8 @@ impl Custodian {
         Ok(answer)
     }
 
-    /// Destroys the share of one version and epoch, for ever; says whether it was held.
-    ///
-    /// # Errors
-    /// [`CustodianError::Share`]; call it again until it succeeds.
-    pub fn erase(&mut self, record: &Custodied, epoch: u32) -> Result<bool, CustodianError> {
-        Ok(shares::erase(&mut self.slots, record, epoch)?)
-    }
-
-    /// Destroys every share of a record up to an epoch, of whatever version, and takes none from then on
-    /// of the versions up to the next; gives how many it had held.
+    /// Destroys every share of a record up to an epoch, of whatever version, and takes none of it from then
+    /// on; gives how many it had held. Again, it costs no wait for the disk.
     ///
     /// # Errors
     /// [`CustodianError::Share`]; call it again until it succeeds.
@@ -439,6 +422,10 @@ impl Custodian {
     pub const fn log(&mut self) -> &mut ReleaseLog {
         &mut self.log
     }
+}
+
+fn open_waiting(folder: &Path, network: NetworkId) -> Result<Waiting, CustodianError> {
+    Waiting::open(&folder.join("deals"), network).map_err(CustodianError::Deals)
 }
 
 /// The share of a deal, if it fits the points.

@@ -5,7 +5,7 @@
 //! to the very same bytes again, or the secret key itself. So neither a custodian that lies about a
 //! good deal nor a reader that lies about a good share convicts anybody. What a bad share shows is of
 //! no use to others; a secret key is shown only where a sealer made bytes that have no opening, and
-//! serves nothing after that.
+//! serves nothing after that. Kind 7 alone opens the record, for whoever has it.
 //!
 //! Evidence is a CBOR array: kind, messages, opening. Messages stand as they were sent.
 //!
@@ -17,40 +17,30 @@
 //! | 4 | an owner that released another part than it anchored | vault release, opening |
 //! | 5 | a contributor whose sub-share does not fit its own sub-points | sub-deal, opening |
 //! | 6 | a contributor that did not share out its own share | sub-deal, old points |
+//! | 7 | an owner that sealed a record wrongly | record, key parts, sealed payload or null (`shown.rs`) |
+//! | 8 | an owner that refused its part for a permitted request | refusal |
 //!
 //! An opening is a CBOR array: 1, suite, public key, contents, seed; or 2, suite, secret key (32).
 
 use super::convict::{Convicted, Known, Unconvincing};
 use super::deal::{Acknowledgement, Deal};
+use super::opening::Opening;
 use super::points::Points;
+use super::refusal::Refusal;
 use super::release::{Release, VaultRelease};
 use super::reshare::SubDeal;
-use super::seal::{
-    KeyError, MAX_CONTENTS, MAX_PUBLIC, Opened, OpeningKey, SEED, Sealed, SealingKey,
-};
+use super::seal::OpeningKey;
+#[cfg(feature = "keep")]
+use super::seal::{Opened, SealingKey};
+use super::shown::RecordShown;
 use super::signed::{Body, MessageError, Signed};
 use medanchor_ledger::cbor::{CborError, CborFault, Reader, Writer};
-use medanchor_ledger::event::{KemSuite, ReaderKey};
 use std::fmt;
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
-/// The most bytes of evidence.
+/// The most bytes of evidence that does not show a record.
 pub const MAX_EVIDENCE: usize = 16 * 1024;
-
-/// How a third party opens what was sealed.
-pub enum Opening {
-    /// The contents and the seed, which seal to the same bytes again.
-    Contents {
-        /// Whom it was sealed to.
-        public: SealingKey,
-        /// What was inside.
-        contents: Zeroizing<Vec<u8>>,
-        /// What its sealer drew.
-        seed: Zeroizing<[u8; SEED]>,
-    },
-    /// The secret key, where there is no such opening.
-    Key(OpeningKey),
-}
 
 /// Evidence of one breach.
 #[non_exhaustive]
@@ -76,6 +66,10 @@ pub enum Evidence {
     SubShare(Signed<SubDeal>, Opening),
     /// A contributor did not share out its own share.
     SubPoints(Signed<SubDeal>, Points),
+    /// An owner sealed a record wrongly. It holds what opens the record.
+    Sealing(Arc<RecordShown>),
+    /// An owner refused its part of the key for a permitted request.
+    Refusal(Signed<Refusal>),
 }
 
 /// Says of what it is evidence, and nothing of what was sealed.
@@ -88,105 +82,9 @@ impl fmt::Debug for Evidence {
             Self::VaultRelease(..) => "Evidence(vault release)",
             Self::SubShare(..) => "Evidence(sub-share)",
             Self::SubPoints(..) => "Evidence(sub-points)",
+            Self::Sealing(..) => "Evidence(sealing)",
+            Self::Refusal(..) => "Evidence(refusal)",
         })
-    }
-}
-
-impl Opening {
-    /// The contents, if they seal to the same bytes again.
-    pub(super) fn of<const N: usize>(
-        public: SealingKey,
-        context: &[u8],
-        opened: &Opened<N>,
-        sealed: &Sealed,
-    ) -> Option<Self> {
-        let again = public.seal(context, opened.contents.as_slice(), &opened.seed);
-        (again.as_ref() == Ok(sealed)).then(|| Self::Contents {
-            public,
-            contents: Zeroizing::new(opened.contents.to_vec()),
-            seed: opened.seed.clone(),
-        })
-    }
-
-    /// What is inside what was sealed to `key`: nothing if the key opens nothing.
-    pub(super) fn show<const N: usize>(
-        &self,
-        key: &ReaderKey,
-        context: &[u8],
-        sealed: &Sealed,
-    ) -> Result<Option<Zeroizing<[u8; N]>>, Unconvincing> {
-        let public = match self {
-            Self::Contents { public, .. } => public,
-            Self::Key(secret) => secret.public(),
-        };
-        if public.reader_key() != *key {
-            return Err(Unconvincing::OtherKey);
-        }
-        match self {
-            Self::Contents { contents, seed, .. } => {
-                let again = public.seal(context, contents, seed);
-                if again.as_ref() != Ok(sealed) {
-                    return Err(Unconvincing::NotInside);
-                }
-                let contents = contents.as_slice().try_into();
-                Ok(contents.ok().map(Zeroizing::new))
-            }
-            Self::Key(secret) => Ok(secret
-                .open(context, sealed)
-                .ok()
-                .map(|opened| opened.contents)),
-        }
-    }
-
-    fn write(&self, writer: &mut Writer) {
-        match self {
-            Self::Contents {
-                public,
-                contents,
-                seed,
-            } => {
-                writer.array(5).uint(1).uint(suite_code(public.suite()));
-                writer.bytes(public.as_bytes());
-                writer.bytes(contents).bytes(seed.as_slice());
-            }
-            Self::Key(secret) => {
-                let suite = suite_code(secret.public().suite());
-                writer.array(3).uint(2).uint(suite);
-                writer.bytes(secret.expose().as_slice());
-            }
-        }
-    }
-
-    fn read(reader: &mut Reader<'_>) -> Result<Self, CborError> {
-        let items = reader.array(3..=5)?;
-        let value = reader.fault(CborFault::Value);
-        let kind = reader.uint()?;
-        let suite = match reader.uint()? {
-            1 => KemSuite::X25519,
-            2 => KemSuite::XWing,
-            _ => return Err(value),
-        };
-        let sound = |_: KeyError| value;
-        match (items, kind) {
-            (5, 1) => Ok(Self::Contents {
-                public: SealingKey::decode(suite, reader.bytes(MAX_PUBLIC)?).map_err(sound)?,
-                contents: Zeroizing::new(reader.bytes(MAX_CONTENTS)?.to_vec()),
-                seed: Zeroizing::new(reader.fixed()?),
-            }),
-            (3, 2) => {
-                let secret = Zeroizing::new(reader.fixed()?);
-                let secret = OpeningKey::decode(suite, &secret).map_err(sound)?;
-                Ok(Self::Key(secret))
-            }
-            _ => Err(value),
-        }
-    }
-}
-
-fn suite_code(suite: KemSuite) -> u64 {
-    match suite {
-        KemSuite::XWing => 2,
-        _ => 1,
     }
 }
 
@@ -269,7 +167,11 @@ impl Evidence {
     /// The evidence's bytes.
     #[must_use]
     pub fn encode(&self) -> Zeroizing<Vec<u8>> {
-        let mut writer = Writer::new();
+        // Large enough from the start: what grows leaves copies of secrets behind.
+        let mut writer = Writer::with_capacity(match self {
+            Self::Sealing(shown) => shown.room(),
+            _ => MAX_EVIDENCE,
+        });
         match self {
             Self::Deal(deal, opening) => {
                 deal.write(writer.array(3).uint(1));
@@ -302,6 +204,8 @@ impl Evidence {
                 deal.write(writer.array(3).uint(6));
                 old.write(&mut writer);
             }
+            Self::Sealing(shown) => shown.write(writer.array(4).uint(7)),
+            Self::Refusal(refusal) => refusal.write(writer.array(2).uint(8)),
         }
         Zeroizing::new(writer.into_bytes())
     }
@@ -311,7 +215,11 @@ impl Evidence {
     /// # Errors
     /// [`MessageError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, MessageError> {
-        if bytes.len() > MAX_EVIDENCE {
+        let most = match bytes.starts_with(&RecordShown::START) {
+            true => RecordShown::MAX_BYTES,
+            false => MAX_EVIDENCE,
+        };
+        if bytes.len() > most {
             return Err(MessageError::Oversize);
         }
         let mut reader = Reader::new(bytes);
@@ -321,7 +229,7 @@ impl Evidence {
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, CborError> {
-        let items = reader.array(3..=5)?;
+        let items = reader.array(2..=5)?;
         let value = reader.fault(CborFault::Value);
         let evidence = match (items, reader.uint()?) {
             (3, 1) => Self::Deal(message(reader)?, Opening::read(reader)?),
@@ -335,6 +243,8 @@ impl Evidence {
             (3, 4) => Self::VaultRelease(message(reader)?, Opening::read(reader)?),
             (3, 5) => Self::SubShare(message(reader)?, Opening::read(reader)?),
             (3, 6) => Self::SubPoints(message(reader)?, Points::read(reader)?),
+            (4, 7) => Self::Sealing(Arc::new(RecordShown::read(reader)?)),
+            (2, 8) => Self::Refusal(message(reader)?),
             _ => return Err(value),
         };
         Ok(evidence)

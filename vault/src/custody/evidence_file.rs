@@ -18,19 +18,25 @@
 //! | a release | participant who signed; the request, with its event |
 //! | two releases, sub-points | participant who signed |
 //! | a vault release | participant who signed; the request, with its event; the record, with the event that made the version |
+//! | a sealing | the record, with the event that made the version |
+//! | a refusal | participant who signed; the request, with its event; the record, with the event that made the version, or, where the reason is that the consent ended, the consent and the first one of its chain |
+
+mod about;
+mod proved;
 
 use super::convict::{Convicted, Known, Unconvincing};
-use super::evidence::{Evidence, MAX_EVIDENCE};
-use super::place::{Custodied, Place};
+use super::evidence::Evidence;
+use super::place::Custodied;
+use super::refusal::Decided;
+use super::shown::RecordShown;
 use super::signed::MessageError;
 use medanchor_ledger::cbor::{CborError, Reader, Writer};
 use medanchor_ledger::document::{DocumentError, NotProved, StateDocument};
-use medanchor_ledger::event::{DecodeError, Event, EventBody, MAX_EVENT_BYTES, ReaderKey};
+use medanchor_ledger::event::{DecodeError, Event, MAX_EVENT_BYTES};
 use medanchor_ledger::policy::PolicyRange;
-use medanchor_ledger::rules::{BreakGlass, CustodianSet, Participant, Record, Request, StateValue};
-use medanchor_ledger::signature::PublicKey;
-use medanchor_ledger::state::StateKey;
-use medanchor_ledger::{EventId, NetworkId, ParticipantName, VaultPartHash};
+use medanchor_ledger::{EventId, Height, NetworkId, ParticipantName, Time};
+use proved::Proved;
+use zeroize::Zeroizing;
 
 const FORMAT: &str = "medanchor/custody-evidence/v1";
 /// The most facts of a file.
@@ -56,6 +62,8 @@ pub enum Need {
     Request(EventId),
     /// A record, and the event that made this version.
     Record(Custodied),
+    /// The consent that the request of this event rests on, and the first one of its chain.
+    Consents(EventId),
 }
 
 /// Evidence with what the ledger says of it.
@@ -72,7 +80,7 @@ pub enum FileError {
     /// Longer than any.
     #[error(
         "a file of evidence has at most {} bytes; ask for the right one",
-        EvidenceFile::MAX_BYTES
+        EvidenceFile::MAX_BYTES_OF_RECORD
     )]
     Oversize,
     /// Not the one encoding.
@@ -105,8 +113,10 @@ pub enum NotConvicted {
 }
 
 impl EvidenceFile {
-    /// The most bytes of a file; a document takes some 3 KiB.
+    /// The most bytes of a file that does not show a record; a document takes some 3 KiB.
     pub const MAX_BYTES: usize = 512 << 10;
+    /// The most bytes of one that does.
+    pub const MAX_BYTES_OF_RECORD: usize = Self::MAX_BYTES + RecordShown::MAX_BYTES;
 
     /// Evidence with these facts; [`Evidence::needs`] says which ones it takes.
     #[must_use]
@@ -118,6 +128,24 @@ impl EvidenceFile {
     #[must_use]
     pub const fn evidence(&self) -> &Evidence {
         &self.evidence
+    }
+
+    /// The evidence alone.
+    #[must_use]
+    pub fn into_evidence(self) -> Evidence {
+        self.evidence
+    }
+
+    /// Of which height and time each fact is, in their order.
+    ///
+    /// # Errors
+    /// [`NotConvicted`] if a fact is not proved.
+    pub fn heights(&self, policy: &PolicyRange) -> Result<Vec<(Height, Time)>, NotConvicted> {
+        let of = |fact: &Fact| {
+            let state = fact.document.verify(policy)?;
+            Ok((state.height, state.time))
+        };
+        self.facts.iter().map(of).collect()
     }
 
     /// Whether bytes begin as such a file does.
@@ -133,6 +161,20 @@ impl EvidenceFile {
     /// # Errors
     /// [`NotConvicted`] says why nobody.
     pub fn verify(&self, policy: &PolicyRange) -> Result<Convicted, NotConvicted> {
+        Ok(self.evidence.verify(&self.proved(policy)?)?)
+    }
+
+    /// How the request that was answered or refused was decided, if the file proves it.
+    ///
+    /// # Errors
+    /// [`NotConvicted`] if a fact is not proved.
+    pub fn decided(&self, policy: &PolicyRange) -> Result<Option<Decided>, NotConvicted> {
+        let proved = self.proved(policy)?;
+        let request = self.evidence.request();
+        Ok(request.and_then(|request| proved.decided(&request)))
+    }
+
+    fn proved(&self, policy: &PolicyRange) -> Result<Proved, NotConvicted> {
         let network = self.evidence.record().record.network;
         let mut proved = Vec::with_capacity(self.facts.len());
         for fact in &self.facts {
@@ -142,28 +184,43 @@ impl EvidenceFile {
                 return Err(NotConvicted::OtherNetwork(network));
             }
             if let Some(value) = state.value {
-                proved.push((state.key, value, fact.event.clone()));
+                proved.push((state.key, state.time, value, fact.event.clone()));
             }
         }
-        Ok(self.evidence.verify(&Proved(proved))?)
+        Ok(Proved(proved))
     }
 
     /// The file's bytes.
     #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        let mut writer = Writer::new();
+    pub fn encode(&self) -> Zeroizing<Vec<u8>> {
+        let evidence = self.evidence.encode();
+        let facts = self.facts.iter();
+        let facts: Vec<_> = facts
+            .map(|fact| {
+                (
+                    fact.document.encode(),
+                    fact.event.as_ref().map(Event::encoded),
+                )
+            })
+            .collect();
+        let length = |(document, event): &(Vec<u8>, Option<&[u8]>)| {
+            document.len() + event.map_or(0, <[u8]>::len) + 16
+        };
+        // Large enough from the start: what grows leaves copies of secrets behind.
+        let room = facts.iter().map(length).sum::<usize>() + evidence.len() + 64;
+        let mut writer = Writer::with_capacity(room);
         writer.map(3);
         writer.key(0).text(FORMAT);
-        writer.key(1).bytes(&self.evidence.encode());
-        writer.key(2).array(self.facts.len());
-        for fact in &self.facts {
-            writer.array(2).bytes(&fact.document.encode());
-            match &fact.event {
-                Some(event) => writer.bytes(event.encoded()),
+        writer.key(1).bytes(&evidence);
+        writer.key(2).array(facts.len());
+        for (document, event) in facts {
+            writer.array(2).bytes(&document);
+            match event {
+                Some(event) => writer.bytes(event),
                 None => writer.null(),
             };
         }
-        writer.into_bytes()
+        Zeroizing::new(writer.into_bytes())
     }
 
     /// Reads a file. Whether it convicts is for [`EvidenceFile::verify`] to say.
@@ -171,13 +228,17 @@ impl EvidenceFile {
     /// # Errors
     /// [`FileError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, FileError> {
-        if bytes.len() > Self::MAX_BYTES {
+        if bytes.len() > Self::MAX_BYTES_OF_RECORD {
             return Err(FileError::Oversize);
         }
         let mut reader = Reader::new(bytes);
         reader.map(3)?;
         reader.key(0)?.constant(FORMAT)?;
-        let evidence = Evidence::decode(reader.key(1)?.bytes(MAX_EVIDENCE)?)?;
+        let evidence = reader.key(1)?.bytes(RecordShown::MAX_BYTES)?;
+        if bytes.len() - evidence.len() > Self::MAX_BYTES {
+            return Err(FileError::Oversize);
+        }
+        let evidence = Evidence::decode(evidence)?;
         let count = reader.key(2)?.array(1..=MAX_FACTS)?;
         let facts: Result<Vec<_>, FileError> = (0..count).map(|_| read_fact(&mut reader)).collect();
         let facts = facts?;
@@ -195,141 +256,4 @@ fn read_fact(reader: &mut Reader<'_>) -> Result<Fact, FileError> {
             false => Some(Event::decode(reader.bytes(MAX_EVENT_BYTES)?)?),
         },
     })
-}
-
-impl Evidence {
-    /// What must be proved of the ledger before this can be judged.
-    #[must_use]
-    pub fn needs(&self) -> Vec<Need> {
-        let participant = |name: &ParticipantName| Need::Participant(name.clone());
-        match self {
-            Self::Deal(deal, _) => {
-                let says = deal.says();
-                vec![
-                    participant(&says.record.owner),
-                    Need::Custodians(says.place.epoch),
-                ]
-            }
-            Self::Release { release, .. } => {
-                let says = release.says();
-                vec![
-                    participant(&says.place.custodian),
-                    Need::Request(says.request),
-                ]
-            }
-            Self::TwoReleases(one, _) => vec![participant(&one.says().place.custodian)],
-            Self::VaultRelease(release, _) => {
-                let says = release.says();
-                vec![
-                    participant(&says.record.owner),
-                    Need::Request(says.request),
-                    Need::Record(says.record.clone()),
-                ]
-            }
-            Self::SubShare(deal, _) => {
-                let terms = &deal.says().terms;
-                vec![
-                    participant(&terms.from.custodian),
-                    Need::Custodians(terms.to.epoch),
-                ]
-            }
-            Self::SubPoints(deal, _) => vec![participant(&deal.says().terms.from.custodian)],
-        }
-    }
-
-    /// The record that it is about.
-    #[must_use]
-    pub fn record(&self) -> &Custodied {
-        match self {
-            Self::Deal(deal, _) => &deal.says().record,
-            Self::Release { release, .. } | Self::TwoReleases(release, _) => &release.says().record,
-            Self::VaultRelease(release, _) => &release.says().record,
-            Self::SubShare(deal, _) | Self::SubPoints(deal, _) => &deal.says().terms.record,
-        }
-    }
-
-    /// Whom it accuses.
-    #[must_use]
-    pub fn accused(&self) -> &ParticipantName {
-        match self {
-            Self::Deal(..) | Self::VaultRelease(..) => &self.record().owner,
-            Self::Release { release, .. } | Self::TwoReleases(release, _) => {
-                &release.says().place.custodian
-            }
-            Self::SubShare(deal, _) | Self::SubPoints(deal, _) => &deal.says().terms.from.custodian,
-        }
-    }
-
-    /// The request that was answered, if one was.
-    #[must_use]
-    pub fn request(&self) -> Option<EventId> {
-        match self {
-            Self::Release { release, .. } | Self::TwoReleases(release, _) => {
-                Some(release.says().request)
-            }
-            Self::VaultRelease(release, _) => Some(release.says().request),
-            Self::Deal(..) | Self::SubShare(..) | Self::SubPoints(..) => None,
-        }
-    }
-}
-
-/// What was proved: keys, their values, and events that may be the ones that these name.
-struct Proved(Vec<(StateKey, Vec<u8>, Option<Event>)>);
-
-impl Proved {
-    fn value<V: StateValue>(&self, key: &StateKey) -> Option<V> {
-        let (_, value, _) = self.0.iter().find(|(known, _, _)| known == key)?;
-        V::decode(value).ok()
-    }
-
-    fn events(&self) -> impl Iterator<Item = &Event> {
-        self.0.iter().filter_map(|(_, _, event)| event.as_ref())
-    }
-}
-
-impl Known for Proved {
-    fn signing_keys(&self, name: &ParticipantName) -> Vec<PublicKey> {
-        let known = self.value::<Participant>(&Participant::key(name));
-        known.iter().flat_map(Participant::keys).copied().collect()
-    }
-
-    fn share_key(&self, place: &Place) -> Option<ReaderKey> {
-        let set: CustodianSet = self.value(&CustodianSet::key(place.epoch))?;
-        let (index, member) = set.custodians.find(&place.custodian)?;
-        (index == u16::from(place.index.get())).then_some(member.share_key)
-    }
-
-    fn reader_key(&self, request: &EventId) -> Option<ReaderKey> {
-        let event = self.events().find(|event| event.id() == *request)?;
-        let by = event.issuer();
-        let (named, key) = match event.body() {
-            EventBody::AccessRequest(body) => {
-                let known: Request = self.value(&Request::key(by, &body.request))?;
-                (known.requested.event, known.reader_key)
-            }
-            EventBody::AccessBreakGlass(body) => {
-                let known: BreakGlass = self.value(&BreakGlass::key(by, &body.request))?;
-                (known.requested.event, known.reader_key)
-            }
-            _ => return None,
-        };
-        (named == *request).then_some(key)
-    }
-
-    fn vault_part(&self, record: &Custodied) -> Option<VaultPartHash> {
-        let version = record.record;
-        let known: Record = self.value(&Record::key(&record.owner, &version.record))?;
-        let named = [known.sealed.event, known.newest().event];
-        let said = self
-            .events()
-            .filter(|event| named.contains(&event.id()))
-            .filter_map(|event| match event.body() {
-                EventBody::RecordSeal(body) => Some((body.version, body.vault_part)),
-                EventBody::RecordCustody(body) => Some((body.seal.version, body.seal.vault_part)),
-                EventBody::RecordSupersede(body) => Some((body.version, body.vault_part)),
-                _ => None,
-            })
-            .find(|(made, _)| *made == version.version);
-        said.map(|(_, part)| part)
-    }
 }

@@ -11,10 +11,10 @@
 //! |---|---|
 //! | [`points`], [`sharing`] | the sharing itself |
 //! | [`seal`] | sealing to a key, so that what was inside can be shown |
-//! | [`place`], [`signed`], [`deal`], [`release`], [`reshare`], [`destroyed`] | the messages |
+//! | [`place`], [`signed`], [`deal`], [`release`], [`refusal`], [`reshare`], [`destroyed`] | the messages |
 //! | [`custodian`], [`log`] | a custodian's store and its release log |
 //! | [`reader`] | putting the key together |
-//! | [`evidence`], [`evidence_file`], [`convict`], [`reconcile`](mod@reconcile) | what convinces a third party |
+//! | [`evidence`], [`opening`], [`shown`], [`evidence_file`], [`convict`], [`reconcile`](mod@reconcile) | what convinces a third party |
 
 pub mod convict;
 #[cfg(feature = "keep")]
@@ -26,36 +26,45 @@ pub mod evidence_file;
 #[cfg(feature = "keep")]
 mod keyed;
 pub mod log;
+pub mod opening;
 pub mod place;
 pub mod points;
 pub mod reader;
 pub mod reconcile;
+pub mod refusal;
 pub mod release;
 pub mod reshare;
 pub mod seal;
 #[cfg(feature = "keep")]
 mod shares;
 pub mod sharing;
+pub mod shown;
 pub mod signed;
 
 pub use convict::{Breach, Convicted, Known, Unconvincing};
 #[cfg(feature = "keep")]
-pub use custodian::{Custodian, CustodianError, Permitted, Seat};
+pub use custodian::{Custodian, CustodianError, MAX_UNANCHORED, Permitted, Seat};
 pub use deal::{Acknowledgement, Deal, DealError, Member, deal_out};
 pub use destroyed::SharesDestroyed;
-pub use evidence::{Evidence, Opening};
+pub use evidence::Evidence;
 pub use evidence_file::{EvidenceFile, Fact, FileError, Need, NotConvicted};
 pub use log::{LogError, ReleaseLog, Released, Snapshot};
+pub use opening::Opening;
 pub use place::{Custodied, Place};
 pub use points::{MAX_MEMBERS, MIN_THRESHOLD, Points, PointsError, PointsHash, ShareIndex};
-pub use reader::{Disclosing, Fault, Faults, Gathered, ReadError, Wanted, Wrong, check, gather};
+pub use reader::{
+    Disclosing, Fault, Faults, Gathered, Parts, ReadError, Wanted, Wrong, check, gather,
+    gather_parts,
+};
 pub use reconcile::{Access, End, Ends, Finding, Outside, reconcile};
+pub use refusal::{Decided, NotACode, Refusal, RefusalCode};
 pub use release::{Release, VaultRelease};
 pub use reshare::{Completed, ReshareError, Resharing, SubDeal, SubTerms, new_points};
 pub use seal::{KeyError, OpeningKey, Sealed, SealingKey};
 #[cfg(feature = "keep")]
 pub use shares::ShareError;
 pub use sharing::{Share, SharingError, combine, split};
+pub use shown::{RecordShown, SealedAs};
 pub use signed::{Body, MessageError, Signed};
 
 #[cfg(all(test, feature = "keep"))]

@@ -9,7 +9,8 @@ use super::place::{Custodied, Place};
 use super::points::{Points, ShareIndex};
 use super::release::{Release, VaultRelease};
 use super::seal::OpeningKey;
-use super::sharing::{Share, combine};
+use super::sharing::{Share, combine_whole};
+use super::shown::RecordShown;
 use super::signed::Signed;
 use crate::commitment::{Commitment, Committed};
 use crate::disclosure::{Disclosure, DisclosureError};
@@ -162,6 +163,14 @@ pub struct Gathered {
     pub faults: Faults,
 }
 
+/// The parts of a record's key, each of them the one that the ledger stands for. They are wiped.
+pub struct Parts {
+    /// S and its blinding.
+    whole: Share,
+    part: VaultPart,
+    faults: Faults,
+}
+
 /// Puts a record's key together from the answers to one request.
 ///
 /// # Errors
@@ -172,14 +181,27 @@ pub fn gather(
     answers: &[Signed<Release>],
     vault: &Signed<VaultRelease>,
 ) -> Result<Gathered, ReadError> {
+    gather_parts(wanted, key, answers, vault)?.key(wanted)
+}
+
+/// Gathers the parts of a record's key from the answers to one request.
+///
+/// # Errors
+/// [`ReadError`], which names whoever is at fault.
+pub fn gather_parts(
+    wanted: &Wanted,
+    key: &OpeningKey,
+    answers: &[Signed<Release>],
+    vault: &Signed<VaultRelease>,
+) -> Result<Parts, ReadError> {
     let (shares, faults) = good_shares(wanted, key, answers);
     let needed = wanted.points.threshold();
     let held: Vec<_> = shares
         .iter()
         .map(|(index, share)| (*index, share))
         .collect();
-    let custody = match combine(&wanted.points, &held) {
-        Ok(custody) => custody,
+    let whole = match combine_whole(&wanted.points, &held) {
+        Ok(whole) => whole,
         Err(_) => {
             // each share was checked, and each place once: too few are left
             let found = shares.len();
@@ -191,12 +213,41 @@ pub fn gather(
         }
     };
     let part = vault_part(wanted, key, vault)?;
-    let key = DataKey::derive(&custody, &part, &wanted.record.record);
-    if key.check_value() != wanted.key_check {
-        let owner = wanted.record.owner.clone();
-        return Err(ReadError::KeyCheck { owner });
+    Ok(Parts {
+        whole,
+        part,
+        faults,
+    })
+}
+
+impl Parts {
+    /// The key that they give.
+    ///
+    /// # Errors
+    /// [`ReadError::KeyCheck`].
+    pub fn key(&self, wanted: &Wanted) -> Result<Gathered, ReadError> {
+        let record = &wanted.record.record;
+        let key = DataKey::derive(&self.whole.custody_part(), &self.part, record);
+        if key.check_value() != wanted.key_check {
+            let owner = wanted.record.owner.clone();
+            return Err(ReadError::KeyCheck { owner });
+        }
+        let faults = self.faults.clone();
+        Ok(Gathered { key, faults })
     }
-    Ok(Gathered { key, faults })
+
+    /// What shows that the owner sealed the record wrongly, of an error that says so; `sealed` is the
+    /// payload that was opened.
+    #[must_use]
+    pub fn shown(self, wanted: &Wanted, error: &ReadError, sealed: Vec<u8>) -> Option<RecordShown> {
+        let sealed = match error {
+            ReadError::KeyCheck { .. } => None,
+            ReadError::Open(_) | ReadError::Commitment { .. } => Some(sealed),
+            _ => return None,
+        };
+        let parts = (self.whole, self.part);
+        Some(RecordShown::new(wanted.record.clone(), parts, sealed))
+    }
 }
 
 /// Whether an answer brings a share that counts.
@@ -309,7 +360,11 @@ pub struct Disclosing {
 
 impl Disclosing {
     /// None if the commitment is not to this payload, neither as JSON nor as a whole.
-    fn of(secret: RecordSecret, payload: &[u8], commitment: &Commitment) -> Option<Self> {
+    pub(super) fn of(
+        secret: RecordSecret,
+        payload: &[u8],
+        commitment: &Commitment,
+    ) -> Option<Self> {
         let mut disclosing = Self {
             secret,
             opaque: false,

@@ -14,6 +14,11 @@
 //!
 //! The slots' name is SHA-256("medanchor/custody-slot/v1" || CBOR [owner, record, epoch])[..16], with
 //! the record's version; kind 4 holds the share's first scalar and kind 5 its second.
+//!
+//! Of a record that was erased there is one slot more, the marker: erased, of kind 5 and version 0, named
+//! SHA-256("medanchor/custody-erased/v1" || CBOR [owner, record])[..16]. It says that nothing of the record
+//! is held or taken, of whatever version and epoch. Earlier releases left an erased slot of kind 5 for each
+//! version and epoch instead, which says the same of these.
 
 use super::place::Custodied;
 use super::points::{Points, PointsHash, ShareIndex};
@@ -22,6 +27,7 @@ use crate::slots::{Held, Kind, Name, Note, NotedShare, Slots, SlotsError};
 use medanchor_ledger::cbor::Writer;
 use medanchor_ledger::{ParticipantName, RecordHandle, sha256};
 use std::collections::BTreeSet;
+use std::ops::Range;
 use zeroize::Zeroizing;
 
 /// Why a share was not kept or not found.
@@ -59,6 +65,21 @@ fn handle(owner: &ParticipantName, record: &RecordHandle, epoch: u32) -> [u8; 16
         .uint(u64::from(epoch));
     let digest = sha256(&[b"medanchor/custody-slot/v1", writer.as_bytes()]);
     std::array::from_fn(|at| digest[at]) // 16 of 32
+}
+
+/// The marker of a record that was erased.
+fn marker(owner: &ParticipantName, record: &RecordHandle) -> Name {
+    let mut writer = Writer::new();
+    writer
+        .array(2)
+        .text(owner.as_str())
+        .bytes(record.as_bytes());
+    let digest = sha256(&[b"medanchor/custody-erased/v1", writer.as_bytes()]);
+    Name {
+        kind: Kind::Blinding,
+        handle: std::array::from_fn(|at| digest[at]), // 16 of 32
+        version: 0,
+    }
 }
 
 fn names(record: &Custodied, epoch: u32) -> [Name; 2] {
@@ -127,6 +148,9 @@ pub(super) fn get(
     epoch: u32,
     (index, points): (ShareIndex, &Points),
 ) -> Result<Share, ShareError> {
+    if slots.is_erased(&marker(&record.owner, &record.record.record)) {
+        return Err(ShareError::Erased);
+    }
     let [first, second] = names(record, epoch);
     let wanted = note(epoch, index, points.threshold(), &points.hash());
     match (slots.get_noted(&first)?, slots.get_noted(&second)?) {
@@ -146,47 +170,42 @@ pub(super) fn get(
 }
 
 /// Overwrites every share of a record up to an epoch, of whatever version; gives how many there were.
-/// What was never held of the versions up to this one, and of the next, is known as erased from then on, so that no deal
-/// that is under way is kept.
+/// From then on nothing of the record is held, and no deal of it is kept, one that is under way neither.
+///
+/// The marker is on disk before the first share is overwritten, so whatever a crash leaves of the rest is
+/// held by nobody, and the next try overwrites it.
 pub(super) fn erase_all(
     slots: &mut Slots,
     record: &Custodied,
     epoch: u32,
 ) -> Result<u32, SlotsError> {
-    let mut shares = 0;
-    let mut never = Vec::new();
-    for epoch in 1..=epoch {
-        let handle = handle(&record.owner, &record.record.record, epoch);
-        for kind in HALVES {
-            for version in slots.versions(kind, handle) {
-                slots.erase(&Name {
-                    kind,
-                    handle,
-                    version,
-                })?;
-                shares += u32::from(kind == Kind::Share);
-            }
-        }
-        // One half says it; the other kind of slot is only of shares that there were.
-        never.extend(
-            (1..=record.record.version.saturating_add(1)).map(|version| Name {
-                kind: Kind::Blinding,
-                handle,
-                version,
-            }),
-        );
-    }
-    slots.bury(&never)?;
-    Ok(shares)
+    let Custodied { owner, record } = record;
+    slots.bury(&marker(owner, &record.record))?;
+    let handles: Vec<_> = (1..=epoch)
+        .map(|epoch| handle(owner, &record.record, epoch))
+        .collect();
+    let of: Vec<_> = (handles.iter())
+        .flat_map(|handle| HALVES.map(|kind| (kind, *handle)))
+        .collect();
+    slots.erase_versions(&of)?;
+    let shares = handles
+        .iter()
+        .map(|handle| slots.versions(Kind::Share, *handle).len());
+    Ok(u32::try_from(shares.sum::<usize>()).unwrap_or(u32::MAX))
 }
 
-/// Overwrites a share in place, for ever; one that was never held needs no erasing. Says whether it
-/// was held.
-pub(super) fn erase(slots: &mut Slots, record: &Custodied, epoch: u32) -> Result<bool, SlotsError> {
-    let names = names(record, epoch);
-    let held = slots.versions(names[0].kind, names[0].handle);
-    for name in names {
-        slots.erase(&name)?;
-    }
-    Ok(held.contains(&record.record.version))
+/// Overwrites a record's shares of some epochs in place, for ever, with one wait for the disk; one that was
+/// never held needs no erasing. Gives how many there were.
+pub(super) fn erase(
+    slots: &mut Slots,
+    record: &Custodied,
+    epochs: Range<u32>,
+) -> Result<u32, SlotsError> {
+    let names: Vec<_> = epochs.map(|epoch| names(record, epoch)).collect();
+    slots.erase_all(names.as_flattened())?;
+    let were = names.iter().filter(|[first, _]| slots.was_held(first));
+    Ok(u32::try_from(were.count()).unwrap_or(u32::MAX))
 }
+
+#[cfg(test)]
+mod tests;

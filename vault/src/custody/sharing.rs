@@ -102,6 +102,16 @@ impl Share {
     pub fn fits(&self, index: ShareIndex, points: &Points) -> bool {
         commit(&self.value, &self.blinding) == points.at(index)
     }
+
+    /// Whether this is what was shared out under those points: S and its blinding.
+    pub(super) fn is_whole(&self, points: &Points) -> bool {
+        commit(&self.value, &self.blinding) == points.secret()
+    }
+
+    /// S, of what was shared out.
+    pub(super) fn custody_part(&self) -> CustodyPart {
+        CustodyPart::new(self.value.to_bytes())
+    }
 }
 
 /// Two polynomials of one degree, wiped when dropped.
@@ -206,6 +216,14 @@ pub fn combine(
     points: &Points,
     shares: &[(ShareIndex, &Share)],
 ) -> Result<CustodyPart, SharingError> {
+    combine_whole(points, shares).map(|whole| whole.custody_part())
+}
+
+/// [`combine`], with the blinding of the first of the points.
+pub(super) fn combine_whole(
+    points: &Points,
+    shares: &[(ShareIndex, &Share)],
+) -> Result<Share, SharingError> {
     for (place, (index, share)) in shares.iter().enumerate() {
         if shares.iter().take(place).any(|(other, _)| other == index) {
             return Err(SharingError::Repeated { index: *index });
@@ -220,10 +238,16 @@ pub fn combine(
         needed,
     })?;
     let places: Vec<_> = chosen.iter().map(|(index, _)| *index).collect();
-    let terms = chosen.iter();
-    let terms = terms.map(|(index, share)| weight(*index, &places) * share.value);
-    let secret = Zeroizing::new(terms.sum::<Scalar>());
-    Ok(CustodyPart::new(secret.to_bytes()))
+    let weighted = |half: fn(&Share) -> &Scalar| {
+        let terms = chosen.iter();
+        terms
+            .map(|(index, share)| weight(*index, &places) * half(share))
+            .sum()
+    };
+    Ok(Share {
+        value: weighted(|share| &share.value),
+        blinding: weighted(|share| &share.blinding),
+    })
 }
 
 /// What the share of `index` counts for when those of all `places`, of which it is one, are put

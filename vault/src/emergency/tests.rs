@@ -145,6 +145,57 @@ fn a_key_file_that_was_cut_off_is_in_nobodys_way() {
     );
 }
 
+/// A token's key that the file of a try that was cut off named was lost in the token, since the next try wiped
+/// the file and drew another.
+#[test]
+fn a_whole_key_file_that_was_left_is_gone_on_with_unless_it_is_of_another_passphrase() {
+    for (words, same) in [
+        ("four horses, two carts", true),
+        ("two carts, four horses", false),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let vault = Vault::create(folder.path(), NETWORK).unwrap();
+        let aside = folder.path().join("emergency.key.new");
+        drop(key_file::create(&aside, &self::words(words)).unwrap());
+        let left = fs::read(&aside).unwrap();
+        if same {
+            let refused = vault.make_emergency_key(&Protection::Nothing);
+            assert!(refused.is_err());
+            assert_eq!(fs::read(&aside).unwrap(), left);
+        }
+        vault.make_emergency_key(&right()).unwrap();
+        assert!(!aside.exists());
+        let named = fs::read(key_file_of(folder.path())).unwrap();
+        assert_eq!(named == left, same);
+        assert!(vault.unlock_emergency(&right()).is_ok());
+    }
+}
+
+/// An erased wrap counted as one that waits for its key, for ever.
+#[test]
+fn a_key_that_is_gone_is_told_while_a_wrap_is_left_and_another_may_be_made_after_the_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = entrusted(folder.path());
+    assert!(!vault.lost_emergency_key());
+    drop(vault);
+    for name in ["emergency", "emergency.key"] {
+        fs::remove_file(folder.path().join(name)).unwrap();
+    }
+    let vault = Vault::open(folder.path(), NETWORK).unwrap();
+    assert!(vault.lost_emergency_key());
+    let lost = |error: Option<VaultError>| {
+        matches!(error, Some(VaultError::Emergency(EmergencyError::Lost)))
+    };
+    assert!(lost(vault.make_emergency_key(&right()).err()));
+    assert!(lost(vault.unlock_emergency(&right()).err()));
+    // Care goes on.
+    vault.seal_to_share(OTHER, 1, PAYLOAD).unwrap();
+    assert!(!vault.has_emergency_wrap(OTHER));
+    vault.erase(RECORD).unwrap();
+    assert!(!vault.lost_emergency_key());
+    vault.make_emergency_key(&right()).unwrap();
+}
+
 /// Without what unlocks the key, every byte of the folder opens nothing: S is in none of them.
 #[test]
 fn a_wrap_opens_for_its_own_record_version_and_key_only() {

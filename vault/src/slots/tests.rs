@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::secret::InstitutionKey;
+use std::path::PathBuf;
 
 const NETWORK: NetworkId = NetworkId::new([1; 16]);
 
@@ -242,6 +243,74 @@ fn the_half_of_a_share_that_a_power_cut_left_is_replaced() {
         assert_eq!(secret(&mut slots, &share), Some([51; 32]));
         assert_eq!(secret(&mut slots, &blinding), Some([52; 32]));
     }
+}
+
+#[test]
+fn halves_that_were_left_and_new_shares_are_kept_with_one_sync() {
+    let (_folder, path) = file();
+    let mut slots = open(&path).unwrap();
+    let first = share_of([41; 32], [42; 32], [7; 40]);
+    slots.put_shares(std::slice::from_ref(&first)).unwrap();
+    let [share, _] = halves();
+    let other = Name {
+        handle: [5; 16],
+        ..share
+    };
+    let other_blinding = Name {
+        kind: Kind::Blinding,
+        ..other
+    };
+    let halves = [(other, [51; 32]), (other_blinding, [52; 32])];
+    let second: NotedShare = (
+        halves.map(|(name, half)| (name, Zeroizing::new(half))),
+        [8; 40],
+    );
+    for (shares, syncs) in [
+        (vec![], 0),
+        (vec![first.clone()], 1),
+        (vec![first, second], 1),
+    ] {
+        let before = slots.syncs();
+        slots.put_shares(&shares).unwrap();
+        assert_eq!(slots.syncs() - before, syncs);
+    }
+    let mut slots = open(&path).unwrap();
+    assert_eq!(secret(&mut slots, &share), Some([41; 32]));
+    assert_eq!(secret(&mut slots, &other_blinding), Some([52; 32]));
+}
+
+#[test]
+fn many_are_erased_with_one_sync_and_what_is_erased_is_not_written_again() {
+    let (_folder, path) = file();
+    let mut slots = open(&path).unwrap();
+    let all = [
+        (Kind::Vault, [1; 16]),
+        (Kind::Vault, [2; 16]),
+        (Kind::Vault, [9; 16]),
+    ];
+    slots.erase(&name(1, 2)).unwrap();
+    for _ in 0..2 {
+        slots.erase_versions(&all).unwrap();
+        assert_eq!(slots.syncs(), 2);
+    }
+    assert!(slots.is_erased(&name(2, 1)) && !slots.holds(Kind::Vault));
+}
+
+/// A disk that was full for a moment took a part of an append, and the same name was appended again: the
+/// next opening found it twice, and refused the file as damaged.
+#[test]
+fn what_a_failed_append_left_is_not_found_beside_what_came_after() {
+    let (_folder, path) = file();
+    let mut slots = open(&path).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    let left = checked(name(6, 1).head(ERASED));
+    std::fs::write(&path, [&whole[..], &left, &left, &left[..77]].concat()).unwrap();
+    slots.put(&[(name(6, 1), &[61; 32])]).unwrap();
+    assert_eq!(
+        secret(&mut open(&path).unwrap(), &name(6, 1)),
+        Some([61; 32])
+    );
+    assert_eq!(std::fs::read(&path).unwrap().len(), whole.len() + SLOT);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! emergency key, which no other call asks for; that an opening is journalled first is the caller's part.
 
 use super::custody::ToShare;
-use super::{EmergencyKey, Vault, VaultError, erase_kind, seal, slot_name};
+use super::{EmergencyKey, Vault, VaultError, seal, slot_name};
 use crate::emergency::{EmergencyError, EmergencyKeeper};
 use crate::key_file::Protection;
 use crate::seal::RecordVersion;
@@ -33,7 +33,7 @@ impl Vault {
             return Err(EmergencyError::Exists.into());
         }
         // Another key would leave every wrap that there is without one.
-        if !self.slots().handles(Kind::Emergency).is_empty() {
+        if self.holds_emergency_wraps() {
             return Err(EmergencyError::Lost.into());
         }
         *emergency = Some(EmergencyKey::make(&self.folder, self.network, protection)?);
@@ -46,19 +46,32 @@ impl Vault {
         self.emergency().is_some()
     }
 
+    fn holds_emergency_wraps(&self) -> bool {
+        self.slots().holds(Kind::Emergency)
+    }
+
+    /// Whether records are wrapped for an emergency key that is gone. What is sealed meanwhile gets no wrap:
+    /// care does not wait for a back-up, and whoever runs the vault is to be told.
+    #[must_use]
+    pub fn lost_emergency_key(&self) -> bool {
+        !self.has_emergency_key() && self.holds_emergency_wraps()
+    }
+
     /// Checks the passphrase, or logs in to the token. The emergency key itself stays locked until
     /// [`Vault::open_in_emergency`].
     ///
     /// # Errors
-    /// [`EmergencyError::NoKey`], and [`VaultError::KeyFile`] when it does not unlock.
+    /// [`EmergencyError::NoKey`], [`EmergencyError::Lost`], and [`VaultError::KeyFile`] when it does not unlock.
     pub fn unlock_emergency(&self, protection: &Protection) -> Result<EmergencyKeeper, VaultError> {
         match self.has_emergency_key() {
             true => EmergencyKey::unlock(&self.folder, protection),
+            false if self.holds_emergency_wraps() => Err(EmergencyError::Lost.into()),
             false => Err(EmergencyError::NoKey.into()),
         }
     }
 
-    /// Wraps the custodians' parts of keys for the emergency key, with one wait for the disk; once is enough.
+    /// Wraps the custodians' parts of keys for the emergency key, if there is one, with one wait for the disk;
+    /// once is enough.
     pub(super) fn wrap_for_emergency(&self, parts: &[ToShare]) -> Result<(), VaultError> {
         let emergency = self.emergency();
         let Some(key) = emergency.as_ref() else {
@@ -138,6 +151,9 @@ impl Vault {
     /// # Errors
     /// [`VaultError`]; call it again until it succeeds.
     pub fn destroy_emergency_wrap(&self, record: RecordHandle) -> Result<Vec<u32>, VaultError> {
-        erase_kind(&mut self.slots(), Kind::Emergency, *record.as_bytes())
+        let handle = *record.as_bytes();
+        let mut slots = self.slots();
+        slots.erase_versions(&[(Kind::Emergency, handle)])?;
+        Ok(slots.versions(Kind::Emergency, handle))
     }
 }

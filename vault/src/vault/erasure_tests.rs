@@ -1,5 +1,6 @@
 //! Whoever has every byte that is left, and knew every key before, opens no erased record.
 
+use super::parts::key_parts;
 use super::*;
 use crate::keeper::{KeyKeeper, Wrapped};
 use crate::key_file::{Cost, Passphrase};

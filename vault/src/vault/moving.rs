@@ -1,53 +1,122 @@
 //! Payloads on their way to another place.
 //!
-//! What always holds: a payload is removed from the folder only once it stands at the vault's place, byte
-//! for byte, and never from a bucket; to copy again what was copied is no error, and a payload that stands
-//! there with other bytes is one.
+//! What always holds: a payload that opens is removed from the folder only once it stands at the vault's
+//! place, byte for byte, and never from a bucket; to copy again what was copied is no error, and a payload
+//! that stands there with other bytes is one. What is left of an erased record goes to no other place: it is
+//! removed wherever it is found.
 
-use super::{PayloadPlace, Vault, VaultError};
+use super::{PayloadPlace, Vault, VaultError, slot_name};
 use crate::folder::Folder;
 use crate::payloads::{PayloadError, Payloads};
 use crate::seal::RecordVersion;
 use crate::secret::DerivationRoot;
 #[cfg(feature = "objects")]
 use crate::secret::hmac_sha256;
+use crate::slots::Kind;
+use medanchor_ledger::RecordHandle;
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::PoisonError;
 
 /// What is compared and copied in memory; what is longer goes as a stream.
 const IN_MEMORY: u64 = 8 * 1024 * 1024;
 
+/// What was copied to another place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// How many payloads.
+    pub payloads: u64,
+    /// The versions that have a key and no payload, here or there: it was lost, or its sealing cut off.
+    pub missing: Vec<RecordVersion>,
+}
+
 impl Vault {
-    /// Copies every payload to another place and gives how many there are. A payload that is missing here,
-    /// because its record was erased or never sealed to the end, is passed over.
+    /// Copies every payload to another place, which is claimed as this vault's first. What is left of erased
+    /// records is removed, here and there.
     ///
     /// # Errors
     /// [`VaultError::Payload`]; call it again.
-    pub fn copy_payloads(&self, to: &PayloadPlace) -> Result<u64, VaultError> {
-        let to = Self::place(&self.folder, &self.root, to)?;
-        let mut copied = 0;
-        for record in self.every_version() {
-            copied += u64::from(copy(&self.payloads, &to, &record)?);
+    pub fn copy_payloads(&self, to: &PayloadPlace) -> Result<Copied, VaultError> {
+        self.copy_to(&Self::place(&self.folder, &self.root, to)?)
+    }
+
+    fn copy_to(&self, to: &Payloads) -> Result<Copied, VaultError> {
+        // Also where nothing is copied: a slip is found now, and not at the first sealing.
+        to.claim()?;
+        let mut copied = Copied {
+            payloads: 0,
+            missing: Vec::new(),
+        };
+        for (record, erased) in self.every_version() {
+            if erased {
+                self.payloads.remove(&record)?;
+                to.remove(&record)?;
+            } else if copy(&self.payloads, to, &record)? {
+                copied.payloads += 1;
+            } else if !to.has(&record)? {
+                copied.missing.push(record);
+            }
         }
         Ok(copied)
     }
 
     /// Removes from the vault's own folder what stands at the vault's place too, copying it there first if
-    /// it does not. Nothing to do where that place is the folder. For after a move.
+    /// it does not; what is left of erased records is removed, here and there. Nothing to do where that
+    /// place is the folder. For after a move.
     ///
     /// # Errors
     /// [`VaultError::Payload`]; call it again.
     pub fn clear_folder(&self) -> Result<(), VaultError> {
-        if matches!(self.payloads, Payloads::Folder(_)) {
-            return Ok(());
-        }
-        let folder = Self::place(&self.folder, &self.root, &PayloadPlace::Folder)?;
-        for record in self.every_version() {
-            if copy(&folder, &self.payloads, &record)? {
-                folder.remove(&record)?;
+        self.in_left_folder(|folder| {
+            for (record, erased) in self.every_version() {
+                if erased {
+                    folder.remove(&record)?;
+                    self.payloads.remove(&record)?;
+                } else if copy(folder, &self.payloads, &record)? {
+                    folder.remove(&record)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// The versions that have a key and no payload at the vault's place: it was lost, or its sealing cut
+    /// off.
+    ///
+    /// # Errors
+    /// [`VaultError::Payload`].
+    pub fn missing_payloads(&self) -> Result<Vec<RecordVersion>, VaultError> {
+        let mut missing = Vec::new();
+        for (record, erased) in self.every_version() {
+            if !erased && !self.payloads.has(&record)? {
+                missing.push(record);
             }
         }
-        Ok(())
+        Ok(missing)
+    }
+
+    /// Removes what there is of a version's payload, also what a move that was cut off left in the folder.
+    pub(super) fn remove_payload(&self, record: &RecordVersion) -> Result<(), VaultError> {
+        self.in_left_folder(|folder| folder.remove(record))?;
+        Ok(self.payloads.remove(record)?)
+    }
+
+    /// Does something in the vault's own folder, if there is one beside the bucket that has the payloads.
+    fn in_left_folder(
+        &self,
+        act: impl FnOnce(&Payloads) -> Result<(), PayloadError>,
+    ) -> Result<(), VaultError> {
+        let path = self.folder.join("payloads");
+        if matches!(self.payloads, Payloads::Folder(_)) || !path.exists() {
+            return Ok(());
+        }
+        // Nothing is half done in it that a panic could have left.
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = match left.take() {
+            Some(folder) => folder,
+            None => Payloads::Folder(Folder::open(&path)?),
+        };
+        Ok(act(left.insert(folder))?)
     }
 
     /// The payloads of the vault in this folder, at a place that may not be the one it uses.
@@ -71,12 +140,17 @@ impl Vault {
         }
     }
 
-    fn every_version(&self) -> Vec<RecordVersion> {
-        let of_one = |record| {
-            let versions = self.versions(record).into_iter();
-            versions.map(move |version| self.version(record, version))
-        };
-        self.handles().into_iter().flat_map(of_one).collect()
+    /// Every version that there is or was, and whether it was erased.
+    fn every_version(&self) -> Vec<(RecordVersion, bool)> {
+        let slots = self.slots();
+        let mut all = Vec::new();
+        for handle in slots.handles(Kind::Vault) {
+            for version in slots.versions(Kind::Vault, handle) {
+                let record = self.version(RecordHandle::new(handle), version);
+                all.push((record, slots.is_erased(&slot_name(Kind::Vault, &record))));
+            }
+        }
+        all
     }
 }
 
@@ -128,46 +202,4 @@ fn same(mut one: impl Read, mut other: impl Read) -> io::Result<bool> {
 }
 
 #[cfg(all(test, feature = "objects"))]
-mod tests {
-    use super::*;
-    use crate::objects::Objects;
-    use medanchor_ledger::{NetworkId, RecordHandle};
-    use object_store::memory::InMemory;
-    use std::sync::Arc;
-
-    fn record(number: u8) -> RecordVersion {
-        RecordVersion {
-            network: NetworkId::new([1; 16]),
-            record: RecordHandle::new([number; 16]),
-            version: 1,
-        }
-    }
-
-    #[test]
-    fn small_and_large_payloads_are_copied_once_and_never_over_others() {
-        let temporary = tempfile::tempdir().unwrap();
-        let folder = Payloads::Folder(Folder::open(temporary.path()).unwrap());
-        let bucket = || Objects::new(Arc::new(InMemory::new()), "vault".into(), "ours".into());
-        let large = vec![7; usize::try_from(IN_MEMORY).unwrap() + 3];
-        folder.put(&record(1), b"small").unwrap();
-        folder.put(&record(2), &large).unwrap();
-        folder.put_new(&[(record(3), b"packed".to_vec())]).unwrap();
-        let to = Payloads::Objects(bucket());
-        for _ in 0..2 {
-            for number in 1..=3 {
-                assert!(copy(&folder, &to, &record(number)).unwrap());
-            }
-            assert!(!copy(&folder, &to, &record(4)).unwrap());
-        }
-        assert_eq!(to.get(&record(2)).unwrap(), large);
-        assert_eq!(to.get(&record(3)).unwrap(), b"packed");
-
-        let other = Payloads::Objects(bucket());
-        other.put(&record(1), b"another").unwrap();
-        other.put(&record(2), &large[1..]).unwrap();
-        for number in [1, 2] {
-            let refused = copy(&folder, &other, &record(number)).unwrap_err();
-            assert!(matches!(refused, PayloadError::Taken { .. }), "{refused}");
-        }
-    }
-}
+mod tests;

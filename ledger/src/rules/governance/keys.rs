@@ -49,8 +49,8 @@ impl StateValue for KeysChanged {
     }
 }
 
-/// A change: of a participant's keys, none of them its node's for random outputs, under the next number. What may pass comes
-/// last.
+/// A change: of a participant's keys, none of them its node's for random outputs, under the next number.
+/// What may pass comes last.
 pub(super) fn require_fit(turn: &mut Turn<'_, '_>, keys: &ParticipantKeys) -> Result<(), Refusal> {
     let name = keys.participant();
     if !turn.is_participant(name)? {

@@ -1,9 +1,10 @@
 //! Governance: who takes part, in which roles, with which keys, under which rules.
 //!
 //! What always holds: participants and roles are those of genesis (later releases change them by
-//! proposals that authorities approve, as custodians and signing keys change now); an event applies only if its signer is a
-//! participant and its key is registered for the signer, at that place in the log and before its block; a
-//! validator's operational key signs `inspection.output` alone.
+//! proposals that authorities approve, as custodians and signing keys change now); an event applies only
+//! if its signer is a participant and its key is registered for the signer, at that place in the log and
+//! before its block; a validator's operational key signs `inspection.output` alone, and nothing while the
+//! validator has no signing key.
 
 mod keys;
 mod proposal;
@@ -244,7 +245,9 @@ pub(super) fn admit_signer(turn: &mut Turn<'_, '_>) -> Result<(), Refusal> {
             false => Err(Rule::SignerNewKey.into()),
         };
     }
-    match inspection::may_sign(turn, &key)? {
+    // A participant without keys is suspended, and its node with it.
+    let suspended = signer.keys().len() == 0;
+    match !suspended && inspection::may_sign(turn, &key)? {
         true => Ok(()),
         false => Err(Rule::SignerKey.into()),
     }

@@ -1,13 +1,15 @@
 //! The keys that a participant signs with: proposed and shown.
 
-use super::{anchor, failed, say_how_to_approve, usage, value};
+use super::{named, usage, value};
 use crate::exit::{Exit, Fatal};
 use crate::output::say;
 use medanchor_ledger::ParticipantName;
-use medanchor_ledger::event::ParticipantKeys;
+use medanchor_ledger::event::{Change, ParticipantKeys};
 use medanchor_ledger::rules::{KeysChanged, Participant};
 use medanchor_ledger::signature::PublicKey;
 use medanchor_sdk::Sdk;
+
+const NOBODY: &str = "the ledger has no such participant";
 
 pub(super) fn propose(
     sdk: &Sdk,
@@ -16,16 +18,18 @@ pub(super) fn propose(
     name: Option<&str>,
 ) -> Result<Exit, Fatal> {
     let participant: ParticipantName = participant.parse().map_err(usage)?;
+    // What was typed in the wrong place goes into no journal.
+    let known: Option<Participant> = value(sdk, &Participant::key(&participant))?;
+    known.ok_or_else(|| usage(NOBODY))?;
     let keys: Result<Vec<_>, Fatal> = keys.iter().map(|key| read(key)).collect();
     let changed: Option<KeysChanged> = value(sdk, &KeysChanged::key(&participant))?;
     let number = changed.map_or(1, |changed| changed.number.saturating_add(1));
-    let change = ParticipantKeys::new(participant, number, keys?).map_err(usage)?;
-    show(&change)?;
-    let own = format!("keys of {}, change {number}", change.participant());
-    let name = name.unwrap_or(&own);
-    let event = sdk.propose_keys(name, change).map_err(failed)?;
-    anchor(sdk, event)?;
-    say_how_to_approve(sdk, name)
+    let keys = ParticipantKeys::new(participant, number, keys?).map_err(usage)?;
+    show(&keys)?;
+    let change = Change::Keys(keys.clone());
+    let what = format!("keys of {}, change {number}", keys.participant());
+    let name = named(name, &what, &change);
+    super::propose(sdk, &name, &change, |name| sdk.propose_keys(name, keys))
 }
 
 fn read(key: &str) -> Result<PublicKey, Fatal> {
@@ -48,7 +52,7 @@ pub(super) fn show(change: &ParticipantKeys) -> Result<(), Fatal> {
 pub(super) fn show_current(sdk: &Sdk, participant: &str) -> Result<Exit, Fatal> {
     let participant: ParticipantName = participant.parse().map_err(usage)?;
     let known: Option<Participant> = value(sdk, &Participant::key(&participant))?;
-    let known = known.ok_or_else(|| usage(format!("{participant} is no participant")))?;
+    let known = known.ok_or_else(|| usage(NOBODY))?;
     let changed: Option<KeysChanged> = value(sdk, &KeysChanged::key(&participant))?;
     let number = changed.map_or(0, |changed| changed.number);
     say(format_args!(

@@ -10,7 +10,7 @@ use medanchor_ledger::genesis::Genesis;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Makes the home of a node that follows.
+/// Make the home of a node that follows a network that is there
 #[derive(clap::Args)]
 #[command(after_help = "\
 Example:
@@ -20,7 +20,10 @@ Example:
 
 KEY is what `medanchor key show --home HOME p2p` prints at that member. The home may hold the
 participant's identity/ already; nothing is ever overwritten. Prints the entry that every other
-member adds to its config.toml before it starts its node again.")]
+member adds to its config.toml before it starts its node again.
+
+Exit codes: 0 it is made; 2 wrong usage, or the genesis file cannot be read; 11 it is none, does not
+name the participant, or the home is another's or cannot be written.")]
 pub struct Join {
     /// The network's genesis file, from any member
     #[arg(long)]
@@ -82,7 +85,7 @@ pub fn run(join: &Join) -> Result<Exit, Fatal> {
 
 fn name<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, Fatal> {
     text.parse()
-        .map_err(|error| usage(format!("{text:?}: {error}")))
+        .map_err(|error| usage(format!("a name cannot be used: {error}")))
 }
 
 fn address(join: &Join) -> Result<String, Fatal> {
@@ -101,13 +104,11 @@ fn peer(text: &str) -> Result<Peer, Fatal> {
         .split_once('=')
         .and_then(|(name, rest)| Some((name, rest.split_once('@')?)));
     let Some((who, (key, address))) = parts else {
-        return Err(usage(format!(
-            "{text:?} is no peer; write NAME=KEY@HOST:PORT"
-        )));
+        return Err(usage("that is no peer; write NAME=KEY@HOST:PORT"));
     };
     let mut bytes = [0; 32];
     hex::decode_to_slice(key, &mut bytes)
-        .map_err(|_| usage(format!("the key of {who} is not 64 hex digits")))?;
+        .map_err(|_| usage("the key of a peer is not 64 hex digits"))?;
     Ok(Peer {
         name: name(who)?,
         key: key.to_owned(),

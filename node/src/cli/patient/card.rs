@@ -1,4 +1,4 @@
-//! A patient's own key: the card, what is handed to an institution, and approvals of consents.
+//! A patient's own key: the card, and what is handed to an institution.
 //!
 //! What always holds: secrets go to files that only their owner can read, never to the terminal; a PIN
 //! comes from a file or standard input, never from the command line.
@@ -9,8 +9,8 @@ use crate::output::say;
 use medanchor_ledger::genesis::Genesis;
 use medanchor_ledger::{NetworkId, ParticipantName};
 use medanchor_sdk::card::{Card, Cost, Pin};
-use medanchor_sdk::subject::Words;
-use medanchor_sdk::{BroughtKey, ConsentDraft, Subject, System};
+use medanchor_sdk::keeping::SecretAt;
+use medanchor_sdk::{BroughtKey, Subject, System};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -24,7 +24,7 @@ pub struct Opened {
     /// The text of the card's QR code, in a file
     #[arg(long, value_name = "FILE")]
     pub card: PathBuf,
-    /// A file with the PIN; `-` reads it from standard input
+    /// A file with the PIN, which its owner alone can read; `-` reads it from standard input
     #[arg(long, value_name = "FILE")]
     pub pin_file: PathBuf,
     /// The network's genesis file, as any member has it
@@ -45,7 +45,7 @@ impl Opened {
     }
 }
 
-/// Makes a card with a fresh key.
+/// Make a card with a fresh key, to be printed and given to the patient
 #[derive(clap::Args)]
 #[command(after_help = "\
 Example:
@@ -53,12 +53,14 @@ Example:
 
 DIR gets card.html to print, with a QR code, and card.txt, the text of that code. The key is drawn
 here and stands nowhere but on the card, under the PIN: print it and delete both files. A lost card
-is replaced by a new one, with a new key.")]
+is replaced by a new one, with a new key.
+
+Exit codes: 0 it is made; 1 it is not; 2 wrong usage; 16 the PIN's file cannot be used.")]
 pub struct Make {
     /// The network's genesis file, as any member has it
     #[arg(long, value_name = "FILE")]
     genesis: PathBuf,
-    /// A file with the PIN, 6 to 12 digits; `-` reads it from standard input
+    /// A file with the PIN, 6 to 12 digits, which its owner alone can read; `-` reads it from standard input
     #[arg(long, value_name = "FILE")]
     pin_file: PathBuf,
     /// A new folder for the card
@@ -66,9 +68,18 @@ pub struct Make {
     out: PathBuf,
 }
 
-/// Makes what the patient hands to one institution: the patient's key there, and the public key that
-/// approves consents. It is a secret between the two.
+/// From a card, make what the patient hands to one institution
+///
+/// It holds the patient's key there, and the public key that approves consents and delegations. It is a
+/// secret between the two.
 #[derive(clap::Args)]
+#[command(after_help = "\
+Example:
+  medanchor patient key --card card/card.txt --pin-file pin --genesis net/genesis \\
+      --institution north-hospital --out brought
+
+Exit codes: 0 it is made; 1 it is not, because the PIN is wrong, say; 2 wrong usage; 16 the PIN's
+file cannot be used.")]
 pub struct Key {
     #[command(flatten)]
     opened: Opened,
@@ -80,9 +91,20 @@ pub struct Key {
     out: PathBuf,
 }
 
-/// Takes the key that a patient brings. From then on records of this patient are sealed under it, and
-/// consents take the patient's approval.
+/// At an institution, take the key that a patient brings
+///
+/// From then on records of this patient are sealed under it, and consents and delegations take the patient's
+/// approval.
 #[derive(clap::Args)]
+#[command(after_help = "\
+Example:
+  medanchor patient enrol --home net/north-hospital --subject Patient/7 --key brought
+
+A key is one patient's. Whoever has the card of it lists what is sealed from now on and approves
+consents, so be sure who brings it.
+
+Exit codes: 0 it is taken; 1 it is not, as when the patient has another key and --replace is not
+given; 2 wrong usage; 11 the identity cannot be used; 12 it is in use.")]
 pub struct Enrol {
     /// A home made by `medanchor network new`, or an identity's folder
     #[arg(long, env = "MEDANCHOR_HOME")]
@@ -93,25 +115,9 @@ pub struct Enrol {
     /// What `medanchor patient key` made
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-}
-
-/// Approves a consent: shows what it grants, and signs exactly that.
-#[derive(clap::Args)]
-#[command(after_help = "\
-Without --yes it only shows what the consent grants. The institution grants it with the approval;
-keep a copy, since `medanchor patient history --approvals` tells by it which consents were yours.")]
-pub struct Approve {
-    #[command(flatten)]
-    opened: Opened,
-    /// The draft, as the institution's application gives it
-    #[arg(long, value_name = "FILE")]
-    draft: PathBuf,
-    /// The patient has read it and agrees
-    #[arg(long, requires = "out")]
-    yes: bool,
-    /// A new file for the approval
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    /// Let it take the place of the key that the patient brought before, as when a card was lost
+    #[arg(long)]
+    replace: bool,
 }
 
 /// `medanchor patient card`
@@ -153,53 +159,18 @@ pub fn enrol(enrol: &Enrol) -> Result<Exit, Fatal> {
     let brought = BroughtKey::from_text(&read_text(&enrol.key)?);
     let brought = brought.map_err(|error| failed(&enrol.key, error))?;
     let identity = open_identity(&enrol.home)?;
+    let known = identity.subject_keys(&enrol.subject);
+    let known = known.map_err(|error| failed(&enrol.key, error))?.approver;
+    if !enrol.replace && known.is_some_and(|known| known != *brought.approver()) {
+        let other = "this patient has brought another key before; if it is to take that one's place, run it again with --replace";
+        return Err(failed(&enrol.key, other));
+    }
     let taken = identity.take_subject_key(&enrol.subject, &brought);
     taken.map_err(|error| failed(&enrol.key, error))?;
     say(format_args!(
-        "Records are sealed under the patient's own key from now on; consents take the patient's approval."
+        "Records are sealed under the patient's own key from now on; consents and delegations take the patient's approval."
     ))?;
     Ok(Exit::Success)
-}
-
-/// `medanchor patient approve`
-pub fn approve(approve: &Approve) -> Result<Exit, Fatal> {
-    let draft = ConsentDraft::from_text(&read_text(&approve.draft)?);
-    let draft = draft.map_err(|error| failed(&approve.draft, error))?;
-    show(draft.words())?;
-    let Some(out) = approve.out.as_deref().filter(|_| approve.yes) else {
-        say(format_args!(
-            "Nothing is signed; add --yes and --out to approve it."
-        ))?;
-        return Ok(Exit::Success);
-    };
-    let (subject, _) = approve.opened.subject()?;
-    let approval = subject.approve(&draft);
-    let approval = approval.map_err(|error| failed(&approve.draft, error))?;
-    write_secret(out, &approval.to_text())?;
-    say(format_args!("Approved: {}", out.display()))?;
-    Ok(Exit::Success)
-}
-
-fn show(words: &Words) -> Result<(), Fatal> {
-    say(format_args!("Consent {} of {}", words.consent, words.owner))?;
-    for one in &words.grantees {
-        let whom = match &one.member {
-            Some(member) => format!("{}, only the person or team {member}", one.participant),
-            None => one.participant.to_string(),
-        };
-        say(format_args!("  lets   {whom} read"))?;
-    }
-    say(format_args!("  for    {}", words.purposes.join(", ")))?;
-    say(format_args!("  data   {}", words.classes.join(", ")))?;
-    say(format_args!("  sealed since {} (UTC)", words.first.begin()))?;
-    say(format_args!(
-        "  from   {} until {} (UTC)",
-        words.not_before, words.not_after
-    ))?;
-    if let Some(root) = words.root {
-        say(format_args!("  ends   also when consent {root} does"))?;
-    }
-    Ok(())
 }
 
 /// Reads a genesis file.
@@ -219,13 +190,16 @@ fn read_pin(path: &Path) -> Result<Pin, Fatal> {
             read.map_err(|error| failed(path, error))?;
             text
         }
-        _ => read_text(path)?,
+        _ => {
+            let secret = SecretAt::File(path.into()).fetch();
+            secret.map_err(|error| Fatal::new(Exit::Keys, error.to_string()))?
+        }
     };
     Pin::new(text.trim()).map_err(|error| failed(path, error))
 }
 
 /// A new file that only its owner can read.
-fn write_secret(path: &Path, text: &str) -> Result<(), Fatal> {
+pub fn write_secret(path: &Path, text: &str) -> Result<(), Fatal> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

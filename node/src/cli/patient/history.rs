@@ -7,7 +7,7 @@ use crate::exit::{Exit, Fatal};
 use crate::output::{say, say_text};
 use medanchor_ledger::{EventId, ParticipantName};
 use medanchor_sdk::patient::{Asked, Known, PatientHistory, all_quarters, last_quarters};
-use medanchor_sdk::{Approval, Client, ClientError, Context, Policy, Sdk, System};
+use medanchor_sdk::{Approval, Client, Context, DelegationApproval, Policy, Sdk, System};
 use medanchor_vault::Epoch;
 use medanchor_vault::secret::SubjectKey;
 use std::path::{Path, PathBuf};
@@ -21,8 +21,10 @@ const NOTE: &str = "disclosure";
 /// How an approval's file name ends.
 const APPROVAL: &str = "approval";
 
-/// Lists who opened a patient's records at this institution: by whom, when, which, why, under which
-/// consent, emergencies marked, complete up to the checkpoint that it names, gaps named as gaps.
+/// List who opened a patient's records at one institution, proved complete
+///
+/// By whom, when, which, why, under which consent, emergencies marked, complete up to the checkpoint that
+/// it names, gaps named as gaps.
 ///
 /// The ledger counts an access under the quarter of a year in which its record was sealed, so every
 /// quarter since the network began is asked for. With --quarters fewer are, and the list says that it
@@ -30,35 +32,38 @@ const APPROVAL: &str = "approval";
 ///
 /// With --home the patient's keys are taken from the institution's vault, with --card from the patient's
 /// own card, asking no institution. Consents without the patient's approval could have been given by
-/// the institution alone, and the list says so of each.
+/// the institution alone, and the list says so of each. Under a delegation that the patient approved,
+/// and that stood then, the list names the delegate.
 #[derive(clap::Args)]
+#[command(group = clap::ArgGroup::new("whose").required(true).multiple(true).args(["home", "card"]))]
 #[command(after_help = "\
 Examples:
   medanchor patient history --home net/north-hospital --subject Patient/7 \\
       --node http://127.0.0.1:8480
   medanchor patient history --home net/north-hospital --subject Patient/7 \\
       --node http://127.0.0.1:8480 --quarters 8 --format balp
-
   medanchor patient history --card card.txt --pin-file pin --genesis net/genesis \\
       --institution north-hospital --approvals mine --node http://127.0.0.1:8480
 
 --approvals takes a folder with files *.approval, as `medanchor patient approve` made them; with
---home they are in the vault. Staff are named only where their institution disclosed it: --notes takes a folder with a file
-EVENT-ID.disclosure for each access, as the SDK's `disclose_note` gives it.
+--home they are in the vault. Staff are named only where their institution disclosed it: --notes
+takes a folder with a file EVENT-ID.disclosure for each access, as the SDK's `disclose_note` gives
+it.
 
-Exit codes: 0 the list is proved, whole and of the last minute; 1 it was printed, but accesses may be
-missing (a quarter that was not asked for or not proved, a record that is not in custody), it is old,
-or something was disclosed falsely; 2 wrong usage; 11 the identity cannot be used; 12 it is in use;
-19 no node could be reached. Gaps of the emergency path alone do not make it 1.")]
+Exit codes: 0 the list is proved, whole and of the last minute; 1 it was printed, but accesses may
+be missing (a quarter that was not asked for or not proved, a record that is not in custody), it is
+old, or something was disclosed falsely; or it cannot be made; 2 wrong usage; 11 the identity cannot
+be used; 12 it is in use; 16 the PIN's file cannot be used; 19 no node could be reached. Gaps of the
+emergency path alone do not make it 1.")]
 pub struct History {
     /// A home made by `medanchor network new`, or an identity's folder
-    #[arg(long, env = "MEDANCHOR_HOME", required_unless_present = "card")]
+    #[arg(long, env = "MEDANCHOR_HOME")]
     home: Option<PathBuf>,
     /// The patient, by the application's own id, such as Patient/7
     #[arg(long, value_name = "NAME", required_unless_present = "card")]
     subject: Option<String>,
     /// With --home: what was sealed under the key that the institution held before the patient brought one
-    #[arg(long, requires = "home")]
+    #[arg(long, requires = "home", conflicts_with = "card")]
     held: bool,
     /// The text of the patient's card, in a file
     #[arg(long, value_name = "FILE", requires_all = ["pin_file", "genesis", "institution"])]
@@ -84,8 +89,8 @@ pub struct History {
     /// A word under which records were sealed, to be shown as their kind; several may be given
     #[arg(long = "class", value_name = "WORD")]
     classes: Vec<String>,
-    /// The application's own id of a record, to be shown in place of its handle; several may be given
-    #[arg(long = "record", value_name = "NAME")]
+    /// With --home: the application's own id of a record, to be shown in place of its handle; several may be given
+    #[arg(long = "record", value_name = "NAME", conflicts_with = "card")]
     records: Vec<String>,
     /// A folder with notes that institutions disclosed
     #[arg(long, value_name = "DIR")]
@@ -123,7 +128,7 @@ pub fn run(asked: &History) -> Result<Exit, Fatal> {
 /// The institution's own list of its patient.
 fn at_home(asked: &History, home: &Path) -> Result<PatientHistory, Fatal> {
     let notes = asked.notes()?;
-    let sdk = Sdk::new(open_identity(home)?, asked.node.clone()).map_err(no_list)?;
+    let sdk = Sdk::new(open_identity(home)?, asked.node.clone())?;
     let keys = match asked.held {
         true => Ok(sdk.held_subject_keys(asked.subject())),
         false => sdk.subject_keys(asked.subject()),
@@ -136,7 +141,7 @@ fn at_home(asked: &History, home: &Path) -> Result<PatientHistory, Fatal> {
         }
         known
     });
-    history.map_err(no_list)
+    Ok(history?)
 }
 
 /// The patient's own list, which needs no institution: a card, a genesis file and any node.
@@ -149,7 +154,7 @@ fn by_card(
     let (patient, genesis) = own.subject()?;
     let policy = Policy::parse(genesis.policy().as_bytes());
     let policy = policy.map_err(|error| Fatal::new(Exit::Failure, error.to_string()))?;
-    let client = Client::new(asked.node.clone(), policy).map_err(no_list)?;
+    let client = Client::new(asked.node.clone(), policy)?;
     let (now, began) = (System.now(), Epoch::of(genesis.spec().time));
     let epochs = match asked.quarters {
         Some(count) => last_quarters(now, count),
@@ -157,8 +162,8 @@ fn by_card(
     };
     let subject = patient.key_at(institution);
     let mut known = asked.known(&subject, &epochs, notes);
-    for approval in read_approvals(asked.approvals.as_deref())? {
-        known.add_approval(approval);
+    if let Some(folder) = &asked.approvals {
+        add_approvals(folder, &mut known)?;
     }
     let history = client.patient_history(&Asked {
         network: patient.network(),
@@ -170,7 +175,7 @@ fn by_card(
         patient: asked.subject(),
         known: &known,
     });
-    history.map_err(no_list)
+    Ok(history?)
 }
 
 impl History {
@@ -207,23 +212,27 @@ impl History {
     }
 }
 
-/// Reads the files *.approval of a folder.
-fn read_approvals(folder: Option<&Path>) -> Result<Vec<Approval>, Fatal> {
-    let Some(folder) = folder else {
-        return Ok(Vec::new());
-    };
-    let mut all = Vec::new();
+/// Adds the files *.approval of a folder, of consents and of delegations.
+fn add_approvals(folder: &Path, known: &mut Known) -> Result<(), Fatal> {
+    let mut count = 0;
     for entry in std::fs::read_dir(folder).map_err(|error| failed(folder, error))? {
         let path = entry.map_err(|error| failed(folder, error))?.path();
-        if path.extension().is_some_and(|end| end == APPROVAL) {
-            if all.len() >= MAX_NOTES {
-                return Err(failed(&path, "more approvals than are read"));
-            }
-            let approval = Approval::from_text(&read_text(&path)?);
-            all.push(approval.map_err(|error| failed(&path, error))?);
+        if path.extension().is_none_or(|end| end != APPROVAL) {
+            continue;
         }
+        if count >= MAX_NOTES {
+            return Err(failed(&path, "more approvals than are read"));
+        }
+        count += 1;
+        let text = read_text(&path)?;
+        let added = match text.starts_with(DelegationApproval::LABEL) {
+            true => DelegationApproval::from_text(&text)
+                .map(|approval| known.add_delegation_approval(approval)),
+            false => Approval::from_text(&text).map(|approval| known.add_approval(approval)),
+        };
+        added.map_err(|error| failed(&path, error))?;
     }
-    Ok(all)
+    Ok(())
 }
 
 fn print(history: &PatientHistory, format: Format) -> Result<(), Fatal> {
@@ -236,14 +245,6 @@ fn print(history: &PatientHistory, format: Format) -> Result<(), Fatal> {
     let text = json.and_then(|json| serde_json::to_string_pretty(&json));
     let text = text.map_err(|error| Fatal::new(Exit::Failure, error.to_string()))?;
     Ok(say(format_args!("{text}"))?)
-}
-
-fn no_list(error: ClientError) -> Fatal {
-    let exit = match &error {
-        ClientError::Unreachable(_) => Exit::Unreachable,
-        _ => Exit::Failure,
-    };
-    Fatal::new(exit, error.to_string())
 }
 
 /// Reads `EVENT-ID.disclosure` files; others in the folder are not ours to judge.

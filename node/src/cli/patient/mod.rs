@@ -1,30 +1,26 @@
 //! `medanchor patient`: what a patient may ask of the ledger, and do with a key of their own.
 
+mod approve;
 mod card;
 mod history;
 
 use crate::exit::{Exit, Fatal};
-use medanchor_sdk::{Identity, IdentityError};
+use medanchor_sdk::Identity;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// The longest text that is handed over, and the longest PIN file.
+/// The longest text that is handed over.
 const MAX_TEXT: u64 = 64 << 10;
 
-/// What can be asked and done.
+/// List who opened a patient's records; make cards, enrol patients' keys, sign approvals
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// List who opened a patient's records at one institution, proved complete
     History(history::History),
-    /// Make a card with a fresh key, to be printed and given to the patient
     Card(card::Make),
-    /// From a card, make what the patient hands to one institution
     Key(card::Key),
-    /// At an institution, take the key that a patient brings
     Enrol(card::Enrol),
-    /// With a card, approve a consent that an institution drafted
-    Approve(card::Approve),
+    Approve(approve::Approve),
 }
 
 /// Does it.
@@ -37,7 +33,7 @@ pub fn run(command: &Command) -> Result<Exit, Fatal> {
         Command::Card(make) => card::make(make),
         Command::Key(key) => card::key(key),
         Command::Enrol(enrol) => card::enrol(enrol),
-        Command::Approve(approve) => card::approve(approve),
+        Command::Approve(approve) => approve::run(approve),
     }
 }
 
@@ -63,13 +59,5 @@ fn read_text(path: &Path) -> Result<Zeroizing<String>, Fatal> {
 fn open_identity(home: &Path) -> Result<Identity, Fatal> {
     let inside = home.join("identity");
     let folder: PathBuf = if inside.is_dir() { inside } else { home.into() };
-    Identity::open(&folder).map_err(no_identity)
-}
-
-pub(super) fn no_identity(error: IdentityError) -> Fatal {
-    let exit = match &error {
-        IdentityError::Vault(medanchor_vault::VaultError::Locked { .. }) => Exit::Locked,
-        _ => Exit::Home,
-    };
-    Fatal::new(exit, error.to_string())
+    Ok(Identity::open(&folder)?)
 }

@@ -8,10 +8,10 @@ use super::offers::Offers;
 use super::{MoveError, MoveStep, Moving, Told, io, read, write};
 use crate::custody::asked::at_once;
 use crate::custody::circle::{Circle, Seat};
-use crate::custody::kept::remove_file;
 use crate::custody::messages::read_messages;
 use crate::custody::reshare_ask::ReshareAsk;
 use crate::direct::Ask;
+use crate::durable;
 use medanchor_ledger::ParticipantName;
 use medanchor_vault::custody::{Points, ShareIndex, Signed, SubDeal};
 
@@ -35,7 +35,7 @@ impl Moving<'_> {
             Offers::read(&offers)?.require_none_held()?;
         }
         let deals = self.contributions(&old, points, told)?;
-        remove_file(&offers).map_err(io(&offers))?;
+        durable::remove_file(&offers).map_err(io(&offers))?;
         write(&self.path("deals"), &deals)?;
         if anew {
             told(MoveStep::Anew);

@@ -16,10 +16,10 @@ use super::MoveStep;
 use super::{MAX_FILE, MoveError, Moving, Told, io};
 use crate::custody::asked::at_once;
 use crate::custody::circle::Seat;
-use crate::custody::kept::{read_bounded, write_durably};
 use crate::custody::messages::write_messages;
 use crate::custody::reshare_ask::{OTHER_SHARE, UNFIT_SUB_SHARE};
 use crate::direct::Ask;
+use crate::durable;
 use medanchor_ledger::ParticipantName;
 use medanchor_vault::custody::{Acknowledgement, Points, ShareIndex, Signed, SubDeal};
 use std::collections::BTreeMap;
@@ -52,7 +52,7 @@ pub(super) struct Offers(BTreeMap<ParticipantName, Stand>);
 impl Offers {
     /// Nobody was offered anything if there is no file.
     pub(super) fn read(path: &Path) -> Result<Self, MoveError> {
-        let bytes = read_bounded(path, MAX_FILE).map_err(io(path))?;
+        let bytes = durable::read_bounded(path, MAX_FILE).map_err(io(path))?;
         Self::decode(&bytes.unwrap_or_default()).ok_or_else(|| MoveError::Earlier {
             path: path.into(),
             why: "it is damaged".into(),
@@ -77,7 +77,7 @@ impl Offers {
     }
 
     fn write(&self, path: &Path) -> Result<(), MoveError> {
-        write_durably(path, self.encode().as_bytes()).map_err(io(path))
+        durable::write(path, self.encode().as_bytes()).map_err(io(path))
     }
 
     fn now(&mut self, name: &ParticipantName, stand: Stand) {
@@ -102,6 +102,16 @@ impl Offers {
             false => Err(MoveError::MayHold(asked)),
         }
     }
+}
+
+/// How acknowledgements that were kept stand to a move.
+pub(super) enum Kept {
+    /// Every new member has acknowledged the points.
+    Whole,
+    /// Every one has, but not each by a key that it has now.
+    OtherKeys,
+    /// They are of something else.
+    Others,
 }
 
 /// What a member says to its part.
@@ -193,19 +203,39 @@ impl Moving<'_> {
         ack: &Signed<Acknowledgement>,
         points: &Points,
     ) -> bool {
-        let says = ack.says();
-        let same = says.record == self.custodied()
-            && says.place.custodian == seat.custodian.name
-            && (says.place.epoch, says.place.index) == (self.new.epoch(), place)
-            && says.points == points.hash();
-        same && seat.keys.iter().any(|key| ack.verify(key).is_ok())
+        let signs = |key| ack.verify(key).is_ok();
+        self.says((seat, place), ack, points) && seat.keys.iter().any(signs)
     }
 
-    /// Whether every new member has acknowledged these points.
-    pub(super) fn is_by_all(&self, acks: &[Signed<Acknowledgement>], points: &Points) -> bool {
-        let places = ShareIndex::all(self.new.seats.len());
-        let by = |one| acks.iter().any(|ack| self.is_by(one, ack, points));
-        self.new.seats.iter().zip(places).all(by)
+    /// Whether it says that this member holds its share under these points, whatever key signed it.
+    fn says(
+        &self,
+        (seat, place): (&Seat, ShareIndex),
+        ack: &Signed<Acknowledgement>,
+        points: &Points,
+    ) -> bool {
+        let says = ack.says();
+        says.record == self.custodied()
+            && says.place.custodian == seat.custodian.name
+            && (says.place.epoch, says.place.index) == (self.new.epoch(), place)
+            && says.points == points.hash()
+    }
+
+    /// How kept acknowledgements stand to these points.
+    pub(super) fn kept(&self, acks: &[Signed<Acknowledgement>], points: &Points) -> Kept {
+        let members = || {
+            let places = ShareIndex::all(self.new.seats.len());
+            self.new.seats.iter().zip(places)
+        };
+        let signed = |one| acks.iter().any(|ack| self.is_by(one, ack, points));
+        let said = |one| acks.iter().any(|ack| self.says(one, ack, points));
+        if members().all(signed) {
+            Kept::Whole
+        } else if members().all(said) {
+            Kept::OtherKeys
+        } else {
+            Kept::Others
+        }
     }
 }
 

@@ -1,25 +1,33 @@
 //! Deals that are under way, kept until their records are anchored: one file for each call that dealt, the
 //! CBOR array of `[quarter of the tag, deals]`, the deals of one record as a byte string that holds their list.
-//! They are sealed to the custodians, so the files are no secret.
+//! They are sealed to the custodians, so nobody else learns anything from the files; but whoever has them and
+//! the share keys of enough custodians has S, so an erasure removes every trace of them, also of one that a
+//! power cut left half written.
 //!
 //! ```text
-//! FOLDER/deals/HASH    named by the first 16 bytes of SHA-256 of what it holds, in hex
+//! FOLDER/deals/HASH         named by the first 16 bytes of SHA-256 of what it holds, in hex
+//! FOLDER/deals/HASH.part    while it is written
 //! ```
 
 use super::CustodyError;
-use crate::custody::kept::{read_bounded, remove_file, write_durably};
 use crate::custody::messages::{read_messages, write_messages};
+use crate::durable::{self, ASIDE};
 use medanchor_ledger::cbor::{Reader, Writer};
 use medanchor_ledger::sha256;
+use medanchor_ledger::signature::Signature;
 use medanchor_vault::custody::{Custodied, Deal, MessageError, Signed};
 use medanchor_vault::{Epoch, RecordVersion};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
 
 /// The most records that are dealt out together: their deals to one custodian fit into one statement.
 pub const MAX_TOGETHER: usize = 128;
 /// The most bytes of a file.
 const MAX_FILE: u64 = 16 << 20;
+
+/// Held, with others, by whoever writes a file; alone, by whoever removes what was not written to its end.
+static WRITING: RwLock<()> = RwLock::new(());
 
 /// The deals of one record, and the quarter of the year whose tag it is sealed under.
 #[derive(Clone)]
@@ -42,6 +50,15 @@ impl Dealt {
     fn is_of(&self, record: &RecordVersion) -> bool {
         self.of().is_some_and(|found| found.record == *record)
     }
+
+    /// The same deals, signed by the key of now: it may have taken another's place since the first try.
+    pub(super) fn signed_by(&self, sign: impl Fn(&[u8]) -> Signature) -> Self {
+        let sign = |deal: &Signed<Deal>| Signed::new(deal.says().clone(), &sign);
+        Self {
+            quarter: self.quarter,
+            deals: self.deals.iter().map(sign).collect(),
+        }
+    }
 }
 
 /// The deals of earlier calls that are under way.
@@ -59,19 +76,19 @@ fn io(path: &Path) -> impl FnOnce(std::io::Error) -> CustodyError {
 
 impl UnderWay {
     pub(in crate::custody) fn read(folder: PathBuf) -> Result<Self, CustodyError> {
-        let mut files = Vec::new();
+        let (mut files, mut cut_off) = (Vec::new(), Vec::new());
         let entries = match std::fs::read_dir(&folder) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self { folder, files }),
             entries => entries.map_err(io(&folder))?,
         };
         for entry in entries {
             let path = entry.map_err(io(&folder))?.path();
-            // What was being written when the power went was never posted.
-            if path.extension().is_some() {
+            if path.extension().is_some_and(|ending| ending == ASIDE) {
+                cut_off.push(path);
                 continue;
             }
             // Another call may have ended meanwhile.
-            if let Some(bytes) = read_bounded(&path, MAX_FILE).map_err(io(&path))? {
+            if let Some(bytes) = durable::read_bounded(&path, MAX_FILE).map_err(io(&path))? {
                 let dealt = decode(&bytes).map_err(|_| CustodyError::EarlierDeals {
                     path: path.clone(),
                     why: "the file is damaged",
@@ -79,6 +96,7 @@ impl UnderWay {
                 files.push((path, dealt));
             }
         }
+        remove_cut_off(&cut_off)?;
         Ok(Self { folder, files })
     }
 
@@ -102,7 +120,7 @@ impl UnderWay {
         let bytes = encode(&dealt);
         let digest = sha256(&[&bytes]);
         let path = self.folder.join(hex::encode(&digest[..16])); // 16 of 32
-        write_durably(&path, &bytes).map_err(io(&path))?;
+        write(&path, &bytes)?;
         self.forget(|record| dealt.iter().any(|one| one.is_of(record)))?;
         self.files.push((path, dealt));
         Ok(())
@@ -119,17 +137,33 @@ impl UnderWay {
             let count = dealt.len();
             let kept: Vec<Dealt> = dealt.into_iter().filter(is_left).collect();
             if kept.is_empty() {
-                remove_file(&path).map_err(io(&path))?;
+                durable::remove_file(&path).map_err(io(&path))?;
                 continue;
             }
             if kept.len() < count {
-                write_durably(&path, &encode(&kept)).map_err(io(&path))?;
+                write(&path, &encode(&kept))?;
             }
             left.push((path, kept));
         }
         self.files = left;
         Ok(())
     }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), CustodyError> {
+    let _writing = WRITING.read().unwrap_or_else(PoisonError::into_inner);
+    durable::write(path, bytes).map_err(io(path))
+}
+
+/// What was being written when the power went was never posted.
+fn remove_cut_off(asides: &[PathBuf]) -> Result<(), CustodyError> {
+    if asides.is_empty() {
+        return Ok(());
+    }
+    // What another call was writing when it was seen has its name by then.
+    let _alone = WRITING.write().unwrap_or_else(PoisonError::into_inner);
+    let mut asides = asides.iter();
+    asides.try_for_each(|aside| durable::remove_file(aside).map_err(io(aside)))
 }
 
 fn encode(dealt: &[Dealt]) -> Vec<u8> {
@@ -160,6 +194,7 @@ fn decode(bytes: &[u8]) -> Result<Vec<Dealt>, MessageError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use medanchor_ledger::signature::SigningKey;
 
     fn deal() -> Signed<Deal> {
         let deal = concat!(
@@ -172,7 +207,7 @@ mod tests {
     fn dealt(version: u32, quarter: u32) -> Dealt {
         let mut says = deal().says().clone();
         says.record.record.version = version;
-        let signature = medanchor_ledger::signature::Signature::new([1; 64]);
+        let signature = Signature::new([1; 64]);
         Dealt {
             quarter: Epoch(quarter),
             deals: vec![Signed::new(says, |_| signature)],
@@ -212,6 +247,18 @@ mod tests {
     }
 
     #[test]
+    fn deals_of_a_former_key_say_the_same_under_the_next_one() {
+        let next = SigningKey::from_seed(&[6; 32]);
+        let dealt = dealt(1, 224);
+        let now = dealt.signed_by(|bytes| next.sign(bytes));
+        assert_eq!(now.quarter, dealt.quarter);
+        for (deal, before) in now.deals.iter().zip(&dealt.deals) {
+            assert_eq!(deal.verify(&next.public_key()).unwrap(), before.says());
+        }
+        assert_eq!(now.deals.len(), 1);
+    }
+
+    #[test]
     fn what_is_over_is_forgotten_and_the_rest_stays() {
         let folder = tempfile::tempdir().unwrap();
         let mut under_way = read(folder.path()).unwrap();
@@ -229,7 +276,43 @@ mod tests {
         assert_eq!(again.of(&record).unwrap().quarter, Epoch(225));
 
         under_way.forget(|_| true).unwrap();
-        let left = std::fs::read_dir(folder.path().join("deals")).unwrap();
-        assert_eq!(left.count(), 0);
+        assert_eq!(names(folder.path()), [""; 0]);
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let files = std::fs::read_dir(folder.join("deals")).unwrap();
+        let name = |file: std::io::Result<std::fs::DirEntry>| file.unwrap().file_name();
+        files
+            .map(|file| name(file).into_string().unwrap())
+            .collect()
+    }
+
+    /// The power went while deals were written. They outlived the erasure of their record: whoever had them
+    /// later, and enough custodians' share keys, had the custodians' part of its key.
+    #[test]
+    fn deals_that_were_not_written_to_their_end_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut under_way = read(folder.path()).unwrap();
+        under_way.add(vec![dealt(1, 224)]).unwrap();
+        let aside = folder.path().join("deals/00112233.part");
+        std::fs::write(&aside, encode(&[dealt(2, 224)])).unwrap();
+        assert_eq!(versions(&read(folder.path()).unwrap()), [1]);
+        assert!(!aside.exists());
+        assert_eq!(names(folder.path()).len(), 1);
+    }
+
+    /// One call looks for what was cut off while another writes.
+    #[test]
+    fn what_another_call_is_writing_is_not_taken_for_cut_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deals/00112233");
+        std::thread::scope(|scope| {
+            let writing = scope.spawn(|| (0..50).try_for_each(|_| write(&path, b"")));
+            while !writing.is_finished() {
+                let asides = [path.with_extension(ASIDE)];
+                remove_cut_off(&asides).unwrap();
+            }
+            writing.join().unwrap().unwrap();
+        });
     }
 }

@@ -34,7 +34,8 @@ pub(crate) struct Value<V> {
     pub(crate) value: Option<V>,
 }
 
-/// What the state holds under a key, proved; at the newest height or at a given one.
+/// What the state holds under a key, proved; at a given height, or at the newest that a node shows, which may
+/// be of any age: [`fresh_value`] is for what is decided by it.
 pub(crate) fn value<V: StateValue>(
     client: &Client,
     key: &StateKey,
@@ -53,6 +54,22 @@ fn newest<V: StateValue>(
     terms: &Terms,
 ) -> Result<Value<V>, StandingError> {
     read(client.state_within(key, terms.freshness)?.proved())
+}
+
+/// What the state holds under a key now, for whoever decides something by it.
+///
+/// # Errors
+/// [`Refused::Stale`] where no node's proof is as fresh as the terms ask for.
+pub(crate) fn fresh_value<V: StateValue>(
+    client: &Client,
+    key: &StateKey,
+    terms: &Terms,
+) -> Result<Value<V>, StandingError> {
+    let found = newest(client, key, terms)?;
+    match client.is_within(terms.freshness, found.at.1) {
+        true => Ok(found),
+        false => Err(Refused::Stale.into()),
+    }
 }
 
 fn read<V: StateValue>(state: &VerifiedState) -> Result<Value<V>, StandingError> {

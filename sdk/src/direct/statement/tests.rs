@@ -61,10 +61,7 @@ fn everything_that_is_expected_is_checked() {
             found: NetworkId::new([1; 16])
         }
     );
-    assert_eq!(
-        refused(expected(&other)),
-        StatementError::OtherReceiver { found: to.clone() }
-    );
+    assert_eq!(refused(expected(&other)), StatementError::OtherReceiver);
     let channel = TlsKeyHash::new([9; 32]);
     assert_eq!(
         refused(Expected { channel, ..right }),
@@ -83,13 +80,13 @@ fn everything_that_is_expected_is_checked() {
 fn an_unknown_key_and_a_forged_name_are_refused() {
     let to = name("first-custodian");
     let unknown = verified(&statement().sign(&key(8)), &expected(&to)).unwrap_err();
-    assert!(matches!(unknown, StatementError::UnknownKey { .. }));
+    assert!(matches!(unknown, StatementError::UnknownKey));
     let forged = Statement {
         from: name("south-hospital"),
         ..statement()
     };
     let unknown = verified(&forged.sign(&key(7)), &expected(&to)).unwrap_err();
-    assert!(matches!(unknown, StatementError::UnknownKey { .. }));
+    assert!(matches!(unknown, StatementError::UnknownKey));
 }
 
 #[test]

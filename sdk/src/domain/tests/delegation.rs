@@ -5,18 +5,23 @@ use medanchor_ledger::MemberCommitment;
 
 const YEARS: u64 = 365 * DAY;
 
-fn guardian(name: &'static str, until: u64) -> NewDelegation<'static> {
+pub(super) fn guardian(name: &'static str, until: u64) -> NewDelegation<'static> {
     NewDelegation {
         name,
         subject: "Patient/1",
         delegate: "RelatedPerson/3",
+        called: "Li Na",
         mandate: Mandate::GuardianOfAdult { until: Time(until) },
         basis: "court order 17",
         not_before: Time(NOW),
     }
 }
 
-fn consent<'a>(name: &'a str, grantees: &'a [Grantee], not_after: u64) -> NewConsent<'a> {
+pub(super) fn consent<'a>(
+    name: &'a str,
+    grantees: &'a [Grantee],
+    not_after: u64,
+) -> NewConsent<'a> {
     NewConsent {
         name,
         root: None,
@@ -34,7 +39,7 @@ fn consent<'a>(name: &'a str, grantees: &'a [Grantee], not_after: u64) -> NewCon
     }
 }
 
-fn lab(hospital: &Identity) -> Event {
+pub(super) fn lab(hospital: &Identity) -> Event {
     let new = NewRecord {
         name: "lab",
         version: 1,
@@ -45,7 +50,7 @@ fn lab(hospital: &Identity) -> Event {
     hospital.seal_record(&new).unwrap().event
 }
 
-fn asked(who: &Identity, ticket: &GrantTicket, name: &str) -> AccessAsked {
+pub(super) fn asked(who: &Identity, ticket: &GrantTicket, name: &str) -> AccessAsked {
     let record = ticket.records[0].record;
     who.request_access(&NewAccess {
         name,
@@ -58,7 +63,8 @@ fn asked(who: &Identity, ticket: &GrantTicket, name: &str) -> AccessAsked {
     .unwrap()
 }
 
-const PEOPLE: [(&str, Role); 2] = [("hospital", Role::Hospital), ("second", Role::Hospital)];
+pub(super) const PEOPLE: [(&str, Role); 2] =
+    [("hospital", Role::Hospital), ("second", Role::Hospital)];
 
 #[test]
 fn revoking_a_delegation_ends_every_consent_that_rests_on_it() {

@@ -23,7 +23,7 @@ fn next(standing: &JournalStanding, byte: u8) -> AccessEmergency {
 }
 
 fn open(path: &Path) -> Result<Journal, EmergencyJournalError> {
-    Journal::open(path, NETWORK, &key().public_key())
+    Journal::open(path, NETWORK, &[key().public_key()])
 }
 
 /// A journal with entries of these bytes.
@@ -173,7 +173,7 @@ fn what_is_sound_of_a_damaged_journal_is_salvaged() {
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[2 * FRAME + 50] ^= 1;
     std::fs::write(&path, &bytes).unwrap();
-    let salvaged = |key: &PublicKey| Journal::salvage(&path, NETWORK, key).unwrap();
+    let salvaged = |key: &PublicKey| Journal::salvage(&path, NETWORK, &[*key]).unwrap();
     let sound = [entries[0].clone(), entries[2].clone()];
     assert_eq!(salvaged(&key().public_key()), sound);
     let other = SigningKey::from_seed(&[6; 32]).public_key();
@@ -184,6 +184,33 @@ fn what_is_sound_of_a_damaged_journal_is_salvaged() {
         open(&path),
         Err(EmergencyJournalError::Missing { .. })
     ));
+}
+
+/// The identity goes over to another key: what it journalled before stays its word.
+#[test]
+fn entries_of_a_former_key_count_before_those_of_a_later_one_and_not_after() {
+    let (_folder, path) = folder();
+    let later = SigningKey::from_seed(&[6; 32]);
+    let keys = [key().public_key(), later.public_key()];
+    let append = |journal: &mut Journal, byte, key: &SigningKey| {
+        let entry = next(&journal.standing(), byte);
+        journal.append(&entry, |bytes| key.sign(bytes)).unwrap();
+    };
+    let mut journal = journal(&path, &[7]);
+    append(&mut journal, 8, &later);
+    let standing = journal.standing();
+    drop(journal);
+    let mut journal = Journal::open(&path, NETWORK, &keys).unwrap();
+    assert_eq!(journal.standing(), standing);
+    append(&mut journal, 9, &key());
+    drop(journal);
+    let damaged = |keys: &[PublicKey]| match Journal::open(&path, NETWORK, keys) {
+        Err(EmergencyJournalError::Damaged { at, .. }) => Some(at),
+        _ => None,
+    };
+    assert_eq!(damaged(&keys), Some(3 * 192), "by a key that was replaced");
+    assert_eq!(damaged(&keys[..1]), Some(2 * 192));
+    assert_eq!(damaged(&keys[1..]), Some(192));
 }
 
 #[test]

@@ -65,9 +65,9 @@ impl Folding<'_> {
 
     pub(super) fn take_failures(&mut self, quarters: &[Quarter]) {
         let failed = quarters.iter().filter(|quarter| quarter.proved.is_err());
-        self.gaps.extend(
-            failed.map(|quarter| of_quarters(quarter.epoch, quarter.epoch, GapReason::NoProof)),
-        );
+        // Each has a reason of its own.
+        let gaps = failed.flat_map(|quarter| Gap::of_runs([quarter.epoch], GapReason::NoProof));
+        self.gaps.extend(gaps);
     }
 
     /// The quarters since the network began of which nothing was asked, those that follow each other as one
@@ -75,16 +75,8 @@ impl Folding<'_> {
     pub(super) fn take_unasked(&mut self, quarters: &[Quarter]) {
         let asked: BTreeSet<Epoch> = quarters.iter().map(|quarter| quarter.epoch).collect();
         let all = (self.about.began.0..=Epoch::of(self.until).0).map(Epoch);
-        let mut runs: Vec<(Epoch, Epoch)> = Vec::new();
-        for epoch in all.filter(|epoch| !asked.contains(epoch)) {
-            match runs.last_mut() {
-                Some((_, last)) if last.0.checked_add(1) == Some(epoch.0) => *last = epoch,
-                _ => runs.push((epoch, epoch)),
-            }
-        }
-        let gaps = runs.into_iter();
-        self.gaps
-            .extend(gaps.map(|(first, last)| of_quarters(first, last, GapReason::NotAsked)));
+        let unasked = all.filter(|epoch| !asked.contains(epoch));
+        self.gaps.extend(Gap::of_runs(unasked, GapReason::NotAsked));
     }
 
     /// Whoever keeps a record without custodians can open it unseen until it is erased.
@@ -99,15 +91,5 @@ impl Folding<'_> {
                 of: Some(GapOf::Record { record, document }),
             });
         }
-    }
-}
-
-/// Of what was sealed in these quarters: it may have been opened then or at any time since.
-fn of_quarters(first: Epoch, last: Epoch, why: GapReason) -> Gap {
-    Gap {
-        from: first.begin(),
-        until: None,
-        why,
-        of: Some(GapOf::Quarters { first, last }),
     }
 }

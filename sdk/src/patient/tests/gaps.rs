@@ -72,13 +72,7 @@ fn the_quarter_in_which_the_list_ends_has_to_be_asked_for() {
 
 #[test]
 fn a_record_without_custody_is_a_gap_until_it_is_erased() {
-    let erase = RecordErase {
-        record: record(1),
-        version: 1,
-        reason: ErasureReason::SubjectRequest,
-        destroyed: Destroyed::new(Destroyed::VAULT_PART).unwrap(),
-        certificate: commitment(6),
-    };
+    let erase = erasure();
     let mut chain = Chain::new(QUARTER);
     chain.sealed_alone().asked(Decision::Permitted);
     let kept = listed(&mut chain, QUARTER);

@@ -428,3 +428,55 @@ fn the_window_of_an_opening_begins_where_the_ledger_last_heard_of_the_journal() 
     let hides = liar(&stated, &Ledger::new().frozen(), "/tile/");
     assert_eq!(window(&stated, hides, now), Time(day(1)));
 }
+
+/// The delegation stands in a quarter that was not asked for: its history is asked for as well, and a node
+/// that shows another one is not believed.
+#[test]
+fn the_delegation_of_an_earlier_quarter_is_fetched_and_proved() {
+    use super::delegated::{ROOT, approved, below, delegation, patient, words};
+    let words = words(BEFORE);
+    let mut ledger = Ledger::new();
+    let given = BEFORE.begin().0 + HOUR;
+    ledger.block(given, "hospital", Some(BEFORE), delegation(&words));
+    let stands = ledger.frozen();
+    let sealed = start() + HOUR;
+    ledger.block(sealed, "hospital", Some(QUARTER), in_custody(QUARTER));
+    ledger.block(sealed + 1, "hospital", Some(QUARTER), below(Some(ROOT)));
+    let mut asked = Chain::new(QUARTER);
+    let (_, event) = asked.asked(Decision::Permitted).events.pop().unwrap();
+    let body = event.unwrap().body().clone();
+    ledger.block(sealed + 2, "clinic", Some(QUARTER), body);
+    let (ledger, now) = (ledger.frozen(), sealed + 1_000);
+    let mut known = Known::of(&subject(), [QUARTER], &["laboratory"]);
+    known.add_delegation_approval(approved(&patient(), &words));
+    let delegate = |node: &str, known: &Known| {
+        let policy = ledger.network.genesis.policy().clone();
+        let clock = Arc::new(Fixed::at(now));
+        let client = Client::with([node], policy, ClientConfig::default(), clock).unwrap();
+        let list = client.patient_history(&Asked {
+            network: NetworkId::new([1; 16]),
+            owner: &name("hospital"),
+            subject: &subject(),
+            approver: Some(patient().approver_at(&name("hospital"))),
+            began: BEFORE,
+            epochs: &[QUARTER],
+            patient: "Patient/7",
+            known,
+        });
+        let list = list.unwrap().list;
+        assert_eq!((list.entries.len(), list.quarters.len()), (1, 1));
+        list.entries[0]
+            .delegate()
+            .map(|by| (by.name.clone(), by.since))
+    };
+    let named = Some(("Li Na".to_owned(), Time(given)));
+    assert_eq!(delegate(&honest(&ledger), &known), named);
+    assert_eq!(delegate(&honest(&ledger), &Known::default()), None);
+    let tag: &'static str = Box::leak(subject().tag(BEFORE).to_string().into_boxed_str());
+    let old = liar(&ledger, &stands, tag);
+    assert_eq!(
+        delegate(&old, &known),
+        None,
+        "from before a revocation could stand"
+    );
+}

@@ -5,10 +5,13 @@ mod evidence;
 mod flow;
 mod log;
 mod reconcile;
+mod refusal;
 mod reshare;
 mod sealing;
 mod sharing;
+mod shown;
 mod vectors;
+mod waiting;
 
 use super::deal::seal_deals;
 use super::sharing::split_with;
@@ -16,9 +19,11 @@ use super::*;
 use crate::seal::RecordVersion;
 use crate::secret::{AnswerKey, CustodyPart, InstitutionKey, VaultPart};
 use medanchor_ledger::event::{KemSuite, ReaderKey};
+use medanchor_ledger::rules::{Consent, Record};
 use medanchor_ledger::signature::{PublicKey, Signature, SigningKey};
 use medanchor_ledger::{
-    CiphertextHash, EventId, NetworkId, ParticipantName, RecordHandle, Time, VaultPartHash,
+    CiphertextHash, ConsentHandle, EventId, NetworkId, ParticipantName, RecordHandle, Time,
+    VaultPartHash,
 };
 
 pub(super) const NETWORK: NetworkId = NetworkId::new([1; 16]);
@@ -148,6 +153,10 @@ pub(super) struct Ledger {
     pub(super) reader: Option<ReaderKey>,
     pub(super) part: VaultPartHash,
     pub(super) names: Vec<&'static str>,
+    pub(super) sealed: Option<SealedAs>,
+    pub(super) decided: Option<Decided>,
+    pub(super) record: Option<(Time, Record)>,
+    pub(super) consents: Vec<(ConsentHandle, (Time, Consent))>,
 }
 
 impl Known for Ledger {
@@ -167,6 +176,24 @@ impl Known for Ledger {
     fn vault_part(&self, asked: &Custodied) -> Option<VaultPartHash> {
         (*asked == record()).then_some(self.part)
     }
+
+    fn sealed_as(&self, asked: &Custodied) -> Option<SealedAs> {
+        self.sealed.clone().filter(|_| *asked == record())
+    }
+
+    fn decided(&self, request: &EventId) -> Option<Decided> {
+        self.decided.clone().filter(|_| *request == REQUEST)
+    }
+
+    fn record(&self, asked: &Custodied) -> Option<(Time, Record)> {
+        self.record.clone().filter(|_| *asked == record())
+    }
+
+    fn consent(&self, _: &ParticipantName, consent: &ConsentHandle) -> Option<(Time, Consent)> {
+        let mut all = self.consents.iter();
+        all.find(|(known, _)| known == consent)
+            .map(|(_, found)| found.clone())
+    }
 }
 
 pub(super) fn ledger(reader: &OpeningKey) -> Ledger {
@@ -174,6 +201,10 @@ pub(super) fn ledger(reader: &OpeningKey) -> Ledger {
         reader: Some(reader.public().reader_key()),
         part: VaultPart::new([6; 32]).hash(),
         names: NAMES.to_vec(),
+        sealed: None,
+        decided: None,
+        record: None,
+        consents: Vec::new(),
     }
 }
 

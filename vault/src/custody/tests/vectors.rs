@@ -68,7 +68,10 @@ fn good() -> BTreeMap<String, Vec<u8>> {
         event: REQUEST,
         shares: 2,
     };
-    let files: [(&str, Vec<u8>); 11] = [
+    let refused = super::refusal::refused("custody.denied");
+    let refusal = Evidence::Refusal(refused.clone()).encode().to_vec();
+    let sealing = super::shown::wrong_commitment().encode().to_vec();
+    let files: [(&str, Vec<u8>); 14] = [
         (
             "destroyed",
             Signed::new(destroyed, signs(NAMES[1])).encode(),
@@ -85,6 +88,9 @@ fn good() -> BTreeMap<String, Vec<u8>> {
         ("vault-release-xwing", vault_release(6, &wide).encode()),
         ("subdeal", sub_deal().encode()),
         ("evidence-release", bad_release().encode().to_vec()),
+        ("evidence-sealing", sealing),
+        ("refusal", refused.encode()),
+        ("evidence-refusal", refusal),
         ("entry", super::log::released(1).encode()),
     ];
     files
@@ -138,7 +144,51 @@ fn rejected() -> BTreeMap<String, (Vec<u8>, CborFault)> {
     // Epoch 7 is key 6, first version 1 is key 7.
     let first = at(&destroyed, &[6, 7, 7, 1, 8]);
     let wrong = |at: usize, with: u8| changed(&put(&destroyed, at, &[with]));
-    let files: [(&str, Vec<u8>, CborFault); 22] = [
+    let refusal = body_of(&good["good-refusal.cbor"]);
+    // The key parts are a byte string of 96 (0x60).
+    let sealing = good["good-evidence-sealing.cbor"].clone();
+    let parts = at(&sealing, &[0x58, 0x60]);
+    let files: [(&str, Vec<u8>, CborFault); 30] = [
+        (
+            "refusal-code-upper-case",
+            changed(&put(&refusal, at(&refusal, b"custody.denied"), b"C")),
+            CborFault::Text,
+        ),
+        (
+            "refusal-unknown-suite",
+            changed(&put(&refusal, at(&refusal, &[6, 0x58, 33, 1]) + 3, &[3])),
+            CborFault::Value,
+        ),
+        (
+            "refusal-trailing",
+            changed(&[&refusal[..], &[0]].concat()),
+            CborFault::Trailing,
+        ),
+        (
+            "evidence-refusal-three-items",
+            put(&good["good-evidence-refusal.cbor"], 0, &[0x83]),
+            CborFault::Value,
+        ),
+        (
+            "evidence-sealing-scalar-not-canonical",
+            put(&sealing, parts + 2, &[0xff; 32]),
+            CborFault::Value,
+        ),
+        (
+            "evidence-sealing-parts-short",
+            [&sealing[..parts + 1], &[0x5f], &sealing[parts + 3..]].concat(),
+            CborFault::Size,
+        ),
+        (
+            "evidence-sealing-payload-left-out",
+            sealing[..parts + 98].to_vec(),
+            CborFault::Truncated,
+        ),
+        (
+            "evidence-sealing-five-items",
+            put(&sealing, 0, &[0x85]),
+            CborFault::Value,
+        ),
         ("destroyed-epoch-0", wrong(first + 1, 0), CborFault::Range),
         ("destroyed-first-0", wrong(first + 3, 0), CborFault::Range),
         (
@@ -264,6 +314,9 @@ fn read(name: &str, bytes: &[u8]) -> Refusal {
             .err(),
         "release" => Signed::<Release>::decode(bytes).map_err(fault).err(),
         "vault" => Signed::<VaultRelease>::decode(bytes).map_err(fault).err(),
+        "refusal" => Signed::<crate::custody::Refusal>::decode(bytes)
+            .map_err(fault)
+            .err(),
         "subdeal" => Signed::<SubDeal>::decode(bytes).map_err(fault).err(),
         "evidence" => Evidence::decode(bytes).map_err(fault).err(),
         "entry" => Released::decode(bytes).err().map(|error| error.fault),
@@ -319,6 +372,7 @@ fn every_flipped_bit_of_a_message_is_refused() {
     refused::<Acknowledgement>(&good["good-ack.cbor"], "c-birch");
     refused::<Release>(&good["good-release-x25519.cbor"], "c-birch");
     refused::<VaultRelease>(&good["good-vault-release-x25519.cbor"], "north-hospital");
+    refused::<crate::custody::Refusal>(&good["good-refusal.cbor"], "north-hospital");
     refused::<SubDeal>(&good["good-subdeal.cbor"], "c-amber");
     refused::<SharesDestroyed>(&good["good-destroyed.cbor"], "c-birch");
 }

@@ -1,0 +1,262 @@
+//! The deals of each owner that a custodian does not know to be on the ledger.
+//!
+//! What always holds: a deal stands here, on disk, before its share is kept, until the custodian was told
+//! that the ledger has its record in that version or a later one. So an owner has no more shares at a
+//! custodian than the bound, beside those of records that the ledger has. Nothing is destroyed for
+//! standing here: its owner may still anchor it.
+//!
+//! The file is a header and rows, and is written anew, aside, when most of its rows say nothing any more:
+//!
+//! | bytes | header (32) | row (80) |
+//! |---|---|---|
+//! | 0 | magic `medanchor/deal/1` (16) | 1 = dealt, 2 = on the ledger, with all versions before |
+//! | 1 | | length of the owner's name |
+//! | 2..42 | | the owner's name, then zeros |
+//! | 16..32 | network id | |
+//! | 42..58 | | record |
+//! | 58..62 | | version, big-endian |
+//! | 62..76 | | zero |
+//! | 76..80 | | first bytes of SHA-256 of what stands before |
+//!
+//! A row that a power cut left unfinished, or that is damaged, is passed over: it counts one deal too few,
+//! and no share depends on it.
+
+use medanchor_ledger::{NetworkId, ParticipantName, RecordHandle, sha256};
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+const MAGIC: &[u8; 16] = b"medanchor/deal/1";
+const HEADER: usize = 32;
+const ROW: usize = 80;
+const BODY: usize = ROW - 4;
+/// Rows that say nothing any more and may stay.
+const SPARE: usize = 4096;
+
+/// What a row says of a record's version.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Said {
+    Dealt = 1,
+    Anchored = 2,
+}
+
+/// A record and version that was dealt.
+pub(in crate::custody) type Dealt = (RecordHandle, u32);
+
+/// One owner's, by record and by the turn at which they are asked for.
+#[derive(Default)]
+struct Owned {
+    turns: BTreeMap<Dealt, u64>,
+    by_turn: BTreeMap<u64, Dealt>,
+}
+
+/// The open file.
+pub(in crate::custody) struct Waiting {
+    path: PathBuf,
+    file: File,
+    network: NetworkId,
+    owners: BTreeMap<ParticipantName, Owned>,
+    next: u64,
+    rows: usize,
+}
+
+impl Waiting {
+    /// Opens the file, or makes it for a store that has none: shares that were kept before count for nobody.
+    ///
+    /// # Errors
+    /// When it is another file, another network's, or the disk fails.
+    pub(in crate::custody) fn open(path: &Path, network: NetworkId) -> io::Result<Self> {
+        if !path.try_exists()? {
+            write_aside(path, network, &[])?;
+        }
+        let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        let header = [MAGIC.as_slice(), network.as_bytes()].concat();
+        let rows = bytes.strip_prefix(header.as_slice()).ok_or_else(|| {
+            let what =
+                "the file of deals is another network's, or of another format; move it aside";
+            io::Error::new(io::ErrorKind::InvalidData, what)
+        })?;
+        let mut waiting = Self {
+            path: path.into(),
+            file,
+            network,
+            owners: BTreeMap::new(),
+            next: 0,
+            rows: rows.len() / ROW,
+        };
+        for row in rows.as_chunks::<ROW>().0 {
+            waiting.take(row);
+        }
+        // What a power cut left of a row goes, so that the next one begins at its place.
+        let whole = (HEADER + waiting.rows * ROW) as u64;
+        waiting.file.set_len(whole)?;
+        waiting.file.seek(SeekFrom::Start(whole))?;
+        waiting.tidy()?;
+        Ok(waiting)
+    }
+
+    fn take(&mut self, row: &[u8; ROW]) {
+        match read_row(row) {
+            Some((Said::Dealt, owner, dealt)) => self.insert(&owner, dealt),
+            Some((Said::Anchored, owner, dealt)) => self.remove(&owner, dealt),
+            None => {}
+        }
+    }
+
+    fn insert(&mut self, owner: &ParticipantName, dealt: Dealt) {
+        let (turn, owned) = (self.next, self.owners.entry(owner.clone()).or_default());
+        if let Some(before) = owned.turns.insert(dealt, turn) {
+            owned.by_turn.remove(&before);
+        }
+        owned.by_turn.insert(turn, dealt);
+        self.next += 1;
+    }
+
+    /// Those of the record up to this version.
+    fn remove(&mut self, owner: &ParticipantName, (record, version): Dealt) {
+        if let Some(owned) = self.owners.get_mut(owner) {
+            let of_record = owned.turns.range((record, 0)..=(record, version));
+            let gone: Vec<(Dealt, u64)> = of_record.map(|(one, turn)| (*one, *turn)).collect();
+            for (dealt, turn) in gone {
+                owned.turns.remove(&dealt);
+                owned.by_turn.remove(&turn);
+            }
+        }
+    }
+
+    /// How many an owner has.
+    pub(in crate::custody) fn count(&self, owner: &ParticipantName) -> usize {
+        self.owners.get(owner).map_or(0, |owned| owned.turns.len())
+    }
+
+    /// Those of them that do not stand here.
+    pub(in crate::custody) fn unknown(&self, owner: &ParticipantName, all: &[Dealt]) -> Vec<Dealt> {
+        let owned = self.owners.get(owner);
+        let known = |one: &Dealt| owned.is_some_and(|owned| owned.turns.contains_key(one));
+        all.iter().filter(|one| !known(one)).copied().collect()
+    }
+
+    /// Enters deals, with one wait for the disk.
+    ///
+    /// # Errors
+    /// When they are not on disk; then none is entered.
+    pub(in crate::custody) fn enter(
+        &mut self,
+        owner: &ParticipantName,
+        new: &[Dealt],
+    ) -> io::Result<()> {
+        if new.is_empty() {
+            return Ok(());
+        }
+        let rows = new.iter().flat_map(|one| row(Said::Dealt, owner, *one));
+        self.append(&rows.collect::<Vec<u8>>())?;
+        self.file.sync_data()?;
+        new.iter().for_each(|one| self.insert(owner, *one));
+        Ok(())
+    }
+
+    /// The ledger has these records, in these versions. What is lost of it by a power cut is learned again.
+    ///
+    /// # Errors
+    /// When the disk fails; then they still count.
+    pub(in crate::custody) fn anchored(
+        &mut self,
+        owner: &ParticipantName,
+        all: &[Dealt],
+    ) -> io::Result<()> {
+        let has = |(record, version): &&Dealt| {
+            self.owners.get(owner).is_some_and(|owned| {
+                let mut of_record = owned.turns.range((*record, 0)..=(*record, *version));
+                of_record.next().is_some()
+            })
+        };
+        let known: Vec<Dealt> = all.iter().filter(has).copied().collect();
+        if known.is_empty() {
+            return Ok(());
+        }
+        let rows = known
+            .iter()
+            .flat_map(|one| row(Said::Anchored, owner, *one));
+        self.append(&rows.collect::<Vec<u8>>())?;
+        known.iter().for_each(|one| self.remove(owner, *one));
+        self.tidy()
+    }
+
+    /// The next of an owner's to ask the ledger for, the oldest first; they come last from then on.
+    pub(in crate::custody) fn next(&mut self, owner: &ParticipantName, most: usize) -> Vec<Dealt> {
+        let Some(owned) = self.owners.get(owner) else {
+            return Vec::new();
+        };
+        let all: Vec<Dealt> = owned.by_turn.values().take(most).copied().collect();
+        all.iter().for_each(|one| self.insert(owner, *one));
+        all
+    }
+
+    fn append(&mut self, rows: &[u8]) -> io::Result<()> {
+        let end = (HEADER + self.rows * ROW) as u64;
+        self.file.seek(SeekFrom::Start(end))?;
+        self.file.write_all(rows)?;
+        self.rows += rows.len() / ROW;
+        Ok(())
+    }
+
+    /// Writes the file anew if most of it says nothing any more.
+    fn tidy(&mut self) -> io::Result<()> {
+        let live: usize = self.owners.values().map(|owned| owned.turns.len()).sum();
+        if self.rows <= 2 * live + SPARE {
+            return Ok(());
+        }
+        let owners = self.owners.iter();
+        let rows = owners.flat_map(|(owner, owned)| {
+            let by_turn = owned.by_turn.values();
+            by_turn.flat_map(|one| row(Said::Dealt, owner, *one))
+        });
+        let rows: Vec<u8> = rows.collect();
+        write_aside(&self.path, self.network, &rows)?;
+        self.file = OpenOptions::new().read(true).write(true).open(&self.path)?;
+        self.rows = live;
+        Ok(())
+    }
+}
+
+fn write_aside(path: &Path, network: NetworkId, rows: &[u8]) -> io::Result<()> {
+    let aside = path.with_extension("part");
+    let mut file = File::create(&aside)?;
+    file.write_all(&[MAGIC.as_slice(), network.as_bytes(), rows].concat())?;
+    file.sync_all()?;
+    std::fs::rename(&aside, path)?;
+    crate::disk::sync_parent(path)
+}
+
+fn row(said: Said, owner: &ParticipantName, (record, version): Dealt) -> [u8; ROW] {
+    let mut row = [0; ROW];
+    let name = owner.as_bytes();
+    row[0] = said as u8;
+    row[1] = u8::try_from(name.len()).unwrap_or(u8::MAX); // at most 40
+    row[2..2 + name.len()].copy_from_slice(name);
+    row[42..58].copy_from_slice(record.as_bytes());
+    row[58..62].copy_from_slice(&version.to_be_bytes());
+    let check = sha256(&[&row[..BODY]]);
+    row[BODY..].copy_from_slice(&check[..4]);
+    row
+}
+
+fn read_row(bytes: &[u8; ROW]) -> Option<(Said, ParticipantName, Dealt)> {
+    let (body, check) = bytes.split_at(BODY);
+    if sha256(&[body]).get(..4) != Some(check) {
+        return None;
+    }
+    let said = match body.first()? {
+        1 => Said::Dealt,
+        2 => Said::Anchored,
+        _ => return None,
+    };
+    let length = usize::from(*body.get(1)?);
+    let name = std::str::from_utf8(body.get(2..42)?.get(..length)?).ok()?;
+    let record = RecordHandle::new(body.get(42..58)?.try_into().ok()?);
+    let version = u32::from_be_bytes(body.get(58..62)?.try_into().ok()?);
+    Some((said, name.parse().ok()?, (record, version)))
+}

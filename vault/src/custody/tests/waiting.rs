@@ -1,0 +1,227 @@
+//! An owner's deals that are not known to be on the ledger: how many are taken, and what ends one's wait.
+
+use super::*;
+use crate::custody::custodian::{MAX_UNANCHORED, waiting::Waiting};
+use crate::custody::deal::deal_out;
+use std::io::Write;
+
+/// The deal of an owner's record to the first custodian.
+fn deal(owner: &str, record: u8, version: u32) -> Signed<Deal> {
+    let custodied = Custodied {
+        owner: named(owner),
+        record: RecordVersion {
+            network: NETWORK,
+            record: RecordHandle::new([record; 16]),
+            version,
+        },
+    };
+    let members = members(&NAMES);
+    let dealt = deal_out(&custodied, EPOCH, 3, &members, &secret(), signs(owner));
+    dealt.unwrap().1.swap_remove(0)
+}
+
+fn take(
+    custodian: &mut Custodian,
+    owner: &str,
+    deals: &[Signed<Deal>],
+) -> Result<(), CustodianError> {
+    let (dealer, key) = (signer(owner).public_key(), share_key(NAMES[0]));
+    let taken = custodian.accept_all(deals, &dealer, &seat(0), &key, signs(NAMES[0]));
+    taken.map(drop)
+}
+
+fn again(folder: &tempfile::TempDir) -> Custodian {
+    let mut custodian =
+        Custodian::open(folder.path(), &InstitutionKey::new([4; 32]), NETWORK, None).unwrap();
+    custodian.set_bound(2);
+    custodian
+}
+
+fn is_full(result: &Result<(), CustodianError>) -> bool {
+    matches!(result, Err(CustodianError::TooManyUnanchored { bound: 2 }))
+}
+
+const NORTH: &str = "north-hospital";
+
+#[test]
+fn an_owner_at_its_bound_deals_no_more_and_others_do() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(store(&folder));
+    let mut custodian = again(&folder);
+    let [one, two, three] = [1, 2, 3].map(|n| deal(NORTH, n, 1));
+    // Together they are one too many, and none is kept or counted.
+    let all = [one.clone(), two.clone(), three.clone()];
+    assert!(is_full(&take(&mut custodian, NORTH, &all)));
+    assert_eq!(custodian.room(&named(NORTH)), 2);
+    take(&mut custodian, NORTH, std::slice::from_ref(&one)).unwrap();
+    take(&mut custodian, NORTH, &[one.clone(), two.clone()]).unwrap();
+    assert_eq!(
+        custodian.room(&named(NORTH)),
+        0,
+        "the same deal is counted once"
+    );
+    assert!(is_full(&take(
+        &mut custodian,
+        NORTH,
+        std::slice::from_ref(&three)
+    )));
+    take(
+        &mut custodian,
+        "south-hospital",
+        &[deal("south-hospital", 3, 1)],
+    )
+    .unwrap();
+    drop(custodian);
+    let mut custodian = again(&folder);
+    assert!(
+        is_full(&take(&mut custodian, NORTH, std::slice::from_ref(&three))),
+        "a restart forgets nothing"
+    );
+    take(&mut custodian, NORTH, &[two]).unwrap();
+
+    // Told what the ledger has, it takes more; what was told of others' records is not this owner's.
+    let told = (RecordHandle::new([1; 16]), 1);
+    custodian
+        .anchored(&named("south-hospital"), &[told])
+        .unwrap();
+    assert!(is_full(&take(
+        &mut custodian,
+        NORTH,
+        std::slice::from_ref(&three)
+    )));
+    custodian.anchored(&named(NORTH), &[told]).unwrap();
+    take(&mut custodian, NORTH, &[three]).unwrap();
+    drop(custodian);
+    let mut custodian = again(&folder);
+    assert_eq!(custodian.room(&named(NORTH)), 0);
+    // Nothing was destroyed: the first share is held as ever.
+    take(&mut custodian, NORTH, &[one]).unwrap();
+}
+
+#[test]
+fn the_oldest_are_asked_for_first_and_each_in_its_turn() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut custodian = store(&folder);
+    let dealt = [(1, 1), (2, 1), (2, 2), (3, 1)];
+    for (record, version) in dealt {
+        take(&mut custodian, NORTH, &[deal(NORTH, record, version)]).unwrap();
+    }
+    let mut next = |most| {
+        let all = custodian.unanchored(&named(NORTH), most);
+        let small = |(record, version): (RecordHandle, u32)| (record.as_bytes()[0], version);
+        all.into_iter().map(small).collect::<Vec<_>>()
+    };
+    assert_eq!(next(3), [(1, 1), (2, 1), (2, 2)]);
+    assert_eq!(next(2), [(3, 1), (1, 1)]);
+    // A version on the ledger says that those before it are.
+    let newest = (RecordHandle::new([2; 16]), 2);
+    custodian.anchored(&named(NORTH), &[newest]).unwrap();
+    assert_eq!(custodian.room(&named(NORTH)), MAX_UNANCHORED - 2);
+    assert!(custodian.unanchored(&named("nobody"), 9).is_empty());
+}
+
+#[test]
+fn what_a_power_cut_left_of_a_row_is_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(store(&folder));
+    let mut custodian = again(&folder);
+    take(&mut custodian, NORTH, &[deal(NORTH, 1, 1)]).unwrap();
+    drop(custodian);
+    let path = folder.path().join("deals");
+    let whole = std::fs::read(&path).unwrap();
+    for (record, torn) in (2..).zip([vec![0; 80], vec![7; 33], vec![0; 200]]) {
+        let mut file = std::fs::OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .unwrap();
+        file.write_all(&torn).unwrap();
+        drop(file);
+        let mut custodian = again(&folder);
+        assert_eq!(custodian.room(&named(NORTH)), 1);
+        take(&mut custodian, NORTH, &[deal(NORTH, record, 1)]).unwrap();
+        drop(custodian);
+        assert_eq!(
+            again(&folder).room(&named(NORTH)),
+            0,
+            "the next row is whole"
+        );
+        std::fs::write(&path, &whole).unwrap();
+    }
+    // A store of an earlier release has no such file; another network's is refused.
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(again(&folder).room(&named(NORTH)), 2);
+    let mut other = whole.clone();
+    other[16] ^= 1;
+    std::fs::write(&path, other).unwrap();
+    let opened = Custodian::open(folder.path(), &InstitutionKey::new([4; 32]), NETWORK, None);
+    assert!(matches!(opened, Err(CustodianError::Deals(_))));
+}
+
+/// Rows that say nothing any more do not pile up.
+#[test]
+fn the_file_stays_small_however_much_is_dealt_and_anchored() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut waiting = Waiting::open(&folder.path().join("deals"), NETWORK).unwrap();
+    let owner = named(NORTH);
+    for round in 0..40_u32 {
+        let dealt: Vec<_> = (0..200_u32)
+            .map(|n| {
+                let mut handle = [0; 16];
+                handle[..4].copy_from_slice(&(round * 200 + n).to_be_bytes());
+                (RecordHandle::new(handle), 1)
+            })
+            .collect();
+        waiting.enter(&owner, &dealt).unwrap();
+        waiting.anchored(&owner, &dealt[1..]).unwrap();
+    }
+    assert_eq!(waiting.count(&owner), 40);
+    let length = || {
+        std::fs::metadata(folder.path().join("deals"))
+            .unwrap()
+            .len()
+    };
+    assert!(length() < 80 * 5_000, "{}", length());
+    drop(waiting);
+    let waiting = Waiting::open(&folder.path().join("deals"), NETWORK).unwrap();
+    assert_eq!(waiting.count(&owner), 40);
+}
+
+/// The file as `vectors/custodian-deals` has it: written so, and read or refused.
+#[test]
+fn the_file_is_frozen() {
+    let vectors =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../vectors/custodian-deals");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("deals");
+    let (north, south) = (named(NORTH), named("south-hospital"));
+    let dealt = |record: u8, version| (RecordHandle::new([record; 16]), version);
+    let mut waiting = Waiting::open(&path, NETWORK).unwrap();
+    waiting.enter(&north, &[dealt(2, 3)]).unwrap();
+    waiting.enter(&south, &[dealt(4, 1)]).unwrap();
+    waiting.enter(&north, &[dealt(5, 1)]).unwrap();
+    waiting.anchored(&north, &[dealt(2, 3)]).unwrap();
+    let good = std::fs::read(vectors.join("good.deals")).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), good);
+    let mut seen = 0;
+    for entry in std::fs::read_dir(vectors).unwrap() {
+        let file = entry.unwrap().path();
+        if file.extension().is_none_or(|end| end != "deals") {
+            continue;
+        }
+        std::fs::copy(&file, &path).unwrap();
+        let stem = file.file_stem().unwrap().to_str().unwrap();
+        let read = Waiting::open(&path, NETWORK).map(|mut waiting| {
+            let souths = waiting.count(&south);
+            (waiting.next(&north, 9), souths)
+        });
+        match stem.starts_with("rejected-") {
+            true => assert!(read.is_err(), "{stem}"),
+            false => {
+                let souths = usize::from(stem != "good-damaged-row");
+                assert_eq!(read.unwrap(), (vec![dealt(5, 1)], souths), "{stem}");
+            }
+        }
+        seen += 1;
+    }
+    assert_eq!(seen, 7);
+}
