@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -251,14 +251,45 @@ fn log_path(home: &Home) -> PathBuf {
 /// `count` TCP ports of 127.0.0.1 that were free a moment ago. Somebody may take one before it is
 /// used: whoever starts the node tries again with others then.
 ///
+/// They lie below those that systems give to outgoing connections: one of these would take a port
+/// away for as long as it lasts.
+///
 /// # Errors
 /// If the system has none.
 pub fn free_ports(count: usize) -> io::Result<Vec<u16>> {
     // All are held until all are known, so that no port is given twice.
-    let held: Vec<std::net::TcpListener> = (0..count)
-        .map(|_| std::net::TcpListener::bind(("127.0.0.1", 0)))
-        .collect::<io::Result<_>>()?;
+    let held: Vec<TcpListener> = (0..count).map(|_| free_port()).collect::<io::Result<_>>()?;
     held.iter()
         .map(|listener| listener.local_addr().map(|address| address.port()))
         .collect()
+}
+
+/// Where services may listen: above those of well-known services, below those of connections.
+const SERVICE_PORTS: std::ops::Range<u16> = 10_240..32_768;
+/// How many of them are tried before the system is asked for any.
+const TRIES: usize = 64;
+
+fn free_port() -> io::Result<TcpListener> {
+    let found =
+        (0..TRIES).find_map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, some_port().ok()?)).ok());
+    found.map_or_else(|| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)), Ok)
+}
+
+fn some_port() -> Result<u16, getrandom::Error> {
+    let drawn = u16::try_from(getrandom::u32()? & 0xffff).unwrap_or_default();
+    let room = SERVICE_PORTS.end - SERVICE_PORTS.start;
+    Ok(SERVICE_PORTS.start + drawn % room)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn free_ports_are_several_and_not_those_of_connections() {
+        let ports = free_ports(40).expect("ports are free");
+        let several: std::collections::BTreeSet<_> = ports.iter().collect();
+        assert_eq!(several.len(), 40);
+        assert!(ports.iter().all(|port| SERVICE_PORTS.contains(port)));
+    }
 }
