@@ -152,9 +152,36 @@ fn state_map_cost() {
     drop(map);
     println!("proofs whose rows the system had to read from the disk:");
     prove(&again, total, 0);
+    read_bare(&folder.path().join("rows"));
     read_pages(&folder.path().join("rows"));
     println!("proofs whose rows the system had in memory:");
     prove(&again, total, 1);
+}
+
+/// What the disk takes for a page that the system does not have: what a proof takes beside it is ours.
+fn read_bare(rows: &std::path::Path) {
+    use std::os::unix::fs::FileExt;
+    const PAGE: u64 = 4096;
+    forget_pages(rows);
+    let open = |entry: std::io::Result<std::fs::DirEntry>| {
+        let file = std::fs::File::open(entry.unwrap().path()).unwrap();
+        crate::rows::expect_no_order(&file);
+        let pages = file.metadata().unwrap().len() / PAGE;
+        (file, pages.max(1))
+    };
+    let files: Vec<_> = std::fs::read_dir(rows).unwrap().map(open).collect();
+    let mut page = [0; PAGE as usize];
+    let read = |number: u64| {
+        let spread = number * 2_654_435_761;
+        let (file, pages) = &files[usize::try_from(spread).unwrap() % files.len()];
+        let start = Instant::now();
+        file.read_at(&mut page, spread / 7 % pages * PAGE).unwrap();
+        start.elapsed()
+    };
+    let mut times: Vec<_> = (0..2000).map(read).collect();
+    times.sort();
+    let (p50, p99) = (times[1000], times[1980]);
+    println!("a page read from the disk, and nothing else: p50 {p50:?}, p99 {p99:?}");
 }
 
 /// Makes the system hold every row in memory.

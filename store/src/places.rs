@@ -3,7 +3,7 @@
 //!
 //! What always holds: read in the order of their numbers, a later part going before an earlier one,
 //! the parts say what the map has at the height of the transaction. The list is written anew, in the
-//! same transaction as a save, when the changes after it take half as much room as it does: so a
+//! same transaction as a save, when the changes after it take as much room as it does: so a
 //! save writes what it changed, and an amount in proportion to it, whatever the size of the map.
 //!
 //! | place in a part, bytes | what |
@@ -96,7 +96,7 @@ impl PlaceParts {
         changed.for_each(|(prefix, spot)| writer.put(&prefix, spot));
         let written = writer.finish()?;
         self.changes += written.bytes;
-        if self.changes <= FEW.max(self.list / 2) {
+        if self.changes <= FEW.max(self.list) {
             self.next = written.next;
             return Ok(());
         }

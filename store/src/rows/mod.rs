@@ -39,12 +39,14 @@ const SEGMENT_BYTES: u64 = 16 << 20;
 /// Written and read at once: little enough to be still in the processor's cache when the system copies
 /// it.
 const CHUNK: usize = 256 << 10;
-/// Old rows may take as much room as those that count, and this many segments more.
+/// Rows may take this many times the room of those that count,
+const SPREAD: u64 = 3;
+/// and this many segments more.
 const SLACK: u64 = 2;
 /// Each start begins a segment, full or not: this many files are left alone, and
 const FEW: u64 = 8;
 /// this many more for each full segment of rows that count.
-const FILES_A_SEGMENT: u64 = 3;
+const FILES_A_SEGMENT: u64 = 4;
 
 /// Where a row stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -311,7 +313,7 @@ impl RowLog {
         let full = self.segments.iter().filter(candidate);
         let emptiest = full.min_by_key(|(_, segment)| segment.live * 1000 / segment.length.max(1));
         emptiest
-            .filter(|_| total > 2 * live + SLACK * self.segment_bytes)
+            .filter(|_| total > SPREAD * live + SLACK * self.segment_bytes)
             .map(|(number, _)| *number)
     }
 
@@ -462,7 +464,7 @@ impl Current {
 
 /// Rows are read in no order: reading ahead would fetch what nobody asks for. Only advice, so that a
 /// system that refuses it loses nothing.
-fn expect_no_order(file: &File) {
+pub(crate) fn expect_no_order(file: &File) {
     let _ = posix_fadvise(file, 0, 0, PosixFadviseAdvice::POSIX_FADV_RANDOM);
 }
 

@@ -92,9 +92,10 @@ fn a_map_that_was_not_told_of_moves_is_saved_like_one_that_was() {
     let folder = tempfile::tempdir().unwrap();
     let (mut tables, mut map) = open(folder.path());
     let (mut model, mut moved) = (BTreeMap::new(), 0);
-    for round in 0..90u16 {
-        // Few keys of many, so that most buckets stay where they are until they are moved.
-        let changed = (0..40).map(|n| (n * 7 + round * 31) % 700);
+    for round in 0..150u16 {
+        // Mostly the same few keys, so that most buckets stay where they are until they are moved.
+        let seldom = |n: u16| (n * 97 + round * 31) % 700;
+        let changed = (0..10).map(|n| if n < 2 { seldom(n) } else { n });
         let new = |n: u16| (key(n).path(), Some(vec![(round % 251) as u8; 50]));
         let changes: Changes = changed.map(new).collect();
         let (next, moves) = save_moving(&tables, &map, &changes);
