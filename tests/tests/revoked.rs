@@ -62,6 +62,8 @@ fn change_keys(city: &City, whose: &str, keys: &[&str]) -> Result<()> {
     ];
     for name in ["regulator", "east-pharmacy", "west-maker"] {
         act(name, &approve)?;
+        let again = act(name, &approve)?;
+        ensure!(again.contains("was before"), "{again}");
     }
     let said = act("regulator", &["keys", "--participant", whose])?;
     let all = keys.iter().all(|key| said.contains(key));

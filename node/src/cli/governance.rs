@@ -51,9 +51,9 @@ Example:
   medanchor governance approve --home net/health-office --node http://127.0.0.1:8480 \\
       --proposer north-hospital --proposal 00112233445566778899aabbccddeeff
 
-Proposing prints the proposal.
+Proposing prints the proposal. Approving it again changes nothing.
 
-Exit codes: 0 it is approved; 1 it is not; 2 wrong usage, or no such proposal; 11 the identity
+Exit codes: 0 it is approved, or in force; 1 it is not; 2 wrong usage, or no such proposal; 11 the identity
 cannot be used; 12 another process holds it; 19 no node can be reached.")]
     Approve {
         #[command(flatten)]
@@ -308,8 +308,18 @@ fn approve(sdk: &Sdk, proposer: &str, proposal: &str) -> Result<Exit, Fatal> {
             ));
         }
     }
-    let event = sdk.approve(&proposer, handle, &found.change);
-    anchor(sdk, event.map_err(failed)?)?;
+    if found.approvals.contains(sdk.participant()) {
+        say(format_args!(
+            "it is approved by this participant, and was before"
+        ))?;
+    } else if found.applied.is_some() {
+        say(format_args!(
+            "others approved it, and it is in force: nothing is left to approve"
+        ))?;
+    } else {
+        let event = sdk.approve(&proposer, handle, &found.change);
+        anchor(sdk, event.map_err(failed)?)?;
+    }
     Ok(Exit::Success)
 }
 
