@@ -40,8 +40,8 @@ impl Counts {
     pub(crate) fn block<E: Borrow<Event>>(&mut self, events: &[E], signatures: u64) {
         for event in events.iter().map(Borrow::borrow) {
             *self.by_kind.entry(event.kind().name()).or_default() += 1;
-            let claim = event.kind() == EventKind::PrescriptionRedeem;
-            self.event_signatures += if claim { 2 } else { 1 };
+            let carries = [EventKind::PrescriptionRedeem, EventKind::ConsentEnd];
+            self.event_signatures += 1 + u64::from(carries.contains(&event.kind()));
         }
         self.blocks += 1;
         self.events += events.len() as u64;

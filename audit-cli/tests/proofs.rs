@@ -58,6 +58,7 @@ fn grant() -> (u8, EventBody) {
         not_before: Time(0),
         not_after: Time(1_800_000_000_000),
         commitment: commitment(),
+        ender: None,
     };
     (HOSPITAL, body.into())
 }

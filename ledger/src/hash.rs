@@ -89,6 +89,11 @@ hash_type! {
     MemberCommitment
 }
 hash_type! {
+    /// A commitment to the key with which a patient can end one consent
+    /// ([`Ender::of`]).
+    Ender
+}
+hash_type! {
     /// The head of the hash chain of the events that bear one tag.
     ChainHead
 }

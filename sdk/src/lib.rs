@@ -56,6 +56,7 @@
 //! | read and write consents as FHIR, and grant them | [`fhir::Consent`], [`fhir::Consent::terms`] | `fhir/` |
 //! | seal and grant under a key that the patient brings | [`Subject::key_for`], [`Identity::take_subject_key`], [`Identity::draft_consent`], [`Subject::approve`], [`Identity::grant_approved`] | `subject/` |
 //! | the same for a guardian or proxy of such a patient | [`Identity::draft_delegation`], [`Subject::approve_delegation`], [`Identity::delegate_approved`] | `subject/`, `domain/approved.rs` |
+//! | end what such a patient approved, without the institution | [`Subject::end`], [`Identity::end_for_patient`] | `subject/ending.rs` |
 //! | print a card with a patient's key, and open it | [`card::Card`] | `card/` |
 //! | list who opened a patient's records, proved | `Client::patient_history`, `Sdk::patient_history`, [`patient`] | `patient/` |
 //! | export who opened a patient's records as BALP AuditEvents, Provenance, EHDS fields | [`access_list::AccessList`] | `access_list.rs`, `fhir/audit.rs`, `fhir/ehds.rs` |
@@ -123,7 +124,8 @@ pub use policies::{
 pub use proof::{History, Proved, verify_access, verify_history, verify_state};
 pub use receipt::{Anchored, ProofError, verify_receipt, verify_receipt_in};
 pub use subject::{
-    Approval, BroughtKey, ConsentDraft, DelegationApproval, DelegationDraft, Subject, SubjectKeys,
+    Approval, BroughtKey, ConsentDraft, DelegationApproval, DelegationDraft, SignedEnd, Subject,
+    SubjectKeys,
 };
 pub use ticket::{GrantTicket, GrantedRecord};
 pub use token::{HandoverError, PatientToken, SignedClaim};

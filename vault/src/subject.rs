@@ -7,6 +7,7 @@
 //! ```text
 //! subject key = HMAC(tag key, "medanchor/subject/v1" || institution)
 //! approval seed = HMAC(tag key, "medanchor/approval/v1" || institution)
+//! ending seed = HMAC(tag key, "medanchor/consent-ender/v1" || network || consent || institution)
 //! tag         = HMAC(subject key, "medanchor/tag-handle/v1" || epoch as u32)[..16]
 //! consent key = HMAC(subject key, "medanchor/consent/v1" || epoch as u32)
 //! class       = HMAC(consent key, "medanchor/class/v1" || value)[..16]
@@ -16,7 +17,9 @@
 
 use crate::secret::{ConsentKey, SubjectKey, TagKey, handle_bytes, hmac_sha256};
 use medanchor_ledger::event::GranteeOpening;
-use medanchor_ledger::{ClassHandle, ParticipantName, PurposeHandle, Tag, Time};
+use medanchor_ledger::{
+    ClassHandle, ConsentHandle, NetworkId, ParticipantName, PurposeHandle, Tag, Time,
+};
 use zeroize::Zeroizing;
 
 const DAY: u64 = 24 * 60 * 60 * 1000;
@@ -99,6 +102,27 @@ impl TagKey {
     #[must_use]
     pub fn approval_seed(&self, institution: &ParticipantName) -> Zeroizing<[u8; 32]> {
         let parts: [&[u8]; 2] = [b"medanchor/approval/v1", institution.as_str().as_bytes()];
+        Zeroizing::new(hmac_sha256(self.expose(), &parts))
+    }
+}
+
+impl TagKey {
+    /// The seed of the key with which the subject can end one consent of one institution, and nothing
+    /// else. The consent's handle is the salt, which the ledger keeps: who has the tag key needs
+    /// nothing beside it. No two consents have one key, and nothing but the tag key links two of them.
+    #[must_use]
+    pub fn ending_seed(
+        &self,
+        network: NetworkId,
+        institution: &ParticipantName,
+        consent: &ConsentHandle,
+    ) -> Zeroizing<[u8; 32]> {
+        let parts: [&[u8]; 4] = [
+            b"medanchor/consent-ender/v1",
+            network.as_bytes(),
+            consent.as_bytes(),
+            institution.as_bytes(),
+        ];
         Zeroizing::new(hmac_sha256(self.expose(), &parts))
     }
 }
@@ -264,5 +288,22 @@ mod tests {
             hex::encode(seed.as_slice()),
             "8af7c6395bb15c72695b5bba0d36d3e35d9fab1351708be63a08e1973445b0cd"
         );
+        let of = |network, institution: &str, consent| {
+            let consent = ConsentHandle::new([consent; 16]);
+            let network = NetworkId::new([network; 16]);
+            *TagKey::new([1; 32]).ending_seed(network, &name(institution), &consent)
+        };
+        let seed = of(1, "north-hospital", 2);
+        assert_eq!(
+            hex::encode(seed),
+            "1c6e7ff03820c9f72e87337df800374624579dcb478db0e10e21b938b04f7058"
+        );
+        for other in [
+            of(2, "north-hospital", 2),
+            of(1, "south-hospital", 2),
+            of(1, "north-hospital", 3),
+        ] {
+            assert_ne!(seed, other);
+        }
     }
 }

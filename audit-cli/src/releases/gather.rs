@@ -83,10 +83,8 @@ impl Gathered {
                     let of = (body.owner.clone(), body.record);
                     self.decided(&turn, &one, of, Ends::default())?;
                 }
-                EventBody::ConsentRevoke(body) => {
-                    let ended = self.of_consent.get(&(issuer.clone(), body.consent));
-                    end_all(&mut self.accesses, ended, |ends| &mut ends.revoked, end);
-                }
+                EventBody::ConsentRevoke(body) => self.revoked(issuer, body.consent, end),
+                EventBody::ConsentEnd(body) => self.revoked(&body.owner, body.consent, end),
                 EventBody::RecordErase(body) => {
                     let ended = self.of_record.get(&(issuer.clone(), body.record));
                     end_all(&mut self.accesses, ended, |ends| &mut ends.erased, end);
@@ -99,6 +97,12 @@ impl Gathered {
             }
         }
         Ok(())
+    }
+
+    /// A consent ended, by its owner's revocation or by its patient.
+    fn revoked(&mut self, owner: &ParticipantName, consent: ConsentHandle, end: End) {
+        let ended = self.of_consent.get(&(owner.clone(), consent));
+        end_all(&mut self.accesses, ended, |ends| &mut ends.revoked, end);
     }
 
     fn requested(

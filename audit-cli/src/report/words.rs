@@ -139,7 +139,7 @@ pub(crate) const fn words(language: Language) -> &'static Words {
 }
 
 /// Codes and their Chinese names.
-const CHINESE_NAMES: [(&str, &str); 61] = [
+const CHINESE_NAMES: [(&str, &str); 62] = [
     ("governance", "网络治理"),
     ("record", "病历记录"),
     ("custody", "密钥托管"),
@@ -159,6 +159,7 @@ const CHINESE_NAMES: [(&str, &str); 61] = [
     ("custody.log", "释放日志状态"),
     ("consent.grant", "授予同意"),
     ("consent.revoke", "撤回同意"),
+    ("consent.end", "患者终止同意"),
     ("access.request", "访问请求"),
     ("access.break-glass", "紧急访问（破窗）"),
     ("access.review", "紧急访问复核"),

@@ -4,10 +4,11 @@ use super::support::{Built, PARTICIPANT, key, name};
 use super::{CUSTODIAN, HOSPITAL, commitment, judged, page, reader_key, root, seal};
 use medanchor_ledger::event::consent::{Classes, Grantees, Purposes, Tags};
 use medanchor_ledger::event::{
-    AccessRequest, ConsentGrant, ConsentRevoke, CustodyLog, Destroyed, ErasureReason, Event,
-    EventBody, GranteeOpening, RecordErase, RecordSupersede,
+    AccessRequest, ConsentEnd, ConsentGrant, ConsentRevoke, CustodyLog, Destroyed, ErasureReason,
+    Event, EventBody, GranteeOpening, RecordErase, RecordSupersede,
 };
 use medanchor_ledger::execute::View;
+use medanchor_ledger::signature::SigningKey;
 use medanchor_ledger::*;
 use medanchor_vault::RecordVersion;
 use medanchor_vault::custody::{Custodied, Released, ShareIndex};
@@ -26,9 +27,15 @@ struct World {
     began: Time,
 }
 
-fn consent(handle: u8, root: Option<u8>, not_after: Time) -> (u8, EventBody) {
+/// The patient's key that ends the first consent.
+fn ending() -> SigningKey {
+    SigningKey::from_seed(&[78; 32])
+}
+
+fn consent(network: NetworkId, handle: u8, root: Option<u8>, not_after: Time) -> (u8, EventBody) {
+    let (consent, key) = (ConsentHandle::new([handle; 16]), ending().public_key());
     let body = ConsentGrant {
-        consent: ConsentHandle::new([handle; 16]),
+        consent,
         root: root.map(|root| ConsentHandle::new([root; 16])),
         tags: Tags::new([Tag::new([1; 16])]).expect("tags"),
         grantees: Grantees::new([OPENING.grantee(&name(PHARMACY), None)]).expect("a grantee"),
@@ -37,6 +44,7 @@ fn consent(handle: u8, root: Option<u8>, not_after: Time) -> (u8, EventBody) {
         not_before: Time(0),
         not_after,
         commitment: commitment(5),
+        ender: (handle == FIRST).then(|| Ender::of(network, &name(HOSPITAL), &consent, &key)),
     };
     (HOSPITAL, body.into())
 }
@@ -50,6 +58,8 @@ impl World {
     fn new() -> Self {
         let mut built = Built::new("ended.medanchor.example");
         let began = built.memory().head().time;
+        let network = built.genesis.network_id();
+        let consent = |handle, root, until| consent(network, handle, root, until);
         let (long, short) = (began.plus_millis(3_600_000), began.plus_millis(SHORT));
         built.block_of(vec![
             (HOSPITAL, seal(1)),
@@ -88,6 +98,21 @@ impl World {
 
     fn say(&mut self, body: impl Into<EventBody>) -> (u64, Time) {
         let event = self.built.event(HOSPITAL, body.into());
+        self.commit(&event)
+    }
+
+    /// The patient's end of the first consent, which the pharmacy anchors.
+    fn end(&mut self) -> (u64, Time) {
+        let (network, owner, key) = (self.built.genesis.network_id(), name(HOSPITAL), ending());
+        let (consent, public) = (ConsentHandle::new([FIRST; 16]), key.public_key());
+        let signed = ConsentEnd::sign_bytes(network, &owner, &consent, &public);
+        let body = ConsentEnd {
+            owner,
+            consent,
+            key: public,
+            signature: key.sign(&signed),
+        };
+        let event = self.built.event(PHARMACY, body.into());
         self.commit(&event)
     }
 
@@ -186,6 +211,27 @@ fn a_release_after_its_access_ended_is_named_with_the_entry_that_ended_it() {
         let after = world.released(&request, 1, ended.plus_millis(SLACK + 1));
         assert_eq!(world.verdict(after), Some((why.to_owned(), Some(entry))));
     }
+}
+
+#[test]
+fn a_release_after_the_patient_ended_the_consent_is_named_whoever_anchored_the_end() {
+    let why = "released after the consent was revoked";
+    for consent in [FIRST, NEXT] {
+        let mut world = World::new();
+        let request = world.request(consent);
+        world.commit(&request);
+        let (entry, ended) = world.end();
+        let last = world.released(&request, 1, ended.plus_millis(SLACK));
+        assert_eq!(world.verdict(last), None);
+        let after = world.released(&request, 1, ended.plus_millis(SLACK + 1));
+        assert_eq!(world.verdict(after), Some((why.to_owned(), Some(entry))));
+    }
+    let mut world = World::new();
+    let request = world.request(UNUSED);
+    let (_, asked) = world.commit(&request);
+    world.end();
+    let released = world.released(&request, 1, asked.plus_millis(200_000));
+    assert_eq!(world.verdict(released), None);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use medanchor_sdk::import::{
 use medanchor_sdk::journal::Journal;
 use medanchor_sdk::{
     Approval, BroughtKey, ConsentDraft, Consignment, DelegationApproval, DelegationDraft,
-    GrantTicket, PatientToken, SignedClaim,
+    GrantTicket, PatientToken, SignedClaim, SignedEnd,
 };
 use std::collections::BTreeSet;
 
@@ -90,6 +90,7 @@ fn handover(bytes: &[u8]) -> bool {
         Approval::from_text(text).map(|approval| same(&approval.to_text())),
         DelegationDraft::from_text(text).map(|draft| same(&draft.to_text())),
         DelegationApproval::from_text(text).map(|approval| same(&approval.to_text())),
+        SignedEnd::from_text(text).map(|end| same(&end.to_text())),
     ];
     let count = readers.iter().flatten().count();
     assert!(count <= 1, "one text, two meanings");

@@ -23,7 +23,7 @@ mod verify;
 
 pub use access::{AccessRequest, GranteeOpening};
 pub use break_glass::{AccessBreakGlass, AccessReview, Verdict};
-pub use consent::{ConsentGrant, ConsentRevoke};
+pub use consent::{ConsentEnd, ConsentGrant, ConsentRevoke};
 pub use cose::{Event, MAX_EVENT_BYTES, MAX_UNSIGNED_BYTES, UnsignedEvent};
 pub use custody::{Custodian, Custodians, Custody, CustodyLog, SharePoint};
 pub use emergency::{AccessEmergency, EmergencyJournal, JournalKeyKind};
@@ -232,6 +232,8 @@ event_types! {
     ConsentGrant = 0x0301, "consent.grant";
     /// The end of a consent.
     ConsentRevoke = 0x0302, "consent.revoke";
+    /// The end of a consent by the patient.
+    ConsentEnd = 0x0303, "consent.end";
     /// A request to read a record.
     AccessRequest = 0x0401, "access.request";
     /// A record opened without a consent.

@@ -1,12 +1,12 @@
 //! Stateless checks of an event's signatures, one by one or in batches.
 //!
 //! What always holds: a [`Verified`] event's own signature holds under the key that its header
-//! names; a claim that it carries holds under the token key that it carries; a token key that
-//! it introduces, or a signing key that it proposes, is one under which signatures can be trusted; and
-//! points that it carries are such. Whether the keys are the right ones is for the rules to say, which
+//! names; a claim that it carries holds under the token key that it carries, and a patient's end of a
+//! consent under the ending key; a token key that it introduces, a signing key that it proposes, or an
+//! ending key is one under which signatures can be trusted; and points that it carries are such. Whether the keys are the right ones is for the rules to say, which
 //! read the state.
 
-use super::{Change, Event, EventBody, GovernancePropose};
+use super::{Change, ConsentEnd, Event, EventBody, GovernancePropose};
 use crate::KeyId;
 use crate::sha256;
 use crate::signature::{Hashed, KeyError, PublicKey, Signature, Signed, verify_hashed};
@@ -47,6 +47,14 @@ pub enum VerifyError {
     /// The token key is not acceptable.
     #[error("the token key cannot be used: {0}")]
     TokenKey(#[source] KeyError),
+    /// The patient's signature that ends a consent does not hold.
+    #[error(
+        "the signature that ends the consent does not hold; ask the patient to sign the end again"
+    )]
+    EndSignature,
+    /// The key that ends a consent is not acceptable.
+    #[error("the key that ends the consent cannot be used: {0}")]
+    EndKey(#[source] KeyError),
     /// A key that a validator registers is not acceptable.
     #[error("a key for random draws cannot be used: {0}")]
     DrawKey(#[source] KeyError),
@@ -76,6 +84,28 @@ struct Check {
 struct Checks {
     list: Vec<Check>,
     messages: Vec<u8>,
+}
+
+impl Checks {
+    /// Adds a signature that an event carries in its body.
+    fn carried(
+        &mut self,
+        event: usize,
+        message: &[u8],
+        (key, signature): (PublicKey, Signature),
+        failure: VerifyError,
+    ) {
+        let start = self.messages.len();
+        self.messages.extend_from_slice(message);
+        self.list.push(Check {
+            event,
+            key,
+            message: start..self.messages.len(),
+            digest: sha256(&[message]),
+            signature,
+            failure,
+        });
+    }
 }
 
 impl Event {
@@ -111,17 +141,16 @@ impl Event {
                 keys.check().map_err(VerifyError::DrawKey)?;
             }
             EventBody::PrescriptionRedeem(redeem) => {
-                let start = checks.messages.len();
                 let message = redeem.claim(self.network(), self.issuer()).sign_bytes();
-                checks.messages.extend_from_slice(&message);
-                checks.list.push(Check {
-                    event,
-                    key: redeem.token_key,
-                    message: start..checks.messages.len(),
-                    digest: sha256(&[&message]),
-                    signature: redeem.claim_signature,
-                    failure: VerifyError::ClaimSignature,
-                });
+                let signed = (redeem.token_key, redeem.claim_signature);
+                checks.carried(event, &message, signed, VerifyError::ClaimSignature);
+            }
+            EventBody::ConsentEnd(end) => {
+                PublicKey::decode(&end.key.encode()).map_err(VerifyError::EndKey)?;
+                let (owner, consent) = (&end.owner, &end.consent);
+                let message = ConsentEnd::sign_bytes(self.network(), owner, consent, &end.key);
+                let signed = (end.key, end.signature);
+                checks.carried(event, &message, signed, VerifyError::EndSignature);
             }
             _ => {}
         }

@@ -22,6 +22,7 @@ pub const fn first_rules_version(kind: EventKind) -> u32 {
         | EventKind::CustodyLog
         | EventKind::ConsentGrant
         | EventKind::ConsentRevoke
+        | EventKind::ConsentEnd
         | EventKind::AccessRequest
         | EventKind::AccessBreakGlass
         | EventKind::AccessReview

@@ -1,20 +1,20 @@
-//! Consents: granted once under a handle, ended by revocation, by that of the first consent of
-//! their chain, or by time.
+//! Consents: granted once under a handle, ended by their owner's revocation or the patient's end, by that
+//! of the first consent of their chain, or by time.
 
 use super::value::{StateValue, kind};
 use super::{Anchored, Refusal, Rejection, Rule, Turn, tag};
 use crate::cbor::{Reader, Writer};
 use crate::event::consent::{Classes, Grantees, Purposes, Tags};
-use crate::event::{ConsentGrant, ConsentRevoke, DecodeError};
+use crate::event::{ConsentEnd, ConsentGrant, ConsentRevoke, DecodeError};
 use crate::state::StateKey;
-use crate::{ConsentHandle, Index, ParticipantName, Time};
+use crate::{ConsentHandle, Ender, Index, ParticipantName, Time};
 
 /// A consent, as the state holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Consent {
     /// The `consent.grant`.
     pub granted: Anchored,
-    /// The `consent.revoke`, if there was one.
+    /// The `consent.revoke` or `consent.end`, if there was one.
     pub revoked: Option<Anchored>,
     /// The first consent of the chain, where this one continues it.
     pub root: Option<ConsentHandle>,
@@ -30,6 +30,8 @@ pub struct Consent {
     pub not_before: Time,
     /// The first block time at which it no longer holds.
     pub not_after: Time,
+    /// By which key the patient can end it.
+    pub ender: Option<Ender>,
 }
 
 impl Consent {
@@ -47,11 +49,14 @@ impl Consent {
     }
 }
 
+/// `[event, index, revoked or null, root or null, tags, grantees, purposes, classes, not-before, not-after]`,
+/// and then the ender where there is one.
 impl StateValue for Consent {
     const SHAPE: u8 = 1;
 
     fn write(&self, writer: &mut Writer) {
-        self.granted.write(writer.array(10));
+        let items = 10 + usize::from(self.ender.is_some());
+        self.granted.write(writer.array(items));
         Anchored::write_optional(self.revoked.as_ref(), writer);
         writer.optional(self.root.as_ref().map(ConsentHandle::as_bytes));
         self.tags.write(writer);
@@ -59,10 +64,13 @@ impl StateValue for Consent {
         self.purposes.write(writer);
         self.classes.write(writer);
         writer.uint(self.not_before.0).uint(self.not_after.0);
+        if let Some(ender) = &self.ender {
+            writer.bytes(ender.as_bytes());
+        }
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        reader.array(10..=10)?;
+        let items = reader.array(10..=11)?;
         Ok(Self {
             granted: Anchored::read(reader)?,
             revoked: Anchored::read_optional(reader)?,
@@ -73,6 +81,10 @@ impl StateValue for Consent {
             classes: Classes::read(reader)?,
             not_before: Time(reader.uint()?),
             not_after: Time(reader.uint()?),
+            ender: match items {
+                11 => Some(Ender::new(reader.fixed()?)),
+                _ => None,
+            },
         })
     }
 }
@@ -101,6 +113,7 @@ pub(super) fn grant(turn: &mut Turn<'_, '_>, body: &ConsentGrant) -> Result<(), 
         classes: body.classes.clone(),
         not_before: body.not_before,
         not_after: body.not_after,
+        ender: body.ender,
     };
     turn.write(key, &consent);
     index_all(turn, owner, &body.tags)
@@ -132,7 +145,34 @@ fn require_root(
 pub(super) fn revoke(turn: &mut Turn<'_, '_>, body: &ConsentRevoke) -> Result<(), Refusal> {
     let owner = turn.signer_name();
     let key = Consent::key(owner, &body.consent);
-    let mut consent: Consent = turn.read(&key)?.ok_or(Rule::ConsentUnknown)?;
+    let consent: Consent = turn.read(&key)?.ok_or(Rule::ConsentUnknown)?;
+    close(turn, owner, key, consent)
+}
+
+/// `consent.end`: the consent stands, and the key that signed the end is the one that it names. Who
+/// anchors it does not matter: the signature was checked before.
+pub(super) fn end(turn: &mut Turn<'_, '_>, body: &ConsentEnd) -> Result<(), Refusal> {
+    let key = Consent::key(&body.owner, &body.consent);
+    let Some(consent) = turn.read::<Consent>(&key)? else {
+        return Err(match turn.is_participant(&body.owner)? {
+            true => Rule::ConsentUnknown.into(),
+            false => Rule::ConsentOwnerUnknown.into(),
+        });
+    };
+    let ender = consent.ender.ok_or(Rule::ConsentNoEnder)?;
+    if ender != body.ender(turn.network()) {
+        return Err(Rule::ConsentOtherEnder.into());
+    }
+    close(turn, &body.owner, key, consent)
+}
+
+/// Ends a consent that stands, for good.
+fn close(
+    turn: &mut Turn<'_, '_>,
+    owner: &ParticipantName,
+    key: StateKey,
+    mut consent: Consent,
+) -> Result<(), Refusal> {
     if let Some(revoked) = consent.revoked {
         return Err(Rejection::lost_to(Rule::ConsentRevoked, revoked).into());
     }

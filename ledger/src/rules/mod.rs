@@ -54,6 +54,7 @@ fn apply(turn: &mut Turn<'_, '_>) -> Result<(), Refusal> {
         EventBody::CustodyLog(body) => custody::log(turn, body),
         EventBody::ConsentGrant(body) => consent::grant(turn, body),
         EventBody::ConsentRevoke(body) => consent::revoke(turn, body),
+        EventBody::ConsentEnd(body) => consent::end(turn, body),
         EventBody::AccessRequest(body) => access::request(turn, body),
         EventBody::AccessBreakGlass(body) => break_glass::break_glass(turn, body),
         EventBody::AccessReview(body) => break_glass::review(turn, body),

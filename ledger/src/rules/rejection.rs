@@ -217,6 +217,12 @@ rules! {
         "the signer has granted no consent under this handle" "grant it first";
     ConsentRevoked "consent.already-revoked" Rival
         "the consent was revoked before" "nothing is left to do";
+    ConsentOwnerUnknown "consent.owner-unknown" Signer
+        "the owner that the event names is no participant of this network" "check the owner's name";
+    ConsentNoEnder "consent.no-ender" Signer
+        "the consent names no key with which its patient could end it" "have its owner revoke it";
+    ConsentOtherEnder "consent.other-ender" Signer
+        "the end is signed by another key than the consent names" "have the patient sign it with the card that approved the consent";
     AccessExists "access.already-requested" Rival
         "the signer made a request under this handle before" "use a new handle";
     AccessDenials "access.too-many-denials" Early

@@ -1,7 +1,7 @@
 //! The index of events under a subject's tag: how many there are, and a hash chain over them.
 //!
 //! What always holds: only events of the participant that sealed records under a tag, requests for
-//! those records and reviews of such requests move the tag. With the count and the chain's head proved from the state,
+//! those records, reviews of such requests and the patient's ends of its consents move the tag. With the count and the chain's head proved from the state,
 //! n events are exactly all there are (DESIGN.md section 7, Index).
 
 use super::value::{kind, stored};
@@ -9,7 +9,9 @@ use super::{BreakGlass, Consent, Record, Request, StateValue, Turn};
 use crate::cbor::{Reader, Writer};
 use crate::event::{DecodeError, Event, EventBody, EventKind};
 use crate::state::{StateKey, StateMap};
-use crate::{ChainHead, Index, ParticipantName, ReadFailed, RecordHandle, Tag, Time, sha256};
+use crate::{
+    ChainHead, ConsentHandle, Index, ParticipantName, ReadFailed, RecordHandle, Tag, Time, sha256,
+};
 
 use super::Anchored;
 
@@ -116,9 +118,14 @@ pub fn moved(
     map: &StateMap,
 ) -> Result<Vec<(StateKey, u8)>, ReadFailed> {
     let issuer = event.issuer();
-    let keys = |tags: &crate::event::consent::Tags| {
-        let key = |tag| (TagIndex::key(issuer, tag), 0);
+    let listed = |owner: &ParticipantName, tags: &crate::event::consent::Tags| {
+        let key = |tag| (TagIndex::key(owner, tag), 0);
         tags.into_iter().map(key).collect()
+    };
+    let of_consent = |owner: &ParticipantName, consent: &ConsentHandle| {
+        let consent = read::<Consent>(map, &Consent::key(owner, consent))?;
+        let keys = consent.map(|consent| listed(owner, &consent.tags));
+        Ok::<Vec<_>, ReadFailed>(keys.unwrap_or_default())
     };
     Ok(match event.body() {
         EventBody::RecordSeal(body) => vec![(TagIndex::key(issuer, &body.tag), 0)],
@@ -126,13 +133,9 @@ pub fn moved(
         EventBody::RecordSupersede(body) => of_record(map, issuer, &body.record, index, Some(0))?,
         EventBody::RecordErase(body) => of_record(map, issuer, &body.record, index, Some(0))?,
         EventBody::RecordReshare(body) => of_record(map, issuer, &body.record, index, Some(0))?,
-        EventBody::ConsentGrant(body) => keys(&body.tags),
-        EventBody::ConsentRevoke(body) => {
-            let consent = read::<Consent>(map, &Consent::key(issuer, &body.consent))?;
-            consent
-                .map(|consent| keys(&consent.tags))
-                .unwrap_or_default()
-        }
+        EventBody::ConsentGrant(body) => listed(issuer, &body.tags),
+        EventBody::ConsentRevoke(body) => of_consent(issuer, &body.consent)?,
+        EventBody::ConsentEnd(body) => of_consent(&body.owner, &body.consent)?,
         EventBody::AccessRequest(body) => {
             let request = read::<Request>(map, &Request::key(issuer, &body.request))?;
             let outcome = request.map(|request| request.decision.code());

@@ -34,6 +34,7 @@ pub fn grant(number: u8) -> ConsentGrant {
         not_before: Time(START),
         not_after: Time(START + 30 * MINUTE),
         commitment: commitment(number),
+        ender: None,
     }
 }
 
@@ -149,7 +150,21 @@ fn the_decision_follows_from_what_stood_at_the_requests_own_place() {
     let both: &[(&str, EventBody)] = &[sealed(), granted()];
     let erased = (HOSPITAL, erase().into());
     let superseded = (HOSPITAL, supersede().into());
-    let good: [(&str, AccessReceipt, Decision); 14] = [
+    let mut endable = grant(1);
+    endable.ender = Some(ender(genesis().network_id(), 1));
+    let endable: &[(&str, EventBody)] = &[sealed(), (HOSPITAL, endable.into())];
+    let ended: (&str, EventBody) = (OTHER_PHARMACY, end(genesis().network_id(), 1).into());
+    let good: [(&str, AccessReceipt, Decision); 16] = [
+        (
+            "denied-ended-by-the-patient-earlier-in-the-block",
+            receipt(&[endable, &[ended.clone(), asked(1)]], 2, 1),
+            denied(DenialReason::Revoked),
+        ),
+        (
+            "permitted-and-ended-by-the-patient-later-in-the-block",
+            receipt(&[endable, &[asked(1), ended]], 2, 0),
+            Decision::Permitted,
+        ),
         (
             "denied-erased-earlier-in-the-block",
             receipt(&[both, &[erased.clone(), asked(1)]], 2, 1),

@@ -139,6 +139,26 @@ fn a_records_whole_life_is_in_its_tags_history() {
     assert_eq!((verified.count, verified.height.0), (6, 3));
 }
 
+/// An end is in the histories of the owner's tags, whoever anchored it.
+#[test]
+fn a_patients_end_of_a_consent_is_in_its_tags_history() {
+    let mut noting = Noting::new();
+    let network = genesis().network_id();
+    let mut endable = grant(1);
+    endable.ender = Some(ender(network, 1));
+    let world = &mut noting.chain.world;
+    let events = [
+        world.event(HOSPITAL, endable),
+        world.event(OTHER_PHARMACY, end(network, 1)),
+    ];
+    noting.block(&events);
+    noting.block(&[]);
+    let kinds: Vec<_> = noting.links.iter().map(|link| link.kind).collect();
+    assert_eq!(kinds, [EventKind::ConsentGrant, EventKind::ConsentEnd]);
+    let verified = judge(&[noting.whole()]).unwrap().unwrap();
+    assert_eq!(verified.count, 2);
+}
+
 fn judge(pages: &[HistoryPage]) -> Result<Option<VerifiedHistory>, String> {
     let mut verifier = HistoryVerifier::new(name(HOSPITAL), tag(1));
     let mut verdict = None;

@@ -2,7 +2,7 @@
 
 use crate::samples::{self, MEMBER, OPENING, all, signed};
 use crate::vectors::Vectors;
-use crate::world::{key_of, name};
+use crate::world::{ender, key_of, name};
 use coset::{CborSerializable, CoseSign1, TaggedCborSerializable};
 use medanchor_ledger::cbor::Writer;
 use medanchor_ledger::event::{Event, EventKind, MAX_EVENT_BYTES};
@@ -154,6 +154,7 @@ fn each_type_of_event_has_golden_bytes() {
     participant_keys(&mut vectors);
     rejected_record_changes(&mut vectors);
     rejected_openings(&mut vectors);
+    ends(&mut vectors);
     vectors.finish();
 }
 
@@ -378,8 +379,8 @@ fn rejected_payloads(vectors: &mut Vectors) {
     );
     reject(
         "unknown-type",
-        replaced(&kind, &[4, 0x19, 0x03, 0x03]),
-        "0x0303 is unknown",
+        replaced(&kind, &[4, 0x19, 0x03, 0x04]),
+        "0x0304 is unknown",
     );
     reject(
         "type-of-other-body",
@@ -858,6 +859,81 @@ fn rejected_openings(vectors: &mut Vectors) {
         &counter,
         &negative,
         "wanted Uint",
+    );
+}
+
+/// Consents that their patients can end, and the ends.
+fn ends(vectors: &mut Vectors) {
+    let grant = signed("north-hospital", samples::consent_grant_endable());
+    vectors.golden("consent.grant-endable", grant.encoded());
+    vectors.golden("consent.grant-endable.id", grant.id().as_bytes());
+    assert_eq!(read(grant.encoded()), Ok(grant.clone()));
+    vectors.golden("end", &samples::end_bytes());
+    let mut reject = |name: &str, event: &Event, from: &[u8], to: &[u8], why: &str| {
+        vectors.rejected(name, &bent_sample(event, from, to), read, why);
+    };
+    let hash = ender(samples::NETWORK, 1);
+    let (size, ender) = (
+        "size out of bounds",
+        [&[0x0a, 0x58, 0x20][..], hash.as_bytes()].concat(),
+    );
+    reject("ender-null", &grant, &ender, &[0x0a, 0xf6], "wanted Bytes");
+    let short = [&[0x0a, 0x58, 0x1f][..], &hash.as_bytes()[1..]].concat();
+    reject("ender-short", &grant, &ender, &short, size);
+    let long = [&[0x0a, 0x58, 0x21, 0x01][..], hash.as_bytes()].concat();
+    reject("ender-long", &grant, &ender, &long, size);
+    let twice = [&ender[..], &ender].concat();
+    reject(
+        "ender-twice",
+        &grant,
+        &ender,
+        &twice,
+        "bytes follow the end",
+    );
+    let another = [&[0x0b, 0x58, 0x20][..], hash.as_bytes()].concat();
+    reject(
+        "ender-key-11",
+        &grant,
+        &ender,
+        &another,
+        "wanted map key 10",
+    );
+
+    let end = signed("old-pharmacy", crate::world::end(samples::NETWORK, 1));
+    let key = [0x03, 0x58, 0x21, 0x01];
+    let other = [0x03, 0x58, 0x21, 0x02];
+    reject(
+        "ending-key-algorithm",
+        &end,
+        &key,
+        &other,
+        "the ending key is not",
+    );
+    let signature = [0x04, 0x58, 0x40];
+    reject(
+        "end-signature-short",
+        &end,
+        &signature,
+        &[0x04, 0x58, 0x3f],
+        size,
+    );
+    let owner = [&[0x01, 0x6e][..], b"north-hospital"].concat();
+    let south = [&[0x01, 0x6e][..], b"south-hospital"].concat();
+    reject(
+        "end-of-another-owner",
+        &end,
+        &owner,
+        &south,
+        "subject does not name",
+    );
+    let consent = [&[0x02, 0x50][..], &[1; 16]].concat();
+    let two = [&[0x02, 0x50][..], &[2; 16]].concat();
+    reject(
+        "end-of-another-consent",
+        &end,
+        &consent,
+        &two,
+        "subject does not name",
     );
 }
 

@@ -1,6 +1,6 @@
 //! What holds for every event, whatever it says.
 
-use crate::samples::all;
+use crate::samples::{all, consent_grant_endable, signed};
 use crate::world::genesis;
 use medanchor_ledger::block::Block;
 use medanchor_ledger::event::{Event, UnsignedEvent};
@@ -35,7 +35,9 @@ proptest! {
         sample in any::<prop::sample::Index>(),
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
     ) {
-        let mut bytes = sample.get(&all()).encoded().to_vec();
+        let mut samples = all();
+        samples.push(signed("north-hospital", consent_grant_endable()));
+        let mut bytes = sample.get(&samples).encoded().to_vec();
         for (at, value) in changes {
             let at = at.index(bytes.len());
             bytes[at] = value;

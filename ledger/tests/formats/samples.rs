@@ -1,6 +1,6 @@
 //! One event of each type, of fixed bytes.
 
-use crate::world::{commitment, draw_keys, key_of, name, seeded, token};
+use crate::world::{commitment, draw_keys, end, ender, key_of, name, seeded, token};
 use medanchor_ledger::draw::{DrawInput, commit_item, item_leaf};
 use medanchor_ledger::event::consent::{Classes, Grantees, Purposes, Tags};
 use medanchor_ledger::event::*;
@@ -167,6 +167,7 @@ pub fn consent_grant() -> ConsentGrant {
         not_before: Time(TIME),
         not_after: Time(TIME + 1000),
         commitment: commitment(5),
+        ender: None,
     }
 }
 
@@ -174,6 +175,20 @@ pub fn consent_revoke() -> ConsentRevoke {
     ConsentRevoke {
         consent: ConsentHandle::new([1; 16]),
     }
+}
+
+/// The same grant, which the patient can end.
+pub fn consent_grant_endable() -> ConsentGrant {
+    ConsentGrant {
+        ender: Some(ender(NETWORK, 1)),
+        ..consent_grant()
+    }
+}
+
+/// The bytes that the patient's key signs for [`end`].
+pub fn end_bytes() -> Vec<u8> {
+    let end = end(NETWORK, 1);
+    ConsentEnd::sign_bytes(NETWORK, &end.owner, &end.consent, &end.key)
 }
 
 pub fn access_request() -> AccessRequest {
@@ -360,6 +375,7 @@ pub fn all() -> Vec<Event> {
         signed("notary", custody_log()),
         signed("north-hospital", consent_grant()),
         signed("north-hospital", consent_revoke()),
+        signed("old-pharmacy", end(NETWORK, 1)),
         signed("old-pharmacy", access_request()),
         signed("south-hospital", access_break_glass()),
         signed("north-hospital", access_review()),

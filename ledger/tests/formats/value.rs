@@ -20,7 +20,7 @@ use medanchor_ledger::rules::{
 };
 use medanchor_ledger::state::StateKey;
 use medanchor_ledger::{
-    ClassHandle, ConsentHandle, EventId, GranteeHandle, Height, Index, InspectionHandle,
+    ClassHandle, ConsentHandle, Ender, EventId, GranteeHandle, Height, Index, InspectionHandle,
     JournalHead, LotHandle, OutputHash, PopulationHandle, PrescriptionHandle, ProposalHandle,
     PurposeHandle, RecordHandle, RequestHandle, Size, Tag, Time, TreeHash, UnitHandle,
 };
@@ -67,6 +67,7 @@ fn consent() -> Consent {
         classes: Classes::new([ClassHandle::new([7; 16])]).unwrap(),
         not_before: TIME,
         not_after: Time(TIME.0 + 1),
+        ender: None,
     }
 }
 
@@ -129,6 +130,11 @@ fn state_values_have_golden_bytes() {
     check(v, "tag", &key, &TagIndex::EMPTY.after(&link));
     let key = Consent::key(&hospital, &ConsentHandle::new([1; 16]));
     check(v, "consent", &key, &consent());
+    let endable = Consent {
+        ender: Some(Ender::new([8; 32])),
+        ..consent()
+    };
+    check(v, "consent-endable", &key, &endable);
 
     let key = Request::key(&name("old-pharmacy"), &RequestHandle::new([1; 16]));
     check(v, "request-permitted", &key, &request(Decision::Permitted));

@@ -4,9 +4,9 @@
 use crate::access::{decided, request};
 use crate::consent::{consent, grant, revoke};
 use crate::world::*;
-use medanchor_ledger::Time;
 use medanchor_ledger::event::{AccessRequest, ConsentGrant};
 use medanchor_ledger::rules::Decision;
+use medanchor_ledger::{NetworkId, Time};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -15,6 +15,8 @@ enum Step {
     /// A consent, the one that it continues, and the minutes from which and until which it holds.
     Grant(u8, Option<u8>, u64, u64),
     Revoke(u8),
+    /// The patient's end, anchored by a pharmacy; signed with the key of another consent if false.
+    End(u8, bool),
     Ask(u8),
     /// Minutes go by.
     Wait(u64),
@@ -31,6 +33,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         3 => grant.prop_map(|(one, root, from, length)| Step::Grant(one, root, from, from + length)),
         1 => number.clone().prop_map(Step::Revoke),
+        1 => (number.clone(), any::<bool>()).prop_map(|(one, own)| Step::End(one, own)),
         3 => number.prop_map(Step::Ask),
         2 => (1..3u64).prop_map(Step::Wait),
     ];
@@ -85,13 +88,19 @@ impl Model {
     }
 }
 
-fn body(number: u8, root: Option<u8>, from: u64, until: u64) -> ConsentGrant {
+fn body(network: NetworkId, number: u8, root: Option<u8>, from: u64, until: u64) -> ConsentGrant {
     ConsentGrant {
         root: root.map(consent),
         not_before: Time(from),
         not_after: Time(until),
+        // Every other consent is one that its patient can end.
+        ender: is_endable(number).then(|| ender(network, number)),
         ..grant(number)
     }
+}
+
+fn is_endable(number: u8) -> bool {
+    number % 2 == 1
 }
 
 proptest! {
@@ -108,12 +117,18 @@ proptest! {
                 Step::Grant(number, root, from, until) => {
                     let (from, until) = (START + from * MINUTE, START + until * MINUTE);
                     let granted = Granted { root, from, until, revoked: false };
-                    let applied = world.try_apply(HOSPITAL, body(number, root, from, until));
+                    let applied = world.try_apply(HOSPITAL, body(world.network(), number, root, from, until));
                     prop_assert_eq!(applied.is_ok(), model.grant(number, granted, now), "{:?}", step);
                 }
                 Step::Revoke(number) => {
                     let applied = world.try_apply(HOSPITAL, revoke(number));
                     prop_assert_eq!(applied.is_ok(), model.revoke(number), "{:?}", step);
+                }
+                Step::End(number, own) => {
+                    let key = ending(if own { number } else { number + 1 });
+                    let applied = world.try_apply(OTHER_PHARMACY, end_by(world.network(), number, &key));
+                    let allowed = own && is_endable(number) && model.revoke(number);
+                    prop_assert_eq!(applied.is_ok(), allowed, "{:?}", step);
                 }
                 Step::Ask(number) => {
                     let body = AccessRequest { consent: consent(number), ..request(asked as u16) };

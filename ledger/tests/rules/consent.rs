@@ -32,6 +32,7 @@ pub fn grant(number: u8) -> ConsentGrant {
         not_before: Time(START),
         not_after: Time(START + 30 * MINUTE),
         commitment: commitment(number),
+        ender: None,
     }
 }
 

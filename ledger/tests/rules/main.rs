@@ -6,6 +6,7 @@ mod blocks;
 mod break_glass;
 mod chain;
 mod consent;
+mod consent_end;
 mod custody;
 mod emergency;
 mod governance;

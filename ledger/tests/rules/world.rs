@@ -4,9 +4,9 @@
 use curve25519_dalek::{RistrettoPoint, Scalar};
 use medanchor_ledger::block::Block;
 use medanchor_ledger::event::{
-    Claim, Custodian, Custodians, Custody, EventBody, Fraction, Fractions, InspectionKey, KemSuite,
-    PrescriptionIssue, PrescriptionRedeem, ReaderKey, RecordSeal, SharePoint, UnsignedEvent,
-    Verified,
+    Claim, ConsentEnd, Custodian, Custodians, Custody, EventBody, Fraction, Fractions,
+    InspectionKey, KemSuite, PrescriptionIssue, PrescriptionRedeem, ReaderKey, RecordSeal,
+    SharePoint, UnsignedEvent, Verified,
 };
 use medanchor_ledger::execute::{
     BlockBuilder, CheckedBlock, Executed, MemoryState, View, execute_block,
@@ -18,8 +18,9 @@ use medanchor_ledger::state::StateKey;
 use medanchor_ledger::validator::{Validator, ValidatorSet};
 use medanchor_ledger::vrf::VrfSecretKey;
 use medanchor_ledger::{
-    CiphertextHash, ClassHandle, Commitment, KeyCheck, Nonce, ParticipantName, PrescriptionHandle,
-    RecordHandle, Round, StateRoot, Tag, Time, TlsKeyHash, TreeHash, VaultPartHash,
+    CiphertextHash, ClassHandle, Commitment, ConsentHandle, Ender, KeyCheck, NetworkId, Nonce,
+    ParticipantName, PrescriptionHandle, RecordHandle, Round, StateRoot, Tag, Time, TlsKeyHash,
+    TreeHash, VaultPartHash,
 };
 use std::collections::BTreeMap;
 
@@ -82,6 +83,40 @@ fn number_of(name: &str) -> u8 {
 /// The patient's key for one prescription.
 pub fn token(number: u8) -> SigningKey {
     seeded(number, 77)
+}
+
+/// The patient's key that ends one consent.
+pub fn ending(number: u8) -> SigningKey {
+    seeded(number, 78)
+}
+
+/// What a grant of [`HOSPITAL`]'s consent `number` says of that key.
+pub fn ender(network: NetworkId, number: u8) -> Ender {
+    let consent = ConsentHandle::new([number; 16]);
+    Ender::of(
+        network,
+        &name(HOSPITAL),
+        &consent,
+        &ending(number).public_key(),
+    )
+}
+
+/// The patient's end of [`HOSPITAL`]'s consent `number`, under the key `by`.
+pub fn end_by(network: NetworkId, number: u8, by: &SigningKey) -> ConsentEnd {
+    let (owner, consent) = (name(HOSPITAL), ConsentHandle::new([number; 16]));
+    let key = by.public_key();
+    let signature = by.sign(&ConsentEnd::sign_bytes(network, &owner, &consent, &key));
+    ConsentEnd {
+        owner,
+        consent,
+        key,
+        signature,
+    }
+}
+
+/// The patient's end of [`HOSPITAL`]'s consent `number`.
+pub fn end(network: NetworkId, number: u8) -> ConsentEnd {
+    end_by(network, number, &ending(number))
 }
 
 pub fn name(text: &str) -> ParticipantName {
@@ -224,6 +259,11 @@ impl World {
             .unwrap()
             .unwrap();
         execute_block(&self.state, &checked).unwrap().unwrap()
+    }
+
+    /// The network's id.
+    pub fn network(&self) -> NetworkId {
+        self.state.head().network
     }
 
     /// One block of one event.

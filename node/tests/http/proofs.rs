@@ -205,6 +205,7 @@ fn an_access_receipt_proves_the_decision_and_its_grounds() {
             not_before: Time(0),
             not_after: now.plus_millis(3_600_000),
             commitment: commitment(),
+            ender: None,
         },
     );
     let path = |event: &Event| format!("/v1/events/{}/access-receipt", event.id());

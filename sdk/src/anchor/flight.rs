@@ -293,6 +293,7 @@ const fn is_said_once(kind: EventKind) -> bool {
             | EventKind::RecordErase
             | EventKind::RecordReshare
             | EventKind::ConsentGrant
+            | EventKind::ConsentEnd
             | EventKind::AccessRequest
             | EventKind::AccessBreakGlass
             | EventKind::AccessReview

@@ -48,7 +48,7 @@ impl Identity {
         let says = self.says(new)?;
         self.keep_delegation_approval(approval)?;
         let kept = self.keep(CONSENT, new.name, &says.document()?)?;
-        let terms = words.words().terms(&keys.key)?;
+        let terms = words.words().terms(&keys.key)?.ended_by(approval.ender());
         Ok(Delegated {
             consent: self.consent_handle(new.name),
             event: self.sign(terms.grant(kept.commitment)?)?,
@@ -100,7 +100,8 @@ impl Identity {
         words: &DelegationWords,
         (key, approver): (&SubjectKey, &PublicKey),
     ) -> bool {
-        let grant = words.terms(key).and_then(|terms| terms.without_document());
+        let terms = words.terms(key);
+        let grant = terms.and_then(|terms| terms.ended_by(approval.ender()).without_document());
         let approves =
             grant.is_ok_and(|grant| approval.approves(self.network(), self.participant(), &grant));
         approves && approval.approver() == approver && approval.words() == words

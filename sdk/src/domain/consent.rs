@@ -157,7 +157,7 @@ impl Identity {
     ) -> Result<Consented, SdkError> {
         let keys = self.subject_keys(new.subject)?;
         let draft = self.draft_consent(new)?;
-        let terms = Terms::of(&keys.key, draft.words())?;
+        let terms = Terms::of(&keys.key, draft.words())?.ended_by(approval.ender());
         let by_patient = keys.approver.as_ref() == Some(approval.approver());
         let grant = terms.without_document()?;
         if !by_patient || !approval.approves(self.network(), self.participant(), &grant) {

@@ -5,7 +5,7 @@ use super::{FRESH_MILLIS, Known, PatientHistory, QuarterProof};
 use crate::anchor::Sdk;
 use crate::client::{Client, ClientError};
 use crate::proof::History;
-use crate::subject::SubjectKeys;
+use crate::subject::{Subject, SubjectKeys};
 use medanchor_ledger::event::{ConsentGrant, EventBody, EventKind};
 use medanchor_ledger::rules::tag::TagLink;
 use medanchor_ledger::signature::PublicKey;
@@ -27,6 +27,9 @@ pub struct Asked<'a> {
     /// keys. A consent counts as the subject's own, and a delegation as approved, only with an approval by
     /// it among `known`.
     pub approver: Option<PublicKey>,
+    /// The patient's opened card, where one is there: by it the list tells which consents it can end, also
+    /// where no approval is shown.
+    pub card: Option<&'a Subject>,
     /// The quarter in which the network began. Of each since then that is not among `epochs` the list
     /// has a gap.
     pub began: Epoch,
@@ -121,6 +124,7 @@ impl Client {
             owner: asked.owner,
             patient: asked.patient,
             approver: asked.approver,
+            card: asked.card,
             known: asked.known,
             delegated: self.delegated(asked, &from),
             began: asked.began,
@@ -199,6 +203,7 @@ impl Sdk {
             owner: self.participant(),
             subject: &keys.key,
             approver: keys.approver,
+            card: None,
             began,
             epochs: &epochs,
             patient: subject,
@@ -206,13 +211,15 @@ impl Sdk {
         };
         let fetched = self.client().quarters(&asked(&nothing))?;
         // An approval that cannot be read shows nothing, and the list says the worse of the two.
-        for consent in fetched.consents() {
+        let (consents, mut delegations) = (fetched.consents(), fetched.roots());
+        delegations.extend(&consents);
+        for consent in consents {
             let approvals = self.approvals(consent).unwrap_or_default();
             let add = |one| known.add_approval(one);
             approvals.into_iter().for_each(add);
         }
-        for root in fetched.roots() {
-            let approvals = self.delegation_approvals(root).unwrap_or_default();
+        for delegation in delegations {
+            let approvals = self.delegation_approvals(delegation).unwrap_or_default();
             let add = |one| known.add_delegation_approval(one);
             approvals.into_iter().for_each(add);
         }

@@ -11,6 +11,7 @@ use super::{Erasure, PatientHistory, Quarter, QuarterProof};
 use crate::access_list::{
     AccessEntry, AccessList, Basis, Gap, GapReason, KeyHolder, Origin, Person, ProvedAt, Review,
 };
+use crate::subject::Subject;
 use medanchor_ledger::event::{
     AccessBreakGlass, AccessEmergency, AccessRequest, AccessReview, Event, EventBody, RecordErase,
     Verdict,
@@ -41,6 +42,8 @@ pub(super) struct About<'a> {
     pub(super) patient: &'a str,
     /// The key that approves the subject's consents; none if the institution holds the subject's keys.
     pub(super) approver: Option<PublicKey>,
+    /// The subject's opened card, where it is there.
+    pub(super) card: Option<&'a Subject>,
     pub(super) known: &'a Known,
     /// Quarters that were not asked for, and under whose tags delegations of listed consents stand: nothing
     /// else is taken from them.
@@ -314,6 +317,7 @@ impl<'a> Folding<'a> {
         self.gaps.sort_by_key(|gap| gap.from);
         let about = self.about;
         PatientHistory {
+            owner: about.owner.clone(),
             list: AccessList {
                 network: about.network,
                 patient: about.patient.to_owned(),
@@ -324,6 +328,7 @@ impl<'a> Folding<'a> {
                 age: about.now.0.saturating_sub(oldest.time.0),
                 gaps: self.gaps,
             },
+            consents: self.given.listed(oldest.time),
             erasures: self.erasures,
             unread: self.unread,
             false_notes: self.false_notes,

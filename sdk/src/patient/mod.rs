@@ -12,6 +12,7 @@
 //! It says nothing of records that were sealed under somebody else's tag, were never anchored, or were
 //! shown on a screen by somebody who was permitted to open them (DESIGN.md section 7, The claim).
 
+mod consents;
 #[cfg(feature = "client")]
 mod fetch;
 #[cfg(any(feature = "client", test))]
@@ -27,6 +28,7 @@ mod other_keys;
 mod tests;
 mod text;
 
+pub use consents::{Ended, ListedConsent};
 #[cfg(feature = "client")]
 pub use fetch::{Asked, MAX_QUARTERS, all_quarters, last_quarters};
 pub(crate) use known::ACTOR;
@@ -36,7 +38,7 @@ use crate::access_list::{AccessList, ProvedAt};
 pub use crate::access_list::{FRESH_MILLIS, Quarter, QuarterProof};
 use medanchor_ledger::event::ErasureReason;
 use medanchor_ledger::rules::tag::TagLink;
-use medanchor_ledger::{EventId, RecordHandle, Time};
+use medanchor_ledger::{EventId, ParticipantName, RecordHandle, Time};
 
 /// A record that was erased.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,8 +58,12 @@ pub struct Erasure {
 /// A patient's list at one institution, with what it rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PatientHistory {
+    /// The institution.
+    pub owner: ParticipantName,
     /// The accesses, up to when they are all, and the gaps.
     pub list: AccessList,
+    /// The consents of its quarters whose time has not run out, and who can end them.
+    pub consents: Vec<ListedConsent>,
     /// Records that were erased.
     pub erasures: Vec<Erasure>,
     /// Events that the proofs name and no node could show.

@@ -22,6 +22,7 @@ use medanchor_vault::secret::{SubjectKey, TagKey};
 use std::collections::BTreeMap;
 
 mod delegated;
+mod ended;
 mod gaps;
 #[cfg(feature = "client")]
 mod nodes;
@@ -191,6 +192,7 @@ fn about<'a>(known: &'a Known, owner: &'a ParticipantName, now: Time) -> About<'
         owner,
         patient: "Patient/7",
         approver: None,
+        card: None,
         known,
         delegated: Vec::new(),
         began: QUARTER,
@@ -553,12 +555,19 @@ fn own_consent() -> (Subject, ConsentDraft) {
     (subject, draft.unwrap())
 }
 
+/// The grant of it as the patient approves it.
+fn endable(subject: &Subject, draft: &ConsentDraft) -> ConsentGrant {
+    let words = draft.words();
+    let ender = subject.end(&words.owner, words.consent).ender();
+    let terms = Terms::of(&subject.key_at(&words.owner), words).unwrap();
+    terms.ended_by(Some(ender)).grant(commitment(8)).unwrap()
+}
+
 #[test]
 fn only_what_the_patient_approved_counts_as_the_patients_consent() {
     let (subject, draft) = own_consent();
     let (owner, end) = (name("hospital"), Time(start() + 40 * HOUR));
-    let terms = Terms::of(&subject.key_at(&owner), draft.words()).unwrap();
-    let grant = terms.grant(commitment(8)).unwrap();
+    let grant = endable(&subject, &draft);
     let mut wider = grant.clone();
     wider.not_after = Time(start() + 80 * HOUR);
     let approval = subject.approve(&draft).unwrap();

@@ -1,6 +1,6 @@
 //! The list in words: a page that a patient can read, and JSON for programs.
 
-use super::{PatientHistory, Quarter};
+use super::{ListedConsent, PatientHistory, Quarter};
 use crate::access_list::{AccessEntry, Basis, Delegate, Gap, KeyHolder, Review, limits};
 use crate::import::time::instant;
 use medanchor_ledger::event::ErasureReason;
@@ -44,6 +44,13 @@ impl PatientHistory {
 
     fn tail(&self) -> String {
         let mut tail = String::new();
+        if !self.consents.is_empty() {
+            tail += "\nConsents (同意):\n";
+        }
+        for consent in &self.consents {
+            let said = consent.said(&self.owner);
+            let _ = writeln!(tail, "  {}\n  {}", said.en, said.zh);
+        }
         for erasure in &self.erasures {
             let what = erasure.document.clone();
             let what = what.unwrap_or_else(|| format!("record {}", erasure.record));
@@ -119,6 +126,7 @@ impl PatientHistory {
             "stale": ehds.stale,
             "whole": ehds.whole,
             "accesses": accesses.collect::<Vec<_>>(),
+            "consents": self.consents.iter().map(ListedConsent::to_json).collect::<Vec<_>>(),
             "erasures": erasures.collect::<Vec<_>>(),
             "gaps": ehds.gaps,
             "quarters": ehds.quarters,

@@ -5,19 +5,21 @@
 //! name among them: it stays with the patient and the institution.
 //!
 //! ```text
-//! payload = { 1: the draft's payload, 2: approving public key, 3: signature }
+//! payload = { 1: the draft's payload, 2: approving public key, 3: signature, 4: ender }
 //! signed  = "medanchor/delegation-approval/v1" || { 1: the draft's payload, 2: tags, 3: grantees, 4: purposes,
-//!             5: classes }, sets as on the ledger
+//!             5: classes, 6: ender }, sets as on the ledger
 //! ```
+//!
+//! The ender is left out of approvals of releases that knew none.
 
 use super::delegation::{DelegationWords, MAX as MAX_WORDS};
-use super::draft::handles;
+use super::draft::{handles, read_ender, write_ender};
 use crate::armor;
 use crate::token::HandoverError;
 use medanchor_ledger::cbor::{Reader, Writer};
 use medanchor_ledger::event::ConsentGrant;
 use medanchor_ledger::signature::{self, PublicKey, Signature, SigningKey};
-use medanchor_ledger::{ConsentHandle, NetworkId, ParticipantName};
+use medanchor_ledger::{ConsentHandle, Ender, NetworkId, ParticipantName};
 
 const DOMAIN: &[u8] = b"medanchor/delegation-approval/v1";
 /// Far above the longest encoding.
@@ -29,6 +31,7 @@ pub struct DelegationApproval {
     words: DelegationWords,
     approver: PublicKey,
     signature: Signature,
+    ender: Option<Ender>,
 }
 
 impl DelegationApproval {
@@ -39,6 +42,7 @@ impl DelegationApproval {
         Self {
             approver: key.public_key(),
             signature: key.sign(&signed_bytes(&words, grant)),
+            ender: grant.ender,
             words,
         }
     }
@@ -61,6 +65,12 @@ impl DelegationApproval {
         &self.approver
     }
 
+    /// By what the patient can end the delegation; none in approvals of releases that knew no ender.
+    #[must_use]
+    pub const fn ender(&self) -> Option<Ender> {
+        self.ender
+    }
+
     /// Whether it approves exactly this delegation of this owner.
     #[must_use]
     pub fn approves(
@@ -74,26 +84,29 @@ impl DelegationApproval {
         let times = (words.not_before, words.not_after);
         said == (network, owner, grant.consent, grant.root)
             && times == (grant.not_before, grant.not_after)
+            && self.ender == grant.ender
             && signature::verify(&self.approver, &signed_bytes(words, grant), &self.signature)
                 .is_ok()
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::with_capacity(MAX);
-        writer.map(3);
+        writer.map(3 + usize::from(self.ender.is_some()));
         writer.key(1).bytes(&self.words.encode());
         writer.key(2).bytes(&self.approver.encode());
         writer.key(3).bytes(self.signature.as_bytes());
+        write_ender(&mut writer, 4, self.ender.as_ref());
         writer.into_bytes()
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, HandoverError> {
         let mut reader = Reader::new(bytes);
-        reader.map(3)?;
+        let entries = reader.map_between(3..=4)?;
         let approval = Self {
             words: DelegationWords::decode(reader.key(1)?.bytes(MAX_WORDS)?)?,
             approver: PublicKey::decode(reader.key(2)?.bytes(PublicKey::ENCODED_LENGTH)?)?,
             signature: Signature::new(reader.key(3)?.fixed()?),
+            ender: read_ender(&mut reader, 4, entries)?,
         };
         reader.finish()?;
         Ok(approval)
@@ -118,7 +131,7 @@ impl DelegationApproval {
 fn signed_bytes(words: &DelegationWords, grant: &ConsentGrant) -> Vec<u8> {
     let mut writer = Writer::with_capacity(1024);
     writer.raw(DOMAIN);
-    writer.map(5);
+    writer.map(5 + usize::from(grant.ender.is_some()));
     writer.key(1).bytes(&words.encode());
     handles(writer.key(2), grant.tags.iter().map(|one| one.as_bytes()));
     let grantees = grant.grantees.iter();
@@ -127,5 +140,6 @@ fn signed_bytes(words: &DelegationWords, grant: &ConsentGrant) -> Vec<u8> {
     handles(writer.key(4), purposes.map(|one| one.as_bytes()));
     let classes = grant.classes.iter();
     handles(writer.key(5), classes.map(|one| one.as_bytes()));
+    write_ender(&mut writer, 6, grant.ender.as_ref());
     writer.into_bytes()
 }

@@ -7,8 +7,11 @@
 //! payload = { 1: network, 2: owner, 3: consent, 4: root or null, 5: [[grantee, member or null], ...],
 //!             6: [purpose, ...], 7: [class, ...], 8: first quarter, 9: last quarter, 10: not before, 11: not after }
 //! signed  = "medanchor/consent-approval/v1" || { 1: network, 2: owner, 3: consent, 4: root or null, 5: tags,
-//!             6: grantees, 7: purposes, 8: classes, 9: not before, 10: not after }, sets as on the ledger
+//!             6: grantees, 7: purposes, 8: classes, 9: not before, 10: not after, 11: ender }, sets as on the
+//!             ledger
 //! ```
+//!
+//! Key 11 is left out where there is no ender: approvals of releases that knew none still hold.
 
 use crate::armor;
 use crate::domain::{Grantee, check_word};
@@ -20,7 +23,7 @@ use medanchor_ledger::event::ConsentGrant;
 use medanchor_ledger::event::GranteeOpening;
 use medanchor_ledger::event::consent::{Classes, Grantees, Purposes, Tags};
 use medanchor_ledger::{
-    ClassHandle, Commitment, ConsentHandle, MemberCommitment, NetworkId, ParticipantName,
+    ClassHandle, Commitment, ConsentHandle, Ender, MemberCommitment, NetworkId, ParticipantName,
     PurposeHandle, Time, TreeHash,
 };
 use medanchor_vault::Epoch;
@@ -224,6 +227,7 @@ pub(crate) struct Terms {
     grantees: Grantees,
     not_before: Time,
     not_after: Time,
+    ender: Option<Ender>,
 }
 
 impl Terms {
@@ -256,7 +260,18 @@ impl Terms {
             root: words.root,
             not_before: words.not_before,
             not_after: words.not_after,
+            ender: None,
         })
+    }
+
+    /// The same, which the patient can end by this.
+    pub(crate) const fn ended_by(mut self, ender: Option<Ender>) -> Self {
+        self.ender = ender;
+        self
+    }
+
+    pub(crate) const fn consent(&self) -> ConsentHandle {
+        self.consent
     }
 
     /// What the patient signs: all of the grant but the commitment to the institution's own document,
@@ -277,6 +292,7 @@ impl Terms {
             not_before: self.not_before,
             not_after: self.not_after,
             commitment,
+            ender: self.ender,
         })
     }
 }
@@ -289,7 +305,7 @@ pub(super) fn approved_bytes(
 ) -> Vec<u8> {
     let mut writer = Writer::with_capacity(2048);
     writer.raw(DOMAIN);
-    writer.map(10);
+    writer.map(10 + usize::from(grant.ender.is_some()));
     writer.key(1).bytes(network.as_bytes());
     writer.key(2).text(owner.as_str());
     writer.key(3).bytes(grant.consent.as_bytes());
@@ -310,7 +326,28 @@ pub(super) fn approved_bytes(
     );
     writer.key(9).uint(grant.not_before.0);
     writer.key(10).uint(grant.not_after.0);
+    write_ender(&mut writer, 11, grant.ender.as_ref());
     writer.into_bytes()
+}
+
+/// An ender as the last entry of a map that has one.
+pub(super) fn write_ender(writer: &mut Writer, key: i64, ender: Option<&Ender>) {
+    if let Some(ender) = ender {
+        writer.key(key).bytes(ender.as_bytes());
+    }
+}
+
+/// Reads what [`write_ender`] gave, of a map of so many entries.
+pub(super) fn read_ender(
+    reader: &mut Reader<'_>,
+    key: i64,
+    entries: usize,
+) -> Result<Option<Ender>, HandoverError> {
+    let last = usize::try_from(key).is_ok_and(|key| key == entries);
+    Ok(match last {
+        true => Some(Ender::new(reader.key(key)?.fixed()?)),
+        false => None,
+    })
 }
 
 pub(super) fn handles<'a>(writer: &mut Writer, all: impl ExactSizeIterator<Item = &'a [u8; 16]>) {

@@ -6,7 +6,8 @@
 //! [`Approval`]: the patient's signature over exactly what stands on the ledger, by a key that the
 //! institution never has. The same holds of a delegation and its [`DelegationApproval`]; what the delegate
 //! then grants needs no more of the patient. Lists of accesses tell consents that rest on an approval from
-//! those that do not.
+//! those that do not. What the patient approved the patient can end ([`SignedEnd`]), by any participant and
+//! without the institution.
 //!
 //! ```
 //! use medanchor_sdk::{Subject, System};
@@ -25,12 +26,14 @@
 //! | `medanchor-approval-v1:` | patient to institution | no | the signature |
 //! | `medanchor-delegation-v1:` | institution to patient | between the two | who would decide for the patient, in words |
 //! | `medanchor-delegation-approval-v1:` | patient to institution | between the two | these words, and the signature |
+//! | `medanchor-consent-end-v1:` | patient to any participant | no | the signature that ends a consent or delegation |
 
 mod approval;
 mod brought;
 mod delegation;
 mod delegation_approval;
 mod draft;
+mod ending;
 mod enrolment;
 #[cfg(test)]
 mod tests;
@@ -41,12 +44,14 @@ pub use delegation::{DelegationDraft, DelegationWords};
 pub use delegation_approval::DelegationApproval;
 pub(crate) use draft::Terms;
 pub use draft::{ConsentDraft, Words};
+pub use ending::SignedEnd;
 pub use enrolment::SubjectKeys;
 
 use crate::card::{Card, CardError, Cost, Pin};
 use crate::context::{Context, NoRandomness, random};
 use crate::domain::DELEGATION;
 use crate::error::SdkError;
+use medanchor_ledger::event::ConsentGrant;
 use medanchor_ledger::signature::{PublicKey, SigningKey};
 use medanchor_ledger::{NetworkId, ParticipantName};
 use medanchor_vault::secret::{SubjectKey, TagKey};
@@ -126,8 +131,8 @@ impl Subject {
         )
     }
 
-    /// Approves a consent that an institution drafted: signs exactly what its words grant. Show the
-    /// patient [`ConsentDraft::words`] first.
+    /// Approves a consent that an institution drafted: signs exactly what its words grant, and the ender by
+    /// which the patient can end it. Show the patient [`ConsentDraft::words`] first.
     ///
     /// # Errors
     /// [`SdkError`] when the draft is for another network, grants nothing that an event can hold, or is a
@@ -141,7 +146,8 @@ impl Subject {
                 "is a delegation in the words of a consent; ask for a draft that says so",
             ));
         }
-        let grant = Terms::of(&self.key_at(&words.owner), words)?.without_document()?;
+        let terms = Terms::of(&self.key_at(&words.owner), words)?;
+        let grant = self.endable(terms, &words.owner)?;
         let key = self.approving_key(&words.owner);
         Ok(Approval::sign(self.network, &words.owner, &grant, &key))
     }
@@ -158,11 +164,16 @@ impl Subject {
     ) -> Result<DelegationApproval, SdkError> {
         let words = draft.words();
         self.require_network(words.network)?;
-        let grant = words
-            .terms(&self.key_at(&words.owner))?
-            .without_document()?;
+        let terms = words.terms(&self.key_at(&words.owner))?;
+        let grant = self.endable(terms, &words.owner)?;
         let key = self.approving_key(&words.owner);
         Ok(DelegationApproval::sign(words.clone(), &grant, &key))
+    }
+
+    /// The grant that the patient signs: one that the patient can end.
+    fn endable(&self, terms: Terms, owner: &ParticipantName) -> Result<ConsentGrant, SdkError> {
+        let ender = self.ender(owner, &terms.consent());
+        terms.ended_by(Some(ender)).without_document()
     }
 
     fn require_network(&self, found: NetworkId) -> Result<(), SdkError> {

@@ -1,6 +1,7 @@
 //! A patient with a key of their own, and institutions that are handed no more than their part of it.
 
 mod delegation;
+mod ending;
 
 use super::*;
 use crate::access_list::KeyHolder;
@@ -405,6 +406,10 @@ fn the_texts_are_frozen() {
         (
             approval.to_text(),
             include_str!("../../../vectors/handover/approval.txt"),
+        ),
+        (
+            patient.end(&north, approval.consent()).to_text(),
+            include_str!("../../../vectors/handover/end.txt"),
         ),
     ] {
         assert_eq!(text, frozen.trim_end());

@@ -218,6 +218,7 @@ impl<'i> Ledger<'i> {
             not_before: terms.not_before,
             not_after: terms.not_after,
             commitment: commitment(consent.original.as_bytes()),
+            ender: None,
         };
         self.event(by, EventBody::ConsentGrant(body))
     }

@@ -25,8 +25,9 @@ approval; keep a copy, since `medanchor patient history --approvals` tells by it
 yours, and which a delegate of yours gave. The approval of a delegation names the delegate: keep it
 to yourself.
 
-A delegate grants without asking the patient again. Only the institution can revoke a delegation on
-the ledger, which ends every consent that rests on it; have it do so.
+A delegate grants without asking the patient again. The end of a delegation ends every consent that
+rests on it: have the institution revoke it, or end it with this card, `medanchor patient end`, as
+you can every consent that you approve.
 
 Exit codes: 0 it is approved, or shown; 1 it is not; 2 wrong usage; 16 the PIN's file cannot be
 used.")]
@@ -144,8 +145,8 @@ fn show_delegation(words: &DelegationWords) -> Result<(), Fatal> {
     ))?;
     say(format_args!(
         "  means  {name} lets others read your records at {owner} and you are not asked again, until the\n         \
-         delegation is revoked: that ends all that was granted under it, and {owner} alone can do it.\n         \
-         {name} signs nothing: what {owner} enters as {name}'s decision counts as that."
+         delegation ends, and with it all that was granted under it: {owner} can revoke it, and you can end\n         \
+         it with this card. {name} signs nothing: what {owner} enters as {name}'s decision counts as that."
     ))
     .map_err(Into::into)
 }

@@ -170,6 +170,7 @@ fn by_card(
         owner: institution,
         subject: &subject,
         approver: Some(patient.approver_at(institution)),
+        card: Some(&patient),
         began,
         epochs: &epochs,
         patient: asked.subject(),

@@ -2,6 +2,7 @@
 
 mod approve;
 mod card;
+mod end;
 mod history;
 
 use crate::exit::{Exit, Fatal};
@@ -13,7 +14,7 @@ use zeroize::Zeroizing;
 /// The longest text that is handed over.
 const MAX_TEXT: u64 = 64 << 10;
 
-/// List who opened a patient's records; make cards, enrol patients' keys, sign approvals
+/// List who opened a patient's records; make cards, enrol patients' keys, sign approvals and ends
 #[derive(clap::Subcommand)]
 pub enum Command {
     History(history::History),
@@ -21,6 +22,8 @@ pub enum Command {
     Key(card::Key),
     Enrol(card::Enrol),
     Approve(approve::Approve),
+    End(end::End),
+    AnchorEnd(end::AnchorEnd),
 }
 
 /// Does it.
@@ -34,6 +37,8 @@ pub fn run(command: &Command) -> Result<Exit, Fatal> {
         Command::Key(key) => card::key(key),
         Command::Enrol(enrol) => card::enrol(enrol),
         Command::Approve(approve) => approve::run(approve),
+        Command::End(asked) => end::end(asked),
+        Command::AnchorEnd(asked) => end::anchor(asked),
     }
 }
 

@@ -47,6 +47,7 @@ fn consent() -> Consent {
         classes: Classes::new([ClassHandle::new([2; 16])]).unwrap(),
         not_before: Time(0),
         not_after: Time(NOW.0 + 1),
+        ender: None,
     }
 }
 

@@ -35,7 +35,9 @@ pub(super) fn approved(by: &Subject, words: &DelegationWords) -> DelegationAppro
 /// The delegation as the ledger has it.
 pub(super) fn delegation(words: &DelegationWords) -> ConsentGrant {
     let key = patient().key_at(&name("hospital"));
-    words.terms(&key).unwrap().grant(commitment(8)).unwrap()
+    let ender = patient().end(&words.owner, words.delegation).ender();
+    let terms = words.terms(&key).unwrap().ended_by(Some(ender));
+    terms.grant(commitment(8)).unwrap()
 }
 
 /// The consent under which the clinic asks, below `root`.

@@ -67,6 +67,7 @@ fn consent(root: Option<ConsentHandle>) -> Consent {
         classes: HandleSet::new([ClassHandle::new([1; 16])]).unwrap(),
         not_before: Time(0),
         not_after: NOON.plus_millis(60 * MINUTE),
+        ender: None,
     }
 }
 

@@ -1,7 +1,12 @@
 //! A patient with a card appoints a guardian: the hospital drafts, the patient reads and approves at the
 //! machine that opens the card, the guardian's consents open records, and the patient's list tells them from
-//! what the hospital made up. Four nodes, five custodians and the owner's vault, each a process of its own.
+//! what the hospital made up. What the patient approved the patient also ends, through whom they like. Four
+//! nodes, five custodians and the owner's vault, each a process of its own.
 
+mod ended;
+mod home;
+
+use self::home::Home;
 use anyhow::{Context, Result, bail, ensure};
 use medanchor_ledger::ConsentHandle;
 use medanchor_ledger::event::{ConsentGrant, Event, EventBody};
@@ -12,9 +17,6 @@ use medanchor_sdk::{
 };
 use medanchor_tests::city::{City, OWNER, PAYLOAD, READER};
 use medanchor_tests::service::{Service, run};
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 
 const RECORD: &str = "Observation/1";
 const SUBJECT: &str = "Patient/1";
@@ -22,63 +24,6 @@ const HOUR: u64 = 3_600_000;
 /// What the list says of a consent that nobody but the owner vouches for.
 const ALONE: &str = "it could have signed alone";
 const BY_DELEGATE: &str = "granted by the delegate Li Na (guardian, RelatedPerson/3)";
-
-/// What the patient has at home.
-struct Home {
-    dir: PathBuf,
-    node: String,
-}
-
-impl Home {
-    /// A card, brought to the hospital.
-    fn enrolled(city: &City) -> Result<Self> {
-        let home = Self {
-            dir: city.dir.join("patient"),
-            node: city.network.client(0).url().to_owned(),
-        };
-        std::fs::create_dir_all(home.dir.join("mine"))?;
-        std::fs::write(home.dir.join("pin"), "493817\n")?;
-        std::fs::set_permissions(home.dir.join("pin"), Permissions::from_mode(0o600))?;
-        let genesis = city.dir.join("genesis");
-        std::fs::copy(genesis, home.dir.join("genesis"))?;
-        let (card, pin, genesis) = (home.path("card"), home.path("pin"), home.path("genesis"));
-        let made = ["--genesis", &genesis, "--pin-file", &pin, "--out", &card];
-        run(&[&["patient", "card"], &made[..]].concat())?;
-        let brought = home.path("brought");
-        home.card("key", &["--institution", OWNER, "--out", &brought])?;
-        let hospital = city.dir.join(OWNER).display().to_string();
-        let enrol = ["patient", "enrol", "--home", &hospital];
-        run(&[&enrol[..], &["--subject", SUBJECT, "--key", &brought]].concat())?;
-        Ok(home)
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.dir.join(name).display().to_string()
-    }
-
-    /// `medanchor patient WORD` with the card.
-    fn card(&self, word: &str, more: &[&str]) -> Result<String> {
-        let (card, pin) = (self.path("card/card.txt"), self.path("pin"));
-        let genesis = self.path("genesis");
-        let head = ["patient", word, "--card", &card, "--pin-file", &pin];
-        run(&[&head[..], &["--genesis", &genesis], more].concat())
-    }
-
-    /// Shows a draft and approves it; gives what was shown, and the approval.
-    fn approves(&self, name: &str, draft: &str) -> Result<(String, String)> {
-        let (file, out) = (self.path(name), self.path(&format!("mine/{name}.approval")));
-        std::fs::write(&file, draft)?;
-        let shown = self.card("approve", &["--draft", &file])?;
-        ensure!(shown.contains("Nothing is signed"), "{shown}");
-        self.card("approve", &["--draft", &file, "--yes", "--out", &out])?;
-        Ok((shown, std::fs::read_to_string(out)?.trim().to_owned()))
-    }
-
-    fn history(&self, more: &[&str]) -> Result<String> {
-        let head = ["--institution", OWNER, "--node", &self.node];
-        self.card("history", &[&head[..], more].concat())
-    }
-}
 
 fn guardian(sdk: &Sdk) -> NewDelegation<'static> {
     NewDelegation {
@@ -143,6 +88,7 @@ fn appoint(sdk: &Sdk, home: &Home) -> Result<Event> {
         "basis  court order 17",
         "from   1970-01-01T00:00:00.000Z until 20",
         "you are not asked again, until the",
+        "you can end",
         "Li Na signs nothing",
     ] {
         ensure!(shown.contains(words), "{words:?} is not in {shown}");
