@@ -29,7 +29,7 @@ mod tests;
 pub use error::SlotsError;
 #[cfg(test)]
 pub(crate) use slot::context_of;
-pub(crate) use slot::{Kind, Name, Note, ToPublic};
+pub(crate) use slot::{Kind, Name, Note, Row, ToPublic};
 
 /// What a slot holds.
 pub(crate) enum Held {
@@ -153,30 +153,55 @@ impl Slots {
         self.append(&wrapped)
     }
 
-    /// Keeps both halves of shares with one sync, over what a power cut may have left of an earlier
-    /// try: only for shares that are not whole yet, since nobody was ever told that they are held.
-    pub(crate) fn put_shares(&mut self, shares: &[NotedShare]) -> Result<(), SlotsError> {
-        let mut new = Vec::with_capacity(2 * shares.len());
-        let mut torn = Vec::new();
+    /// Keeps both halves of shares, and rows beside them, with one sync: over what a power cut may have left of
+    /// an earlier try, so only for shares that are not whole yet, since nobody was ever told that they are held,
+    /// and over rows that are needed no more.
+    pub(crate) fn put_shares(
+        &mut self,
+        shares: &[NotedShare],
+        rows: &[(Name, Row)],
+    ) -> Result<(), SlotsError> {
+        let mut slots: Vec<_> = rows
+            .iter()
+            .map(|(name, row)| (*name, open_slot(name, row)))
+            .collect();
         for (halves, note) in shares {
             for (name, secret) in halves {
-                let slot = self.wrap(name, secret, note)?;
-                match self.places.get(name) {
-                    Some(place) => torn.push((place.at, slot)),
-                    None => new.push((*name, slot)),
-                }
+                slots.push((*name, self.wrap(name, secret, note)?));
             }
         }
+        let (over, new): (Vec<_>, Vec<_>) =
+            slots.into_iter().partition(|(name, _)| self.was_held(name));
         let bytes = self.bytes_to_append(&new)?;
-        for (at, slot) in &torn {
-            self.write(*at, slot)?;
+        for (name, slot) in &over {
+            if let Some(place) = self.places.get(name) {
+                self.write(place.at, slot)?;
+            }
         }
         self.write_tail(&bytes)?;
-        if !(torn.is_empty() && new.is_empty()) {
+        if !(over.is_empty() && new.is_empty()) {
             self.sync()?;
+        }
+        for (name, _) in &over {
+            if let Some(place) = self.places.get_mut(name) {
+                place.erased = false;
+            }
         }
         self.appended(new.iter().map(|(name, _)| (*name, false)));
         Ok(())
+    }
+
+    /// The rows of kind 7.
+    pub(crate) fn rows(&mut self) -> Result<Vec<Row>, SlotsError> {
+        let is_row = |(name, place): &(&Name, &Place)| name.kind == Kind::Dealt && !place.erased;
+        let names = self.places.iter().filter(is_row).map(|(name, _)| *name);
+        let mut rows = Vec::new();
+        for name in names.collect::<Vec<_>>() {
+            if let HeldToPublic::Sealed(row) = self.get_to_public(&name)? {
+                rows.push(*row);
+            }
+        }
+        Ok(rows)
     }
 
     /// Appends slots under names that have none; they are on disk when this returns.
@@ -254,15 +279,13 @@ impl Slots {
 
     /// Keeps what was sealed to a public key, under new names of kind 6; it is on disk when this returns.
     pub(crate) fn put_to_public(&mut self, sealed: &[(Name, ToPublic)]) -> Result<(), SlotsError> {
-        let slots = sealed.iter().map(|(name, sealed)| {
-            let mut slot = name.head(HELD);
-            slot[24..104].copy_from_slice(sealed);
-            (*name, checked(slot))
-        });
+        let slots = sealed
+            .iter()
+            .map(|(name, sealed)| (*name, open_slot(name, sealed)));
         self.append(&slots.collect::<Vec<_>>())
     }
 
-    /// What is held under a name of kind 6.
+    /// What is held under a name of kind 6 or 7.
     pub(crate) fn get_to_public(&mut self, name: &Name) -> Result<HeldToPublic, SlotsError> {
         let Some((_, slot)) = self.read(name)? else {
             return Ok(HeldToPublic::Nothing);
@@ -386,7 +409,7 @@ impl Slots {
 
     /// A slot as `next` holds it: what is not wrapped under the institution key stays as it is.
     fn rewrapped(&mut self, name: &Name, at: u64, next: &Self) -> Result<[u8; SLOT], SlotsError> {
-        if name.kind == Kind::Emergency {
+        if matches!(name.kind, Kind::Emergency | Kind::Dealt) {
             let (_, slot) = self.read(name)?.ok_or(SlotsError::Damaged { at })?;
             return Ok(*slot);
         }
@@ -441,6 +464,13 @@ impl Slots {
         let context = context(self.network, &bound);
         Ok(self.keeper.unwrap(&context, &wrapped)?)
     }
+}
+
+/// A slot of what the institution key does not wrap.
+fn open_slot(name: &Name, bytes: &[u8; 80]) -> [u8; SLOT] {
+    let mut slot = name.head(HELD);
+    slot[24..104].copy_from_slice(bytes);
+    checked(slot)
 }
 
 fn new_file(path: &Path) -> io::Result<File> {

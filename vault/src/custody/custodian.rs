@@ -9,14 +9,16 @@
 //! ```text
 //! CUSTODIAN/keys       wrapped secrets, in slots; never copy it where erasure must reach
 //! CUSTODIAN/releases   the release log
-//! CUSTODIAN/deals      which deals are not known to be on the ledger
+//! CUSTODIAN/deals      which deals are not known to be on the ledger; the newest of them stand in `keys`, too
 //! ```
 
+mod beside;
 mod error;
 pub(super) mod waiting;
 
 pub use error::CustodianError;
 
+use self::beside::Beside;
 use self::waiting::{Dealt, Waiting};
 use super::deal::{Acknowledgement, Deal};
 use super::evidence::Evidence;
@@ -32,7 +34,7 @@ use super::signed::Signed;
 use crate::keeper::KeyKeeper;
 use crate::seal::RecordVersion;
 use crate::secret::{AnswerKey, DerivationRoot, InstitutionKey};
-use crate::slots::{Held, Kind, Name, Slots};
+use crate::slots::{Held, Kind, Name, Row, Slots};
 use medanchor_ledger::event::ReaderKey;
 use medanchor_ledger::signature::{PublicKey, Signature};
 use medanchor_ledger::{
@@ -81,6 +83,7 @@ pub struct Custodian {
     log: ReleaseLog,
     answers: AnswerKey,
     waiting: Waiting,
+    beside: Beside,
     bound: usize,
 }
 
@@ -110,12 +113,14 @@ impl Custodian {
         let root = DerivationRoot::generate().map_err(KeyError::Random)?;
         slots.put(&[(ROOT, root.expose())])?;
         let log = ReleaseLog::create(&folder.join("releases"), network)?;
+        let waiting = open_waiting(folder, network, &mut slots)?;
         Ok(Self {
             network,
             slots,
             log,
             answers: root.answer_key(),
-            waiting: open_waiting(folder, network)?,
+            waiting,
+            beside: Beside::default(),
             bound: MAX_UNANCHORED,
         })
     }
@@ -157,12 +162,14 @@ impl Custodian {
             return Err(CustodianError::NoRoot);
         };
         let log = ReleaseLog::open(&folder.join("releases"), network, anchored)?;
+        let waiting = open_waiting(folder, network, &mut slots)?;
         Ok(Self {
             network,
             slots,
             log,
             answers: DerivationRoot::new(*root).answer_key(),
-            waiting: open_waiting(folder, network)?,
+            waiting,
+            beside: Beside::default(),
             bound: MAX_UNANCHORED,
         })
     }
@@ -214,8 +221,10 @@ impl Custodian {
                 share: opened(deal, key)?,
             });
         }
-        self.admit(seat.place.epoch, &shares)?;
-        shares::keep(&mut self.slots, seat.place.epoch, &shares)?;
+        let rows = self.admit(seat.place.epoch, &shares)?;
+        let rows = self.beside.places(rows, &self.waiting);
+        let rows = rows.map_err(CustodianError::Deals)?;
+        shares::keep(&mut self.slots, seat.place.epoch, &shares, &rows)?;
         let acknowledged = shares.iter().map(|kept| {
             let says = acknowledgement(kept.record, &seat.place, kept.points);
             Signed::new(says, &mut sign)
@@ -223,8 +232,8 @@ impl Custodian {
         Ok(acknowledged.collect())
     }
 
-    /// Counts new shares against their owners' bounds, on disk, before they are kept.
-    fn admit(&mut self, epoch: u32, shares: &[ToKeep<'_>]) -> Result<(), CustodianError> {
+    /// Counts new shares against their owners' bounds before they are kept; gives the rows that say so.
+    fn admit(&mut self, epoch: u32, shares: &[ToKeep<'_>]) -> Result<Vec<Row>, CustodianError> {
         let mut of_owners: BTreeMap<&ParticipantName, Vec<Dealt>> = BTreeMap::new();
         for one in shares {
             let at = (one.index, one.points);
@@ -237,15 +246,16 @@ impl Custodian {
                 of_owner.push((record, version));
             }
         }
+        let mut rows = Vec::new();
         for (owner, dealt) in of_owners {
             let new = self.waiting.unknown(owner, &dealt);
             let bound = self.bound;
             if self.waiting.count(owner).saturating_add(new.len()) > bound {
                 return Err(CustodianError::TooManyUnanchored { bound });
             }
-            (self.waiting.enter(owner, &new)).map_err(CustodianError::Deals)?;
+            rows.extend((self.waiting.enter(owner, &new)).map_err(CustodianError::Deals)?);
         }
-        Ok(())
+        Ok(rows)
     }
 
     /// Takes at most so many deals of one owner that are not known to be on the ledger.
@@ -274,7 +284,11 @@ impl Custodian {
         owner: &ParticipantName,
         records: &[(RecordHandle, u32)],
     ) -> Result<(), CustodianError> {
-        (self.waiting.anchored(owner, records)).map_err(CustodianError::Deals)
+        let anew = self.waiting.anchored(owner, records);
+        if anew.map_err(CustodianError::Deals)? {
+            beside::clear(&mut self.slots)?;
+        }
+        Ok(())
     }
 
     /// This custodian's sub-deals for the members of a new epoch; `from` is its place in the old one.
@@ -321,7 +335,7 @@ impl Custodian {
             points: &points,
             share,
         };
-        shares::keep(&mut self.slots, seat.place.epoch, &[kept])?;
+        shares::keep(&mut self.slots, seat.place.epoch, &[kept], &[])?;
         Ok(Signed::new(
             acknowledgement(record, &seat.place, &points),
             sign,
@@ -424,8 +438,16 @@ impl Custodian {
     }
 }
 
-fn open_waiting(folder: &Path, network: NetworkId) -> Result<Waiting, CustodianError> {
-    Waiting::open(&folder.join("deals"), network).map_err(CustodianError::Deals)
+fn open_waiting(
+    folder: &Path,
+    network: NetworkId,
+    slots: &mut Slots,
+) -> Result<Waiting, CustodianError> {
+    let beside = slots.rows()?;
+    let waiting = Waiting::open(&folder.join("deals"), network, &beside);
+    let waiting = waiting.map_err(CustodianError::Deals)?;
+    beside::clear(slots)?;
+    Ok(waiting)
 }
 
 /// The share of a deal, if it fits the points.

@@ -23,7 +23,7 @@
 use super::place::Custodied;
 use super::points::{Points, PointsHash, ShareIndex};
 use super::sharing::Share;
-use crate::slots::{Held, Kind, Name, Note, NotedShare, Slots, SlotsError};
+use crate::slots::{Held, Kind, Name, Note, NotedShare, Row, Slots, SlotsError};
 use medanchor_ledger::cbor::Writer;
 use medanchor_ledger::{ParticipantName, RecordHandle, sha256};
 use std::collections::BTreeSet;
@@ -108,9 +108,14 @@ pub(super) struct ToKeep<'a> {
     pub(super) share: Share,
 }
 
-/// Keeps shares of one epoch, with one sync; keeping the same one again is keeping it once. Of a record and
-/// version there is one.
-pub(super) fn keep(slots: &mut Slots, epoch: u32, shares: &[ToKeep<'_>]) -> Result<(), ShareError> {
+/// Keeps shares of one epoch, and rows beside them, with one sync; keeping the same one again is keeping it
+/// once. Of a record and version there is one.
+pub(super) fn keep(
+    slots: &mut Slots,
+    epoch: u32,
+    shares: &[ToKeep<'_>],
+    rows: &[(Name, Row)],
+) -> Result<(), ShareError> {
     let mut new = Vec::with_capacity(shares.len());
     let mut seen = BTreeSet::new();
     for one in shares {
@@ -123,7 +128,7 @@ pub(super) fn keep(slots: &mut Slots, epoch: u32, shares: &[ToKeep<'_>]) -> Resu
             held => drop(held?),
         }
     }
-    Ok(slots.put_shares(&new)?)
+    Ok(slots.put_shares(&new, rows)?)
 }
 
 impl ToKeep<'_> {

@@ -5,7 +5,7 @@
 //! | bytes | header | slot |
 //! |---|---|---|
 //! | 0 | magic `medanchor/keys/1` (16 bytes) | state: 1 = held, 2 = erased |
-//! | 1 | | kind: 1 = derivation root, 2 = V, 3 = S, 4 and 5 = the two halves of a custodian's share, 6 = S for the emergency key |
+//! | 1 | | kind: 1 = derivation root, 2 = V, 3 = S, 4 and 5 = the two halves of a custodian's share, 6 = S for the emergency key, 7 = a row of a custodian's deals |
 //! | 2..4 | | zero |
 //! | 4..8 | | version, big-endian |
 //! | 8..24 | | name (a handle) |
@@ -17,7 +17,8 @@
 //! | 124..128 | | first bytes of SHA-256 of what stands before |
 //!
 //! A slot of kind 6 has at 24..104 what was sealed to the emergency key (an encapsulated key of 32 bytes,
-//! S and its tag, 48), and zeros up to the checksum: the institution key does not open it.
+//! S and its tag, 48), and zeros up to the checksum: the institution key does not open it. One of kind 7 has a
+//! row of 80 bytes there, in the clear, and nothing secret.
 
 use crate::keeper::KeyId;
 use medanchor_ledger::{NetworkId, sha256};
@@ -37,10 +38,14 @@ pub(crate) enum Kind {
     Share = 4,
     Blinding = 5,
     Emergency = 6,
+    Dealt = 7,
 }
 
 /// What was sealed to a public key: encapsulated key, ciphertext and tag.
 pub(crate) type ToPublic = [u8; 80];
+
+/// A row of a custodian's deals.
+pub(crate) type Row = [u8; 80];
 
 /// What stands beside a custodian's share in the clear, authenticated with it.
 pub(crate) type Note = [u8; 40];
@@ -125,6 +130,7 @@ impl Name {
             Kind::Share,
             Kind::Blinding,
             Kind::Emergency,
+            Kind::Dealt,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == slot[1])?;
@@ -136,7 +142,7 @@ impl Name {
         };
         let zeros = match (kind, slot[0]) {
             (Kind::Share | Kind::Blinding, HELD) => 124..124,
-            (Kind::Emergency, HELD) => 104..124,
+            (Kind::Emergency | Kind::Dealt, HELD) => 104..124,
             _ => 84..124,
         };
         let whole = checked(*slot) == *slot

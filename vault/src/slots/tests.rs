@@ -198,12 +198,12 @@ fn a_share_comes_back_with_its_note_and_not_under_another() {
     let [share, blinding] = halves();
     let mut slots = open(&path).unwrap();
     let both = share_of([41; 32], [42; 32], [7; 40]);
-    let twice = slots.put_shares(&[both.clone(), both.clone()]);
+    let twice = slots.put_shares(&[both.clone(), both.clone()], &[]);
     assert!(
         matches!(twice, Err(SlotsError::Taken)),
         "one name, one slot"
     );
-    slots.put_shares(&[both]).unwrap();
+    slots.put_shares(&[both], &[]).unwrap();
     let mut slots = open(&path).unwrap();
     let (held, note) = slots.get_noted(&blinding).unwrap();
     assert!(matches!(held, Held::Secret(secret) if *secret == [42; 32]) && note == [7; 40]);
@@ -229,7 +229,7 @@ fn the_half_of_a_share_that_a_power_cut_left_is_replaced() {
         let (_folder, path) = file();
         let mut slots = open(&path).unwrap();
         let first = share_of([41; 32], [42; 32], [7; 40]);
-        slots.put_shares(&[first]).unwrap();
+        slots.put_shares(&[first], &[]).unwrap();
         let mut bytes = std::fs::read(&path).unwrap();
         match kept == share {
             true => bytes.truncate(5 * SLOT + 60),
@@ -238,7 +238,7 @@ fn the_half_of_a_share_that_a_power_cut_left_is_replaced() {
         std::fs::write(&path, &bytes).unwrap();
         let mut slots = open(&path).unwrap();
         let second = share_of([51; 32], [52; 32], [8; 40]);
-        slots.put_shares(&[second]).unwrap();
+        slots.put_shares(&[second], &[]).unwrap();
         let mut slots = open(&path).unwrap();
         assert_eq!(secret(&mut slots, &share), Some([51; 32]));
         assert_eq!(secret(&mut slots, &blinding), Some([52; 32]));
@@ -250,7 +250,7 @@ fn halves_that_were_left_and_new_shares_are_kept_with_one_sync() {
     let (_folder, path) = file();
     let mut slots = open(&path).unwrap();
     let first = share_of([41; 32], [42; 32], [7; 40]);
-    slots.put_shares(std::slice::from_ref(&first)).unwrap();
+    slots.put_shares(std::slice::from_ref(&first), &[]).unwrap();
     let [share, _] = halves();
     let other = Name {
         handle: [5; 16],
@@ -271,7 +271,7 @@ fn halves_that_were_left_and_new_shares_are_kept_with_one_sync() {
         (vec![first, second], 1),
     ] {
         let before = slots.syncs();
-        slots.put_shares(&shares).unwrap();
+        slots.put_shares(&shares, &[]).unwrap();
         assert_eq!(slots.syncs() - before, syncs);
     }
     let mut slots = open(&path).unwrap();
@@ -345,4 +345,40 @@ fn what_is_wrapped_anew_opens_with_the_new_key_only_and_what_was_erased_stays_so
         assert_eq!(secret(slots, &name(3, 1)), Some([31; 32]));
     }
     assert!(matches!(open(&next), Err(SlotsError::OtherKey)));
+}
+
+#[test]
+fn a_row_is_kept_with_a_share_written_over_by_the_next_and_wrapped_under_no_key() {
+    let (folder, path) = file();
+    let mut slots = open(&path).unwrap();
+    let place = Name {
+        kind: Kind::Dealt,
+        handle: [0; 16],
+        version: 0,
+    };
+    let share = share_of([41; 32], [42; 32], [7; 40]);
+    for (shares, row) in [(vec![share], [8; 80]), (vec![], [9; 80])] {
+        let before = slots.syncs();
+        slots.put_shares(&shares, &[(place, row)]).unwrap();
+        assert_eq!(slots.syncs() - before, 1);
+        assert_eq!(open(&path).unwrap().rows().unwrap(), [row]);
+    }
+    let (mut slots, _) = slots
+        .rewrap(&folder.path().join("next"), keeper(3))
+        .unwrap();
+    assert_eq!(slots.rows().unwrap(), [[9; 80]]);
+    for row in [[1; 80], [2; 80]] {
+        slots.erase_versions(&[(Kind::Dealt, [0; 16])]).unwrap();
+        assert!(slots.rows().unwrap().is_empty());
+        slots.put_shares(&[], &[(place, row)]).unwrap();
+        assert_eq!(slots.rows().unwrap(), [row]);
+    }
+    // A row has zeros behind it.
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = bytes.chunks(SLOT).position(|slot| slot[1] == 7).unwrap() * SLOT;
+    let mut slot: [u8; SLOT] = bytes[at..at + SLOT].try_into().unwrap();
+    slot[104] = 1;
+    bytes[at..at + SLOT].copy_from_slice(&checked(slot));
+    std::fs::write(&path, &bytes).unwrap();
+    assert!(matches!(open(&path), Err(SlotsError::Damaged { .. })));
 }

@@ -1,9 +1,9 @@
 //! The deals of each owner that a custodian does not know to be on the ledger.
 //!
-//! What always holds: a deal stands here, on disk, before its share is kept, until the custodian was told
-//! that the ledger has its record in that version or a later one. So an owner has no more shares at a
-//! custodian than the bound, beside those of records that the ledger has. Nothing is destroyed for
-//! standing here: its owner may still anchor it.
+//! What always holds: a deal stands here before its share is acknowledged, on disk in this file or beside the
+//! share (`beside`), until the custodian was told that the ledger has its record in that version or a later one.
+//! So an owner has no more shares at a custodian than the bound, beside those of records that the ledger has.
+//! Nothing is destroyed for standing here: its owner may still anchor it.
 //!
 //! The file is a header and rows, and is written anew, aside, when most of its rows say nothing any more:
 //!
@@ -21,8 +21,9 @@
 //! A row that a power cut left unfinished, or that is damaged, is passed over: it counts one deal too few,
 //! and no share depends on it.
 
+use crate::slots::Row;
 use medanchor_ledger::{NetworkId, ParticipantName, RecordHandle, sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -63,10 +64,15 @@ pub(in crate::custody) struct Waiting {
 
 impl Waiting {
     /// Opens the file, or makes it for a store that has none: shares that were kept before count for nobody.
+    /// Rows that stand `beside` shares and that the file lost are entered again.
     ///
     /// # Errors
     /// When it is another file, another network's, or the disk fails.
-    pub(in crate::custody) fn open(path: &Path, network: NetworkId) -> io::Result<Self> {
+    pub(in crate::custody) fn open(
+        path: &Path,
+        network: NetworkId,
+        beside: &[Row],
+    ) -> io::Result<Self> {
         if !path.try_exists()? {
             write_aside(path, network, &[])?;
         }
@@ -87,15 +93,29 @@ impl Waiting {
             next: 0,
             rows: rows.len() / ROW,
         };
-        for row in rows.as_chunks::<ROW>().0 {
-            waiting.take(row);
-        }
+        let rows = rows.as_chunks::<ROW>().0;
+        rows.iter().for_each(|row| waiting.take(row));
         // What a power cut left of a row goes, so that the next one begins at its place.
         let whole = (HEADER + waiting.rows * ROW) as u64;
         waiting.file.set_len(whole)?;
         waiting.file.seek(SeekFrom::Start(whole))?;
+        waiting.restore(rows, beside)?;
         waiting.tidy()?;
         Ok(waiting)
+    }
+
+    /// Enters what a power cut took out of the file.
+    fn restore(&mut self, rows: &[[u8; ROW]], beside: &[Row]) -> io::Result<()> {
+        if beside.is_empty() {
+            return Ok(());
+        }
+        let there: BTreeSet<&Row> = rows.iter().collect();
+        let lost = beside.iter().filter(|row| !there.contains(row)).copied();
+        let lost: Vec<Row> = lost.filter(|row| read_row(row).is_some()).collect();
+        self.append(lost.as_flattened())?;
+        lost.iter().for_each(|row| self.take(row));
+        // Whoever opens a file need not know that it is also beside the shares.
+        self.sync()
     }
 
     fn take(&mut self, row: &[u8; ROW]) {
@@ -139,26 +159,36 @@ impl Waiting {
         all.iter().filter(|one| !known(one)).copied().collect()
     }
 
-    /// Enters deals, with one wait for the disk.
+    /// Enters deals, and does not wait for the disk; gives their rows.
     ///
     /// # Errors
-    /// When they are not on disk; then none is entered.
+    /// When they cannot be written; then none is entered.
     pub(in crate::custody) fn enter(
         &mut self,
         owner: &ParticipantName,
         new: &[Dealt],
-    ) -> io::Result<()> {
+    ) -> io::Result<Vec<Row>> {
         if new.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
-        let rows = new.iter().flat_map(|one| row(Said::Dealt, owner, *one));
-        self.append(&rows.collect::<Vec<u8>>())?;
-        self.file.sync_data()?;
+        let rows: Vec<Row> = (new.iter())
+            .map(|one| row(Said::Dealt, owner, *one))
+            .collect();
+        self.append(rows.as_flattened())?;
         new.iter().for_each(|one| self.insert(owner, *one));
-        Ok(())
+        Ok(rows)
     }
 
-    /// The ledger has these records, in these versions. What is lost of it by a power cut is learned again.
+    /// Waits until all that was entered is on disk.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub(in crate::custody) fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    /// The ledger has these records, in these versions. What is lost of it by a power cut is learned again. Says
+    /// whether the file was written anew.
     ///
     /// # Errors
     /// When the disk fails; then they still count.
@@ -166,7 +196,7 @@ impl Waiting {
         &mut self,
         owner: &ParticipantName,
         all: &[Dealt],
-    ) -> io::Result<()> {
+    ) -> io::Result<bool> {
         let has = |(record, version): &&Dealt| {
             self.owners.get(owner).is_some_and(|owned| {
                 let mut of_record = owned.turns.range((*record, 0)..=(*record, *version));
@@ -175,7 +205,7 @@ impl Waiting {
         };
         let known: Vec<Dealt> = all.iter().filter(has).copied().collect();
         if known.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let rows = known
             .iter()
@@ -203,11 +233,11 @@ impl Waiting {
         Ok(())
     }
 
-    /// Writes the file anew if most of it says nothing any more.
-    fn tidy(&mut self) -> io::Result<()> {
+    /// Writes the file anew if most of it says nothing any more, and says whether.
+    fn tidy(&mut self) -> io::Result<bool> {
         let live: usize = self.owners.values().map(|owned| owned.turns.len()).sum();
         if self.rows <= 2 * live + SPARE {
-            return Ok(());
+            return Ok(false);
         }
         let owners = self.owners.iter();
         let rows = owners.flat_map(|(owner, owned)| {
@@ -218,7 +248,7 @@ impl Waiting {
         write_aside(&self.path, self.network, &rows)?;
         self.file = OpenOptions::new().read(true).write(true).open(&self.path)?;
         self.rows = live;
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -30,7 +30,7 @@ fn keep_one(slots: &mut Slots, version: u32, epoch: u32) -> Result<(), ShareErro
         points: &points,
         share: shares.remove(0),
     };
-    keep(slots, epoch, &[one])
+    keep(slots, epoch, &[one], &[])
 }
 
 fn held(slots: &mut Slots, version: u32, epoch: u32) -> Result<(), ShareError> {

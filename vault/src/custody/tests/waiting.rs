@@ -157,11 +157,74 @@ fn what_a_power_cut_left_of_a_row_is_passed_over() {
     assert!(matches!(opened, Err(CustodianError::Deals(_))));
 }
 
+/// How many slots of the store are of kind 7, and hold a row.
+fn rows_beside(folder: &tempfile::TempDir) -> usize {
+    let keys = std::fs::read(folder.path().join("keys")).unwrap();
+    let slots = keys.chunks_exact(128).skip(1);
+    slots.filter(|slot| slot[..2] == [1, 7]).count()
+}
+
+/// The file of deals is not waited for with every deal: what a power cut takes out of it stands beside the shares.
+#[test]
+fn rows_that_a_power_cut_took_come_back_from_beside_their_shares() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut custodian = store(&folder);
+    let path = folder.path().join("deals");
+    let before = std::fs::read(&path).unwrap();
+    let [one, two] = [1, 2].map(|n| deal(NORTH, n, 1));
+    take(&mut custodian, NORTH, std::slice::from_ref(&one)).unwrap();
+    take(&mut custodian, NORTH, &[one, two]).unwrap();
+    let told = (RecordHandle::new([2; 16]), 1);
+    custodian.anchored(&named(NORTH), &[told]).unwrap();
+    drop(custodian);
+    assert_eq!(rows_beside(&folder), 2);
+    let whole = std::fs::read(&path).unwrap();
+    for (left, room) in [(&whole[..], 1), (&before[..], 0), (&whole[..32 + 80], 0)] {
+        let copy = tempfile::tempdir().unwrap();
+        for name in ["keys", "releases"] {
+            std::fs::copy(folder.path().join(name), copy.path().join(name)).unwrap();
+        }
+        std::fs::write(copy.path().join("deals"), left).unwrap();
+        for _ in 0..2 {
+            assert_eq!(again(&copy).room(&named(NORTH)), room);
+            assert_eq!(rows_beside(&copy), 0, "the file has them");
+        }
+    }
+}
+
+#[test]
+fn few_rows_stand_beside_shares_and_none_of_many_that_came_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut custodian = store(&folder);
+    let mut together = |records: std::ops::Range<u8>| {
+        let deals: Vec<_> = records.map(|record| deal(NORTH, record, 1)).collect();
+        take(&mut custodian, NORTH, &deals).unwrap();
+        rows_beside(&folder)
+    };
+    assert_eq!(together(0..65), 0);
+    assert_eq!(together(65..67), 2);
+    // They do not fit beside the two, so the file is waited for, and the places are free.
+    assert_eq!(together(67..130), 2);
+    assert_eq!(together(130..131), 2);
+    assert_eq!(together(131..194), 64);
+    drop(custodian);
+    let mut custodian = again(&folder);
+    assert_eq!(custodian.unanchored(&named(NORTH), 999).len(), 194);
+    assert_eq!(rows_beside(&folder), 0);
+    take(
+        &mut custodian,
+        "south-hospital",
+        &[deal("south-hospital", 3, 1)],
+    )
+    .unwrap();
+    assert_eq!(rows_beside(&folder), 1, "an emptied slot is used again");
+}
+
 /// Rows that say nothing any more do not pile up.
 #[test]
 fn the_file_stays_small_however_much_is_dealt_and_anchored() {
     let folder = tempfile::tempdir().unwrap();
-    let mut waiting = Waiting::open(&folder.path().join("deals"), NETWORK).unwrap();
+    let mut waiting = Waiting::open(&folder.path().join("deals"), NETWORK, &[]).unwrap();
     let owner = named(NORTH);
     for round in 0..40_u32 {
         let dealt: Vec<_> = (0..200_u32)
@@ -182,7 +245,7 @@ fn the_file_stays_small_however_much_is_dealt_and_anchored() {
     };
     assert!(length() < 80 * 5_000, "{}", length());
     drop(waiting);
-    let waiting = Waiting::open(&folder.path().join("deals"), NETWORK).unwrap();
+    let waiting = Waiting::open(&folder.path().join("deals"), NETWORK, &[]).unwrap();
     assert_eq!(waiting.count(&owner), 40);
 }
 
@@ -195,7 +258,7 @@ fn the_file_is_frozen() {
     let path = folder.path().join("deals");
     let (north, south) = (named(NORTH), named("south-hospital"));
     let dealt = |record: u8, version| (RecordHandle::new([record; 16]), version);
-    let mut waiting = Waiting::open(&path, NETWORK).unwrap();
+    let mut waiting = Waiting::open(&path, NETWORK, &[]).unwrap();
     waiting.enter(&north, &[dealt(2, 3)]).unwrap();
     waiting.enter(&south, &[dealt(4, 1)]).unwrap();
     waiting.enter(&north, &[dealt(5, 1)]).unwrap();
@@ -210,7 +273,7 @@ fn the_file_is_frozen() {
         }
         std::fs::copy(&file, &path).unwrap();
         let stem = file.file_stem().unwrap().to_str().unwrap();
-        let read = Waiting::open(&path, NETWORK).map(|mut waiting| {
+        let read = Waiting::open(&path, NETWORK, &[]).map(|mut waiting| {
             let souths = waiting.count(&south);
             (waiting.next(&north, 9), souths)
         });
