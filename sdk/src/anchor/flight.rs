@@ -257,6 +257,11 @@ impl Flight {
         settled.then(|| self.event.id())
     }
 
+    /// Whether the ledger takes it for what it is if it is posted again, however late.
+    pub(super) fn may_be_said_again(&self) -> bool {
+        is_said_once(self.event.kind())
+    }
+
     pub(super) fn into_result(self) -> Result<Anchored, AnchorError> {
         let id = self.event.id();
         match self.stage {

@@ -182,10 +182,19 @@ impl Sdk {
 
     fn wait_flights(&self, mut flights: Vec<Flight>) -> Vec<Result<Anchored, AnchorError>> {
         flight::land(&mut flights, self);
-        let settled: Vec<EventId> = flights.iter().filter_map(Flight::settled).collect();
+        let settled = flights.iter().filter(|flight| flight.settled().is_some());
+        let (again, once): (Vec<&Flight>, Vec<&Flight>) =
+            settled.partition(|flight| flight.may_be_said_again());
+        let ids = |flights: Vec<&Flight>| flights.into_iter().filter_map(Flight::settled).collect();
+        let (again, once): (Vec<EventId>, Vec<EventId>) = (ids(again), ids(once));
         // A failure here costs nothing but a repetition: the events stay pending, and `resume` finds
         // them anchored.
-        let _ = self.identity.journal().settle(&settled);
+        let mut journal = self.identity.journal();
+        let _ = journal.settle_soon(&again);
+        if !once.is_empty() {
+            let _ = journal.settle(&once);
+        }
+        drop(journal);
         flights.into_iter().map(Flight::into_result).collect()
     }
 

@@ -2,7 +2,7 @@
 //! retry sends the same bytes.
 //!
 //! What always holds: when [`Journal::sign`] returns, its events are synced to the disk; an event
-//! stays pending until [`Journal::settle`] names it. A record is synced before the next is written,
+//! stays pending until it is settled. A record is synced before the next is written,
 //! so only the last one can be torn by a crash: it is cut off when the journal is opened, and nothing
 //! in it was ever posted. A bad record with a good one after it is damage, and the file is refused
 //! with the position. After a failed write or sync nothing more is written until the file is opened
@@ -25,6 +25,8 @@ const MAX_FILE: u64 = 1 << 30;
 const COMPACT_ABOVE: u64 = 1 << 20;
 /// The most events in one record, so that a record stays within its bound.
 const RECORD_EVENTS: usize = 1000;
+/// The most events that are settled and may be pending again after a crash.
+const UNWRITTEN: usize = 16;
 
 /// Why the journal cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +88,8 @@ pub struct Journal {
     /// Bytes of records that compaction would drop, at least.
     settled_bytes: u64,
     pending: BTreeMap<EventId, Pending>,
+    /// What is settled and not written yet.
+    unwritten: Vec<EventId>,
     next: u64,
     unusable: bool,
     id_of: fn(&[u8]) -> Option<EventId>,
@@ -109,6 +113,7 @@ impl Journal {
             length: 0,
             settled_bytes: 0,
             pending: BTreeMap::new(),
+            unwritten: Vec::new(),
             next: 0,
             unusable: false,
             id_of,
@@ -280,13 +285,37 @@ impl Journal {
         Ok(true)
     }
 
-    /// Notes that these events need no further work.
+    /// Notes that these events need no further work; that is on disk when this returns.
     ///
     /// # Errors
-    /// [`JournalError`]; the events then stay pending.
+    /// [`JournalError`]; the events are pending again once the file is opened anew.
     pub fn settle(&mut self, ids: &[EventId]) -> Result<(), JournalError> {
+        self.settled(ids);
+        self.write_settled()
+    }
+
+    /// [`Journal::settle`], on disk with the next few, or when the journal is dropped. After a crash up to 16 such
+    /// events are pending again: only for those that may be said again and happen once.
+    ///
+    /// # Errors
+    /// As [`Journal::settle`].
+    pub fn settle_soon(&mut self, ids: &[EventId]) -> Result<(), JournalError> {
+        self.settled(ids);
+        match self.unwritten.len() > UNWRITTEN {
+            true => self.write_settled(),
+            false => Ok(()),
+        }
+    }
+
+    fn settled(&mut self, ids: &[EventId]) {
         let known = |id: &&EventId| self.pending.contains_key(*id);
         let ids: Vec<EventId> = ids.iter().filter(known).copied().collect();
+        self.forget(&ids);
+        self.unwritten.extend(ids);
+    }
+
+    fn write_settled(&mut self) -> Result<(), JournalError> {
+        let ids = std::mem::take(&mut self.unwritten);
         for chunk in ids.chunks(RECORD_EVENTS) {
             self.append(Record::Settled(chunk.to_vec()))?;
         }
@@ -351,6 +380,16 @@ impl Journal {
             },
         };
         self.pending().into_iter().map(record).collect()
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        // Nothing is written to a file that could not be read.
+        if !self.unwritten.is_empty() {
+            // What cannot be written is found to be anchored when it is posted again.
+            let _ = self.write_settled();
+        }
     }
 }
 

@@ -43,6 +43,45 @@ fn what_is_signed_and_not_settled_is_there_after_a_restart_in_order() {
     assert_eq!(events(&journal), [&b"one"[..], b"three", b"a"]);
 }
 
+/// What a crash would leave of the file now.
+fn after_a_crash(folder: &Folder) -> usize {
+    let copy = folder.0.path().join("copy");
+    std::fs::copy(folder.journal(), &copy).unwrap();
+    open(&copy).pending().len()
+}
+
+#[test]
+fn what_is_settled_soon_is_written_with_the_next_few_or_at_the_end() {
+    let folder = Folder::new();
+    let mut journal = open(&folder.journal());
+    let all: Vec<[u8; 1]> = (0..20).map(|number| [number]).collect();
+    let signed: Vec<&[u8]> = all.iter().map(<[u8; 1]>::as_slice).collect();
+    journal.sign(&signed).unwrap();
+    for (count, one) in (1..).zip(&all) {
+        journal.settle_soon(&[id_of(one)]).unwrap();
+        assert_eq!(journal.pending().len(), 20 - count);
+        let there = if count <= UNWRITTEN { 20 } else { 20 - 17 };
+        assert_eq!(after_a_crash(&folder), there);
+    }
+    drop(journal);
+    assert_eq!(after_a_crash(&folder), 0);
+}
+
+#[test]
+fn what_is_settled_is_on_disk_with_all_that_was_before() {
+    let folder = Folder::new();
+    let mut journal = open(&folder.journal());
+    journal.sign(&[b"one", b"two", b"three"]).unwrap();
+    journal.settle_soon(&[id_of(b"two")]).unwrap();
+    journal.settle(&[id_of(b"one")]).unwrap();
+    assert_eq!(after_a_crash(&folder), 1);
+    journal
+        .settle_soon(&[id_of(b"three"), id_of(b"none")])
+        .unwrap();
+    journal.compact().unwrap();
+    assert_eq!(after_a_crash(&folder), 0);
+}
+
 #[test]
 fn a_renewed_event_remembers_the_ids_it_had() {
     let folder = Folder::new();
