@@ -20,6 +20,7 @@ use medanchor_ledger::EventId;
 use medanchor_ledger::event::Event;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// What an application embeds: an identity, and the nodes that it posts at.
 ///
@@ -27,6 +28,8 @@ use std::sync::Arc;
 pub struct Sdk {
     identity: Identity,
     client: Client,
+    /// Whether the ledger was seen to have the journal of the emergency key.
+    journal_registered: AtomicBool,
 }
 
 impl Deref for Sdk {
@@ -58,13 +61,17 @@ impl Sdk {
         nodes: impl IntoIterator<Item = A>,
     ) -> Result<Self, ClientError> {
         let client = Client::new(nodes, identity.policy().clone())?;
-        Ok(Self { identity, client })
+        Ok(Self::with_client(identity, client))
     }
 
     /// An identity with a client of the caller's making.
     #[must_use]
     pub const fn with_client(identity: Identity, client: Client) -> Self {
-        Self { identity, client }
+        Self {
+            identity,
+            client,
+            journal_registered: AtomicBool::new(false),
+        }
     }
 
     /// The identity.
@@ -77,6 +84,10 @@ impl Sdk {
     #[must_use]
     pub const fn client(&self) -> &Client {
         &self.client
+    }
+
+    pub(crate) const fn journal_registered(&self) -> &AtomicBool {
+        &self.journal_registered
     }
 
     /// Journals an event, posts it, and waits for its receipt.

@@ -14,6 +14,7 @@ use crate::receipt::Anchored;
 use medanchor_ledger::event::{AccessEmergency, EmergencyJournal, Event, EventKind};
 use medanchor_ledger::rules::EmergencyHead;
 use medanchor_ledger::{JournalHead, Time};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// The most entries that are posted together.
@@ -141,10 +142,16 @@ impl Sdk {
     /// Has the journal of the emergency key registered, if there is such a key: a patient's list shows nothing
     /// of a journal that the ledger does not know.
     pub(crate) fn register_emergency_journal(&self) -> Result<(), EmergencyError> {
-        if !self.vault().has_emergency_key() || self.emergency_head()?.0.is_some() {
+        // The ledger takes no registration back, so it is asked until it says yes.
+        let registered = self.journal_registered();
+        if !self.vault().has_emergency_key() || registered.load(Ordering::Relaxed) {
             return Ok(());
         }
-        self.anchor_emergency(Duration::MAX).map(drop)
+        if self.emergency_head()?.0.is_none() {
+            self.anchor_emergency(Duration::MAX)?;
+        }
+        registered.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Forgets what was signed of the journal before and is not settled: what the ledger lacks of it is
