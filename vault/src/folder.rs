@@ -8,7 +8,7 @@
 
 use crate::disk::sync_parent;
 use crate::pack::{self, Packs};
-use crate::payloads::PayloadError;
+use crate::payloads::{PayloadError, StoredPayload};
 use crate::seal::{MAX_SEALED, RecordVersion};
 use crate::secret::random;
 use std::fs::{self, File, OpenOptions};
@@ -172,14 +172,14 @@ impl Folder {
     }
 
     /// The sealed payload of a record's version, from its beginning.
-    pub(crate) fn reader(
-        &self,
-        record: &RecordVersion,
-    ) -> Result<Box<dyn Read + Send>, PayloadError> {
-        Ok(match self.opened(record)? {
-            Some((_, file)) => Box::new(file),
-            None => Box::new(io::Cursor::new(self.packed(record)?)),
-        })
+    pub(crate) fn reader(&self, record: &RecordVersion) -> Result<StoredPayload, PayloadError> {
+        let Some((path, file)) = self.opened(record)? else {
+            let packed = self.packed(record)?;
+            let length = packed.len() as u64;
+            return Ok(StoredPayload::new(length, io::Cursor::new(packed)));
+        };
+        let length = file.metadata().map_err(io_at(&path))?.len();
+        Ok(StoredPayload::new(length, file))
     }
 
     /// The sealed payload of a record's version.

@@ -72,7 +72,7 @@ pub use lot::{CodeScheme, Lot};
 #[cfg(feature = "objects")]
 pub use objects::{Bucket, Credentials};
 #[cfg(feature = "keep")]
-pub use payloads::PayloadError;
+pub use payloads::{PayloadError, StoredPayload};
 pub use pointer::{Pointer, Token};
 pub use purpose::Purpose;
 pub use seal::{OpenError, RecordVersion, SealError, StreamError};

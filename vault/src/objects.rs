@@ -268,6 +268,13 @@ pub(crate) struct ObjectReader {
     at: u64,
 }
 
+impl ObjectReader {
+    /// Bytes of the whole object.
+    pub(crate) const fn size(&self) -> u64 {
+        self.size
+    }
+}
+
 impl Read for ObjectReader {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         if self.part.is_empty() && self.at < self.size {

@@ -84,6 +84,31 @@ pub enum PayloadError {
     Random(#[from] RandomFailed),
 }
 
+/// A sealed payload that is read from where it is kept, from its beginning.
+pub struct StoredPayload {
+    length: u64,
+    bytes: Box<dyn Read + Send>,
+}
+
+impl StoredPayload {
+    pub(crate) fn new(length: u64, bytes: impl Read + Send + 'static) -> Self {
+        let bytes = Box::new(bytes);
+        Self { length, bytes }
+    }
+
+    /// How many bytes there were when it was opened.
+    #[must_use]
+    pub const fn length(&self) -> u64 {
+        self.length
+    }
+}
+
+impl Read for StoredPayload {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        self.bytes.read(room)
+    }
+}
+
 impl PayloadError {
     pub(crate) const fn is_missing(&self) -> bool {
         matches!(self, Self::Missing { .. })
@@ -108,14 +133,14 @@ impl Payloads {
     }
 
     /// The sealed payload of a record's version, from its beginning.
-    pub(crate) fn reader(
-        &self,
-        record: &RecordVersion,
-    ) -> Result<Box<dyn Read + Send>, PayloadError> {
+    pub(crate) fn reader(&self, record: &RecordVersion) -> Result<StoredPayload, PayloadError> {
         match self {
             Self::Folder(folder) => folder.reader(record),
             #[cfg(feature = "objects")]
-            Self::Objects(objects) => Ok(Box::new(objects.reader(record)?)),
+            Self::Objects(objects) => {
+                let reader = objects.reader(record)?;
+                Ok(StoredPayload::new(reader.size(), reader))
+            }
         }
     }
 

@@ -367,4 +367,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-pub use stream::{MAX_STREAM, Opening, SealedStream, StreamError, open_to_file, seal_stream};
+pub(crate) use stream::{Hashing, finished};
+pub use stream::{
+    MAX_SEALED_STREAM, MAX_STREAM, Opening, SealedStream, StreamError, open_to_file, seal_stream,
+};

@@ -13,7 +13,7 @@
 //! | [`seal`] | sealing to a key, so that what was inside can be shown |
 //! | [`place`], [`signed`], [`deal`], [`release`], [`refusal`], [`reshare`], [`destroyed`] | the messages |
 //! | [`custodian`], [`log`] | a custodian's store and its release log |
-//! | [`reader`] | putting the key together |
+//! | [`reader`], [`into`](mod@into) | putting the key together, and opening what it opens |
 //! | [`evidence`], [`opening`], [`shown`], [`evidence_file`], [`convict`], [`reconcile`](mod@reconcile) | what convinces a third party |
 
 pub mod convict;
@@ -23,6 +23,7 @@ pub mod deal;
 pub mod destroyed;
 pub mod evidence;
 pub mod evidence_file;
+pub mod into;
 #[cfg(feature = "keep")]
 mod keyed;
 pub mod log;
@@ -48,6 +49,7 @@ pub use deal::{Acknowledgement, Deal, DealError, Member, deal_out};
 pub use destroyed::SharesDestroyed;
 pub use evidence::Evidence;
 pub use evidence_file::{EvidenceFile, Fact, FileError, Need, NotConvicted};
+pub use into::IntoError;
 pub use log::{LogError, ReleaseLog, Released, Snapshot};
 pub use opening::Opening;
 pub use place::{Custodied, Place};

@@ -19,6 +19,10 @@ use zeroize::Zeroizing;
 /// The longest payload that is sealed or opened as a stream, in bytes: 64 GiB.
 pub const MAX_STREAM: u64 = 64 << 30;
 
+/// The most bytes of a sealed stream.
+pub const MAX_SEALED_STREAM: u64 =
+    HEADER as u64 + MAX_STREAM + TAG as u64 * (MAX_STREAM / CHUNK as u64);
+
 /// Why a stream was not sealed or opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -61,6 +65,32 @@ pub struct SealedStream {
     pub payload: [u8; 32],
     /// The hash of the sealed bytes.
     pub ciphertext: CiphertextHash,
+}
+
+/// A source that hashes what is read from it.
+pub(crate) struct Hashing<R> {
+    source: R,
+    hash: Context,
+}
+
+impl<R: Read> Hashing<R> {
+    pub(crate) fn new(source: R) -> Self {
+        let hash = Context::new(&SHA256);
+        Self { source, hash }
+    }
+
+    /// SHA-256 of what was read.
+    pub(crate) fn finish(self) -> [u8; 32] {
+        finished(self.hash)
+    }
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        let read = self.source.read(room)?;
+        self.hash.update(room.get(..read).unwrap_or_default());
+        Ok(read)
+    }
 }
 
 /// Bytes that come in pieces of any size, cut into chunks, with a look ahead that tells the last one.
@@ -161,7 +191,8 @@ pub fn seal_stream(
     })
 }
 
-fn finished(context: Context) -> [u8; 32] {
+/// A digest's bytes.
+pub(crate) fn finished(context: Context) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.copy_from_slice(context.finish().as_ref()); // a SHA-256 digest is 32 bytes
     hash
@@ -235,6 +266,20 @@ impl<R: Read> Opening<R> {
         self.ended = last;
         Ok(Some(&self.opened))
     }
+
+    /// Writes what is left of the payload; gives its length, once it is whole. After an error, whatever was
+    /// written is to be thrown away.
+    ///
+    /// # Errors
+    /// As [`Opening::chunk`], and [`StreamError::Write`].
+    pub fn write_to(&mut self, target: &mut impl Write) -> Result<u64, StreamError> {
+        let mut length = 0u64;
+        while let Some(chunk) = self.chunk()? {
+            target.write_all(chunk).map_err(StreamError::Write)?;
+            length = length.saturating_add(chunk.len() as u64);
+        }
+        Ok(length)
+    }
 }
 
 /// Opens a sealed payload into a new file, which has its name only once the whole payload has
@@ -283,11 +328,7 @@ fn write_opened(opening: &mut Opening<impl Read>, aside: &Path) -> Result<u64, S
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file: BufWriter<File> =
         BufWriter::with_capacity(CHUNK, options.open(aside).map_err(StreamError::Write)?);
-    let mut length = 0u64;
-    while let Some(chunk) = opening.chunk()? {
-        file.write_all(chunk).map_err(StreamError::Write)?;
-        length = length.saturating_add(chunk.len() as u64);
-    }
+    let length = opening.write_to(&mut file)?;
     let file = file
         .into_inner()
         .map_err(|error| StreamError::Write(error.into_error()))?;

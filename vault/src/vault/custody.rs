@@ -204,6 +204,26 @@ mod tests {
         assert!(matches!(refused, Err(VaultError::Erased { .. })));
     }
 
+    /// What a crash cut off is gone on with by the same stream, under the same key.
+    #[test]
+    fn a_stream_is_sealed_to_share_as_often_as_it_takes_and_is_always_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let vault = Vault::create(folder.path(), NETWORK).unwrap();
+        let study = vec![7; 3 * crate::seal::CHUNK];
+        let seal = |bytes: &[u8]| vault.seal_stream_to_share(RECORD, 1, bytes);
+        let first = seal(&study).unwrap();
+        let again = seal(&study).unwrap();
+        assert_eq!(first.sealed, again.sealed);
+        assert_eq!(first.part.expose(), again.part.expose());
+        for other in [&study[1..], &[&study[..], &[7]].concat()] {
+            let refused = seal(other);
+            assert!(matches!(refused, Err(VaultError::Taken { .. })));
+        }
+        vault.entrust(RECORD, 1).unwrap();
+        assert!(matches!(seal(&study), Err(VaultError::Entrusted { .. })));
+        assert!(vault.opening(RECORD, 1).is_err());
+    }
+
     #[test]
     fn many_are_sealed_and_entrusted_together_as_one_by_one() {
         let folder = tempfile::tempdir().unwrap();

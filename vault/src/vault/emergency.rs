@@ -7,7 +7,8 @@ use super::custody::ToShare;
 use super::{EmergencyKey, Vault, VaultError, seal, slot_name};
 use crate::emergency::{EmergencyError, EmergencyKeeper};
 use crate::key_file::Protection;
-use crate::seal::RecordVersion;
+use crate::payloads::StoredPayload;
+use crate::seal::{Opening, RecordVersion};
 use crate::secret::{DataKey, VaultPart};
 use crate::slots::{Held, HeldToPublic, Kind};
 use medanchor_ledger::RecordHandle;
@@ -128,14 +129,36 @@ impl Vault {
         version: u32,
     ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         let record = self.version(record, version);
-        let (wrapped, vault) = self.emergency_parts(&record)?;
-        let custody = {
-            let emergency = self.emergency();
-            let key = emergency.as_ref().ok_or(EmergencyError::NoKey)?;
-            key.unwrap(keeper, &record, &wrapped)?
-        };
-        let key = DataKey::derive(&custody, &vault, &record);
+        let key = self.emergency_data_key(keeper, &record)?;
         Ok(seal::open(&record, &key, &self.payloads.get(&record)?)?)
+    }
+
+    /// [`Vault::open_in_emergency`] chunk by chunk, of a payload of any length: see [`Opening::chunk`] for what
+    /// only the end says.
+    ///
+    /// # Errors
+    /// As [`Vault::open_in_emergency`].
+    pub fn opening_in_emergency(
+        &self,
+        keeper: &EmergencyKeeper,
+        record: RecordHandle,
+        version: u32,
+    ) -> Result<Opening<StoredPayload>, VaultError> {
+        let record = self.version(record, version);
+        let key = self.emergency_data_key(keeper, &record)?;
+        Ok(Opening::new(&record, &key, self.payloads.reader(&record)?)?)
+    }
+
+    fn emergency_data_key(
+        &self,
+        keeper: &EmergencyKeeper,
+        record: &RecordVersion,
+    ) -> Result<DataKey, VaultError> {
+        let (wrapped, vault) = self.emergency_parts(record)?;
+        let emergency = self.emergency();
+        let key = emergency.as_ref().ok_or(EmergencyError::NoKey)?;
+        let custody = key.unwrap(keeper, record, &wrapped)?;
+        Ok(DataKey::derive(&custody, &vault, record))
     }
 
     /// Whether any version of a record is or was wrapped for the emergency key.

@@ -1,11 +1,12 @@
 //! Payloads too large for memory: imaging studies, recordings, archives.
 
+use super::custody::ToShare;
 use super::{Sealed, Vault, VaultError, said_of};
 use crate::json::Document;
-use crate::seal::{self, Opening, RecordVersion, SealedStream, StreamError};
+use crate::payloads::StoredPayload;
+use crate::seal::{self, Hashing, Opening, RecordVersion, SealedStream, StreamError};
 use crate::secret::DataKey;
 use medanchor_ledger::{CiphertextHash, RecordHandle};
-use ring::digest::{Context, SHA256};
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -21,11 +22,35 @@ impl Vault {
         version: u32,
         source: impl Read,
     ) -> Result<Sealed, VaultError> {
+        Ok(self.stream_with_part(record, version, source)?.sealed)
+    }
+
+    /// [`Vault::seal_to_share`] of what `source` gives, to its end, sealed as [`Vault::seal_stream`] does.
+    ///
+    /// # Errors
+    /// As [`Vault::seal_to_share`] and [`Vault::seal_stream`].
+    pub fn seal_stream_to_share(
+        &self,
+        record: RecordHandle,
+        version: u32,
+        source: impl Read,
+    ) -> Result<ToShare, VaultError> {
+        let one = self.stream_with_part(record, version, source)?;
+        self.wrap_for_emergency(std::slice::from_ref(&one))?;
+        Ok(one)
+    }
+
+    fn stream_with_part(
+        &self,
+        record: RecordHandle,
+        version: u32,
+        source: impl Read,
+    ) -> Result<ToShare, VaultError> {
         let record = self.version_to_seal(record, version)?;
-        let parts = self.key_parts_or_new(&[record])?;
         // One record gives one pair of parts.
-        let (custody, vault) = parts.first().ok_or(VaultError::NoKey { record })?;
-        let key = DataKey::derive(custody, vault, &record);
+        let parts = self.key_parts_or_new(&[record])?.pop();
+        let (part, vault) = parts.ok_or(VaultError::NoKey { record })?;
+        let key = DataKey::derive(&part, &vault, &record);
         let stream = match self.payloads.reader(&record) {
             Ok(stored) => same_stream(&record, &key, stored, source)?,
             Err(error) if error.is_missing() => self.payloads.put_stream(&record, |target| {
@@ -34,7 +59,8 @@ impl Vault {
             Err(error) => return Err(error.into()),
         };
         let document = Document::opaque_of(stream.payload);
-        Ok(said_of(record, &document, stream.ciphertext, vault, &key))
+        let sealed = said_of(record, &document, stream.ciphertext, &vault, &key);
+        Ok(ToShare { sealed, part })
     }
 
     /// Opens a record into a new file, which has its name only once the whole payload has
@@ -63,7 +89,7 @@ impl Vault {
         &self,
         record: RecordHandle,
         version: u32,
-    ) -> Result<Opening<Box<dyn Read + Send>>, VaultError> {
+    ) -> Result<Opening<StoredPayload>, VaultError> {
         let record = self.version(record, version);
         let key = self.data_key(&record)?;
         Ok(Opening::new(&record, &key, self.payloads.reader(&record)?)?)
@@ -78,29 +104,9 @@ impl Vault {
         &self,
         record: RecordHandle,
         version: u32,
-    ) -> Result<Box<dyn Read + Send>, VaultError> {
+    ) -> Result<StoredPayload, VaultError> {
         Ok(self.payloads.reader(&self.version(record, version))?)
     }
-}
-
-/// A source that hashes what is read from it.
-struct Hashing<R> {
-    source: R,
-    hash: Context,
-}
-
-impl<R: Read> Read for Hashing<R> {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        let read = self.source.read(room)?;
-        self.hash.update(room.get(..read).unwrap_or_default());
-        Ok(read)
-    }
-}
-
-fn finished(hash: Context) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(hash.finish().as_ref()); // a SHA-256 digest is 32 bytes
-    bytes
 }
 
 /// What was sealed before, if it is what `source` gives.
@@ -108,13 +114,9 @@ fn same_stream(
     record: &RecordVersion,
     key: &DataKey,
     stored: impl Read,
-    mut source: impl Read,
+    source: impl Read,
 ) -> Result<SealedStream, VaultError> {
-    let mut stored = Hashing {
-        source: stored,
-        hash: Context::new(&SHA256),
-    };
-    let mut payload = Context::new(&SHA256);
+    let (mut stored, mut source) = (Hashing::new(stored), Hashing::new(source));
     let mut length = 0u64;
     let mut opening = Opening::new(record, key, &mut stored)?;
     let mut room = zeroize::Zeroizing::new(Vec::new());
@@ -128,7 +130,6 @@ fn same_stream(
             }
             _ => return Err(taken()),
         }
-        payload.update(chunk);
         length = length.saturating_add(chunk.len() as u64);
     }
     drop(opening);
@@ -137,7 +138,7 @@ fn same_stream(
     }
     Ok(SealedStream {
         length,
-        payload: finished(payload),
-        ciphertext: CiphertextHash::new(finished(stored.hash)),
+        payload: source.finish(),
+        ciphertext: CiphertextHash::new(stored.finish()),
     })
 }

@@ -3,6 +3,7 @@
 mod bound;
 mod evidence;
 mod flow;
+mod into;
 mod log;
 mod reconcile;
 mod refusal;
