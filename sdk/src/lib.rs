@@ -40,6 +40,7 @@
 //! | issue, redeem, take back a prescription | [`Identity::prescribe`], [`Identity::redeem`], [`Identity::void`] | `domain/prescription.rs` |
 //! | let a patient choose a pharmacy | [`PatientToken::claim`] | `token.rs` |
 //! | seal, open, show fields of a record | [`Identity::seal_record`], [`Identity::open_record`], [`Identity::disclose`] | `domain/record.rs` |
+//! | seal a record into custody and read one; a document of any length from a stream and into a file | `Sdk::seal_in_custody`, `Sdk::read`; `Sdk::seal_stream_in_custody`, `Sdk::read_into` | `custody/` |
 //! | erase a record, here and at custodians | `Sdk::erase`, [`Identity::erasure_certificates`] | `custody/erase.rs` |
 //! | move a record to new custodians | `Sdk::reshare` | `custody/reshare.rs` |
 //! | import thousands of documents without waiting for the disk each time | [`Identity::seal_ahead`] | `domain/ahead.rs` |
@@ -85,6 +86,7 @@ pub mod identity;
 pub mod import;
 pub mod journal;
 pub mod keeping;
+mod new_file;
 #[cfg(feature = "client")]
 mod next_key;
 pub mod patient;
@@ -115,6 +117,7 @@ pub use medanchor_ledger::policy::{Policies, Policy, PolicyRange};
 pub use medanchor_ledger::rules::{Decision, DenialReason};
 pub use medanchor_ledger::{EventId, Height, ParticipantName, Size, Tag, Time};
 pub use medanchor_vault::CodeScheme;
+pub use new_file::NewFile;
 #[cfg(feature = "client")]
 pub use next_key::NextKeyError;
 pub use policies::{

@@ -3,6 +3,7 @@
 //! What always holds: no answer is read beyond the bound that its request names, no redirect is
 //! followed, and an error says nothing of what was sent.
 
+use super::coming::Coming;
 use super::config::ClientConfig;
 use super::problem::MAX_PAUSE;
 use std::io::Read;
@@ -107,27 +108,74 @@ impl Http {
                 .build()
                 .call(),
         };
-        read(sent.map_err(no_answer)?, request.limit)
+        let response = sent.map_err(no_answer)?;
+        let limit = limit_of(&response, request.limit);
+        read(response, limit, |body| {
+            body.into_reader().take(limit.saturating_add(1))
+        })
+    }
+
+    /// Posts `request`, which has a body, and gives that of a good answer as it comes, of any length up to the
+    /// limit; any other answer is whole. `patience` is how long each step may take, and the answer's next bytes.
+    pub(crate) fn open(
+        &self,
+        address: &str,
+        request: &Request<'_>,
+    ) -> Result<Result<Coming, Answer>, NoAnswer> {
+        let (body, media_type) = request.body.unwrap_or_default();
+        let patience = Some(request.patience);
+        let sent = (self.0.post(format!("{address}{}", request.path)))
+            .header(CONTENT_TYPE, media_type)
+            .header(ACCEPT, request.accept)
+            .config()
+            .timeout_send_request(patience)
+            .timeout_send_body(patience)
+            .timeout_recv_response(patience)
+            .timeout_per_read(patience)
+            .timeout_per_write(patience)
+            .build()
+            .send(body);
+        let response = sent.map_err(no_answer)?;
+        let limit = limit_of(&response, request.limit);
+        if !response.status().is_success() {
+            let coming = |body| Coming::new(body, limit, request.patience);
+            return read(response, limit, coming).map(Err);
+        }
+        check_announced(&response, limit)?;
+        let coming = Coming::new(response.into_body(), limit, request.patience);
+        Ok(Ok(coming))
     }
 }
 
-fn read(mut response: Response<Body>, limit: u64) -> Result<Answer, NoAnswer> {
+/// The most bytes of an answer of this status.
+fn limit_of(response: &Response<Body>, limit: u64) -> u64 {
+    match response.status().is_success() {
+        true => limit,
+        false => MAX_PROBLEM,
+    }
+}
+
+/// An answer that says itself that it is too large is not read.
+fn check_announced(response: &Response<Body>, limit: u64) -> Result<(), NoAnswer> {
+    match response.body().content_length() {
+        Some(length) if length > limit => Err(NoAnswer::TooLarge(limit)),
+        _ => Ok(()),
+    }
+}
+
+fn read<R: Read>(
+    response: Response<Body>,
+    limit: u64,
+    reader: impl FnOnce(Body) -> R,
+) -> Result<Answer, NoAnswer> {
+    check_announced(&response, limit)?;
     let status = response.status().as_u16();
-    let limit = if response.status().is_success() {
-        limit
-    } else {
-        MAX_PROBLEM
-    };
     let media_type = media_type(response.headers());
     let retry_after = retry_after(response.headers());
     let mut body = Vec::new();
-    let mut reader = response
-        .body_mut()
-        .as_reader()
-        .take(limit.saturating_add(1));
-    reader
+    reader(response.into_body())
         .read_to_end(&mut body)
-        .map_err(|error| no_answer(error.into()))?;
+        .map_err(|error| broken(error, limit))?;
     if body.len() as u64 > limit {
         return Err(NoAnswer::TooLarge(limit));
     }
@@ -137,6 +185,14 @@ fn read(mut response: Response<Body>, limit: u64) -> Result<Answer, NoAnswer> {
         retry_after,
         body,
     })
+}
+
+/// Why the body of an answer of at most `limit` bytes was not read to its end.
+pub(crate) fn broken(error: std::io::Error, limit: u64) -> NoAnswer {
+    match error.kind() {
+        std::io::ErrorKind::FileTooLarge => NoAnswer::TooLarge(limit),
+        _ => no_answer(error.into()),
+    }
 }
 
 fn media_type(headers: &HeaderMap) -> String {

@@ -7,6 +7,7 @@
 //! repeated as they are, and neither payloads nor secrets are ever part of a request or an error.
 
 mod answer;
+pub(crate) mod coming;
 mod config;
 mod error;
 pub(crate) mod http;

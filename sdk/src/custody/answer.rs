@@ -8,11 +8,8 @@ use crate::identity::Identity;
 use medanchor_ledger::Time;
 use medanchor_ledger::signature::Signature;
 use medanchor_vault::custody::{Custodied, Refusal, SealingKey, Signed};
-use medanchor_vault::{PartError, RecordVersion};
-use std::io::Read;
-
-/// The most bytes of a sealed payload that is handed over, and read, in one piece.
-pub(super) const MAX_SEALED: u64 = medanchor_vault::seal::MAX_SEALED as u64;
+use medanchor_vault::seal::MAX_SEALED_STREAM;
+use medanchor_vault::{PartError, RecordVersion, StoredPayload};
 
 impl Identity {
     /// The time by this identity's clock.
@@ -77,18 +74,15 @@ impl Identity {
         }
     }
 
-    /// The sealed payload of the record that an access is about.
+    /// The sealed payload of the record that an access is about, to be read from its beginning.
     ///
     /// # Errors
-    /// [`PartError::Vault`] when it is not there.
-    pub fn release_payload(&self, standing: &Standing) -> Result<Vec<u8>, PartError> {
+    /// [`PartError::Vault`] when it is not there, [`PartError::Payload`] when it is longer than any.
+    pub fn release_payload(&self, standing: &Standing) -> Result<StoredPayload, PartError> {
         let version = standing.state.version;
         let stored = self.vault().sealed_payload(standing.record, version)?;
-        let mut bytes = Vec::new();
-        let read = stored.take(MAX_SEALED + 1).read_to_end(&mut bytes);
-        let read = read.map_err(PartError::Payload)?;
-        match u64::try_from(read) {
-            Ok(0..=MAX_SEALED) => Ok(bytes),
+        match stored.length() {
+            0..=MAX_SEALED_STREAM => Ok(stored),
             _ => Err(PartError::Payload(std::io::ErrorKind::FileTooLarge.into())),
         }
     }

@@ -13,6 +13,7 @@ use super::standing::{Refused, StandingError};
 use crate::anchor::Sdk;
 use crate::direct::{AddressBook, Certificate};
 use crate::domain::NewBreakGlass;
+use crate::new_file::NewFile;
 use crate::proof::Proved;
 use crate::receipt::Anchored;
 use medanchor_ledger::RequestHandle;
@@ -36,6 +37,30 @@ pub struct OpenedByBreakGlass {
     pub answers: Answers,
 }
 
+/// [`OpenedByBreakGlass`] of a document that was written to a file.
+pub struct OpenedIntoByBreakGlass {
+    /// Bytes of the document.
+    pub length: u64,
+    /// What the ledger calls the request: its review names it.
+    pub request: RequestHandle,
+    /// The receipt of the `access.break-glass`.
+    pub receipt: Anchored,
+    /// What was decided, and by when the review is due.
+    pub decided: BreakGlass,
+    /// The same as the state holds it, proved.
+    pub proof: Proved<VerifiedState>,
+    /// How the custodians answered.
+    pub answers: Answers,
+}
+
+/// A break-glass that is on the ledger and permitted.
+struct Broken {
+    request: RequestHandle,
+    receipt: Anchored,
+    decided: BreakGlass,
+    proof: Proved<VerifiedState>,
+}
+
 impl Sdk {
     /// Breaks the glass: says on the ledger that this hospital opens a record without a consent,
     /// gathers its key from the custodians and its owner, and opens it. The record's owner or a
@@ -51,26 +76,68 @@ impl Sdk {
         book: &AddressBook,
         own: &Certificate,
     ) -> Result<OpenedByBreakGlass, OpenedError> {
+        let broken = self.broken_glass(new, book)?;
+        let asked = (AccessKind::BreakGlass, broken.request);
+        let unsealed = self.decided(asked, &new.known_as(), book, own, |reading, key| {
+            reading.open(key)
+        })?;
+        Ok(OpenedByBreakGlass {
+            payload: unsealed.payload,
+            request: broken.request,
+            receipt: broken.receipt,
+            decided: broken.decided,
+            proof: broken.proof,
+            answers: unsealed.answers,
+        })
+    }
+
+    /// [`Sdk::break_glass`] for a document of any length, into a file, which has its name once the document was
+    /// found right.
+    ///
+    /// # Errors
+    /// [`OpenedError`], as for [`Sdk::read_into`].
+    pub fn break_glass_into(
+        &self,
+        new: &NewBreakGlass<'_>,
+        file: NewFile,
+        book: &AddressBook,
+        own: &Certificate,
+    ) -> Result<OpenedIntoByBreakGlass, OpenedError> {
+        let broken = self.broken_glass(new, book)?;
+        let asked = (AccessKind::BreakGlass, broken.request);
+        let written = self.decided(asked, &new.known_as(), book, own, |reading, key| {
+            reading.write(key, file)
+        })?;
+        Ok(OpenedIntoByBreakGlass {
+            length: written.length,
+            request: broken.request,
+            receipt: broken.receipt,
+            decided: broken.decided,
+            proof: broken.proof,
+            answers: written.answers,
+        })
+    }
+
+    fn broken_glass(
+        &self,
+        new: &NewBreakGlass<'_>,
+        book: &AddressBook,
+    ) -> Result<Broken, OpenedError> {
         // Whoever the book does not know may be no participant, and what was typed would stand on the ledger.
         book.get(new.owner).ok_or(OpenedError::OwnerNotInBook)?;
         let asked = self.request_break_glass(new)?;
         let receipt = self.anchor(asked.event)?;
-        let (proof, decided) =
-            until_known(self.client(), || self.decided_break_glass(&asked.request))?;
-        if let Decision::Denied(reason) = decided.decision {
-            return Err(OpenedError::Denied(reason));
-        }
         let request = asked.request;
-        let asked = (AccessKind::BreakGlass, request);
-        let unsealed = self.open_decided(asked, &new.known_as(), book, own)?;
-        Ok(OpenedByBreakGlass {
-            payload: unsealed.payload,
-            request,
-            receipt,
-            decided,
-            proof,
-            answers: unsealed.answers,
-        })
+        let (proof, decided) = until_known(self.client(), || self.decided_break_glass(&request))?;
+        match decided.decision {
+            Decision::Denied(reason) => Err(OpenedError::Denied(reason)),
+            Decision::Permitted => Ok(Broken {
+                request,
+                receipt,
+                decided,
+                proof,
+            }),
+        }
     }
 
     fn decided_break_glass(

@@ -30,6 +30,8 @@ mod messages;
 #[cfg(feature = "client")]
 mod read;
 #[cfg(feature = "client")]
+mod read_into;
+#[cfg(feature = "client")]
 mod reading;
 #[cfg(feature = "client")]
 mod releases;
@@ -56,7 +58,7 @@ pub use acknowledged::Sharing;
 pub use answers::{Answers, Silence, WrongAnswer};
 pub use ask::{Access, AccessKind, ReleaseAsk};
 #[cfg(feature = "client")]
-pub use break_glass::OpenedByBreakGlass;
+pub use break_glass::{OpenedByBreakGlass, OpenedIntoByBreakGlass};
 #[cfg(feature = "client")]
 pub use circle::{Circle, CircleError};
 #[cfg(feature = "client")]
@@ -64,6 +66,8 @@ pub use erase::{Erased, ErasureError, ErasureStep, NewErasure};
 pub use messages::{read_messages, write_messages};
 #[cfg(feature = "client")]
 pub use read::{Opened, OpenedError};
+#[cfg(feature = "client")]
+pub use read_into::OpenedInto;
 #[cfg(feature = "client")]
 pub use releases::ReleasesError;
 #[cfg(feature = "client")]

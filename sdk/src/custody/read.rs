@@ -7,7 +7,7 @@
 use super::answers::{Answers, Silence, WrongAnswer};
 use super::ask::{AccessKind, ReleaseAsk};
 use super::circle::CircleError;
-use super::reading::{Reading, Unsealed};
+use super::reading::Reading;
 use super::standing::{Standing, StandingError};
 use crate::anchor::{AnchorError, Sdk};
 use crate::client::ClientError;
@@ -19,8 +19,8 @@ use crate::receipt::Anchored;
 use medanchor_ledger::document::VerifiedAccess;
 use medanchor_ledger::rules::{Decision, DenialReason};
 use medanchor_ledger::{EventId, ParticipantName, RequestHandle};
-use medanchor_vault::custody::{Disclosing, ReadError, RecordShown, Refusal, Signed};
-use medanchor_vault::{Disclosure, DisclosureError};
+use medanchor_vault::custody::{Disclosing, OpeningKey, ReadError, RecordShown, Refusal, Signed};
+use medanchor_vault::{Disclosure, DisclosureError, StreamError};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -69,6 +69,14 @@ pub enum OpenedError {
         /// What it signed.
         refusal: Box<Signed<Refusal>>,
     },
+    /// The document is longer than what is opened in memory.
+    #[error(
+        "the document is longer than what is opened in memory; open it into a file (`Sdk::read_into`, `--out`)"
+    )]
+    TooLarge,
+    /// The file that was to hold the document.
+    #[error(transparent)]
+    File(StreamError),
     /// The owner's answer is none.
     #[error("the answer of {0} cannot be read; keep it as evidence, and ask again")]
     OwnerAnswer(ParticipantName),
@@ -120,6 +128,9 @@ impl OpenedError {
     }
 }
 
+/// How a request is called on the ledger.
+pub(super) type Asked = (AccessKind, RequestHandle);
+
 /// A record that was opened, and what proves that it was rightly so.
 pub struct Opened {
     /// The document.
@@ -159,14 +170,9 @@ impl Sdk {
         book: &AddressBook,
         own: &Certificate,
     ) -> Result<Opened, OpenedError> {
-        let asked = self.request_access(new)?;
-        let receipt = self.anchor(asked.event)?;
-        let access = self.client().access_receipt(&receipt.id(), true)?;
-        if let Decision::Denied(reason) = access.proved().decision() {
-            return Err(OpenedError::Denied(reason));
-        }
-        let asked = (AccessKind::Request, asked.request);
-        let unsealed = self.open_decided(asked, new.name, book, own)?;
+        let (asked, receipt, access) = self.permitted(new)?;
+        let unsealed =
+            self.decided(asked, new.name, book, own, |reading, key| reading.open(key))?;
         Ok(Opened {
             payload: unsealed.payload,
             sealed: unsealed.sealed,
@@ -177,14 +183,29 @@ impl Sdk {
         })
     }
 
-    /// Gathers the key of a record for an access that is on the ledger, and opens it.
-    pub(super) fn open_decided(
+    /// The request, once it is on the ledger and permitted.
+    pub(super) fn permitted(
         &self,
-        (kind, request): (AccessKind, RequestHandle),
+        new: &NewAccess<'_>,
+    ) -> Result<(Asked, Anchored, Proved<VerifiedAccess>), OpenedError> {
+        let asked = self.request_access(new)?;
+        let receipt = self.anchor(asked.event)?;
+        let access = self.client().access_receipt(&receipt.id(), true)?;
+        match access.proved().decision() {
+            Decision::Denied(reason) => Err(OpenedError::Denied(reason)),
+            Decision::Permitted => Ok(((AccessKind::Request, asked.request), receipt, access)),
+        }
+    }
+
+    /// Opens a record for an access that is on the ledger.
+    pub(super) fn decided<T>(
+        &self,
+        (kind, request): Asked,
         name: &str,
         book: &AddressBook,
         own: &Certificate,
-    ) -> Result<Unsealed, OpenedError> {
+        open: impl FnOnce(&Reading<'_>, &OpeningKey) -> Result<T, OpenedError>,
+    ) -> Result<T, OpenedError> {
         let key = self.reader_key(name)?;
         let ask = ReleaseAsk {
             kind,
@@ -199,6 +220,6 @@ impl Sdk {
             ask: &ask,
             standing: &standing,
         };
-        reading.open(&key)
+        open(&reading, &key)
     }
 }

@@ -3,7 +3,6 @@
 //! What always holds: every part is checked against what the ledger says; a custodian that is silent,
 //! refuses or lies costs nothing while enough others answer, and is named.
 
-use super::answer::MAX_SEALED;
 use super::answers::{Answers, Silence, WrongAnswer};
 use super::ask::ReleaseAsk;
 use super::asking::{Question, ask_all};
@@ -12,7 +11,8 @@ use super::read::OpenedError;
 use super::standing::Standing;
 use super::standing::proved::value;
 use crate::anchor::Sdk;
-use crate::client::Problem;
+use crate::client::coming::Coming;
+use crate::client::{NoAnswer, Problem};
 use crate::direct::{AddressBook, Ask, Certificate, Link, LinkError, MAX_ANSWER};
 use crate::error::SdkError;
 use medanchor_ledger::EventId;
@@ -21,11 +21,15 @@ use medanchor_ledger::rules::Participant;
 use medanchor_ledger::signature::PublicKey;
 use medanchor_vault::RecordVersion;
 use medanchor_vault::custody::{
-    Custodied, Disclosing, MessageError, OpeningKey, Points, ReadError, RecordShown, Refusal,
-    Release, Signed, VaultRelease, Wanted, gather_parts,
+    Custodied, Disclosing, Gathered, MessageError, OpeningKey, Parts, Points, ReadError,
+    RecordShown, Refusal, Release, Signed, VaultRelease, Wanted, gather_parts,
 };
+use medanchor_vault::seal::MAX_SEALED_STREAM;
 use std::sync::Arc;
 use zeroize::Zeroizing;
+
+/// The most bytes of a sealed payload that is read in memory.
+const MAX_SEALED: u64 = medanchor_vault::seal::MAX_SEALED as u64;
 
 /// A document, and what came of asking for it.
 pub(super) struct Unsealed {
@@ -45,8 +49,60 @@ pub(super) struct Reading<'a> {
     pub(super) standing: &'a Standing,
 }
 
+/// The key of a record, which was found right, and what came of asking for it.
+pub(super) struct Keyed {
+    pub(super) wanted: Wanted,
+    pub(super) gathered: Gathered,
+    parts: Parts,
+    owners: Vec<PublicKey>,
+    /// The way to the record's owner.
+    owner: Link,
+    pub(super) answers: Answers,
+}
+
 impl Reading<'_> {
     pub(super) fn open(&self, key: &OpeningKey) -> Result<Unsealed, OpenedError> {
+        let keyed = self.gather(key)?;
+        let statement = self.statement(&keyed.owner, Ask::Payload)?;
+        let payload = keyed.owner.ask(Ask::Payload, &statement, MAX_SEALED);
+        let payload = payload.map_err(|error| self.not_given(error, &keyed.owners))?;
+        let Keyed {
+            wanted,
+            gathered,
+            parts,
+            answers,
+            ..
+        } = keyed;
+        match gathered.open(&wanted, &payload) {
+            Ok((payload, disclosing)) => Ok(Unsealed {
+                payload,
+                disclosing,
+                sealed: self.sealed(),
+                answers,
+            }),
+            Err(error) => {
+                let shown = parts.shown(&wanted, &error, payload);
+                Err(failed(error, answers, shown))
+            }
+        }
+    }
+
+    /// The sealed payload as it comes, from the record's owner.
+    pub(super) fn payload(&self, keyed: &Keyed) -> Result<Coming, OpenedError> {
+        let statement = self.statement(&keyed.owner, Ask::Payload)?;
+        let opened = keyed
+            .owner
+            .open(Ask::Payload, &statement, MAX_SEALED_STREAM);
+        opened.map_err(|error| self.refused(error, &keyed.owners))
+    }
+
+    /// The event that sealed the record.
+    pub(super) fn sealed(&self) -> EventId {
+        self.standing.state.newest().event
+    }
+
+    /// Asks custodians and owner for the record's key, and puts it together.
+    pub(super) fn gather(&self, key: &OpeningKey) -> Result<Keyed, OpenedError> {
         let custody = self.standing.state.custody.as_ref();
         let custody = custody.ok_or(OpenedError::NotInCustody)?;
         let circle = Circle::of_epoch(self.sdk.client(), self.book, custody.epoch())?;
@@ -64,7 +120,8 @@ impl Reading<'_> {
             };
             return Err(failed(error, answers, None));
         }
-        let (vault, payload) = self.ask_owner(&owners)?;
+        let owner = self.owner(&owners)?;
+        let vault = self.ask_part(&owner, &owners)?;
         if let Some(owner) = owners.iter().find(|key| vault.verify(key).is_ok()) {
             wanted.owner = *owner;
         }
@@ -77,16 +134,18 @@ impl Reading<'_> {
                 return Err(failed(error, answers, None));
             }
         };
-        let gathered = parts.key(&wanted);
-        match gathered.and_then(|gathered| gathered.open(&wanted, &payload)) {
-            Ok((payload, disclosing)) => Ok(Unsealed {
-                payload,
-                disclosing,
-                sealed: self.standing.state.newest().event,
+        match parts.key(&wanted) {
+            Ok(gathered) => Ok(Keyed {
+                wanted,
+                gathered,
+                parts,
+                owners,
+                owner,
                 answers,
             }),
             Err(error) => {
-                let shown = parts.shown(&wanted, &error, payload);
+                // What shows it is the key alone, and not what it would open.
+                let shown = parts.shown(&wanted, &error, Vec::new());
                 Err(failed(error, answers, shown))
             }
         }
@@ -207,27 +266,40 @@ impl Reading<'_> {
             .state_to(link.name(), self.own, ask, self.ask.encode())
     }
 
-    /// The owner's part of the key, and the sealed payload.
-    fn ask_owner(
-        &self,
-        keys: &[PublicKey],
-    ) -> Result<(Signed<VaultRelease>, Vec<u8>), OpenedError> {
+    /// The way to the record's owner.
+    fn owner(&self, keys: &[PublicKey]) -> Result<Link, OpenedError> {
         let owner = &self.standing.owner;
         let counterpart = self.book.get(owner).ok_or(OpenedError::OwnerNotInBook)?;
-        let refused = |error| self.refused(error, keys);
         let config = self.sdk.client().config();
-        let link = Link::new(self.own, counterpart, None, config).map_err(refused)?;
-        let ask = |ask, limit| -> Result<Vec<u8>, OpenedError> {
-            let statement = self.statement(&link, ask)?;
-            link.ask(ask, &statement, limit).map_err(refused)
-        };
-        let part = ask(Ask::VaultRelease, MAX_ANSWER)?;
-        let part = Signed::decode(&part).map_err(|_| OpenedError::OwnerAnswer(owner.clone()))?;
-        Ok((part, ask(Ask::Payload, MAX_SEALED)?))
+        let link = Link::new(self.own, counterpart, None, config);
+        link.map_err(|error| self.refused(error, keys))
+    }
+
+    /// The owner's part of the key.
+    fn ask_part(
+        &self,
+        link: &Link,
+        keys: &[PublicKey],
+    ) -> Result<Signed<VaultRelease>, OpenedError> {
+        let statement = self.statement(link, Ask::VaultRelease)?;
+        let part = link.ask(Ask::VaultRelease, &statement, MAX_ANSWER);
+        let part = part.map_err(|error| self.refused(error, keys))?;
+        Signed::decode(&part).map_err(|_| OpenedError::OwnerAnswer(self.standing.owner.clone()))
     }
 }
 
 impl Reading<'_> {
+    /// Why there is no payload in memory.
+    fn not_given(&self, error: LinkError, keys: &[PublicKey]) -> OpenedError {
+        match error {
+            LinkError::Unreachable {
+                why: NoAnswer::TooLarge(_),
+                ..
+            } => OpenedError::TooLarge,
+            other => self.refused(other, keys),
+        }
+    }
+
     /// A refusal counts as signed only if one of the owner's keys signed it for this very request, version
     /// and key, and for the reason that was given; another is passed over.
     fn refused(&self, error: LinkError, keys: &[PublicKey]) -> OpenedError {
@@ -254,8 +326,19 @@ impl Reading<'_> {
     }
 }
 
+impl Keyed {
+    /// Why what [`Reading::payload`] gave could not be read to its end.
+    pub(super) fn broke_off(&self, error: std::io::Error) -> OpenedError {
+        OpenedError::Owner(Box::new(self.owner.broke_off(error, MAX_SEALED_STREAM)))
+    }
+}
+
 /// Why a record was not opened, with whoever kept silent and whatever was wrong.
-fn failed(error: ReadError, answers: Answers, shown: Option<RecordShown>) -> OpenedError {
+pub(super) fn failed(
+    error: ReadError,
+    answers: Answers,
+    shown: Option<RecordShown>,
+) -> OpenedError {
     OpenedError::Read {
         error: Box::new(error),
         silent: answers.silent,

@@ -8,6 +8,7 @@
 mod error;
 mod file;
 mod hand;
+mod stream;
 
 pub use error::CustodyError;
 use file::Dealt;
@@ -19,14 +20,15 @@ use super::supersede::{Known, body};
 use crate::anchor::Sdk;
 use crate::client::ClientError;
 use crate::direct::{AddressBook, Certificate};
-use crate::domain::NewRecord;
+use crate::domain::{NewRecord, RecordLabel};
 use crate::durable;
 use crate::identity::Identity;
 use crate::receipt::Anchored;
 use medanchor_ledger::RecordHandle;
 use medanchor_ledger::event::Event;
 use medanchor_vault::custody::{Custodied, Deal, Points, Signed, deal_out};
-use medanchor_vault::{Epoch, ToSeal, ToShare};
+use medanchor_vault::seal::MAX_PAYLOAD;
+use medanchor_vault::{Epoch, RecordVersion, ToSeal, ToShare};
 use std::path::PathBuf;
 
 /// A record that was sealed into custody and anchored.
@@ -40,7 +42,7 @@ pub struct SealedInCustody {
 
 /// A record on its way into custody.
 struct Going<'a> {
-    new: &'a NewRecord<'a>,
+    new: RecordLabel<'a>,
     known: Known,
     one: ToShare,
 }
@@ -62,10 +64,7 @@ impl Sdk {
         circle: &Circle,
         own: &Certificate,
     ) -> Result<SealedInCustody, CustodyError> {
-        let sealed = self.seal_all_in_custody(std::slice::from_ref(new), circle, own)?;
-        let none = || Err(CustodyError::Client(ClientError::NoNode));
-        // One record gives one result.
-        sealed.into_iter().next().unwrap_or_else(none)
+        only(self.seal_all_in_custody(std::slice::from_ref(new), circle, own)?)
     }
 
     /// [`Sdk::seal_in_custody`] of up to [`MAX_TOGETHER`] documents, each a record of its own: a custodian is
@@ -85,7 +84,20 @@ impl Sdk {
         if new.len() > MAX_TOGETHER {
             return Err(CustodyError::TooMany(new.len()));
         }
-        let (mut outcomes, going) = self.begin(new)?;
+        let (outcomes, going) = self.begin(new)?;
+        self.go_on(going, outcomes, circle, own)
+    }
+
+    /// Deals out and anchors what the vault has sealed; gives the outcome of every record of the call.
+    fn go_on(
+        &self,
+        going: Vec<(usize, Going<'_>)>,
+        mut outcomes: Outcomes,
+        circle: &Circle,
+        own: &Certificate,
+    ) -> Result<Vec<Result<SealedInCustody, CustodyError>>, CustodyError> {
+        let sealed = |(at, going): &(usize, Going<'_>)| (*at, going.one.sealed.record);
+        let records: Vec<_> = going.iter().map(sealed).collect();
         let mut under_way = UnderWay::read(self.deals_folder())?;
         let mut anchored = Vec::with_capacity(going.len());
         let mut to_deal = Vec::with_capacity(going.len());
@@ -100,7 +112,7 @@ impl Sdk {
         let events = self.deal(&to_deal, &mut under_way, circle, own)?;
         let places = to_deal.iter().map(|(at, _)| *at);
         anchored.extend(places.zip(self.anchor_together(events)));
-        self.end(new, anchored, &mut outcomes, &mut under_way)?;
+        self.end(&records, anchored, &mut outcomes, &mut under_way)?;
         let undecided = || Err(CustodyError::Client(ClientError::NoNode));
         let decided = outcomes.into_iter();
         Ok(decided.map(|one| one.unwrap_or_else(undecided)).collect())
@@ -114,7 +126,7 @@ impl Sdk {
         let mut outcomes: Outcomes = Vec::with_capacity(new.len());
         let (mut to_seal, mut known) = (Vec::new(), Vec::new());
         for (at, one) in new.iter().enumerate() {
-            match self.known(one) {
+            match sealable(one).and_then(|()| self.known(&one.label())) {
                 Ok(found) => {
                     outcomes.push(None);
                     to_seal.push(ToSeal {
@@ -122,7 +134,7 @@ impl Sdk {
                         version: one.version,
                         payload: one.payload,
                     });
-                    known.push((at, one, found));
+                    known.push((at, one.label(), found));
                 }
                 Err(error) => outcomes.push(Some(Err(error))),
             }
@@ -177,7 +189,7 @@ impl Sdk {
                 Known::Next(quarter) => quarter,
                 _ => dealt.quarter,
             };
-            let seal = self.record_seal_in(quarter, going.new, &going.one.sealed)?;
+            let seal = self.record_seal_in(quarter, &going.new, &going.one.sealed)?;
             let custody = points.custody(circle.epoch())?;
             Ok(self.sign(body(&going.known, seal, custody))?)
         })
@@ -234,19 +246,20 @@ impl Sdk {
     /// Forgets what the custodians have now, and what was kept for a retry.
     fn end(
         &self,
-        new: &[NewRecord<'_>],
+        records: &[(usize, RecordVersion)],
         anchored: Vec<(usize, Result<Anchored, CustodyError>)>,
         outcomes: &mut Outcomes,
         under_way: &mut UnderWay,
     ) -> Result<(), CustodyError> {
         let mut entrusted = Vec::with_capacity(anchored.len());
         for (at, result) in anchored {
-            let (Some(new), Some(outcome)) = (new.get(at), outcomes.get_mut(at)) else {
+            let found = records.iter().find(|(place, _)| *place == at);
+            let (Some((_, of)), Some(outcome)) = (found, outcomes.get_mut(at)) else {
                 continue;
             };
-            let record = self.record_handle(new.name);
+            let record = of.record;
             if result.is_ok() {
-                entrusted.push((record, new.version));
+                entrusted.push((record, of.version));
             }
             *outcome = Some(result.map(|anchored| SealedInCustody { record, anchored }));
         }
@@ -270,6 +283,22 @@ impl Sdk {
 impl Identity {
     pub(super) fn deals_folder(&self) -> PathBuf {
         self.folder().join("deals")
+    }
+}
+
+/// One record gives one result.
+fn only(
+    sealed: Vec<Result<SealedInCustody, CustodyError>>,
+) -> Result<SealedInCustody, CustodyError> {
+    let none = || Err(CustodyError::Client(ClientError::NoNode));
+    sealed.into_iter().next().unwrap_or_else(none)
+}
+
+/// Sealing field by field takes the document in memory.
+fn sealable(new: &NewRecord<'_>) -> Result<(), CustodyError> {
+    match new.payload.len() {
+        ..=MAX_PAYLOAD => Ok(()),
+        more => Err(CustodyError::TooLarge(more)),
     }
 }
 

@@ -9,13 +9,12 @@ use super::seal::CustodyError;
 use super::standing::Terms;
 use super::standing::proved::fresh_value;
 use crate::anchor::Sdk;
-use crate::domain::NewRecord;
+use crate::domain::RecordLabel;
 use crate::error::SdkError;
 use crate::receipt::Anchored;
 use medanchor_ledger::Tag;
 use medanchor_ledger::event::{Custody, EventBody, RecordCustody, RecordSeal, RecordSupersede};
 use medanchor_ledger::rules::Record;
-use medanchor_vault::seal::MAX_PAYLOAD;
 use medanchor_vault::{Custodial, Epoch, RecordVersion, Sealed, VaultError};
 
 /// How many quarters back the quarter of a record is looked for: a hundred years.
@@ -32,12 +31,8 @@ pub(super) enum Known {
 }
 
 impl Sdk {
-    /// What the ledger has of a record, before a version of it is sealed: one out of turn, or that no reader
-    /// could open, leaves nothing.
-    pub(super) fn known(&self, new: &NewRecord<'_>) -> Result<Known, CustodyError> {
-        if new.payload.len() > MAX_PAYLOAD {
-            return Err(CustodyError::TooLarge(new.payload.len()));
-        }
+    /// What the ledger has of a record, before a version of it is sealed: one out of turn leaves nothing.
+    pub(super) fn known(&self, new: &RecordLabel<'_>) -> Result<Known, CustodyError> {
         let handle = self.record_handle(new.name);
         let record = RecordVersion {
             network: self.network(),

@@ -3,7 +3,8 @@
 use super::book::Counterpart;
 use super::{Ask, Certificate};
 use crate::client::ClientConfig;
-use crate::client::http::{Answer, Http, NoAnswer, Request};
+use crate::client::coming::Coming;
+use crate::client::http::{Answer, Http, NoAnswer, Request, broken};
 use crate::client::problem::Problem;
 use medanchor_ledger::{ParticipantName, TlsKeyHash};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +12,9 @@ use ureq::tls::{RootCerts, TlsConfig};
 
 /// The most bytes of an answer that is not a payload.
 pub const MAX_ANSWER: u64 = 1 << 20;
+/// The bytes a second, over all, below which a payload that is being sent is given up: by whoever sends it, and
+/// by whoever it is sent to.
+pub const SLOWEST: u64 = 64 << 10;
 const CBOR: &str = "application/cbor";
 const ANY: &str = "application/cbor, application/octet-stream, application/problem+json";
 
@@ -128,34 +132,62 @@ impl Link {
         body: Option<(&[u8], &'static str)>,
         limit: u64,
     ) -> Result<Vec<u8>, LinkError> {
-        let request = Request {
+        let request = self.request(path, body, limit);
+        let answer = self.sent(|| self.http.send(&self.address, &request))?;
+        match answer.status {
+            200..300 => Ok(answer.body),
+            _ => Err(self.refused(&answer)),
+        }
+    }
+
+    /// Posts a signed statement; gives the body of the answer as it comes, of any length up to the limit.
+    pub(crate) fn open(&self, ask: Ask, statement: &[u8], limit: u64) -> Result<Coming, LinkError> {
+        let request = self.request(ask.path(), Some((statement, CBOR)), limit);
+        let opened = self.sent(|| self.http.open(&self.address, &request))?;
+        opened.map_err(|answer| self.refused(&answer))
+    }
+
+    /// Why what [`Link::open`] gave could not be read to its end.
+    pub(crate) fn broke_off(&self, error: std::io::Error, limit: u64) -> LinkError {
+        self.unreachable(broken(error, limit))
+    }
+
+    fn request<'a>(
+        &self,
+        path: &'a str,
+        body: Option<(&'a [u8], &'static str)>,
+        limit: u64,
+    ) -> Request<'a> {
+        Request {
             path,
             body,
             accept: ANY,
             limit,
             patience: self.patience,
-        };
-        let mut sent = self.http.send(&self.address, &request);
-        // Whatever is asked of a counterpart may be asked twice.
-        if matches!(sent, Err(NoAnswer::Connection(_))) && self.answered.load(Ordering::Relaxed) {
-            sent = self.http.send(&self.address, &request);
         }
-        self.answered.store(sent.is_ok(), Ordering::Relaxed);
-        let answer = sent.map_err(|why| LinkError::Unreachable {
-            name: self.name.clone(),
-            why,
-        })?;
-        self.body(answer)
     }
 
-    fn body(&self, answer: Answer) -> Result<Vec<u8>, LinkError> {
-        if (200..300).contains(&answer.status) {
-            return Ok(answer.body);
+    /// Sends, and once more where the connection was one that the other end had closed meanwhile: whatever is
+    /// asked of a counterpart may be asked twice.
+    fn sent<T>(&self, send: impl Fn() -> Result<T, NoAnswer>) -> Result<T, LinkError> {
+        let mut sent = send();
+        if matches!(sent, Err(NoAnswer::Connection(_))) && self.answered.load(Ordering::Relaxed) {
+            sent = send();
         }
+        self.answered.store(sent.is_ok(), Ordering::Relaxed);
+        sent.map_err(|why| self.unreachable(why))
+    }
+
+    fn unreachable(&self, why: NoAnswer) -> LinkError {
+        let name = self.name.clone();
+        LinkError::Unreachable { name, why }
+    }
+
+    fn refused(&self, answer: &Answer) -> LinkError {
         let problem = Problem::read(answer.status, &answer.body, answer.retry_after);
-        Err(LinkError::Refused {
+        LinkError::Refused {
             name: self.name.clone(),
             problem: Box::new(problem),
-        })
+        }
     }
 }

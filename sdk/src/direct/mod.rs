@@ -18,7 +18,7 @@ pub use ask::Ask;
 #[cfg(feature = "client")]
 pub use book::{AddressBook, BookError, Counterpart, book_entry};
 #[cfg(feature = "client")]
-pub use link::{Link, LinkError, MAX_ANSWER};
+pub use link::{Link, LinkError, MAX_ANSWER, SLOWEST};
 pub use statement::{Expected, MAX_BODY, MAX_STATEMENT, Statement, StatementError};
 #[cfg(feature = "client")]
 pub use tls::{Certificate, CertificateError, tls_key_hash};

@@ -25,7 +25,7 @@ pub(crate) use delegation::DELEGATION;
 pub use delegation::{Delegated, Delegation, Majority, Mandate, Minor, NewDelegation, Relation};
 pub use inspection::{Draw, FixedPopulation, NewInspection, OpenedInspection};
 pub use prescription::{NewPrescription, Prescribed, Redemption};
-pub use record::{NewRecord, SealedRecord};
+pub use record::{NewRecord, RecordLabel, SealedRecord};
 pub use unit::{Lot, MAX_UNITS, Pack};
 
 use crate::error::SdkError;

@@ -28,6 +28,32 @@ pub struct NewRecord<'a> {
     pub payload: &'a [u8],
 }
 
+/// What is said of a document that is sealed: everything of a [`NewRecord`] but its bytes.
+#[derive(Clone, Copy)]
+pub struct RecordLabel<'a> {
+    /// The application's own id of the document; it stays at home.
+    pub name: &'a str,
+    /// The document's version, from 1.
+    pub version: u32,
+    /// The application's own id of the patient; it stays at home.
+    pub subject: &'a str,
+    /// What kind of data it is, in a word that consents use too; it stays at home.
+    pub class: &'a str,
+}
+
+impl<'a> NewRecord<'a> {
+    /// What is said of the document.
+    #[must_use]
+    pub const fn label(&self) -> RecordLabel<'a> {
+        RecordLabel {
+            name: self.name,
+            version: self.version,
+            subject: self.subject,
+            class: self.class,
+        }
+    }
+}
+
 /// A sealed document.
 #[derive(Clone, Debug)]
 pub struct SealedRecord {
@@ -52,7 +78,7 @@ impl Identity {
         let record = self.record_handle(new.name);
         check_word("class", new.class)?;
         let sealed = self.vault().seal(record, new.version, new.payload)?;
-        let event = self.sign(self.record_seal(new, &sealed)?)?;
+        let event = self.sign(self.record_seal(&new.label(), &sealed)?)?;
         Ok(SealedRecord { record, event })
     }
 
@@ -60,7 +86,7 @@ impl Identity {
     /// that the patient brought, or else by the one that the institution holds.
     pub(crate) fn record_seal(
         &self,
-        new: &NewRecord<'_>,
+        new: &RecordLabel<'_>,
         sealed: &Sealed,
     ) -> Result<RecordSeal, SdkError> {
         self.record_seal_in(Epoch::of(self.context().now()), new, sealed)
@@ -70,7 +96,7 @@ impl Identity {
     pub(crate) fn record_seal_in(
         &self,
         epoch: Epoch,
-        new: &NewRecord<'_>,
+        new: &RecordLabel<'_>,
         sealed: &Sealed,
     ) -> Result<RecordSeal, SdkError> {
         let class = check_word("class", new.class)?;

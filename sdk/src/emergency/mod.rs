@@ -22,10 +22,11 @@ pub use journal::{EmergencyJournalError, Journalled};
 
 use crate::error::SdkError;
 use crate::identity::{Identity, IdentityError};
+use crate::new_file::NewFile;
 use journal::Journal;
 use medanchor_ledger::event::{AccessEmergency, JournalKeyKind};
 use medanchor_ledger::{Commitment, JournalHead, RecordHandle, Time};
-use medanchor_vault::{Custodial, Protection, VaultError};
+use medanchor_vault::{Custodial, EmergencyKeeper, Protection, StreamError, VaultError};
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::{MutexGuard, PoisonError};
@@ -126,6 +127,21 @@ pub struct OpenedInEmergency {
     pub entry: Option<AccessEmergency>,
 }
 
+/// A record that was opened by the emergency key into a file.
+pub struct OpenedIntoInEmergency {
+    /// Bytes of the document.
+    pub length: u64,
+    /// What the journal says of it; none of a record whose key never left the vault.
+    pub entry: Option<AccessEmergency>,
+}
+
+/// What a record opens with in an emergency, once that may be used.
+struct Entered {
+    /// The emergency key; none where the record's whole key is here.
+    keeper: Option<EmergencyKeeper>,
+    entry: Option<AccessEmergency>,
+}
+
 /// Where the journal's file stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JournalStanding {
@@ -208,22 +224,65 @@ impl Identity {
         new: &NewEmergency<'_>,
         protection: &Protection,
     ) -> Result<OpenedInEmergency, EmergencyError> {
+        let entered = self.enter_emergency(new, protection)?;
+        let (vault, record, version) = (self.vault(), new.record, new.version);
+        let payload = match &entered.keeper {
+            None => vault.open_record(record, version),
+            Some(keeper) => vault.open_in_emergency(keeper, record, version),
+        };
+        Ok(OpenedInEmergency {
+            payload: payload?,
+            entry: entered.entry,
+        })
+    }
+
+    /// [`Identity::open_in_emergency`] of a document of any length, in flat memory, into a file, which has its
+    /// name once the whole document has authenticated.
+    ///
+    /// # Errors
+    /// As [`Identity::open_in_emergency`]; nothing is left of the file then.
+    pub fn open_in_emergency_into(
+        &self,
+        new: &NewEmergency<'_>,
+        protection: &Protection,
+        mut file: NewFile,
+    ) -> Result<OpenedIntoInEmergency, EmergencyError> {
+        let entered = self.enter_emergency(new, protection)?;
+        let (vault, record, version) = (self.vault(), new.record, new.version);
+        let opening = match &entered.keeper {
+            None => vault.opening(record, version),
+            Some(keeper) => vault.opening_in_emergency(keeper, record, version),
+        };
+        let length = opening?.write_to(&mut file).map_err(VaultError::from)?;
+        let kept = file.finish().map_err(StreamError::Write);
+        kept.map_err(VaultError::from)?;
+        Ok(OpenedIntoInEmergency {
+            length,
+            entry: entered.entry,
+        })
+    }
+
+    /// Checks what unlocks the key and that the record can be opened, and journals who opens it.
+    fn enter_emergency(
+        &self,
+        new: &NewEmergency<'_>,
+        protection: &Protection,
+    ) -> Result<Entered, EmergencyError> {
         let keeper = self.vault().unlock_emergency(protection)?;
         if self.vault().custodial(new.record, new.version)? == Custodial::Here {
             let entry = match self.is_acknowledged(new.record, new.version)? {
                 true => Some(self.journal_emergency(new)?),
                 false => None,
             };
-            let payload = self.vault().open_record(new.record, new.version)?;
-            return Ok(OpenedInEmergency { payload, entry });
+            return Ok(Entered {
+                keeper: None,
+                entry,
+            });
         }
         self.vault().check_emergency(new.record, new.version)?;
         let entry = self.journal_emergency(new)?;
-        let opened = self
-            .vault()
-            .open_in_emergency(&keeper, new.record, new.version);
-        Ok(OpenedInEmergency {
-            payload: opened?,
+        Ok(Entered {
+            keeper: Some(keeper),
             entry: Some(entry),
         })
     }

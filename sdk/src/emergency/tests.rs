@@ -65,6 +65,44 @@ fn each_opening_is_an_entry_on_the_head_of_the_one_before() {
     );
 }
 
+/// By the emergency key, and while the whole key is here still.
+#[test]
+fn a_record_opens_into_a_file_which_is_there_once_it_is_whole() {
+    let root = tempfile::tempdir().unwrap();
+    let identity = hospital(root.path());
+    let (record, study) = (RecordHandle::new([9; 16]), vec![7; 200_000]);
+    let vault = identity.vault();
+    vault.seal_stream_to_share(record, 1, &study[..]).unwrap();
+    let folder = root.path().join("out");
+    std::fs::create_dir(&folder).unwrap();
+    let of_study = NewEmergency { record, ..new() };
+    let open = |name: &str| {
+        let file = NewFile::begin(&folder.join(name)).unwrap();
+        identity.open_in_emergency_into(&of_study, &right(), file)
+    };
+    let here = open("here").unwrap();
+    vault.entrust(record, 1).unwrap();
+    let entrusted = open("entrusted").unwrap();
+    assert_eq!((here.length, entrusted.length), (200_000, 200_000));
+    assert!(here.entry.is_none() && entrusted.entry.unwrap().counter == 1);
+    for name in ["here", "entrusted"] {
+        assert_eq!(std::fs::read(folder.join(name)).unwrap(), study);
+    }
+
+    // The last chunk is spoilt: the others were written by then.
+    let handle = record.to_string();
+    let payloads = root.path().join("north-hospital/vault/payloads");
+    let sealed = payloads
+        .join(&handle[..2])
+        .join(format!("{handle}-1.sealed"));
+    let mut bytes = std::fs::read(&sealed).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&sealed, bytes).unwrap();
+    assert!(open("spoilt").is_err());
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 2);
+    assert_eq!(counter(&identity), 2, "too much is said, never too little");
+}
+
 /// Care does not wait for a ledger that is cut when the hospital has changed its signing key meanwhile.
 #[test]
 fn a_journal_goes_on_under_the_next_signing_key() {

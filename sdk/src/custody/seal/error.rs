@@ -35,9 +35,9 @@ pub enum CustodyError {
         "{0} records are more than are sealed together; seal at most {MAX_TOGETHER} in one call"
     )]
     TooMany(usize),
-    /// A document that no reader could open.
+    /// A document that is too long to be sealed field by field.
     #[error(
-        "a document of {0} bytes is more than a record in custody may have ({MAX_PAYLOAD}), since a reader opens it in memory; seal it in parts, each a record of its own, or keep it in the vault alone (`Vault::seal_stream`)"
+        "a document of {0} bytes is more than is sealed field by field ({MAX_PAYLOAD}), which takes it in memory; seal it as a stream (`Sdk::seal_stream_in_custody`)"
     )]
     TooLarge(usize),
     /// The shares could not be made.
