@@ -6,7 +6,7 @@ use crate::exit::{Exit, Fatal};
 use crate::output::{complain, say, say_text};
 use medanchor_ledger::genesis::Genesis;
 use medanchor_ledger::{ParticipantName, RecordHandle, RequestHandle};
-use medanchor_sdk::custody::{OpenedByBreakGlass, OpenedError, StandingError};
+use medanchor_sdk::custody::{OpenedError, StandingError};
 use medanchor_sdk::direct::{AddressBook, Certificate};
 use medanchor_sdk::{NewBreakGlass, NewReview, Sdk, Verdict};
 use std::path::PathBuf;
@@ -71,7 +71,8 @@ pub struct BreakGlass {
     /// Why; it stays at home
     #[arg(long)]
     reason: String,
-    /// A new file for the document, which is there once it is whole; standard output if left out
+    /// A new file for the document, which is there once it is whole, of any length; standard output if left
+    /// out, for documents of 256 MiB at most
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -175,20 +176,6 @@ fn break_glass(asked: &BreakGlass) -> Result<Exit, Fatal> {
     // Before the file: whoever holds the identity may be writing to one of that name.
     let sdk = asked.who.sdk()?;
     let out = Out::new(asked.out.as_deref())?;
-    let opened = open(&sdk, asked, &book)?;
-    out.deliver(&opened.payload)?;
-    complain(format_args!(
-        "opened without a consent: event {}. The owner or a regulator has to review it: request {}.",
-        opened.receipt.id(),
-        opened.request
-    ));
-    for (name, why) in &opened.answers.silent {
-        complain(format_args!("{name} gave no answer: {why}"));
-    }
-    Ok(Exit::Success)
-}
-
-fn open(sdk: &Sdk, asked: &BreakGlass, book: &AddressBook) -> Result<OpenedByBreakGlass, Fatal> {
     let certificate = Certificate::generate(&[]).map_err(failed)?;
     let new = NewBreakGlass {
         name: &asked.name,
@@ -197,8 +184,26 @@ fn open(sdk: &Sdk, asked: &BreakGlass, book: &AddressBook) -> Result<OpenedByBre
         actor: &asked.actor,
         reason: &asked.reason,
     };
-    sdk.break_glass(&new, book, &certificate)
-        .map_err(not_opened)
+    let (event, request, answers) = match out {
+        Out::File(file) => {
+            let opened = sdk.break_glass_into(&new, file, &book, &certificate);
+            let opened = opened.map_err(not_opened)?;
+            (opened.receipt.id(), opened.request, opened.answers)
+        }
+        Out::Standard => {
+            let opened = sdk.break_glass(&new, &book, &certificate);
+            let opened = opened.map_err(not_opened)?;
+            out.deliver(&opened.payload)?;
+            (opened.receipt.id(), opened.request, opened.answers)
+        }
+    };
+    complain(format_args!(
+        "opened without a consent: event {event}. The owner or a regulator has to review it: request {request}."
+    ));
+    for (name, why) in &answers.silent {
+        complain(format_args!("{name} gave no answer: {why}"));
+    }
+    Ok(Exit::Success)
 }
 
 /// The network's genesis, which names every participant.

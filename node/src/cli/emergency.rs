@@ -128,7 +128,8 @@ pub struct Open {
     /// Why; it stays at home
     #[arg(long)]
     reason: String,
-    /// A new file for the document, which is there once it is whole; standard output if left out
+    /// A new file for the document, which is there once it is whole, of any length; standard output if left
+    /// out, for documents of 256 MiB at most
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -265,10 +266,19 @@ fn open(asked: &Open) -> Result<Exit, Fatal> {
         actor: &asked.actor,
         reason: &asked.reason,
     };
-    let opened = identity.open_in_emergency(&new, &protection);
-    let opened = opened.map_err(not_done)?;
-    out.deliver(&opened.payload)?;
-    match opened.entry {
+    let entry = match out {
+        Out::File(file) => {
+            let opened = identity.open_in_emergency_into(&new, &protection, file);
+            opened.map_err(not_done)?.entry
+        }
+        Out::Standard => {
+            let opened = identity.open_in_emergency(&new, &protection);
+            let opened = opened.map_err(not_done)?;
+            out.deliver(&opened.payload)?;
+            opened.entry
+        }
+    };
+    match entry {
         Some(entry) => complain(format_args!(
             "opened by the emergency key: entry {} of the journal. Anchor it when the network is back: medanchor vault emergency anchor",
             entry.counter

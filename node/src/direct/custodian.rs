@@ -7,6 +7,7 @@
 
 use super::evidence::{EvidenceFolder, keep_proved};
 use super::learning::{Learning, TOO_MANY_UNANCHORED, knows};
+use super::reply::Reply;
 use super::router::Answers;
 use super::seat::LastSeat;
 use super::senders::Senders;
@@ -346,10 +347,10 @@ impl Answers for Keeper {
         Ask::ReleaseLog,
     ];
 
-    fn answer(&self, ask: Ask, statement: &[u8], channel: TlsKeyHash) -> Result<Vec<u8>, Problem> {
+    fn answer(&self, ask: Ask, statement: &[u8], channel: TlsKeyHash) -> Result<Reply, Problem> {
         let here = (&*self.sdk, &self.genesis, &self.terms);
         let (statement, key) = self.senders.statement(here, ask, statement, channel)?;
-        match ask {
+        let answer = match ask {
             Ask::Deal => self.deal(&statement, &key),
             Ask::Deals => self.deals(&statement, &key),
             Ask::Erase => self.erase(&statement),
@@ -358,6 +359,7 @@ impl Answers for Keeper {
             Ask::Retire => self.retire(&statement),
             Ask::ReleaseLog => self.release_log(&statement),
             _ => self.release(&statement),
-        }
+        };
+        answer.map(Reply::from)
     }
 }

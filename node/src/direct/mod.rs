@@ -15,6 +15,8 @@ mod log;
 mod moving;
 mod owner;
 mod pause;
+mod places;
+mod reply;
 mod router;
 mod seat;
 mod senders;
@@ -24,6 +26,8 @@ mod upkeep;
 
 pub use custodian::Keeper;
 pub use owner::Owner;
+pub use places::Place;
+pub use reply::Reply;
 pub use router::Answers;
 pub use start::{Serving, run_custodian, run_owner, serve};
 pub use store::{make_store, protect_store, renew_store_key};

@@ -6,11 +6,13 @@
 //! refusal of it on a request that the ledger knows is signed.
 
 use super::custodian::refused;
+use super::places::Places;
+use super::reply::Reply;
 use super::router::Answers;
 use super::senders::Senders;
 use crate::http::problem::{Code, Problem};
-use medanchor_ledger::TlsKeyHash;
 use medanchor_ledger::genesis::Genesis;
+use medanchor_ledger::{ParticipantName, TlsKeyHash};
 use medanchor_sdk::Sdk;
 use medanchor_sdk::custody::{Refused, ReleaseAsk, Sharing, Standing, Terms};
 use medanchor_sdk::direct::{Ask, Statement};
@@ -22,6 +24,7 @@ pub struct Owner {
     sdk: Arc<Sdk>,
     genesis: Genesis,
     senders: Senders,
+    places: Places,
     terms: Terms,
 }
 
@@ -33,6 +36,7 @@ impl Owner {
             sdk,
             genesis,
             senders: Senders::default(),
+            places: Places::default(),
             terms,
         }
     }
@@ -50,29 +54,37 @@ impl Owner {
         Ok((ask, standing))
     }
 
-    /// Gives what is asked for, if the access stands at this moment. That the part of the key is refused is
-    /// signed, with the time at which it was judged.
-    fn give(&self, ask: Ask, asked: &ReleaseAsk, standing: &Standing) -> Result<Vec<u8>, Problem> {
+    /// Gives the part of the key, if the access stands at this moment. That it is refused is signed, with the
+    /// time at which it was judged.
+    fn give_part(&self, asked: &ReleaseAsk, standing: &Standing) -> Result<Reply, Problem> {
         let now = self.sdk.now();
         let judged = standing.judge(&asked.reader.reader_key(), now, &self.terms);
-        let part = ask == Ask::VaultRelease;
         let given = judged.map_err(refused).and_then(|()| {
-            let given = match part {
-                true => self.sdk.release_part(standing, &asked.reader),
-                false => self.sdk.release_payload(standing),
-            };
-            given.map_err(|error| part_problem(&error))
+            let part = self.sdk.release_part(standing, &asked.reader);
+            part.map_err(|error| part_problem(&error))
         });
-        given.map_err(|problem| match part {
-            true => {
-                let signed = (self.sdk).refuse_part(standing, (&asked.reader, now), problem.code());
-                match signed {
-                    Some(signed) => problem.with_refusal(&signed),
-                    None => problem,
-                }
+        given.map(Reply::from).map_err(|problem| {
+            let signed = (self.sdk).refuse_part(standing, (&asked.reader, now), problem.code());
+            match signed {
+                Some(signed) => problem.with_refusal(&signed),
+                None => problem,
             }
-            false => problem,
         })
+    }
+
+    /// Gives the payload, if the access stands at this moment.
+    fn give_payload(
+        &self,
+        from: &ParticipantName,
+        asked: &ReleaseAsk,
+        standing: &Standing,
+    ) -> Result<Reply, Problem> {
+        let judged = standing.judge(&asked.reader.reader_key(), self.sdk.now(), &self.terms);
+        judged.map_err(refused)?;
+        let place = self.places.take(from)?;
+        let stored = self.sdk.release_payload(standing);
+        let stored = stored.map_err(|error| part_problem(&error))?;
+        Ok(Reply::Payload(stored, place))
     }
 
     /// The custodians' acknowledgements of one sharing. They say what the ledger says, so every participant
@@ -108,13 +120,16 @@ fn part_problem(error: &PartError) -> Problem {
 impl Answers for Owner {
     const ASKS: &'static [Ask] = &[Ask::VaultRelease, Ask::Payload, Ask::Acknowledgements];
 
-    fn answer(&self, ask: Ask, statement: &[u8], channel: TlsKeyHash) -> Result<Vec<u8>, Problem> {
+    fn answer(&self, ask: Ask, statement: &[u8], channel: TlsKeyHash) -> Result<Reply, Problem> {
         let here = (&*self.sdk, &self.genesis, &self.terms);
         let (statement, _) = self.senders.statement(here, ask, statement, channel)?;
         if ask == Ask::Acknowledgements {
-            return self.acknowledgements(&statement);
+            return self.acknowledgements(&statement).map(Reply::from);
         }
         let (asked, standing) = self.standing(&statement)?;
-        self.give(ask, &asked, &standing)
+        match ask {
+            Ask::VaultRelease => self.give_part(&asked, &standing),
+            _ => self.give_payload(&statement.from, &asked, &standing),
+        }
     }
 }

@@ -4,19 +4,18 @@
 //! TLS key that the client showed goes with it; work that blocks is done aside, and only so much of it
 //! at once.
 
+use super::reply::Reply;
 use crate::http::problem::{Code, Problem};
 use crate::http::rate::RateLimiter;
 use crate::http::server::ClientAddress;
 use crate::http::tls::ClientKey;
 use axum::Router;
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Bytes, to_bytes};
 use axum::extract::{Extension, Request, State};
-use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use medanchor_ledger::TlsKeyHash;
 use medanchor_sdk::direct::{Ask, MAX_STATEMENT};
-use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -25,8 +24,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a body may take to arrive.
 const FOR_BODY: Duration = Duration::from_secs(10);
-/// The bytes of an answer that are sent at once.
-const PIECE: usize = 64 << 10;
 
 /// What a service does.
 pub trait Answers: Send + Sync + 'static {
@@ -37,14 +34,14 @@ pub trait Answers: Send + Sync + 'static {
     ///
     /// # Errors
     /// The problem that the asker is told.
-    fn answer(&self, ask: Ask, statement: &[u8], channel: TlsKeyHash) -> Result<Vec<u8>, Problem>;
+    fn answer(&self, ask: Ask, statement: &[u8], channel: TlsKeyHash) -> Result<Reply, Problem>;
 }
 
 struct Shared<S> {
     service: S,
     turns: Arc<Semaphore>,
-    /// The turns that a payload takes.
-    heavy: u32,
+    /// The payloads that are sent at once. They may take long, so that they take nobody else's turn.
+    payloads: Arc<Semaphore>,
     rate: Mutex<RateLimiter>,
 }
 
@@ -53,7 +50,7 @@ pub fn router<S: Answers>(service: Arc<S>, requests: usize, per_second: u32) -> 
     let shared = Arc::new(Shared {
         service,
         turns: Arc::new(Semaphore::new(requests)),
-        heavy: u32::try_from(requests / 4).unwrap_or(u32::MAX).max(1),
+        payloads: Arc::new(Semaphore::new((requests / 4).max(1))),
         rate: Mutex::new(RateLimiter::new(per_second, per_second.saturating_mul(2))),
     });
     let mut router = Router::new();
@@ -83,9 +80,12 @@ async fn asked<S: Answers>(
         shared.check_rate(address)?;
         let body = whole_body(request).await?;
         let service = Arc::clone(&shared.service);
-        let turns = shared.weight(ask);
+        let sending = match ask {
+            Ask::Payload => Some(turn(&shared.payloads)?),
+            _ => None,
+        };
         let work = move || service.answer(ask, &body, channel);
-        shared.aside(turns, work).await
+        shared.aside(sending, work).await
     };
     answer.await.unwrap_or_else(IntoResponse::into_response)
 }
@@ -116,27 +116,22 @@ impl<S> Shared<S> {
         })
     }
 
-    /// A payload is held in memory while it is sent, so only a few are at once.
-    const fn weight(&self, ask: Ask) -> u32 {
-        match ask {
-            Ask::Payload => self.heavy,
-            _ => 1,
-        }
-    }
-
+    /// Works aside, in a turn of its own. What is `sending` is held until the answer has gone out, instead of
+    /// that turn.
     async fn aside(
         &self,
-        turns: u32,
-        work: impl FnOnce() -> Result<Vec<u8>, Problem> + Send + 'static,
+        sending: Option<OwnedSemaphorePermit>,
+        work: impl FnOnce() -> Result<Reply, Problem> + Send + 'static,
     ) -> Result<Response, Problem> {
-        let turn = Arc::clone(&self.turns).try_acquire_many_owned(turns);
-        let turn = turn.map_err(|_| {
-            let detail = "the service works on as many requests as it may; come back in a second";
-            Problem::new(Code::Busy, detail)
-        })?;
-        let worked = tokio::task::spawn_blocking(move || work().map(|bytes| (bytes, turn)));
+        let turn = turn(&self.turns)?;
+        let worked = tokio::task::spawn_blocking(move || {
+            let held = (sending, turn);
+            work().map(|reply| (reply, held))
+        });
         match tokio::time::timeout(PATIENCE, worked).await {
-            Ok(Ok(done)) => done.map(|(bytes, turn)| sent(bytes, turn)),
+            Ok(Ok(done)) => {
+                done.map(|(reply, (sending, turn))| reply.sent(sending.unwrap_or(turn)))
+            }
             // The payload of a panic may hold anything, so it is neither shown nor logged here.
             Ok(Err(_)) => Err(Problem::new(
                 Code::Internal,
@@ -150,18 +145,9 @@ impl<S> Shared<S> {
     }
 }
 
-/// An answer in pieces, with its turn taken until the last of them goes out.
-fn sent(bytes: Vec<u8>, turn: OwnedSemaphorePermit) -> Response {
-    let length = bytes.len();
-    let bytes = Bytes::from(bytes);
-    let pieces = (0..length).step_by(PIECE).map(move |from| {
-        let _held = &turn;
-        Ok::<_, Infallible>(bytes.slice(from..length.min(from + PIECE)))
-    });
-    let headers = [
-        (header::CONTENT_TYPE, "application/cbor".to_owned()),
-        (header::CONTENT_LENGTH, length.to_string()),
-    ];
-    let body = Body::from_stream(futures::stream::iter(pieces));
-    (StatusCode::OK, headers, body).into_response()
+fn turn(of: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Problem> {
+    Arc::clone(of).try_acquire_owned().map_err(|_| {
+        let detail = "the service works on as many requests as it may; come back in a second";
+        Problem::new(Code::Busy, detail)
+    })
 }

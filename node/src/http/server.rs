@@ -2,7 +2,7 @@
 //!
 //! What always holds: at most so many connections are served at once, and so many of one client
 //! address; a client that is slow to
-//! send its headers, or that takes nothing of its answer, is cut off after a bounded time.
+//! send its headers, or that takes next to nothing of its answer, is cut off after a bounded time.
 
 use super::rate::group;
 use super::tls::{self, ClientKey};
@@ -41,7 +41,7 @@ pub struct ConnectionLimits {
     pub per_address: usize,
     /// Time for a request's headers to arrive, also between two requests.
     pub header_timeout: Duration,
-    /// Time in which a client must take some of its answer.
+    /// Time in which a client must take 16 KiB of its answer, or what is left of it.
     pub write_timeout: Duration,
     /// Time that open requests get to finish when the node stops.
     pub grace: Duration,
@@ -221,15 +221,25 @@ async fn accept(
     }
 }
 
-/// A stream whose writes fail when the other end takes nothing for a while.
-struct Unblocked {
-    stream: TcpStream,
+/// What the other end must take in the time that it has, or all that there is for it.
+const LEAST: usize = 16 << 10;
+
+/// A stream whose writes fail when the other end takes next to nothing for a while.
+struct Unblocked<S> {
+    stream: S,
     timeout: Duration,
-    blocked: Option<Pin<Box<Sleep>>>,
+    blocked: Option<Blocked>,
 }
 
-impl Unblocked {
-    fn new(stream: TcpStream, timeout: Duration) -> Self {
+/// The other end does not take what there is for it.
+struct Blocked {
+    until: Pin<Box<Sleep>>,
+    /// Bytes that it has taken since.
+    taken: usize,
+}
+
+impl<S> Unblocked<S> {
+    fn new(stream: S, timeout: Duration) -> Self {
         Self {
             stream,
             timeout,
@@ -237,6 +247,26 @@ impl Unblocked {
         }
     }
 
+    /// What a write has come to. Whoever takes a byte now and then stays blocked.
+    fn written(
+        &mut self,
+        context: &mut Context<'_>,
+        result: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let Poll::Ready(Ok(taken)) = result else {
+            return self.bounded(context, result);
+        };
+        let enough = self.blocked.as_mut().is_none_or(|blocked| {
+            blocked.taken = blocked.taken.saturating_add(taken);
+            blocked.taken >= LEAST
+        });
+        if enough {
+            self.blocked = None;
+        }
+        result
+    }
+
+    /// What has come of something that ends a block once it is done.
     fn bounded<T>(
         &mut self,
         context: &mut Context<'_>,
@@ -247,17 +277,16 @@ impl Unblocked {
             return result;
         }
         let deadline = Instant::now() + self.timeout;
-        let sleep = self
-            .blocked
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        sleep
-            .as_mut()
-            .poll(context)
-            .map(|()| Err(io::ErrorKind::TimedOut.into()))
+        let blocked = self.blocked.get_or_insert_with(|| Blocked {
+            until: Box::pin(tokio::time::sleep_until(deadline)),
+            taken: 0,
+        });
+        let until = blocked.until.as_mut().poll(context);
+        until.map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
-impl AsyncRead for Unblocked {
+impl<S: AsyncRead + Unpin> AsyncRead for Unblocked<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -267,14 +296,14 @@ impl AsyncRead for Unblocked {
     }
 }
 
-impl AsyncWrite for Unblocked {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Unblocked<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.bounded(context, result)
+        self.written(context, result)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -293,7 +322,7 @@ impl AsyncWrite for Unblocked {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.bounded(context, result)
+        self.written(context, result)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -304,6 +333,60 @@ impl AsyncWrite for Unblocked {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::io::AsyncWriteExt;
+
+    /// Takes a byte every other time that it is asked.
+    struct Dripping(bool);
+
+    impl AsyncWrite for Dripping {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.0 = !self.0;
+            match self.0 {
+                true => Poll::Ready(Ok(bytes.len().min(1))),
+                false => {
+                    context.waker().wake_by_ref();
+                    Poll::Pending
+                }
+            }
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// A byte now and then kept a connection, and all that was held for its answer, for as long as a client
+    /// liked.
+    #[tokio::test]
+    async fn a_client_that_takes_an_answer_byte_by_byte_is_cut_off() {
+        let mut stream = Unblocked::new(Dripping(false), Duration::from_millis(1));
+        let answer = vec![7; LEAST];
+        let cut = async {
+            loop {
+                // Without end, if nothing cuts it off.
+                if let Err(error) = stream.write(&answer).await {
+                    return error;
+                }
+            }
+        };
+        let bound = tokio::time::timeout(Duration::from_secs(60), cut).await;
+        assert_eq!(bound.expect("in the end").kind(), io::ErrorKind::TimedOut);
+        let mut patient = Unblocked::new(Dripping(false), Duration::from_secs(3600));
+        patient
+            .write_all(&answer)
+            .await
+            .expect("it is slow and in time");
+        patient.flush().await.expect("all is taken");
+        assert!(patient.blocked.is_none(), "nothing is left of the block");
+    }
 
     #[test]
     fn an_address_has_so_many_connections_and_is_forgotten_with_its_last() {
