@@ -7,7 +7,7 @@ use medanchor_ledger::event::{EventBody, RecordCustody, RecordSeal};
 use medanchor_ledger::{Commitment, KeyCheck, TreeHash};
 use medanchor_sdk::custody::{AccessKind, AccuseError, OpenedError, ReleaseAsk};
 use medanchor_sdk::direct::{Ask, Counterpart, Link, LinkError, MAX_ANSWER};
-use medanchor_sdk::{GrantTicket, Sdk};
+use medanchor_sdk::{GrantTicket, NewAccess, NewFile, Sdk};
 use medanchor_tests::city::{City, OWNER, PAYLOAD, READER, record};
 use medanchor_tests::evidence::{failed, judged};
 use medanchor_tests::files::names;
@@ -225,5 +225,52 @@ fn an_owner_that_refuses_a_permitted_request_is_convicted_by_its_signed_refusal(
     );
     let opened = city.read(&reader, &ticket, "refused")?;
     ensure!(*opened.payload == PAYLOAD, "the same request goes on");
+    Ok(())
+}
+
+/// Half of the payload, and one with a bit turned: it was written as it came, and nothing is left of it.
+#[test]
+fn an_owner_that_gives_another_payload_than_it_anchored_leaves_no_file() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let city = City::start(dir.path())?;
+    let owner = city.sdk(OWNER)?;
+    let circle = owner.custodians(&city.book)?;
+    let (study, own) = (vec![7; 1 << 20], &city.certificate);
+    let sealed =
+        owner.seal_stream_in_custody(&record("Study/1").label(), &study[..], &circle, own)?;
+    let until = owner.now().plus_millis(3_600_000);
+    let ticket = city.grant(&owner, "consent", "Study/1", until)?;
+    drop(owner);
+    let reader = city.sdk(READER)?;
+    let out = dir.path().join("out");
+    std::fs::create_dir(&out)?;
+    let read = || {
+        let access = NewAccess {
+            name: "the study",
+            ticket: &ticket,
+            record: sealed.record,
+            purpose: "TREAT",
+            actor: "Dr. Li",
+            reason: "a consultation",
+        };
+        let file = NewFile::begin(&out.join("study"))?;
+        anyhow::Ok(reader.read_into(&access, file, &city.book, own))
+    };
+    let home = dir.path().join(OWNER);
+    let cheat = Service::cheat(&home, "vault-service", "spoils")?;
+    for how in ["cut", "altered", "altered again"] {
+        let error = read()?.err().context(how)?;
+        let said = error.to_string();
+        ensure!(
+            said.contains("is not the one that north-hospital anchored"),
+            "{how}: {said}"
+        );
+        ensure!(std::fs::read_dir(&out)?.next().is_none(), "{how}");
+    }
+    drop(cheat);
+    let _vault = Service::vault(&home)?;
+    let opened = read()??;
+    ensure!(opened.length == 1 << 20, "the same request goes on");
+    ensure!(std::fs::read(out.join("study"))? == study);
     Ok(())
 }

@@ -372,7 +372,7 @@ mod tests {
         let cut = async {
             loop {
                 // Without end, if nothing cuts it off.
-                if let Err(error) = stream.write(&answer).await {
+                if let Err(error) = stream.write_all(&answer).await {
                     return error;
                 }
             }

@@ -18,6 +18,7 @@
 //! | `lies` | releases another V than it anchored |
 //! | `withholds` | says that it has no V |
 //! | `refuses` | the same, signed |
+//! | `spoils` | gives V, and half of the payload the first time, later the payload with a bit turned |
 
 use anyhow::{Context, Result, bail};
 use medanchor_ledger::event::{Event, EventBody};
@@ -27,18 +28,19 @@ use medanchor_ledger::state::StateKey;
 use medanchor_ledger::{ParticipantName, RecordHandle, TlsKeyHash};
 use medanchor_node::direct::config::ServiceConfig;
 use medanchor_node::direct::home::{Part, ServiceHome};
-use medanchor_node::direct::{Answers, Owner, serve};
+use medanchor_node::direct::{Answers, Owner, Reply, serve};
 use medanchor_node::http::problem::{Code, Problem};
 use medanchor_sdk::custody::{ReleaseAsk, ReshareAsk, Standing, Terms, write_messages};
 use medanchor_sdk::direct::{Ask, Certificate, Expected, Statement};
 use medanchor_sdk::{Identity, Sdk};
-use medanchor_vault::RecordVersion;
 use medanchor_vault::custody::{
     Custodian, Custodied, Member, Permitted, Place, Points, Release, Resharing, Share, ShareIndex,
     Signed, SubDeal, VaultRelease,
 };
 use medanchor_vault::key_file::{Protection, unlock};
 use medanchor_vault::secret::{AnswerKey, VaultPart};
+use medanchor_vault::{RecordVersion, StoredPayload};
+use std::io::Read;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -65,9 +67,13 @@ impl Answers for Cheat {
         Ask::Acknowledgements,
     ];
 
-    fn answer(&self, ask: Ask, bytes: &[u8], channel: TlsKeyHash) -> Result<Vec<u8>, Problem> {
-        if matches!(ask, Ask::Payload | Ask::Acknowledgements) {
-            return self.owner.answer(ask, bytes, channel);
+    fn answer(&self, ask: Ask, bytes: &[u8], channel: TlsKeyHash) -> Result<Reply, Problem> {
+        if matches!(ask, Ask::Payload | Ask::Acknowledgements) || self.how == "spoils" {
+            let reply = self.owner.answer(ask, bytes, channel)?;
+            return match reply {
+                Reply::Payload(stored, _) if self.how == "spoils" => self.spoilt(stored),
+                honest => Ok(honest),
+            };
         }
         let statement = self.checked(ask, bytes, channel)?;
         if self.how == "refuses" {
@@ -84,6 +90,7 @@ impl Answers for Cheat {
             Ask::Reshare => self.reshare(&statement),
             _ => self.release(&statement),
         };
+        let answered = answered.map(Reply::from);
         answered.map_err(|error| Problem::new(Code::Internal, format!("{error:#}")))
     }
 }
@@ -104,6 +111,18 @@ impl Cheat {
             Problem::new(Code::BadSignature, error.to_string())
         };
         checked.map(|(statement, _)| statement).map_err(refused)
+    }
+
+    fn spoilt(&self, mut stored: StoredPayload) -> Result<Reply, Problem> {
+        let mut bytes = Vec::new();
+        let read = stored.read_to_end(&mut bytes);
+        read.map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
+        let half = bytes.len() / 2;
+        match self.answered.swap(true, Ordering::Relaxed) {
+            false => bytes.truncate(half),
+            true => bytes[half] ^= 1,
+        }
+        Ok(bytes.into())
     }
 
     fn release(&self, statement: &Statement) -> Result<Vec<u8>> {
