@@ -53,8 +53,8 @@ Example:
 
 Proposing prints the proposal. Approving it again changes nothing.
 
-Exit codes: 0 it is approved, or in force; 1 it is not; 2 wrong usage, or no such proposal; 11 the identity
-cannot be used; 12 another process holds it; 19 no node can be reached.")]
+Exit codes: 0 it is approved, or in force; 1 it is not; 2 wrong usage, or no such proposal; 11 the
+identity cannot be used; 12 another process holds it; 19 no node can be reached.")]
     Approve {
         #[command(flatten)]
         who: Who,
