@@ -7,7 +7,7 @@
 //! ```text
 //! subject key = HMAC(tag key, "medanchor/subject/v1" || institution)
 //! approval seed = HMAC(tag key, "medanchor/approval/v1" || institution)
-//! ending seed = HMAC(tag key, "medanchor/consent-ender/v1" || network || consent || institution)
+//! ending seed = HMAC(tag key, "medanchor/consent-ending-seed/v1" || network || consent || institution)
 //! tag         = HMAC(subject key, "medanchor/tag-handle/v1" || epoch as u32)[..16]
 //! consent key = HMAC(subject key, "medanchor/consent/v1" || epoch as u32)
 //! class       = HMAC(consent key, "medanchor/class/v1" || value)[..16]
@@ -118,7 +118,7 @@ impl TagKey {
         consent: &ConsentHandle,
     ) -> Zeroizing<[u8; 32]> {
         let parts: [&[u8]; 4] = [
-            b"medanchor/consent-ender/v1",
+            b"medanchor/consent-ending-seed/v1",
             network.as_bytes(),
             consent.as_bytes(),
             institution.as_bytes(),
@@ -296,7 +296,7 @@ mod tests {
         let seed = of(1, "north-hospital", 2);
         assert_eq!(
             hex::encode(seed),
-            "1c6e7ff03820c9f72e87337df800374624579dcb478db0e10e21b938b04f7058"
+            "acd501fd4f38fe075a31f22d0e6040d1bef352bfcc7effc6f775d38364e653a4"
         );
         for other in [
             of(2, "north-hospital", 2),

@@ -214,7 +214,7 @@ rules! {
     ConsentRootPeriod "consent.outside-root" Signer
         "the consent begins before the one that it continues, or ends after it" "let it hold in the time of the first one of its chain";
     ConsentUnknown "consent.unknown" Early
-        "the signer has granted no consent under this handle" "grant it first";
+        "no consent of this owner's is granted under this handle" "wait until it is granted, or check the handle and the owner";
     ConsentRevoked "consent.already-revoked" Rival
         "the consent was revoked before" "nothing is left to do";
     ConsentOwnerUnknown "consent.owner-unknown" Signer

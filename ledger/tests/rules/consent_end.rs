@@ -111,6 +111,34 @@ fn the_end_of_a_first_consent_ends_its_chain() {
 }
 
 #[test]
+fn a_consent_that_continues_another_ends_alone_by_its_own_key() {
+    let mut world = granted();
+    let again = ConsentGrant {
+        root: Some(consent(1)),
+        ..endable(&world, 2)
+    };
+    world.apply(HOSPITAL, again);
+    let asked = |number, by| AccessRequest {
+        consent: consent(by),
+        ..request(number)
+    };
+    let network = world.network();
+    // The key of the first one ends the chain, by the end of the first one alone.
+    world.refuse(
+        PHARMACY,
+        end_by(network, 2, &ending(1)),
+        Rule::ConsentOtherEnder,
+    );
+    world.apply(PHARMACY, end(network, 2));
+    let by_again = decided(&mut world, PHARMACY, asked(1, 2));
+    let by_first = decided(&mut world, PHARMACY, asked(2, 1));
+    assert_eq!(
+        (by_again, by_first),
+        (Decision::Denied(DenialReason::Revoked), Decision::Permitted)
+    );
+}
+
+#[test]
 fn an_end_of_what_is_not_there_waits_or_is_refused() {
     let mut world = World::new();
     let network = world.network();

@@ -13,8 +13,8 @@ use crate::access_list::{
 };
 use crate::subject::Subject;
 use medanchor_ledger::event::{
-    AccessBreakGlass, AccessEmergency, AccessRequest, AccessReview, Event, EventBody, RecordErase,
-    Verdict,
+    AccessBreakGlass, AccessEmergency, AccessRequest, AccessReview, Event, EventBody, EventKind,
+    RecordErase, Verdict,
 };
 use medanchor_ledger::rules::Decision;
 use medanchor_ledger::rules::break_glass::REVIEW_MILLIS;
@@ -67,7 +67,7 @@ pub(super) fn fold(
     let mut folding = Folding::new(about, oldest.time);
     for quarter in &about.delegated {
         for (link, event) in &quarter.events {
-            folding.take_consent(link, event.as_ref());
+            folding.take_delegated(link, event.as_ref());
         }
     }
     for quarter in &fetched {
@@ -130,6 +130,20 @@ impl<'a> Folding<'a> {
         }
     }
 
+    /// Takes the same of a quarter that was not asked for. What cannot be read there may be the end of a
+    /// delegation.
+    fn take_delegated(&mut self, link: &TagLink, event: Option<&Event>) {
+        self.take_consent(link, event);
+        let of_consents = matches!(
+            link.kind,
+            EventKind::ConsentGrant | EventKind::ConsentRevoke | EventKind::ConsentEnd
+        );
+        let read = event.is_some_and(|event| event.kind() == link.kind);
+        if of_consents && !read && link.time <= self.until {
+            self.not_read(link);
+        }
+    }
+
     fn take(&mut self, link: &TagLink, event: Option<&Event>, size: Size) {
         if link.time > self.until {
             return;
@@ -140,16 +154,21 @@ impl<'a> Folding<'a> {
             size,
         };
         let known = event.filter(|event| event.kind() == link.kind);
+        known.into_iter().for_each(|event| self.given.ask(event));
         let taken = known.and_then(|event| self.take_event(link, event, proved));
         if taken.is_none() {
-            self.unread.push(*link);
-            self.gaps.push(Gap {
-                from: link.time,
-                until: Some(link.time),
-                why: GapReason::NoProof,
-                of: None,
-            });
+            self.not_read(link);
         }
+    }
+
+    fn not_read(&mut self, link: &TagLink) {
+        self.unread.push(*link);
+        self.gaps.push(Gap {
+            from: link.time,
+            until: Some(link.time),
+            why: GapReason::NoProof,
+            of: None,
+        });
     }
 
     /// None if what the rules made of the event is not understood.

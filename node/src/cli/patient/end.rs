@@ -23,7 +23,12 @@ Example:
 `medanchor patient history` shows the consents that stand, and which of them you can end. Bring the
 file to any participant, such as another hospital, a pharmacy or a regulator: `medanchor patient
 anchor-end`. The end counts for everybody from its block on, and for all that was granted below the
-consent. It cannot be taken back, and whoever has the file can anchor it.
+consent. It cannot be taken back, and whoever has the file can anchor it. Whether the card approved
+the consent is not looked at here: compare the handle with the list. The end of a consent that
+continues another ends that one alone.
+
+Ends that one participant anchors at about one time show it, and let others guess, that the
+consents are one patient's, at two institutions as well: bring them to two, or on different days.
 
 The card that approved the consent ends it. One that was lost ends nothing any more, so an end may
 be signed beforehand and kept in a safe place.
@@ -56,6 +61,10 @@ The rules refuse an end that another card signed, and one of a consent that has 
 patient's: its owner granted it without the patient's card, or by a release that knew no such key,
 and has to revoke it. Anchoring the same end again changes nothing.
 
+An end of a consent that is not granted yet, or of a handle with a slip in it, waits: this gives up
+in the end (`consent.unknown`, exit code 1), and the event stays in the identity's journal, from
+which whatever resumes its events posts it again.
+
 Exit codes: 0 the consent is ended; 1 it is not, or was ended before; 2 wrong usage; 11 the identity
 cannot be used; 12 it is in use; 19 no node could be reached.")]
 pub struct AnchorEnd {
@@ -72,7 +81,8 @@ pub fn end(asked: &End) -> Result<Exit, Fatal> {
     let end = subject.end(&asked.institution, asked.consent);
     write_secret(&asked.out, &end.to_text())?;
     say(format_args!(
-        "Bring {} to any participant: anchored, it ends consent {} of {} for good.",
+        "Bring {} to any participant: anchored, it ends consent {} of {} for good, if this card \
+         approved it.",
         asked.out.display(),
         asked.consent,
         asked.institution

@@ -134,6 +134,11 @@ fn a_patient_with_a_key_signs_up_with_a_team_or_has_the_delegate_do_it() {
     };
     assert!(hospital.sign_up_approved(&longer, &approval).is_err());
     let signed = hospital.sign_up_approved(&contract, &approval).unwrap();
+    let EventBody::ConsentGrant(grant) = signed.event.body() else {
+        panic!("a grant");
+    };
+    let end = patient.end(&name("hospital"), grant.consent);
+    assert_eq!(grant.ender, Some(end.ender()), "the patient can end it");
 
     let delegation = delegated(&hospital, &patient, &guardian("guardian", NOW + 2 * DAY));
     let by_guardian = NewContract {

@@ -8,17 +8,28 @@
 
 use super::About;
 use crate::access_list::{Delegate, KeyHolder, ProvedAt};
-use crate::patient::consents::{Ended, ListedConsent};
+use crate::patient::consents::{Ended, EndedHow, Ending, ListedConsent};
 use medanchor_ledger::event::{ConsentGrant, Event, EventBody};
 use medanchor_ledger::rules::tag::TagLink;
-use medanchor_ledger::{ConsentHandle, Index, Time};
-use std::collections::BTreeMap;
+use medanchor_ledger::{ConsentHandle, Index, ParticipantName, Time};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The consents of proved histories, as far as they tell who gave them and who can end them.
 #[derive(Default)]
 pub(super) struct Given {
     grants: BTreeMap<ConsentHandle, Granted>,
-    ends: BTreeMap<ConsentHandle, (Index, Ended)>,
+    ends: BTreeMap<ConsentHandle, End>,
+    /// The consents of the quarters that were asked for.
+    asked: BTreeSet<ConsentHandle>,
+}
+
+/// The one event that ended a consent.
+struct End {
+    at: Index,
+    time: Time,
+    by: ParticipantName,
+    /// Whether its owner revoked it; otherwise the key that its grant names signed.
+    revoked: bool,
 }
 
 /// A consent, as it was granted.
@@ -32,8 +43,19 @@ struct Granted {
     approved: bool,
     /// Who decides by it, where the patient approved exactly this grant of a delegation.
     delegate: Option<Delegate>,
-    /// Whether the patient has a key that ends it.
-    endable: bool,
+    key: EndingKey,
+}
+
+/// Whose the key is that ends a consent without the institution.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum EndingKey {
+    /// There is none.
+    None,
+    Patients,
+    /// Not the opened card's.
+    Others,
+    /// No card is there and no approval of this grant.
+    Untold,
 }
 
 impl Given {
@@ -43,22 +65,30 @@ impl Given {
         match event.body() {
             EventBody::ConsentGrant(body) if by_owner => self.granted(about, link, body),
             EventBody::ConsentRevoke(body) if by_owner => {
-                self.ended(link, event, body.consent, false);
+                self.ended(link, event, body.consent, true);
             }
             EventBody::ConsentEnd(body) if body.owner == *about.owner => {
-                self.ended(link, event, body.consent, true);
+                self.ended(link, event, body.consent, false);
             }
             _ => {}
         }
     }
 
-    fn ended(&mut self, link: &TagLink, event: &Event, consent: ConsentHandle, by_patient: bool) {
-        let ended = Ended {
+    /// Has a consent that was taken listed, where its time has not run out.
+    pub(super) fn ask(&mut self, event: &Event) {
+        if let EventBody::ConsentGrant(body) = event.body() {
+            self.asked.insert(body.consent);
+        }
+    }
+
+    fn ended(&mut self, link: &TagLink, event: &Event, consent: ConsentHandle, revoked: bool) {
+        let end = End {
+            at: link.anchored.index,
             time: link.time,
             by: event.issuer().clone(),
-            by_patient,
+            revoked,
         };
-        self.ends.insert(consent, (link.anchored.index, ended));
+        self.ends.insert(consent, end);
     }
 
     fn granted(&mut self, about: &About<'_>, link: &TagLink, body: &ConsentGrant) {
@@ -73,17 +103,13 @@ impl Given {
             relation: words.relation,
             since: link.time,
         });
-        let of_card = about
-            .card
-            .is_some_and(|card| body.ender == Some(card.ender(about.owner, &body.consent)));
         let granted = Granted {
             granted: link.anchored.index,
             root: body.root,
             not_before: body.not_before,
             not_after: body.not_after,
             approved,
-            // What was approved has the ender that the patient signed.
-            endable: body.ender.is_some() && (approved || delegate.is_some() || of_card),
+            key: about.ending_key(body, approved || delegate.is_some()),
             delegate,
         };
         self.grants.insert(body.consent, granted);
@@ -108,37 +134,86 @@ impl Given {
         let ended = delegation.and_then(|one| self.ends.get(&one));
         first.granted < at
             && (first.not_before..first.not_after).contains(&time)
-            && ended.is_none_or(|(ended, _)| *ended > at)
+            && ended.is_none_or(|ended| ended.at > at)
     }
 
-    /// The consents whose time has not run out at `until`, in the order in which they were granted.
+    /// The consents of the quarters that were asked for, and the first ones of their chains, whose time
+    /// has not run out at `until`, in the order in which they were granted.
     pub(super) fn listed(&self, until: Time) -> Vec<ListedConsent> {
-        let mut all: Vec<_> = self.grants.iter().collect();
+        let asked = self.asked.iter();
+        let roots = asked.clone().filter_map(|one| self.grants.get(one)?.root);
+        let wanted: BTreeSet<ConsentHandle> = roots.chain(asked.copied()).collect();
+        let all = wanted.iter();
+        let mut all: Vec<_> = all
+            .filter_map(|one| self.grants.get_key_value(one))
+            .collect();
         all.retain(|(_, grant)| grant.not_after > until);
         all.sort_by_key(|(_, grant)| grant.granted);
-        let listed = all.into_iter().map(|(consent, grant)| ListedConsent {
-            consent: *consent,
-            not_before: grant.not_before,
-            not_after: grant.not_after,
-            patient_ends: Self::first_of(consent, grant, |one| {
-                self.grants
-                    .get(one)
-                    .is_some_and(|grant| grant.endable)
-                    .then_some(*one)
-            }),
-            ended: Self::first_of(consent, grant, |one| {
-                self.ends.get(one).map(|(_, ended)| ended.clone())
-            }),
-        });
-        listed.collect()
+        let listed = all.into_iter();
+        listed.map(|(one, grant)| self.list(*one, grant)).collect()
     }
 
-    /// What holds of a consent, or else of the first one of its chain.
-    fn first_of<T>(
-        consent: &ConsentHandle,
-        grant: &Granted,
-        of: impl Fn(&ConsentHandle) -> Option<T>,
-    ) -> Option<T> {
-        of(consent).or_else(|| grant.root.as_ref().and_then(of))
+    fn list(&self, consent: ConsentHandle, grant: &Granted) -> ListedConsent {
+        let first = grant.root.map(|root| self.grants.get(&root));
+        let root_unseen = matches!(first, Some(None));
+        ListedConsent {
+            consent,
+            root: grant.root,
+            root_unseen,
+            not_before: grant.not_before,
+            not_after: grant.not_after,
+            ending: ending(
+                grant.key,
+                first.flatten().map(|first| first.key),
+                root_unseen,
+            ),
+            ended: self.first_end(consent, grant.root),
+        }
+    }
+
+    /// The first of a consent's own end and its root's: a consent may be revoked that ended with its root.
+    fn first_end(&self, consent: ConsentHandle, root: Option<ConsentHandle>) -> Option<Ended> {
+        let of_chain = [Some(consent), root].into_iter().flatten();
+        let ends = of_chain.filter_map(|one| Some((one, self.ends.get(&one)?)));
+        let (ended, end) = ends.min_by_key(|(_, end)| end.at)?;
+        let key = self.grants.get(&ended).map(|grant| grant.key);
+        let how = match (end.revoked, key) {
+            (true, _) => EndedHow::Revoked,
+            (false, Some(EndingKey::Patients)) => EndedHow::ByPatient,
+            (false, _) => EndedHow::ByNamedKey,
+        };
+        Some(Ended {
+            time: end.time,
+            by: end.by.clone(),
+            how,
+        })
+    }
+}
+
+impl About<'_> {
+    /// Whose the key is that ends a consent. What the patient approved has the ender that the patient
+    /// signed; any other ender may be anybody's, the institution's as well.
+    fn ending_key(&self, grant: &ConsentGrant, approved: bool) -> EndingKey {
+        let Some(ender) = grant.ender else {
+            return EndingKey::None;
+        };
+        let of_card = self.card.map(|card| card.ender(self.owner, &grant.consent));
+        match (approved, of_card) {
+            (true, _) => EndingKey::Patients,
+            (false, Some(own)) if own == ender => EndingKey::Patients,
+            (false, Some(_)) => EndingKey::Others,
+            (false, None) => EndingKey::Untold,
+        }
+    }
+}
+
+/// Who ends a consent of which these are its own key and its root's.
+fn ending(own: EndingKey, root: Option<EndingKey>, root_unseen: bool) -> Ending {
+    let of_chain = [own, root.unwrap_or(EndingKey::None)];
+    match of_chain.map(|key| key == EndingKey::Patients) {
+        [false, false] if root_unseen || of_chain.contains(&EndingKey::Untold) => Ending::Untold,
+        [false, false] if of_chain.contains(&EndingKey::Others) => Ending::OtherKey,
+        [false, false] => Ending::Institution,
+        [own, root] => Ending::Patient { own, root },
     }
 }

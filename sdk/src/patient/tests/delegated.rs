@@ -256,3 +256,38 @@ fn a_delegation_of_an_earlier_quarter_is_proved_by_its_own_history() {
     assert_eq!(list(vec![earlier(true)]), None);
     assert_eq!(list(Vec::new()), None);
 }
+
+/// Of a quarter that was fetched for a delegation's sake, only that delegation is listed; what cannot be read
+/// there may have ended it.
+#[test]
+fn of_a_delegations_quarter_other_consents_are_not_listed() {
+    let before = Epoch(QUARTER.0 - 1);
+    let mut words = words(before);
+    words.not_after = Time(start() + 50 * HOUR);
+    let lasting = |consent: u8, root| ConsentGrant {
+        consent: ConsentHandle::new([consent; 16]),
+        not_after: Time(start() + 50 * HOUR),
+        ..below(root)
+    };
+    let list = |hidden: usize| {
+        let mut earlier = Chain::new(before);
+        earlier.add("hospital", 0, delegation(&words));
+        earlier.add("hospital", 0, lasting(5, None));
+        earlier.add("hospital", 0, ConsentRevoke { consent: ROOT });
+        earlier.asked(Decision::Permitted);
+        earlier.events[hidden].1 = None;
+        let mut chain = Chain::new(QUARTER);
+        chain.add("hospital", 0, lasting(6, Some(ROOT)));
+        let mut shown = shown(&[approved(&patient(), &words)]);
+        shown.delegated = vec![earlier.until(Time(start() + 40 * HOUR))];
+        shown.list(&mut chain)
+    };
+    let history = list(3);
+    let listed: Vec<_> = history.consents.iter().map(|one| one.consent).collect();
+    assert_eq!(listed, [ROOT, ConsentHandle::new([6; 16])]);
+    assert!(history.consents.iter().all(|one| one.ended.is_some()));
+    assert!(history.unread.is_empty());
+    // The revocation is proved, and no node gave it.
+    let history = list(2);
+    assert_eq!((history.unread.len(), history.is_whole()), (1, false));
+}

@@ -62,7 +62,18 @@ fn chain() -> Chain {
 
 fn ends_of(history: &PatientHistory) -> Vec<Option<ConsentHandle>> {
     let all = history.consents.iter();
-    all.map(|one| one.patient_ends).collect()
+    all.map(ListedConsent::patient_ends).collect()
+}
+
+fn endings_of(history: &PatientHistory) -> Vec<Ending> {
+    history.consents.iter().map(|one| one.ending).collect()
+}
+
+/// Who anchored the ends, and whose will each shows.
+fn ended_of(history: &PatientHistory) -> Vec<(&str, EndedHow)> {
+    let all = history.consents.iter();
+    let all = all.map(|one| one.ended.as_ref().unwrap());
+    all.map(|ended| (ended.by.as_str(), ended.how)).collect()
 }
 
 #[test]
@@ -93,16 +104,19 @@ fn a_card_tells_which_consents_it_ends() {
     assert_eq!(ends_of(&history), [Some(OWN), Some(ROOT), Some(ROOT)]);
     let stranger = Subject::new(NetworkId::new([1; 16]), TagKey::new([5; 32]));
     let history = listed_by(&mut chain(), false, Some(&stranger));
-    assert_eq!(ends_of(&history), [None; 3]);
+    assert_eq!(endings_of(&history), [Ending::OtherKey; 3]);
+    let text = history.to_text();
+    assert_eq!(text.matches("you cannot with this card").count(), 3);
 }
 
 /// An ender that no approval of the patient's holds may be anybody's.
 #[test]
 fn what_the_patient_did_not_approve_the_patient_cannot_end() {
     let history = listed(&mut chain(), false);
-    assert_eq!(ends_of(&history), [None; 3]);
+    assert_eq!(endings_of(&history), [Ending::Untold; 3]);
     let text = history.to_text();
-    assert_eq!(text.matches("hospital alone can end it").count(), 3);
+    assert_eq!(text.matches("cannot tell who else can").count(), 3);
+    assert!(!text.contains("alone can end it"), "{text}");
     // Granted as an earlier release approved it: with no ender.
     let (subject, draft) = own_consent();
     let without = ConsentGrant {
@@ -111,7 +125,66 @@ fn what_the_patient_did_not_approve_the_patient_cannot_end() {
     };
     let mut chain = Chain::new(QUARTER);
     chain.sealed().add("hospital", 0, without);
-    assert_eq!(ends_of(&listed(&mut chain, true)), [None]);
+    let history = listed(&mut chain, true);
+    assert_eq!(endings_of(&history), [Ending::Institution]);
+    assert!(history.to_text().contains("hospital alone can end it"));
+}
+
+/// A consent that ended with a root of another quarter stands in this one as if nothing had happened.
+#[test]
+fn where_the_first_consent_is_not_seen_the_list_does_not_say_what_stands() {
+    let (subject, draft) = own_consent();
+    let own = ConsentGrant {
+        root: Some(ROOT),
+        ..endable(&subject, &draft)
+    };
+    let without = ConsentGrant {
+        consent: ConsentHandle::new([6; 16]),
+        ..below(Some(ROOT))
+    };
+    let mut chain = Chain::new(QUARTER);
+    chain.sealed().add("hospital", 0, own);
+    chain.add("hospital", 0, without);
+    let history = listed_by(&mut chain, false, Some(&patient()));
+    let own = Ending::Patient {
+        own: true,
+        root: false,
+    };
+    assert_eq!(endings_of(&history), [own, Ending::Untold]);
+    assert!(history.consents.iter().all(|one| one.root_unseen));
+    let text = history.to_text();
+    let unseen = format!(
+        "it continues {ROOT}, which is of no quarter of this list: whether it still stands this list cannot tell"
+    );
+    assert_eq!(text.matches(&unseen).count(), 2, "{text}");
+    assert!(!text.contains("alone can end it"), "{text}");
+    let json = history.to_json();
+    assert_eq!(json["consents"][1]["root"], ROOT.to_string());
+    assert_eq!(json["consents"][1]["who_ends"], "not-known");
+}
+
+/// A re-issue's own end leaves the rest of its chain.
+#[test]
+fn a_list_says_which_end_is_the_end_of_all() {
+    let (subject, draft) = own_consent();
+    let mut words = draft.words().clone();
+    words.consent = ConsentHandle::new([6; 16]);
+    words.root = Some(OWN);
+    let again = ConsentDraft::new(words).unwrap();
+    let mut chain = Chain::new(QUARTER);
+    chain
+        .sealed()
+        .add("hospital", 0, endable(&subject, &draft))
+        .add("hospital", 0, endable(&subject, &again));
+    let history = listed_by(&mut chain, false, Some(&subject));
+    assert_eq!(
+        ends_of(&history),
+        [Some(OWN), Some(again.words().consent)],
+        "each has a key of its own"
+    );
+    let all = format!("; it continues {OWN}: end that one to end all");
+    assert_eq!(history.to_text().matches(&all).count(), 1);
+    assert_eq!(history.to_json()["consents"][1]["root"], OWN.to_string());
 }
 
 #[test]
@@ -120,15 +193,10 @@ fn an_end_stands_in_the_list_with_who_brought_it() {
     chain.add("clinic", 0, end("hospital", OWN));
     chain.add("hospital", 0, ConsentRevoke { consent: ROOT });
     let history = listed(&mut chain, true);
-    let ended: Vec<_> = history
-        .consents
-        .iter()
-        .map(|one| one.ended.as_ref().unwrap())
-        .map(|ended| (ended.by.as_str(), ended.by_patient))
-        .collect();
+    let revoked = ("hospital", EndedHow::Revoked);
     assert_eq!(
-        ended,
-        [("clinic", true), ("hospital", false), ("hospital", false)]
+        ended_of(&history),
+        [("clinic", EndedHow::ByPatient), revoked, revoked]
     );
     let text = history.to_text();
     assert!(
@@ -138,6 +206,46 @@ fn an_end_stands_in_the_list_with_who_brought_it() {
     assert!(history.is_whole() && history.unread.is_empty());
     let json = history.to_json();
     assert_eq!(json["consents"][0]["ended"]["by_patient"], true);
+}
+
+/// An institution may revoke what has ended with its root, and is not to choose the end that is shown.
+#[test]
+fn the_first_end_of_a_consent_is_the_one_that_is_shown() {
+    let below = ConsentHandle::new([6; 16]);
+    let mut ended_first = chain();
+    ended_first.add("clinic", 0, end("hospital", OWN));
+    ended_first.add("clinic", 0, end("hospital", ROOT));
+    ended_first.add("hospital", 0, ConsentRevoke { consent: below });
+    let by_patient = ("clinic", EndedHow::ByPatient);
+    let history = listed(&mut ended_first, true);
+    assert_eq!(ended_of(&history), [by_patient; 3]);
+    let mut revoked_first = chain();
+    revoked_first.add("clinic", 0, end("hospital", OWN));
+    revoked_first.add("hospital", 0, ConsentRevoke { consent: below });
+    revoked_first.add("clinic", 0, end("hospital", ROOT));
+    assert_eq!(
+        ended_of(&listed(&mut revoked_first, true)),
+        [by_patient, by_patient, ("hospital", EndedHow::Revoked)]
+    );
+}
+
+/// An institution can put an ender of its own into a consent that it made up, and end that.
+#[test]
+fn an_end_by_a_key_that_is_not_shown_to_be_the_patients_is_not_called_the_patients() {
+    let stranger = Subject::new(NetworkId::new([1; 16]), TagKey::new([5; 32]));
+    for (shown, card) in [(false, None), (false, Some(&stranger))] {
+        let mut chain = chain();
+        chain.add("hospital", 0, end("hospital", OWN));
+        chain.add("hospital", 0, end("hospital", ROOT));
+        let history = listed_by(&mut chain, shown, card);
+        assert_eq!(ended_of(&history), [("hospital", EndedHow::ByNamedKey); 3]);
+        let text = history.to_text();
+        assert!(text.contains("ended by the key that its grant names on 2026-01-01T05"));
+        assert!(!text.contains("by the patient's key"), "{text}");
+        let json = history.to_json();
+        assert_eq!(json["consents"][0]["ended"]["by_patient"], false);
+        assert_eq!(json["consents"][0]["ended"]["revoked"], false);
+    }
 }
 
 /// The end of another institution's consent, or somebody else's revocation, is none of this one's.

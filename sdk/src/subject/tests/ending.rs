@@ -132,6 +132,34 @@ fn nothing_that_stands_for_an_end_links_two_consents() {
     assert!(!keys.contains(&other.key));
 }
 
+/// Re-issues have keys of their own, so that one can be ended and nothing links them but their root.
+#[test]
+fn a_consent_that_continues_another_has_an_ender_of_its_own() {
+    let place = Place::new();
+    let (north, patient) = place.enrolled();
+    let first = granted(&north, &patient, "Consent/1");
+    let again = ["Consent/2", "Consent/3"].map(|called| {
+        with_consent(|new| {
+            let new = NewConsent {
+                name: called,
+                root: Some("Consent/1"),
+                ..*new
+            };
+            let draft = north.draft_consent(&new).unwrap();
+            let approval = patient.approve(&draft).unwrap();
+            grant_of(&north.grant_approved(&new, &approval).unwrap().event)
+        })
+    });
+    assert!(again.iter().all(|one| one.root == Some(first.consent)));
+    let all = again.iter().chain([&first]);
+    for grant in all.clone() {
+        let end = patient.end(&name("north"), grant.consent);
+        assert_eq!(grant.ender, Some(end.ender()));
+    }
+    let enders: BTreeSet<_> = all.map(|grant| grant.ender).collect();
+    assert_eq!(enders.len(), 3);
+}
+
 /// An approval is over the ender: another one, or none, is not what the patient signed.
 #[test]
 fn an_institution_cannot_leave_the_end_out() {
