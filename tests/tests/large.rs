@@ -32,7 +32,7 @@ struct Study {
 }
 
 impl Study {
-    fn new() -> impl Read {
+    fn whole() -> impl Read {
         let block = (0u32..65_537).map(|number| number.to_le_bytes()[usize::from(number % 3 == 0)]);
         let block = block.collect();
         Self { block, at: 0 }.take(SIZE)
@@ -65,7 +65,7 @@ fn grew_little(what: &str, process: &str, before: u64) -> Result<()> {
 
 /// The file is the study; it is removed.
 fn is_study(path: &Path) -> Result<()> {
-    let (mut file, mut study) = (File::open(path)?, Study::new());
+    let (mut file, mut study) = (File::open(path)?, Study::whole());
     ensure!(file.metadata()?.len() == SIZE);
     let (mut found, mut wanted) = (vec![0; 1 << 20], vec![0; 1 << 20]);
     for _ in 0..SIZE >> 20 {
@@ -90,7 +90,7 @@ fn seal(city: &City, owner: &Sdk, study: impl Read) -> Result<SealedInCustody, C
 /// Not anchored while a custodian has not acknowledged; gone on with by the same bytes and no others.
 fn seal_in_the_end(city: &mut City, owner: &Sdk) -> Result<SealedInCustody> {
     city.stop(&[4]);
-    let refused = seal(city, owner, Study::new());
+    let refused = seal(city, owner, Study::whole());
     ensure!(
         matches!(&refused, Err(CustodyError::NotAcknowledged { name, .. }) if name.as_str() == "ethics"),
         "{refused:?}"
@@ -104,7 +104,7 @@ fn seal_in_the_end(city: &mut City, owner: &Sdk) -> Result<SealedInCustody> {
     };
     ensure!(other.as_ref().is_err_and(taken), "{other:?}");
     city.start_again(4)?;
-    let sealed = seal(city, owner, Study::new())?;
+    let sealed = seal(city, owner, Study::whole())?;
     let deals = city.dir.join(OWNER).join("identity/deals");
     ensure!(std::fs::read_dir(deals)?.next().is_none());
     ensure!(owner.open_record(NAME, 1).is_err(), "its key is shared out");
