@@ -7,11 +7,41 @@ use std::io;
 #[cfg(feature = "keep")]
 use std::io::{BufWriter, Read, Write};
 use std::path::Path;
+#[cfg(test)]
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Makes the entry of `path` in its folder durable.
 pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
     path.parent()
         .map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+}
+
+/// How often a file was waited for, and whether the next time fails.
+#[cfg(test)]
+#[derive(Default)]
+pub(crate) struct Syncs {
+    count: std::sync::atomic::AtomicUsize,
+    fails: std::sync::atomic::AtomicBool,
+}
+
+#[cfg(test)]
+impl Syncs {
+    /// Counts one; fails where a test said so, once.
+    pub(crate) fn next(&self) -> io::Result<()> {
+        self.count.fetch_add(1, Relaxed);
+        match self.fails.swap(false, Relaxed) {
+            true => Err(io::Error::other("a test lets the disk fail")),
+            false => Ok(()),
+        }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.count.load(Relaxed)
+    }
+
+    pub(crate) fn fail_next(&self) {
+        self.fails.store(true, Relaxed);
+    }
 }
 
 /// Writes zeros over all of a file in place; nothing to do if there is no such file.

@@ -67,7 +67,7 @@ pub(crate) struct Slots {
     end: u64,
     /// How often the disk was waited for.
     #[cfg(test)]
-    syncs: usize,
+    syncs: crate::disk::Syncs,
 }
 
 impl Slots {
@@ -87,7 +87,7 @@ impl Slots {
             places: BTreeMap::new(),
             end: SLOT_BYTES,
             #[cfg(test)]
-            syncs: 0,
+            syncs: crate::disk::Syncs::default(),
         })
     }
 
@@ -112,7 +112,7 @@ impl Slots {
             places: BTreeMap::new(),
             end: SLOT_BYTES,
             #[cfg(test)]
-            syncs: 0,
+            syncs: crate::disk::Syncs::default(),
         };
         slots.load(length)?;
         Ok(slots)
@@ -174,18 +174,16 @@ impl Slots {
             slots.into_iter().partition(|(name, _)| self.was_held(name));
         let bytes = self.bytes_to_append(&new)?;
         for (name, slot) in &over {
-            if let Some(place) = self.places.get(name) {
-                self.write(place.at, slot)?;
+            if let Some(place) = self.places.get_mut(name) {
+                // Already now: what a failure leaves here is not taken for erased.
+                place.erased = false;
+                let at = place.at;
+                self.write(at, slot)?;
             }
         }
         self.write_tail(&bytes)?;
         if !(over.is_empty() && new.is_empty()) {
             self.sync()?;
-        }
-        for (name, _) in &over {
-            if let Some(place) = self.places.get_mut(name) {
-                place.erased = false;
-            }
         }
         self.appended(new.iter().map(|(name, _)| (*name, false)));
         Ok(())
@@ -427,15 +425,13 @@ impl Slots {
     }
 
     #[cfg(test)]
-    pub(crate) const fn syncs(&self) -> usize {
-        self.syncs
+    pub(crate) const fn syncs(&self) -> &crate::disk::Syncs {
+        &self.syncs
     }
 
     fn sync(&mut self) -> io::Result<()> {
         #[cfg(test)]
-        {
-            self.syncs += 1;
-        }
+        self.syncs.next()?;
         self.file.sync_data()
     }
 

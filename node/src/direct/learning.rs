@@ -51,7 +51,7 @@ pub(super) fn knows(
     records: &[(RecordHandle, u32)],
 ) {
     if let Err(error) = store.anchored(owner, records) {
-        tracing::warn!(%error, "deals that the ledger has still count against their owner");
+        tracing::warn!(%error, "that the ledger has an owner's deals was not written down whole; they may count on");
     }
 }
 

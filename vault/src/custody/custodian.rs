@@ -222,7 +222,7 @@ impl Custodian {
             });
         }
         let rows = self.admit(seat.place.epoch, &shares)?;
-        let rows = self.beside.places(rows, &self.waiting);
+        let rows = self.beside.places(rows, &mut self.waiting);
         let rows = rows.map_err(CustodianError::Deals)?;
         shares::keep(&mut self.slots, seat.place.epoch, &shares, &rows)?;
         let acknowledged = shares.iter().map(|kept| {
@@ -232,7 +232,8 @@ impl Custodian {
         Ok(acknowledged.collect())
     }
 
-    /// Counts new shares against their owners' bounds before they are kept; gives the rows that say so.
+    /// Counts shares that are not held against their owners' bounds before they are kept; gives the rows that
+    /// say so, also of those that an earlier try counted.
     fn admit(&mut self, epoch: u32, shares: &[ToKeep<'_>]) -> Result<Vec<Row>, CustodianError> {
         let mut of_owners: BTreeMap<&ParticipantName, Vec<Dealt>> = BTreeMap::new();
         for one in shares {
@@ -248,12 +249,12 @@ impl Custodian {
         }
         let mut rows = Vec::new();
         for (owner, dealt) in of_owners {
-            let new = self.waiting.unknown(owner, &dealt);
+            let new = self.waiting.unknown(owner, &dealt).len();
             let bound = self.bound;
-            if self.waiting.count(owner).saturating_add(new.len()) > bound {
+            if self.waiting.count(owner).saturating_add(new) > bound {
                 return Err(CustodianError::TooManyUnanchored { bound });
             }
-            rows.extend((self.waiting.enter(owner, &new)).map_err(CustodianError::Deals)?);
+            rows.extend((self.waiting.enter(owner, &dealt)).map_err(CustodianError::Deals)?);
         }
         Ok(rows)
     }
@@ -278,17 +279,16 @@ impl Custodian {
     /// The ledger has these records of an owner in these versions, so they count no more.
     ///
     /// # Errors
-    /// [`CustodianError::Deals`]; then they still count, and may be told again.
+    /// [`CustodianError::Deals`] and [`CustodianError::Share`]; they may still count, and what could not be
+    /// done is tried again when this is called again, with whichever records.
     pub fn anchored(
         &mut self,
         owner: &ParticipantName,
         records: &[(RecordHandle, u32)],
     ) -> Result<(), CustodianError> {
-        let anew = self.waiting.anchored(owner, records);
-        if anew.map_err(CustodianError::Deals)? {
-            beside::clear(&mut self.slots)?;
-        }
-        Ok(())
+        let told = self.waiting.anchored(owner, records);
+        self.beside.tidy(&mut self.slots, &mut self.waiting)?;
+        told.map_err(CustodianError::Deals)
     }
 
     /// This custodian's sub-deals for the members of a new epoch; `from` is its place in the old one.
@@ -431,6 +431,12 @@ impl Custodian {
         Ok(shares::erase_all(&mut self.slots, record, epoch)?)
     }
 
+    /// How often its files are waited for, for tests to count and to fail: the deals', the secrets'.
+    #[cfg(test)]
+    pub(super) const fn syncs(&self) -> [&crate::disk::Syncs; 2] {
+        [&self.waiting.syncs, self.slots.syncs()]
+    }
+
     /// The release log.
     #[must_use]
     pub const fn log(&mut self) -> &mut ReleaseLog {
@@ -445,8 +451,8 @@ fn open_waiting(
 ) -> Result<Waiting, CustodianError> {
     let beside = slots.rows()?;
     let waiting = Waiting::open(&folder.join("deals"), network, &beside);
-    let waiting = waiting.map_err(CustodianError::Deals)?;
-    beside::clear(slots)?;
+    let mut waiting = waiting.map_err(CustodianError::Deals)?;
+    beside::clear(slots, &mut waiting)?;
     Ok(waiting)
 }
 

@@ -52,6 +52,17 @@ struct Owned {
     by_turn: BTreeMap<u64, Dealt>,
 }
 
+/// How much of what the file says is on disk.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OnDisk {
+    /// All of it, under the file's name.
+    All,
+    /// The newest rows may not be.
+    Behind,
+    /// To wait for the disk failed, after which it may have lost what it is not asked to write again.
+    Unknown,
+}
+
 /// The open file.
 pub(in crate::custody) struct Waiting {
     path: PathBuf,
@@ -60,6 +71,10 @@ pub(in crate::custody) struct Waiting {
     owners: BTreeMap<ParticipantName, Owned>,
     next: u64,
     rows: usize,
+    on_disk: OnDisk,
+    anew: bool,
+    #[cfg(test)]
+    pub(in crate::custody) syncs: crate::disk::Syncs,
 }
 
 impl Waiting {
@@ -74,8 +89,10 @@ impl Waiting {
         beside: &[Row],
     ) -> io::Result<Self> {
         if !path.try_exists()? {
-            write_aside(path, network, &[])?;
+            drop(write_aside(path, network, &[])?);
+            std::fs::rename(aside(path), path)?;
         }
+        crate::disk::sync_parent(path)?;
         let mut file = OpenOptions::new().read(true).write(true).open(path)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
@@ -92,6 +109,11 @@ impl Waiting {
             owners: BTreeMap::new(),
             next: 0,
             rows: rows.len() / ROW,
+            // What a process that was killed wrote may still be in the system's memory alone, as its name might.
+            on_disk: OnDisk::Behind,
+            anew: false,
+            #[cfg(test)]
+            syncs: crate::disk::Syncs::default(),
         };
         let rows = rows.as_chunks::<ROW>().0;
         rows.iter().for_each(|row| waiting.take(row));
@@ -104,17 +126,14 @@ impl Waiting {
         Ok(waiting)
     }
 
-    /// Enters what a power cut took out of the file.
+    /// Enters what a power cut took out of the file, and waits until all of it is on disk: whoever opens it
+    /// need not know that it also stands beside the shares.
     fn restore(&mut self, rows: &[[u8; ROW]], beside: &[Row]) -> io::Result<()> {
-        if beside.is_empty() {
-            return Ok(());
-        }
         let there: BTreeSet<&Row> = rows.iter().collect();
         let lost = beside.iter().filter(|row| !there.contains(row)).copied();
         let lost: Vec<Row> = lost.filter(|row| read_row(row).is_some()).collect();
         self.append(lost.as_flattened())?;
         lost.iter().for_each(|row| self.take(row));
-        // Whoever opens a file need not know that it is also beside the shares.
         self.sync()
     }
 
@@ -159,44 +178,58 @@ impl Waiting {
         all.iter().filter(|one| !known(one)).copied().collect()
     }
 
-    /// Enters deals, and does not wait for the disk; gives their rows.
+    /// Enters those of these deals that do not stand here, and does not wait for the disk; gives the rows of all
+    /// of them. A deal that stands here may be on disk nowhere, if the call that entered it failed after that.
     ///
     /// # Errors
     /// When they cannot be written; then none is entered.
     pub(in crate::custody) fn enter(
         &mut self,
         owner: &ParticipantName,
-        new: &[Dealt],
+        all: &[Dealt],
     ) -> io::Result<Vec<Row>> {
-        if new.is_empty() {
-            return Ok(Vec::new());
-        }
-        let rows: Vec<Row> = (new.iter())
-            .map(|one| row(Said::Dealt, owner, *one))
-            .collect();
-        self.append(rows.as_flattened())?;
+        let new = self.unknown(owner, all);
+        self.append(rows_of(owner, &new).as_flattened())?;
         new.iter().for_each(|one| self.insert(owner, *one));
-        Ok(rows)
+        Ok(rows_of(owner, all))
     }
 
-    /// Waits until all that was entered is on disk.
+    /// Waits until all that was entered is on disk. Where that failed before, all is written anew.
     ///
     /// # Errors
     /// When it is not.
-    pub(in crate::custody) fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
+    pub(in crate::custody) fn sync(&mut self) -> io::Result<()> {
+        match self.on_disk {
+            OnDisk::All => return Ok(()),
+            OnDisk::Unknown => return self.write_anew(),
+            OnDisk::Behind => self.on_disk = OnDisk::Unknown,
+        }
+        #[cfg(test)]
+        self.syncs.next()?;
+        self.file.sync_data()?;
+        self.on_disk = OnDisk::All;
+        Ok(())
     }
 
-    /// The ledger has these records, in these versions. What is lost of it by a power cut is learned again. Says
-    /// whether the file was written anew.
+    /// Whether the file was written anew since rows beside shares were last emptied.
+    pub(super) const fn is_anew(&self) -> bool {
+        self.anew
+    }
+
+    /// No row that the file lost stands beside a share.
+    pub(super) const fn none_beside(&mut self) {
+        self.anew = false;
+    }
+
+    /// The ledger has these records, in these versions. What is lost of it by a power cut is learned again.
     ///
     /// # Errors
-    /// When the disk fails; then they still count.
+    /// When the disk fails; then they may still count.
     pub(in crate::custody) fn anchored(
         &mut self,
         owner: &ParticipantName,
         all: &[Dealt],
-    ) -> io::Result<bool> {
+    ) -> io::Result<()> {
         let has = |(record, version): &&Dealt| {
             self.owners.get(owner).is_some_and(|owned| {
                 let mut of_record = owned.turns.range((*record, 0)..=(*record, *version));
@@ -205,7 +238,7 @@ impl Waiting {
         };
         let known: Vec<Dealt> = all.iter().filter(has).copied().collect();
         if known.is_empty() {
-            return Ok(false);
+            return Ok(());
         }
         let rows = known
             .iter()
@@ -226,39 +259,66 @@ impl Waiting {
     }
 
     fn append(&mut self, rows: &[u8]) -> io::Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
         let end = (HEADER + self.rows * ROW) as u64;
         self.file.seek(SeekFrom::Start(end))?;
         self.file.write_all(rows)?;
         self.rows += rows.len() / ROW;
+        if self.on_disk == OnDisk::All {
+            self.on_disk = OnDisk::Behind;
+        }
         Ok(())
     }
 
-    /// Writes the file anew if most of it says nothing any more, and says whether.
-    fn tidy(&mut self) -> io::Result<bool> {
-        let live: usize = self.owners.values().map(|owned| owned.turns.len()).sum();
-        if self.rows <= 2 * live + SPARE {
-            return Ok(false);
+    fn live(&self) -> usize {
+        self.owners.values().map(|owned| owned.turns.len()).sum()
+    }
+
+    /// Writes the file anew if most of it says nothing any more.
+    fn tidy(&mut self) -> io::Result<()> {
+        match self.rows > 2 * self.live() + SPARE {
+            true => self.write_anew(),
+            false => Ok(()),
         }
+    }
+
+    /// Writes the file anew, aside, and goes on in that file from the moment at which it has the name.
+    fn write_anew(&mut self) -> io::Result<()> {
         let owners = self.owners.iter();
         let rows = owners.flat_map(|(owner, owned)| {
             let by_turn = owned.by_turn.values();
             by_turn.flat_map(|one| row(Said::Dealt, owner, *one))
         });
         let rows: Vec<u8> = rows.collect();
-        write_aside(&self.path, self.network, &rows)?;
-        self.file = OpenOptions::new().read(true).write(true).open(&self.path)?;
-        self.rows = live;
-        Ok(true)
+        let file = write_aside(&self.path, self.network, &rows)?;
+        std::fs::rename(aside(&self.path), &self.path)?;
+        (self.file, self.rows) = (file, self.live());
+        (self.on_disk, self.anew) = (OnDisk::Unknown, true);
+        #[cfg(test)]
+        self.syncs.next()?;
+        crate::disk::sync_parent(&self.path)?;
+        self.on_disk = OnDisk::All;
+        Ok(())
     }
 }
 
-fn write_aside(path: &Path, network: NetworkId, rows: &[u8]) -> io::Result<()> {
-    let aside = path.with_extension("part");
-    let mut file = File::create(&aside)?;
+fn aside(path: &Path) -> PathBuf {
+    path.with_extension("part")
+}
+
+/// Writes the file under the name that it has aside; it is on disk when this returns.
+fn write_aside(path: &Path, network: NetworkId, rows: &[u8]) -> io::Result<File> {
+    let mut file = File::create(aside(path))?;
     file.write_all(&[MAGIC.as_slice(), network.as_bytes(), rows].concat())?;
     file.sync_all()?;
-    std::fs::rename(&aside, path)?;
-    crate::disk::sync_parent(path)
+    Ok(file)
+}
+
+fn rows_of(owner: &ParticipantName, all: &[Dealt]) -> Vec<Row> {
+    let rows = all.iter().map(|one| row(Said::Dealt, owner, *one));
+    rows.collect()
 }
 
 fn row(said: Said, owner: &ParticipantName, (record, version): Dealt) -> [u8; ROW] {

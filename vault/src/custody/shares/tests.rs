@@ -54,13 +54,13 @@ fn store(folder: &Path, versions: u32) -> Slots {
 fn an_erasure_waits_for_the_disk_twice_however_many_shares_there_are_and_again_not_at_all() {
     let folder = tempfile::tempdir().unwrap();
     let mut slots = store(folder.path(), 40);
-    let before = slots.syncs();
+    let before = slots.syncs().count();
     for _ in 0..3 {
         assert_eq!(erase_all(&mut slots, &record(), EPOCH).unwrap(), 40);
-        assert_eq!(slots.syncs(), before + 2);
+        assert_eq!(slots.syncs().count(), before + 2);
     }
     assert_eq!(erase(&mut slots, &record(), 1..EPOCH).unwrap(), 1);
-    assert_eq!(slots.syncs(), before + 2);
+    assert_eq!(slots.syncs().count(), before + 2);
 }
 
 /// Whoever erased a record of many versions had every custodian write a slot for each version and epoch,

@@ -220,6 +220,138 @@ fn few_rows_stand_beside_shares_and_none_of_many_that_came_together() {
     assert_eq!(rows_beside(&folder), 1, "an emptied slot is used again");
 }
 
+/// A try that failed after the deal was counted had left its row in the system's memory: the next try found the
+/// deal known, wrote its row nowhere, and acknowledged.
+#[test]
+fn a_deal_that_is_tried_again_has_its_row_beside_its_share() {
+    let one = deal(NORTH, 1, 1);
+    let deals = |folder: &tempfile::TempDir| folder.path().join("deals");
+    type Try = fn(&mut Custodian, &Signed<Deal>) -> Result<(), CustodianError>;
+    let refused: Try = |custodian, one| take(custodian, NORTH, &[one.clone(), one.clone()]);
+    let failed: Try = |custodian, one| {
+        custodian.syncs()[1].fail_next();
+        take(custodian, NORTH, std::slice::from_ref(one))
+    };
+    for first in [refused, failed] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut custodian = store(&folder);
+        let before = std::fs::read(deals(&folder)).unwrap();
+        assert!(first(&mut custodian, &one).is_err());
+        take(&mut custodian, NORTH, std::slice::from_ref(&one)).unwrap();
+        drop(custodian);
+        // What the power cut took: the file was never waited for.
+        std::fs::write(deals(&folder), &before).unwrap();
+        assert_eq!(again(&folder).room(&named(NORTH)), 1);
+    }
+    // Killed in between: the opening waits for what the process left, and the next try is as above.
+    let folder = tempfile::tempdir().unwrap();
+    drop(store(&folder));
+    let before = std::fs::read(deals(&folder)).unwrap();
+    let mut killed = Waiting::open(&deals(&folder), NETWORK, &[]).unwrap();
+    let record = RecordHandle::new([1; 16]);
+    killed.enter(&named(NORTH), &[(record, 1)]).unwrap();
+    drop(killed);
+    let mut custodian = again(&folder);
+    assert_eq!(custodian.syncs()[0].count(), 1);
+    take(&mut custodian, NORTH, &[one]).unwrap();
+    drop(custodian);
+    std::fs::write(deals(&folder), &before).unwrap();
+    assert_eq!(again(&folder).room(&named(NORTH)), 1);
+}
+
+/// No row beside a share is written over before the file of deals is on disk.
+#[test]
+fn the_file_is_waited_for_before_the_first_row_beside_a_share_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut custodian = store(&folder);
+    let path = folder.path().join("deals");
+    for record in 0..64 {
+        take(&mut custodian, NORTH, &[deal(NORTH, record, 1)]).unwrap();
+    }
+    let opened = 1;
+    assert_eq!(custodian.syncs()[0].count(), opened);
+    assert_eq!(rows_beside(&folder), 64);
+    let before = std::fs::read(folder.path().join("keys")).unwrap();
+    let next = deal(NORTH, 64, 1);
+    custodian.syncs()[0].fail_next();
+    let failed = take(&mut custodian, NORTH, std::slice::from_ref(&next));
+    assert!(matches!(failed, Err(CustodianError::Deals(_))));
+    let after = std::fs::read(folder.path().join("keys")).unwrap();
+    assert!(before == after, "nothing was kept, and no row went");
+
+    // What the disk lost is not asked of it a second time: all is written anew.
+    std::fs::write(&path, &std::fs::read(&path).unwrap()[..32]).unwrap();
+    take(&mut custodian, NORTH, std::slice::from_ref(&next)).unwrap();
+    assert_eq!(custodian.syncs()[0].count(), opened + 2);
+    drop(custodian);
+    let mut custodian = again(&folder);
+    assert_eq!(custodian.syncs()[0].count(), 1, "an opening waits once");
+    assert_eq!(custodian.unanchored(&named(NORTH), 99).len(), 65);
+    custodian.set_bound(99);
+    take(&mut custodian, NORTH, &[deal(NORTH, 65, 1)]).unwrap();
+    assert_eq!(custodian.syncs()[0].count(), 1);
+}
+
+/// Rows of so many deals that the ledger has that the next makes the file be written anew.
+fn nearly_anew(folder: &tempfile::TempDir) {
+    let mut waiting = Waiting::open(&folder.path().join("deals"), NETWORK, &[]).unwrap();
+    let owner = named("south-hospital");
+    let dealt: Vec<_> = (0..2048_u16)
+        .map(|n| {
+            (
+                RecordHandle::new([n.to_be_bytes(); 8].concat().try_into().unwrap()),
+                1,
+            )
+        })
+        .collect();
+    waiting.enter(&owner, &dealt).unwrap();
+    waiting.anchored(&owner, &dealt).unwrap();
+}
+
+#[test]
+fn rows_beside_shares_that_could_not_be_emptied_are_emptied_the_next_time() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(store(&folder));
+    nearly_anew(&folder);
+    let mut custodian = again(&folder);
+    let [one, two] = [1, 2].map(|n| deal(NORTH, n, 1));
+    take(&mut custodian, NORTH, &[one]).unwrap();
+    custodian.syncs()[1].fail_next();
+    let told = (RecordHandle::new([1; 16]), 1);
+    let failed = custodian.anchored(&named(NORTH), &[told]);
+    assert!(matches!(failed, Err(CustodianError::Share(_))));
+    // A deal that comes now is beside its share, and may not be when its own file was not waited for.
+    take(&mut custodian, NORTH, &[two]).unwrap();
+    let syncs = |custodian: &Custodian| custodian.syncs().map(|syncs| syncs.count());
+    let [deals, keys] = syncs(&custodian);
+    for _ in 0..2 {
+        custodian.anchored(&named(NORTH), &[]).unwrap();
+        assert_eq!(syncs(&custodian), [deals + 1, keys + 1]);
+        assert_eq!(rows_beside(&folder), 0);
+    }
+    drop(custodian);
+    assert_eq!(again(&folder).room(&named(NORTH)), 1);
+}
+
+/// The file had its name and the folder could not be waited for: rows went on into the file before, which had
+/// no name any more.
+#[test]
+fn rows_go_into_the_file_that_has_the_name_though_its_folder_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    nearly_anew(&folder);
+    let path = folder.path().join("deals");
+    let mut waiting = Waiting::open(&path, NETWORK, &[]).unwrap();
+    let (owner, dealt) = (named(NORTH), |n| (RecordHandle::new([n; 16]), 1));
+    waiting.enter(&owner, &[dealt(1)]).unwrap();
+    waiting.syncs.fail_next();
+    assert!(waiting.anchored(&owner, &[dealt(1)]).is_err());
+    assert_eq!(std::fs::read(&path).unwrap().len(), 32);
+    waiting.enter(&owner, &[dealt(2)]).unwrap();
+    drop(waiting);
+    let mut waiting = Waiting::open(&path, NETWORK, &[]).unwrap();
+    assert_eq!(waiting.next(&owner, 9), [dealt(2)]);
+}
+
 /// Rows that say nothing any more do not pile up.
 #[test]
 fn the_file_stays_small_however_much_is_dealt_and_anchored() {
