@@ -63,8 +63,9 @@ pub struct Identity {
     began: Time,
     policy: Policy,
     key: SigningKey,
-    vault: Vault,
+    // Before the vault, so that it has written its last record when the folder is free for others.
     journal: Mutex<Journal>,
+    vault: Vault,
     /// Held while the emergency journal's file is open.
     emergency: Mutex<()>,
     context: Arc<dyn Context>,

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::context::fixed::Fixed;
+use crate::journal::tests::at_the_end;
 use crate::testing::{name, network_with};
 use medanchor_ledger::rules::Role;
 
@@ -161,4 +162,22 @@ fn a_folder_of_nobody_gets_no_next_key() {
     let root = tempfile::tempdir().unwrap();
     assert!(Identity::make_next_key(root.path()).is_err());
     assert!(!root.path().join("next-key").exists());
+}
+
+/// The folder was free before the journal had written its last record, beside whoever opened it then.
+#[test]
+fn a_folder_is_in_use_until_its_journal_has_written_its_last() {
+    let root = tempfile::tempdir().unwrap();
+    network_with(root.path(), &[("maker", Role::Manufacturer)]);
+    let folder = root.path().join("maker");
+    let identity = Identity::open(&folder).unwrap();
+    let event = identity.revoke("c1").unwrap();
+    identity.journal().sign(&[event.encoded()]).unwrap();
+    identity.journal().settle_soon(&[event.id()]).unwrap();
+    let was_free = std::rc::Rc::new(std::cell::Cell::new(None));
+    let (seen, opened) = (was_free.clone(), folder.clone());
+    at_the_end(move || seen.set(Some(Identity::open(&opened).is_ok())));
+    drop(identity);
+    assert_eq!(was_free.get(), Some(false));
+    assert!(Identity::open(&folder).unwrap().unsettled().is_empty());
 }

@@ -387,6 +387,8 @@ impl Drop for Journal {
     fn drop(&mut self) {
         // Nothing is written to a file that could not be read.
         if !self.unwritten.is_empty() {
+            #[cfg(test)]
+            tests::comes_to_its_end();
             // What cannot be written is found to be anchored when it is posted again.
             let _ = self.write_settled();
         }
@@ -407,4 +409,4 @@ fn sync_folder_of(path: &Path) -> std::io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -2,6 +2,22 @@
 
 use super::*;
 use medanchor_ledger::sha256;
+use std::cell::RefCell;
+
+thread_local! {
+    static AT_THE_END: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
+}
+
+/// Does this when this thread drops a journal that has something left to write.
+pub(crate) fn at_the_end(what: impl FnOnce() + 'static) {
+    AT_THE_END.set(Some(Box::new(what)));
+}
+
+pub(super) fn comes_to_its_end() {
+    if let Some(what) = AT_THE_END.take() {
+        what();
+    }
+}
 
 fn id(event: &[u8]) -> Option<EventId> {
     Some(EventId::new(sha256(&[event])))
