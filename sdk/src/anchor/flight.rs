@@ -257,9 +257,11 @@ impl Flight {
         settled.then(|| self.event.id())
     }
 
-    /// Whether the ledger takes it for what it is if it is posted again, however late.
-    pub(super) fn may_be_said_again(&self) -> bool {
-        is_said_once(self.event.kind())
+    /// Whether it is anchored, and the ledger takes it for what it is if it is posted again, however late. What
+    /// was refused might be anchored then, after somebody was told that it never would be.
+    pub(super) fn may_be_posted_again(&self) -> bool {
+        let anchored = matches!(&self.stage, Stage::Done(result) if result.is_ok());
+        anchored && is_said_once(self.event.kind())
     }
 
     pub(super) fn into_result(self) -> Result<Anchored, AnchorError> {

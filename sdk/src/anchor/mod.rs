@@ -195,11 +195,11 @@ impl Sdk {
         flight::land(&mut flights, self);
         let settled = flights.iter().filter(|flight| flight.settled().is_some());
         let (again, once): (Vec<&Flight>, Vec<&Flight>) =
-            settled.partition(|flight| flight.may_be_said_again());
+            settled.partition(|flight| flight.may_be_posted_again());
         let ids = |flights: Vec<&Flight>| flights.into_iter().filter_map(Flight::settled).collect();
         let (again, once): (Vec<EventId>, Vec<EventId>) = (ids(again), ids(once));
-        // A failure here costs nothing but a repetition: the events stay pending, and `resume` finds
-        // them anchored.
+        // After a failure here the events are pending again once the journal is opened anew: `resume` finds
+        // what was anchored, and asks once more for what was refused.
         let mut journal = self.identity.journal();
         let _ = journal.settle_soon(&again);
         if !once.is_empty() {

@@ -308,6 +308,9 @@ fn sealing_and_issuing_again_after_a_crash_before_the_journal_is_success_too() {
     assert!(again.stood_already() && !first.stood_already());
 }
 
+/// Events that a power cut brings back, and events that were given up.
+mod again;
+
 fn commitment(byte: u8) -> Commitment {
     Commitment::new(TreeHash::new([byte; 32]))
 }
