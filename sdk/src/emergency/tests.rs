@@ -221,6 +221,9 @@ fn without_a_journal_that_can_be_written_nothing_opens() {
 }
 
 #[cfg(feature = "client")]
+mod registered;
+
+#[cfg(feature = "client")]
 mod against_the_ledger {
     use super::super::anchor::missing;
     use super::super::restore::chained;
