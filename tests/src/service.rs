@@ -3,6 +3,8 @@
 use crate::files::text;
 use crate::network::{PATIENCE, binary, wait_for};
 use anyhow::{Result, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -127,6 +129,21 @@ impl Service {
     #[must_use]
     pub fn said(&self) -> String {
         std::fs::read_to_string(self.home.join(self.folder).join("log.txt")).unwrap_or_default()
+    }
+
+    /// Asks it to stop (SIGTERM) and waits until it has; gives its exit code.
+    ///
+    /// # Errors
+    /// If it does not in time.
+    pub fn stop(mut self) -> Result<Option<i32>> {
+        let pid = Pid::from_raw(i32::try_from(self.pid())?);
+        kill(pid, Signal::SIGTERM)?;
+        let mut code = None;
+        wait_for("a service stops", PATIENCE, || {
+            code = self.child.try_wait()?;
+            Ok(code.is_some())
+        })?;
+        Ok(code.and_then(|status| status.code()))
     }
 
     /// Kills it, as a power cut would, and starts it again.

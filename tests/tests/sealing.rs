@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use medanchor_sdk::custody::{CustodyError, MAX_TOGETHER, SealedInCustody};
-use medanchor_sdk::{NewRecord, Sdk, SdkError};
+use medanchor_sdk::{Identity, NewRecord, Sdk, SdkError};
 use medanchor_tests::city::{CUSTODIANS, City, OWNER, PAYLOAD, READER};
 use medanchor_tests::network::wait_for;
 use medanchor_tests::service::Service;
@@ -162,6 +162,32 @@ fn a_key_part_that_a_crash_left_is_forgotten_by_the_vaults_service() -> Result<(
     seal(&city, &owner, &[record("Observation/2", 1)])?
         .pop()
         .context("one result")??;
+    Ok(())
+}
+
+/// An application signed and could not post. The vault's service posts it at its start; that it is anchored is
+/// written down when the service stops, though it is put off until then.
+#[test]
+fn what_was_signed_before_is_anchored_by_the_vaults_service_and_settled_when_it_stops() -> Result<()>
+{
+    let dir = tempfile::tempdir()?;
+    let city = City::start(dir.path())?;
+    let identity = || Identity::open(&dir.path().join(OWNER).join("identity"));
+    let owner = Sdk::new(identity()?, ["http://127.0.0.1:1"])?;
+    let sealed = owner.seal_record(&record("Observation/1", 1))?;
+    let posted = owner.post_batch(vec![sealed.event.clone()]);
+    ensure!(owner.wait_all(posted).iter().all(Result::is_err));
+    drop(owner);
+    ensure!(identity()?.unsettled().len() == 1);
+
+    let vault = Service::vault(&dir.path().join(OWNER))?;
+    wait_for("the service says so", PATIENCE, || {
+        Ok(vault.said().contains("before the start are anchored"))
+    })?;
+    ensure!(vault.stop()? == Some(0));
+    ensure!(identity()?.unsettled().is_empty());
+    let reader = city.sdk(READER)?;
+    reader.client().receipt(&sealed.event, true)?;
     Ok(())
 }
 

@@ -17,6 +17,7 @@ use medanchor_sdk::direct::Certificate;
 use medanchor_sdk::{Identity, Sdk};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -29,6 +30,11 @@ const LIMITS: ConnectionLimits = ConnectionLimits {
     write_timeout: Duration::from_secs(20),
     grace: Duration::from_secs(5),
 };
+
+/// How long a stop waits for the work beside a service, and how often it looks. What that work has posted by
+/// then and not seen anchored is in the identity's journal.
+const GRACE: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(20);
 
 fn fatal(exit: Exit, error: impl std::fmt::Display) -> Fatal {
     Fatal::new(exit, error.to_string())
@@ -83,7 +89,7 @@ pub fn run_custodian(home: &ServiceHome) -> Result<Exit, Fatal> {
                 // Whoever waits for it has ended already.
                 let _ = end.send(fatal(Exit::Damaged, error));
             }
-        });
+        })
     })
 }
 
@@ -101,7 +107,7 @@ pub fn run_owner(home: &ServiceHome) -> Result<Exit, Fatal> {
     );
     let every = Duration::from_secs(ready.config.emergency_seconds);
     run(home, &ready, Arc::new(owner), |stop, _end| {
-        std::thread::spawn(move || keep_up(&sdk, every, &stop));
+        std::thread::spawn(move || keep_up(&sdk, every, &stop))
     })
 }
 
@@ -122,12 +128,13 @@ fn open_keeper(home: &ServiceHome, ready: &Ready) -> Result<Keeper, Fatal> {
     Ok(keeper)
 }
 
-/// Serves, with `beside` at work, until a signal comes or `beside` ends it.
+/// Serves, with `beside` at work, until a signal comes or `beside` ends it. When this returns both have let go of
+/// the identity, so that its journal is written to the end, unless an event waits for longer than [`GRACE`].
 fn run<S: Answers>(
     home: &ServiceHome,
     ready: &Ready,
     service: Arc<S>,
-    beside: impl FnOnce(CancellationToken, oneshot::Sender<Fatal>),
+    beside: impl FnOnce(CancellationToken, oneshot::Sender<Fatal>) -> JoinHandle<()>,
 ) -> Result<Exit, Fatal> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -140,7 +147,7 @@ fn run<S: Answers>(
         let address = serving.address;
         write_address(home, address).map_err(|e| fatal(Exit::Failure, e))?;
         let (end, ended) = oneshot::channel();
-        beside(serving.stop.clone(), end);
+        let beside = beside(serving.stop.clone(), end);
         tracing::info!(%address, "listening");
         let exit = tokio::select! {
             () = signals.any() => Ok(Exit::Success),
@@ -148,8 +155,23 @@ fn run<S: Answers>(
         };
         tracing::info!("stopping");
         serving.stop().await;
+        ended_beside(beside).await;
         exit
     })
+}
+
+/// Waits until the work beside a service has seen that it is to stop.
+async fn ended_beside(work: JoinHandle<()>) {
+    let over = async {
+        while !work.is_finished() {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    match tokio::time::timeout(GRACE, over).await {
+        // Where it panicked, that was said already.
+        Ok(()) => drop(work.join()),
+        Err(_) => tracing::warn!("stops while an event waits, which stays in the journal"),
+    }
 }
 
 /// Written aside and renamed: whoever waits for the file finds it whole.

@@ -1,14 +1,15 @@
 //! What the service of an owner's vault does by itself: the emergency journal is anchored whenever it has
 //! grown, and stated once a day even when nothing was opened; what a crash left of a sealing into custody
-//! that is anchored is ended.
+//! that is anchored is ended; events that were signed before and are not settled are taken up, once.
 //!
-//! What always holds: what could not be done is tried again, at least once a minute; the journal is stated
+//! What always holds: what could not be done is tried again, at least once a minute, but for an event that a
+//! node took and that waits: that is taken up at the next start; the journal is stated
 //! an hour before its day is over, if a node can be asked by then; a journal that was rolled back, or an
 //! emergency key that is gone, is an error in the service's log each time.
 
 use super::pause::pause;
-use medanchor_sdk::Sdk;
 use medanchor_sdk::emergency::EmergencyError;
+use medanchor_sdk::{AnchorError, ClientError, Sdk};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -21,9 +22,9 @@ const DUE: Duration = Duration::from_secs(20 * 60 * 60);
 const LAST: Duration = Duration::from_secs(23 * 60 * 60);
 
 /// Ends sealings that were cut off, once a minute, and looks once in `every` whether the journal is to be
-/// anchored or stated, until `stop`.
+/// anchored or stated, until `stop`. Takes up what was left unsettled as soon as a node can be asked.
 pub(super) fn keep_up(sdk: &Sdk, every: Duration, stop: &CancellationToken) {
-    let mut next = Instant::now();
+    let (mut next, mut resumed) = (Instant::now(), false);
     while !stop.is_cancelled() {
         settle(sdk);
         let now = Instant::now();
@@ -33,6 +34,8 @@ pub(super) fn keep_up(sdk: &Sdk, every: Duration, stop: &CancellationToken) {
                 false => now + every.min(TURN),
             };
         }
+        // Only now: an event that waits holds this up for as long as a client is patient.
+        resumed = resumed || stop.is_cancelled() || resume(sdk);
         pause(
             TURN.min(next.saturating_duration_since(Instant::now())),
             stop,
@@ -52,6 +55,25 @@ fn settle(sdk: &Sdk) {
         Ok(records) => tracing::info!(records, "sealings that were cut off are ended"),
         Err(error) => tracing::warn!(%error, "sealings that were cut off wait"),
     }
+}
+
+/// Posts what was signed before and is not settled; whether a node could be asked.
+fn resume(sdk: &Sdk) -> bool {
+    let results = sdk.resume();
+    let refused: Vec<&AnchorError> = results
+        .iter()
+        .filter_map(|one| one.as_ref().err())
+        .collect();
+    for error in &refused {
+        tracing::warn!(%error, "an event from before the start is not anchored");
+    }
+    let events = results.len() - refused.len();
+    if events > 0 {
+        tracing::info!(events, "events from before the start are anchored");
+    }
+    let lost =
+        |error: &&AnchorError| matches!(error, AnchorError::Client(ClientError::Unreachable(_)));
+    !refused.iter().any(lost)
 }
 
 /// Whether the ledger has the emergency journal as it is now.
