@@ -174,12 +174,28 @@ impl Sdk {
         self.wait_flights(flights)
     }
 
-    /// Gives up on an event that is not settled: it is not posted again. It may still be anchored.
+    /// [`Sdk::anchor`] of what the caller can say anew: what did not come to an end leaves the journal, and no
+    /// `resume` posts it again. A node that has it may anchor it still, until its time has passed.
+    ///
+    /// # Errors
+    /// As [`Sdk::anchor`].
+    pub fn anchor_or_abandon(&self, event: Event) -> Result<Anchored, AnchorError> {
+        let id = event.id();
+        self.anchor(event).inspect_err(|_| {
+            // Where the journal cannot be written the event stays, and that it is not anchored is said anyway.
+            let _ = self.abandon(&id);
+        })
+    }
+
+    /// Gives up on an event that is not settled, by an id that it has or had: it is not posted again. It may
+    /// still be anchored.
     ///
     /// # Errors
     /// [`AnchorError::Journal`].
     pub fn abandon(&self, id: &EventId) -> Result<(), AnchorError> {
-        Ok(self.identity.journal().settle(&[*id]).map_err(Arc::new)?)
+        let mut journal = self.identity.journal();
+        let now = journal.now_as(id);
+        Ok(journal.settle(now.as_slice()).map_err(Arc::new)?)
     }
 
     fn journalled(&self, events: Vec<Event>) -> Result<Vec<Flight>, AnchorError> {

@@ -339,6 +339,18 @@ impl Journal {
         self.pending.get(id)
     }
 
+    /// The id under which an event is pending that is posted under this one, or was before.
+    #[must_use]
+    pub fn now_as(&self, id: &EventId) -> Option<EventId> {
+        let mut renewed = self.pending.values();
+        match self.pending.contains_key(id) {
+            true => Some(*id),
+            false => renewed
+                .find(|one| one.earlier.contains(id))
+                .map(|one| one.id),
+        }
+    }
+
     /// Rewrites the file with the pending events alone: aside, synced, then renamed into place.
     ///
     /// # Errors

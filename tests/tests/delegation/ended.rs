@@ -8,7 +8,9 @@ use medanchor_ledger::{ConsentHandle, NetworkId};
 use medanchor_sdk::custody::{AccessKind, ReleaseAsk};
 use medanchor_sdk::direct::{Ask, Link, MAX_ANSWER};
 use medanchor_sdk::fhir::SeparateConsent;
-use medanchor_sdk::{Approval, ClientConfig, Consented, NewConsent, Sdk, Subject, System, Time};
+use medanchor_sdk::{
+    Approval, ClientConfig, Consented, Identity, NewConsent, Sdk, Subject, System, Time,
+};
 use medanchor_tests::city::{CUSTODIANS, City, OWNER, PAYLOAD, READER};
 use medanchor_tests::network::{PATIENCE, binary, wait_for};
 use medanchor_tests::service::{Service, run};
@@ -117,6 +119,24 @@ fn forgeries(city: &City, home: &Home, own: ConsentHandle, without: ConsentHandl
     refused(city, home, PHARMACY, &held, "consent.no-ender")
 }
 
+/// No node was in reach, and the patient was told that the consent goes on: nothing ends it later unasked.
+fn given_up(city: &City, home: &Home, own: ConsentHandle) -> Result<()> {
+    let who = city.dir.join(PHARMACY);
+    let file = signed(home, "given-up", own)?;
+    let at = [
+        "--home",
+        &who.display().to_string(),
+        "--node",
+        "http://127.0.0.1:1",
+    ];
+    let said = run(&[&["patient", "anchor-end", "--end", &file], &at[..]].concat());
+    let said = said.err().context("no node is there")?;
+    says(&format!("{said:#}"), &["no node could be asked"], &[])?;
+    let pharmacy = Identity::open(&who.join("identity"))?;
+    ensure!(pharmacy.unsettled().is_empty());
+    Ok(())
+}
+
 fn audited(log: &Path) -> Result<()> {
     let output = Command::new(binary("medanchor-audit")?)
         .arg("verify")
@@ -168,6 +188,7 @@ fn a_patient_ends_a_consent_by_card_though_the_hospital_does_nothing() -> Result
     )?;
 
     forgeries(&city, &home, own, without)?;
+    given_up(&city, &home, own)?;
     // The end of one consent leaves the others.
     let other = signed(&home, "end-of-kept", kept.consent)?;
     anchored(&city, &home, REGULATOR, &other)?;

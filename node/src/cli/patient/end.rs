@@ -7,7 +7,7 @@ use crate::cli::governance::Who;
 use crate::exit::{Exit, Fatal};
 use crate::output::say;
 use medanchor_ledger::{ConsentHandle, ParticipantName};
-use medanchor_sdk::SignedEnd;
+use medanchor_sdk::{AnchorError, SignedEnd};
 use std::path::PathBuf;
 
 /// With a card, sign the end of a consent or delegation, for any participant to anchor
@@ -62,8 +62,8 @@ patient's: its owner granted it without the patient's card, or by a release that
 and has to revoke it. Anchoring the same end again changes nothing.
 
 An end of a consent that is not granted yet, or of a handle with a slip in it, waits: this gives up
-in the end (`consent.unknown`, exit code 1), and the event stays in the identity's journal, from
-which whatever resumes its events posts it again.
+in the end (`consent.unknown`, exit code 1), and nothing posts it again. A node may still anchor it
+if the consent is granted within ten minutes; after that, anchor it once more.
 
 Exit codes: 0 the consent is ended; 1 it is not, or was ended before; 2 wrong usage; 11 the identity
 cannot be used; 12 it is in use; 19 no node could be reached.")]
@@ -96,7 +96,9 @@ pub fn anchor(asked: &AnchorEnd) -> Result<Exit, Fatal> {
     let end = end.map_err(|error| failed(&asked.end, error))?;
     let sdk = asked.who.sdk()?;
     let event = sdk.end_for_patient(&end);
-    let anchored = sdk.anchor(event.map_err(|error| failed(&asked.end, error))?)?;
+    let event = event.map_err(|error| failed(&asked.end, error))?;
+    // The patient's file has all that it says, so the journal need not keep it.
+    let anchored = sdk.anchor_or_abandon(event).map_err(gave_up)?;
     say(format_args!(
         "ended: consent {} of {}, event {}",
         end.consent(),
@@ -104,4 +106,16 @@ pub fn anchor(asked: &AnchorEnd) -> Result<Exit, Fatal> {
         anchored.id()
     ))?;
     Ok(Exit::Success)
+}
+
+fn gave_up(error: AnchorError) -> Fatal {
+    let AnchorError::Waiting { rule, .. } = error else {
+        return error.into();
+    };
+    let rule = rule.map_or(String::new(), |rule| format!(" for what rule {rule} asks"));
+    let what =
+        "compare institution and handle with the patient's list, and anchor the file again later";
+    let message =
+        format!("the consent is not ended, its end waited{rule} and was given up; {what}");
+    Fatal::new(Exit::Failure, message)
 }
