@@ -3,6 +3,7 @@
 use crate::replay::Options;
 use crate::tier::Tier;
 use clap::{Args, Parser, Subcommand};
+use medanchor_ledger::note::VerifierKey;
 use medanchor_ledger::{EventId, Height, ParticipantName, Tag};
 use std::path::PathBuf;
 
@@ -34,7 +35,7 @@ pub(crate) enum Command {
     Mirror(MirrorArgs),
     Inclusion(InclusionArgs),
     Consistency(ConsistencyArgs),
-    Watch(WatchArgs),
+    Watch(crate::watch::args::WatchArgs),
     Evidence(EvidenceArgs),
     Receipt(ReceiptArgs),
     Witness(crate::witness::args::WitnessArgs),
@@ -214,84 +215,48 @@ pub(crate) struct ConsistencyArgs {
     pub(crate) json: bool,
 }
 
-const WATCH_EXAMPLES: &str = "\
-Examples:
-  medanchor-audit watch https://north.example https://east.example --dir watch   # until Ctrl-C
-  medanchor-audit watch net/*/log --dir watch --once                             # for cron
-  medanchor-audit watch https://north.example --dir watch --json | logger        # JSON lines
-  medanchor-audit evidence watch/evidence/fork-0123456789abcdef.fork \\
-      --genesis watch/genesis                                                    # anybody, offline
-
-A fork is proved by signatures, and the evidence convinces anybody who knows the network's policy.
-Everything else (a rollback, a stall, a node without quorum, behind or out of reach) is an
-observation: nobody signed it, and its file says so.
-
-Exit codes of --once: 0 nothing was found; 1 something was; 2 wrong command line; 3 the watcher
-itself failed. Without --once: 0 after Ctrl-C, 1 after a fork, 3 the watcher itself failed.";
-
-/// Watch many copies of a log: rollback, fork, stall, missing quorum, a node behind or out of reach.
-#[derive(Debug, Args)]
-#[command(after_help = WATCH_EXAMPLES)]
-pub(crate) struct WatchArgs {
-    /// Folders with published logs, or addresses of nodes or file servers.
-    #[arg(required = true)]
-    pub(crate) targets: Vec<String>,
-    /// The folder for what was seen, and for evidence.
-    #[arg(long)]
-    pub(crate) dir: PathBuf,
-    /// A policy file that every checkpoint must meet, beside the one that follows from genesis.
-    #[arg(long)]
-    pub(crate) policy: Option<PathBuf>,
-    /// Look once, and say by the exit code what was found.
-    #[arg(long)]
-    pub(crate) once: bool,
-    /// Seconds between two rounds.
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    pub(crate) every: u64,
-    /// Seconds after which a newest checkpoint is a stall, by its cosigners' clocks and this one.
-    #[arg(long, default_value_t = 600)]
-    pub(crate) stall_after: u64,
-    /// Seconds by which one copy's checkpoint may be older than the newest one that was seen.
-    #[arg(long, default_value_t = 60)]
-    pub(crate) behind_after: u64,
-    /// Seconds that one file may take.
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    pub(crate) timeout: u64,
-    /// Print a line of JSON for each finding.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
 const EVIDENCE_EXAMPLES: &str = "\
 Examples:
   medanchor-audit evidence fork-0123456789abcdef.fork --policy known.policy
   medanchor-audit evidence stall-0123456789abcdef.observation --genesis genesis
+  medanchor-audit evidence a/stall-*.attestation b/stall-*.attestation --genesis genesis \\
+      --observer 'watch.example/a+01234567+AQ...' --observer 'watch.example/b+89abcdef+AQ...'
   medanchor-audit evidence custodian.evidence --genesis genesis
 
 A .fork file proves by signatures that a log was forked, and whose keys signed both sides. An
-.observation only says what a watcher saw: nobody signed it. An .evidence file proves by signatures
-that a custodian or a record's owner broke the custody of a key: who, and how. One that shows that
-an owner sealed a record wrongly holds what opens that record: the output says so, and shows nothing
-of it. One of a refusal shows that an owner signed that it refuses its part of the key for a request
-that the ledger permitted; time and reason are its own words, and a reason by the rules, as a
-consent that had ended, convicts nobody unless the ledger in the file contradicts it.
+.observation says what a watcher saw: nobody signed it. An .attestation is one that an observer
+signed, with the bytes that were served: it is witnessed by those observers whose verifier keys are
+given with --observer, and by nobody else. Of both is said what the signatures of the network's own
+parties prove besides: who signed which checkpoint when, and who signed a smaller one after a larger
+one. An .evidence file proves by signatures that a custodian or a record's owner broke the custody
+of a key: who, and how. One that shows that an owner sealed a record wrongly holds what opens that
+record: the output says so, and shows nothing of it. One of a refusal shows that an owner signed
+that it refuses its part of the key for a request that the ledger permitted; time and reason are its
+own words, and a reason by the rules, as a consent that had ended, convicts nobody unless the ledger
+in the file contradicts it.
 
-Exit codes: 0 the file holds for what it is; 1 it proves nothing; 2 wrong command line; 3 a file
-could not be read.";
+Exit codes: 0 every file holds for what it is; 1 one of them proves nothing; 2 wrong command line;
+3 a file could not be read.";
 
-/// Check a file of evidence offline: who signed both sides of a fork, who broke the custody of a
-/// key, or what somebody saw.
+/// Check files of evidence offline: who signed both sides of a fork, who broke the custody of a
+/// key, or what somebody saw, and how many observers witness it.
 #[derive(Debug, Args)]
 #[command(after_help = EVIDENCE_EXAMPLES)]
 pub(crate) struct EvidenceArgs {
-    /// The file, as `mirror`, `consistency`, `watch`, a custodian or the SDK keep it.
-    pub(crate) file: PathBuf,
+    /// Files, up to 64, as `mirror`, `consistency`, `watch`, a custodian or the SDK keep them.
+    /// Observers' files about the same thing are counted together.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
     /// The policy file of the network: whose signatures count.
     #[arg(long)]
     pub(crate) policy: Option<PathBuf>,
     /// The genesis file of the network instead.
     #[arg(long)]
     pub(crate) genesis: Option<PathBuf>,
+    /// The verifier key of an observer that you trust, as `watch key new` printed it. May be given
+    /// up to 64 times; one key counts once, whatever its names.
+    #[arg(long = "observer", value_name = "KEY", value_parser = crate::observed::observer)]
+    pub(crate) observers: Vec<VerifierKey>,
     /// Print JSON instead of text.
     #[arg(long)]
     pub(crate) json: bool,
@@ -520,6 +485,11 @@ mod tests {
             ("sample", "how far withholding"),
             ("releases", "never logged cannot be found"),
             ("witness", "never restore DIR"),
+            (
+                "watch",
+                "Without --key nobody signs it, and its file says so",
+            ),
+            ("evidence", "and by nobody else"),
         ];
         let lacking = said.iter().flat_map(|(name, words)| {
             crate::help::lacking(

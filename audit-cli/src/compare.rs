@@ -73,7 +73,8 @@ pub(crate) fn compare(
     }
 }
 
-fn equal_sizes(one: &Signed, other: &Signed) -> Result<Compared, Failure> {
+/// Compares two checkpoints of one size.
+pub(crate) fn equal_sizes(one: &Signed, other: &Signed) -> Result<Compared, Failure> {
     match Fork::new(one.note.clone(), other.note.clone(), None) {
         Ok(fork) => Ok(Compared::Forked(Box::new(fork))),
         Err(ForkError::Consistent) => Ok(Compared::Consistent(Vec::new())),

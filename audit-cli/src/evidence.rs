@@ -1,14 +1,18 @@
 //! `evidence`: checks a file of evidence, offline.
 //!
-//! What always holds: it is said plainly whether the file proves a fault by signatures, or only says
-//! what a watcher saw; who broke the custody of keys is said by name.
+//! What always holds: it is said plainly whether the file proves a fault by signatures, or says what a
+//! watcher saw, and then which of the observers that were named witness it; who broke the custody of
+//! keys is said by name.
 
+use crate::attestation::Attestation;
 use crate::breach;
 use crate::cli::EvidenceArgs;
 use crate::fault::{Failure, Fault, Trouble};
 use crate::file;
 use crate::observation::Observation;
+use crate::observed::{self, Judged, Told};
 use crate::output;
+use crate::together;
 use crate::{EXIT_FAILED, EXIT_GOOD, EXIT_UNREADABLE, EXIT_USAGE};
 use medanchor_ledger::fork::Fork;
 use medanchor_ledger::genesis::{Genesis, MAX_GENESIS_BYTES};
@@ -23,32 +27,72 @@ use zeroize::Zeroizing;
 /// Bytes by which it is seen what a file is.
 const START: u64 = 64;
 
-/// Checks the file, prints what it shows, and gives the exit code.
+/// How many files are looked at, and how many observers are named.
+const MOST: usize = 64;
+
+/// Checks the files, prints what they show, and gives the exit code.
 pub(crate) fn run(args: &EvidenceArgs) -> u8 {
     if args.policy.is_some() == args.genesis.is_some() {
         eprintln!("give the network's policy file with --policy, or its genesis with --genesis");
         return EXIT_USAGE;
     }
-    let (code, value, text) = match judge(args) {
-        Ok((value, text)) => (EXIT_GOOD, value, text),
-        Err(failure) => {
-            let (code, verdict, said) = match failure {
-                Failure::Fault(_) => (EXIT_FAILED, "failed", "The evidence does not hold"),
-                Failure::Trouble(_) => (EXIT_UNREADABLE, "unreadable", "There is no verdict"),
-            };
-            let what = failure.to_string();
-            let value = json!({ "verdict": verdict, "what": what });
-            (code, value, format!("{said}: {what}\n"))
-        }
-    };
+    if args.files.len() > MOST || args.observers.len() > MOST {
+        eprintln!("give at most {MOST} files and {MOST} times --observer");
+        return EXIT_USAGE;
+    }
+    if let [file] = args.files.as_slice() {
+        let (code, judged) = one(args, file);
+        return match args.json {
+            true => output::print(code, |out| writeln!(out, "{:#}", judged.value)),
+            false => output::print(code, |out| write!(out, "{}", judged.text)),
+        };
+    }
+    several(args)
+}
+
+/// Several files: each by itself, then what the observers told together.
+fn several(args: &EvidenceArgs) -> u8 {
+    let (mut values, mut text, mut told) = (Vec::new(), String::new(), Vec::<Told>::new());
+    let mut worst = EXIT_GOOD;
+    for file in &args.files {
+        let (code, judged) = one(args, file);
+        let name = file.display().to_string();
+        text += &format!("{name}:\n{}\n", judged.text);
+        values.push(json!({ "file": name, "shows": judged.value }));
+        told.extend(judged.told);
+        worst = worst.max(code);
+    }
     match args.json {
-        true => output::print(code, |out| writeln!(out, "{value:#}")),
-        false => output::print(code, |out| write!(out, "{text}")),
+        true => {
+            let value = json!({ "files": values, "together": together::value(&told) });
+            output::print(worst, |out| writeln!(out, "{value:#}"))
+        }
+        false => output::print(worst, |out| write!(out, "{text}{}", together::text(&told))),
     }
 }
 
-fn judge(args: &EvidenceArgs) -> Result<(Value, String), Failure> {
-    let bytes = whole(&args.file)?;
+/// What one file shows, and the exit code for it alone.
+fn one(args: &EvidenceArgs, file: &Path) -> (u8, Judged) {
+    let failure = match judge(args, file) {
+        Ok(judged) => return (EXIT_GOOD, judged),
+        Err(failure) => failure,
+    };
+    let (code, verdict, said) = match failure {
+        Failure::Fault(_) => (EXIT_FAILED, "failed", "The evidence does not hold"),
+        Failure::Trouble(_) => (EXIT_UNREADABLE, "unreadable", "There is no verdict"),
+    };
+    let what = failure.to_string();
+    let value = json!({ "verdict": verdict, "what": what });
+    (code, shows(value, format!("{said}: {what}\n")))
+}
+
+const fn shows(value: Value, text: String) -> Judged {
+    let told = None;
+    Judged { value, text, told }
+}
+
+fn judge(args: &EvidenceArgs, file: &Path) -> Result<Judged, Failure> {
+    let bytes = whole(file)?;
     let policy = match (&args.policy, &args.genesis) {
         (Some(path), _) => Policy::parse(&file::read(path, Policy::MAX_BYTES as u64)?),
         (None, Some(path)) => {
@@ -62,19 +106,26 @@ fn judge(args: &EvidenceArgs) -> Result<(Value, String), Failure> {
     };
     let policy = policy.map_err(Fault::from)?;
     if EvidenceFile::is_start_of(&bytes) {
-        return Ok(breach::judge(&bytes, policy)?);
+        let (value, text) = breach::judge(&bytes, policy)?;
+        return Ok(shows(value, text));
     }
-    match bytes.starts_with(b"medanchor/observation") {
-        true => Ok(observation(&bytes, &policy)?),
-        false => Ok(fork(&bytes, &policy)?),
+    if bytes.starts_with(Attestation::START) {
+        return Ok(observed::attestation(&bytes, &policy, &args.observers)?);
     }
+    if bytes.starts_with(b"medanchor/observation") {
+        return Ok(observed::observation(&bytes, &policy)?);
+    }
+    let (value, text) = fork(&bytes, &policy)?;
+    Ok(shows(value, text))
 }
 
 /// The file, which may hold what opens a record; only such a file may be as long as a record.
 fn whole(path: &Path) -> Result<Zeroizing<Vec<u8>>, Trouble> {
     let most = match EvidenceFile::is_start_of(&file::start(path, START)?) {
         true => EvidenceFile::MAX_BYTES_OF_RECORD,
-        false => Fork::MAX_BYTES.max(Observation::MAX_BYTES),
+        false => Fork::MAX_BYTES
+            .max(Observation::MAX_BYTES)
+            .max(Attestation::MAX_BYTES),
     };
     file::read(path, most as u64).map(Zeroizing::new)
 }
@@ -122,47 +173,5 @@ fn fork(bytes: &[u8], policy: &Policy) -> Result<(Value, String), Fault> {
         }
         false => "The policy does not accept both, but whoever signed both broke its promise.\n",
     };
-    Ok((value, text))
-}
-
-fn observation(bytes: &[u8], policy: &Policy) -> Result<(Value, String), Fault> {
-    let seen = Observation::parse(bytes).map_err(|error| Fault::Evidence(error.to_string()))?;
-    let accepted: Vec<Result<String, String>> = seen
-        .notes
-        .iter()
-        .map(|note| match policy.verify_checkpoint(note) {
-            Ok(found) => {
-                let head = found.checkpoint();
-                Ok(format!("{} entries, root {}", head.size, head.root))
-            }
-            Err(error) => Err(error.to_string()),
-        })
-        .collect();
-    let checkpoints: Vec<Value> = accepted
-        .iter()
-        .map(|found| json!({ "accepted": found.is_ok(), "what": found.as_ref().unwrap_or_else(|error| error) }))
-        .collect();
-    let value = json!({
-        "verdict": "observed",
-        "kind": seen.kind.name(),
-        "of": seen.of,
-        "seconds": seen.seconds,
-        "says": seen.says,
-        "checkpoints": checkpoints,
-    });
-    let mut text = format!(
-        "OBSERVED, not proved: {} of {}, at {} s since 1970\n  it says           {}\n",
-        seen.kind.name(),
-        seen.of,
-        seen.seconds,
-        seen.says
-    );
-    for found in accepted {
-        text += &match found {
-            Ok(head) => format!("  signed checkpoint {head}\n"),
-            Err(error) => format!("  refused           {error}\n"),
-        };
-    }
-    text += "Nobody signed what it says: it convinces only those who trust whoever wrote it.\n";
     Ok((value, text))
 }

@@ -1,7 +1,8 @@
 //! What a watcher saw and nobody signed: a stall, a rollback, a node that does not answer.
 //!
 //! What always holds: an observation convinces nobody by itself; the notes in it are signed, what it
-//! says of them is not. It encodes to the very bytes it was parsed from.
+//! says of them is not. It encodes to the very bytes it was parsed from. One that an observer signed
+//! is an attestation, in a format of its own ([`crate::attestation`]).
 //!
 //! ```text
 //! medanchor/observation@v1
@@ -52,15 +53,21 @@ impl Kind {
     }
 }
 
-/// An observation.
+/// What was seen, when and where: the lines that observations and attestations share.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Observation {
+pub(crate) struct Seen {
     pub(crate) kind: Kind,
     /// When, in seconds since 1970, by the watcher's clock.
     pub(crate) seconds: u64,
     /// Of which log: a folder or an address.
     pub(crate) of: String,
     pub(crate) says: String,
+}
+
+/// An observation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Observation {
+    pub(crate) seen: Seen,
     /// The checkpoints it is about.
     pub(crate) notes: Vec<Note>,
 }
@@ -87,11 +94,19 @@ pub(crate) enum ObservationError {
     Form,
 }
 
-impl Observation {
-    /// The longest file.
-    pub(crate) const MAX_BYTES: usize = 2 * Note::MAX_BYTES + 8192;
+impl Seen {
     /// The longest text of a line.
     const MAX_TEXT: usize = 2048;
+
+    /// Something seen; texts are made fit for lines.
+    pub(crate) fn new(kind: Kind, seconds: u64, of: &str, says: &str) -> Self {
+        Self {
+            kind,
+            seconds,
+            of: Self::line(of),
+            says: Self::line(says),
+        }
+    }
 
     /// A line's text: without control characters, and cut to its bound.
     pub(crate) fn line(text: &str) -> String {
@@ -106,25 +121,49 @@ impl Observation {
         line
     }
 
+    /// Reads the four lines, and gives what follows them; none if they are not there.
+    pub(crate) fn parse(text: &str) -> Option<(Self, &str)> {
+        let (kind, rest) = field(text, "kind ")?;
+        let (seconds, rest) = field(rest, "seconds ")?;
+        let (of, rest) = field(rest, "of ")?;
+        let (says, rest) = field(rest, "says ")?;
+        let (kind, _) = KINDS.iter().find(|(_, name)| *name == kind)?;
+        let seen = Self {
+            kind: *kind,
+            seconds: seconds.parse().ok()?,
+            of: of.to_owned(),
+            says: says.to_owned(),
+        };
+        Some((seen, rest))
+    }
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            kind,
+            seconds,
+            of,
+            says,
+        } = self;
+        let kind = kind.name();
+        write!(f, "kind {kind}\nseconds {seconds}\nof {of}\nsays {says}\n")
+    }
+}
+
+impl Observation {
+    /// The longest file.
+    pub(crate) const MAX_BYTES: usize = 2 * Note::MAX_BYTES + 8192;
+
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, ObservationError> {
         if bytes.len() > Self::MAX_BYTES {
             return Err(ObservationError::Size);
         }
         let text = std::str::from_utf8(bytes).map_err(|_| ObservationError::Text)?;
         let rest = text.strip_prefix(HEADER).ok_or(ObservationError::Header)?;
-        let (kind, rest) = field(rest, "kind ")?;
-        let (seconds, rest) = field(rest, "seconds ")?;
-        let (of, rest) = field(rest, "of ")?;
-        let (says, rest) = field(rest, "says ")?;
-        let kind = KINDS.iter().find(|(_, name)| *name == kind);
-        let (kind, _) = kind.ok_or(ObservationError::Line)?;
-        let observation = Self {
-            kind: *kind,
-            seconds: seconds.parse().map_err(|_| ObservationError::Line)?,
-            of: of.to_owned(),
-            says: says.to_owned(),
-            notes: parse_notes(rest)?,
-        };
+        let (seen, rest) = Seen::parse(rest).ok_or(ObservationError::Line)?;
+        let notes = parse_notes(rest)?;
+        let observation = Self { seen, notes };
         if observation.to_string() == text {
             Ok(observation)
         } else {
@@ -133,13 +172,10 @@ impl Observation {
     }
 }
 
-fn field<'t>(text: &'t str, name: &str) -> Result<(&'t str, &'t str), ObservationError> {
-    let rest = text.strip_prefix(name).ok_or(ObservationError::Line)?;
-    let (value, rest) = rest.split_once('\n').ok_or(ObservationError::Line)?;
-    if value.is_empty() || Observation::line(value) != value {
-        return Err(ObservationError::Line);
-    }
-    Ok((value, rest))
+/// The value of a line that begins with `name`, and what follows the line; none if it is another.
+pub(crate) fn field<'t>(text: &'t str, name: &str) -> Option<(&'t str, &'t str)> {
+    let (value, rest) = text.strip_prefix(name)?.split_once('\n')?;
+    (!value.is_empty() && Seen::line(value) == value).then_some((value, rest))
 }
 
 fn parse_notes(mut rest: &str) -> Result<Vec<Note>, ObservationError> {
@@ -163,13 +199,7 @@ fn parse_notes(mut rest: &str) -> Result<Vec<Note>, ObservationError> {
 
 impl fmt::Display for Observation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{HEADER}kind {}\nseconds {}\n",
-            self.kind.name(),
-            self.seconds
-        )?;
-        write!(f, "of {}\nsays {}\n", self.of, self.says)?;
+        write!(f, "{HEADER}{}", self.seen)?;
         self.notes.iter().try_for_each(|note| write!(f, "\n{note}"))
     }
 }
@@ -195,11 +225,9 @@ mod tests {
 
     fn sample(notes: usize) -> Observation {
         let policy = include_bytes!("../../vectors/checkpoint/good-quorum.note");
+        let (of, says) = ("https://north.example", "no new checkpoint for 600 s");
         Observation {
-            kind: Kind::Stall,
-            seconds: 1_763_800_000,
-            of: "https://north.example".to_owned(),
-            says: "no new checkpoint for 600 s".to_owned(),
+            seen: Seen::new(Kind::Stall, 1_763_800_000, of, says),
             notes: vec![Note::parse(policy).unwrap(); notes],
         }
     }
@@ -215,7 +243,7 @@ mod tests {
             let text = sample(0)
                 .to_string()
                 .replace("kind stall", &format!("kind {name}"));
-            assert_eq!(Observation::parse(text.as_bytes()).unwrap().kind, kind);
+            assert_eq!(Observation::parse(text.as_bytes()).unwrap().seen.kind, kind);
         }
     }
 
@@ -299,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_line_is_cleaned_and_cut() {
-        assert_eq!(Observation::line("a\nb\tc"), "a b c");
-        assert_eq!(Observation::line(&"\u{4e2d}".repeat(1000)).len(), 2046);
+        assert_eq!(Seen::line("a\nb\tc"), "a b c");
+        assert_eq!(Seen::line(&"\u{4e2d}".repeat(1000)).len(), 2046);
     }
 }

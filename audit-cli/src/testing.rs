@@ -1,5 +1,6 @@
 //! Readers that are private to the auditor, as functions of bytes: for the fuzzers.
 
+use crate::attestation::Attestation;
 use crate::observation::Observation;
 use crate::records::Records;
 use crate::sample::items;
@@ -11,6 +12,12 @@ use std::collections::BTreeSet;
 pub fn observation(bytes: &[u8]) -> Option<Vec<u8>> {
     let read = Observation::parse(bytes).ok()?;
     Some(read.to_string().into_bytes())
+}
+
+/// Reads an attestation and writes it again.
+#[must_use]
+pub fn attestation(bytes: &[u8]) -> Option<Vec<u8>> {
+    Some(Attestation::parse(bytes).ok()?.encode())
 }
 
 /// What a population file holds.

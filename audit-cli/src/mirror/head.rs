@@ -9,7 +9,7 @@ use super::remote::Remote;
 use super::tree::{Edges, edges};
 use crate::compare::{Compared, Signed, compare, evidence_name};
 use crate::fault::{Failure, Fault, Trouble};
-use crate::observation::{Kind, Observation};
+use crate::observation::{Kind, Observation, Seen};
 use crate::opened::{accept, read_checkpoint};
 use crate::source::Source;
 use medanchor_ledger::fork::Fork;
@@ -141,11 +141,9 @@ fn keep_rollback(
     of: &str,
 ) -> Result<Fault, Trouble> {
     let (was, is) = (held.checkpoint.size, found.checkpoint.size);
+    let says = format!("a checkpoint of {is} entries was served, after one of {was} had been seen");
     let observation = Observation {
-        kind: Kind::Rollback,
-        seconds: now(),
-        of: Observation::line(of),
-        says: format!("a checkpoint of {is} entries was served, after one of {was} had been seen"),
+        seen: Seen::new(Kind::Rollback, now(), of, &says),
         notes: vec![held.note.clone(), found.note.clone()],
     };
     // One file for one pair of checkpoints, whenever they were seen.

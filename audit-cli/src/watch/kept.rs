@@ -9,8 +9,11 @@
 //! | `seen/<hash>.checkpoint` | the newest checkpoint of a log, by the hash of its folder or address |
 //! | `evidence/*.fork` | proof of a fork |
 //! | `evidence/*.observation` | what was seen and nobody signed |
+//! | `evidence/*.attestation` | what was seen and the observer signed |
 //! | `lock` | held by the watcher that runs |
 
+use super::ObserverKey;
+use crate::attestation::Statement;
 use crate::compare::{Signed, evidence_name};
 use crate::fault::{Failure, Trouble};
 use crate::mirror::folder::failed;
@@ -75,25 +78,56 @@ impl Kept {
     /// Keeps proof of a fork; where.
     pub(crate) fn keep_fork(&self, fork: &Fork) -> Result<PathBuf, Trouble> {
         let text = fork.to_string();
-        self.evidence(&evidence_name("fork", text.as_bytes(), "fork"), &text)
+        let name = evidence_name("fork", text.as_bytes(), "fork");
+        self.evidence(&name, text.as_bytes())
     }
 
     /// Keeps an observation, once for what it is of and, where notes tell two of a kind apart, for
     /// these; where.
-    pub(crate) fn keep_observation(&self, seen: &Observation) -> Result<PathBuf, Trouble> {
+    pub(crate) fn keep_observation(&self, observed: &Observation) -> Result<PathBuf, Trouble> {
+        let seen = &observed.seen;
         let mut what = format!("{} {}", seen.kind.name(), seen.of);
         if matches!(seen.kind, Kind::Rollback | Kind::Stall) {
-            seen.notes.iter().for_each(|note| what += &note.to_string());
+            let notes = observed.notes.iter();
+            notes.for_each(|note| what += &note.to_string());
         }
         let name = evidence_name(seen.kind.name(), what.as_bytes(), "observation");
-        self.evidence(&name, &seen.to_string())
+        self.evidence(&name, observed.to_string().as_bytes())
     }
 
-    fn evidence(&self, name: &str, text: &str) -> Result<PathBuf, Trouble> {
+    /// Signs and keeps a statement, once a day for what it is of and, where checkpoints with a quorum
+    /// tell two of a kind apart, for these, and again if it is `proved`: whoever is watched cannot fill
+    /// the disk.
+    pub(crate) fn keep_attestation(
+        &self,
+        statement: Statement,
+        key: &ObserverKey,
+        proved: bool,
+    ) -> Result<PathBuf, Trouble> {
+        let seen = &statement.seen;
+        let (kind, day) = (seen.kind, seen.seconds / 86_400);
+        let mut what = format!(
+            "{} {} {day} {} {proved} ",
+            kind.name(),
+            seen.of,
+            key.verifier()
+        );
+        if matches!(kind, Kind::Rollback | Kind::Stall) {
+            let served = statement.checkpoint().map(|signed| signed.note);
+            let notes = served.iter().chain(&statement.known);
+            notes.for_each(|note| what += note.text());
+        }
+        let name = evidence_name(kind.name(), what.as_bytes(), "attestation");
+        let signed = statement.sign(key);
+        let signed = signed.map_err(|error| Trouble::Mirror(error.to_string()))?;
+        self.evidence(&name, &signed.encode())
+    }
+
+    fn evidence(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, Trouble> {
         let name = format!("evidence/{name}");
         let path = self.folder.join(&name);
         if !path.is_file() {
-            self.write(&name, text.as_bytes())?;
+            self.write(&name, bytes)?;
         }
         Ok(path)
     }

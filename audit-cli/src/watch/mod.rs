@@ -1,12 +1,19 @@
 //! `watch`: many copies of one log, looked at once or until the user says stop.
 //!
 //! What always holds: a finding is told when it begins and when it is over, with the file that shows
-//! it; a fork is never over. What was seen is kept, so that a rollback shows after a restart too.
+//! it; a fork is never over. What was seen is kept, so that a rollback shows after a restart too. What no
+//! signature of the network proves is signed by the observer, if there is a key, and said to be nobody's
+//! if not.
 
+pub(crate) mod args;
+mod forks;
 mod kept;
+mod observer;
 mod round;
+mod saved;
 
-use crate::cli::WatchArgs;
+pub(crate) use observer::ObserverKey;
+
 use crate::fault::{Failure, Trouble};
 use crate::inclusion::fail;
 use crate::mirror::now;
@@ -14,19 +21,31 @@ use crate::opened::{read_genesis, read_policy};
 use crate::output;
 use crate::source;
 use crate::stop::Stop;
-use crate::{EXIT_FAILED, EXIT_GOOD, EXIT_UNREADABLE};
+use crate::{EXIT_FAILED, EXIT_GOOD, EXIT_UNREADABLE, EXIT_USAGE};
+use args::{WatchArgs, WatchCommand};
 use kept::Kept;
 use medanchor_ledger::genesis::Genesis;
 use round::{Finding, Looked, Round};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::{StdoutLock, Write};
+use std::path::Path;
 use std::time::Duration;
 
-/// Watches, prints what is found, and gives the exit code.
+/// Watches, prints what is found, and gives the exit code; or does what is to be done with a key.
 pub(crate) fn run(args: &WatchArgs) -> u8 {
+    let dir = match (&args.command, &args.dir) {
+        (Some(WatchCommand::Key(command)), _) => return observer::key(command),
+        (None, Some(dir)) => dir,
+        // The command line demands it.
+        (None, None) => return EXIT_USAGE,
+    };
+    if args.checkpoints.len() > saved::MOST {
+        eprintln!("give at most {} times --checkpoint", saved::MOST);
+        return EXIT_USAGE;
+    }
     let stop = Stop::at_signals();
-    match watch(args, &stop) {
+    match watch(args, dir, &stop) {
         Ok(code) => code,
         // What a log serves is a finding; what is left is the watcher's own.
         Err(failure) => {
@@ -36,20 +55,26 @@ pub(crate) fn run(args: &WatchArgs) -> u8 {
     }
 }
 
-fn watch(args: &WatchArgs, stop: &Stop) -> Result<u8, Failure> {
+fn watch(args: &WatchArgs, dir: &Path, stop: &Stop) -> Result<u8, Failure> {
     let given = read_policy(args.policy.as_deref())?;
-    let kept = Kept::open(&args.dir)?;
+    let key = args.key.as_deref().map(ObserverKey::read).transpose();
+    let key = key.map_err(|error| Trouble::Mirror(error.to_string()))?;
+    let kept = Kept::open(dir)?;
     let genesis = genesis(args, &kept, stop)?;
+    let saved = saved::read(&args.checkpoints, &genesis, given.as_ref())?;
     let round = Round {
         targets: &args.targets,
         genesis: &genesis,
         given: given.as_ref(),
         kept: &kept,
+        saved: &saved,
+        key: key.as_ref(),
         patience: Duration::from_secs(args.timeout),
         stall_after: args.stall_after,
         behind_after: args.behind_after,
     };
-    let mut telling = Telling::new(args.json);
+    let observer = key.as_ref().map(|key| key.verifier().name().to_string());
+    let mut telling = Telling::new(args.json, observer);
     loop {
         let looked = round.look()?;
         let failed = !looked.findings.is_empty();
@@ -98,6 +123,8 @@ fn genesis(args: &WatchArgs, kept: &Kept, stop: &Stop) -> Result<Genesis, Failur
 /// Tells what begins and what is over.
 struct Telling {
     json: bool,
+    /// Who signs what nobody else did.
+    observer: Option<String>,
     first: bool,
     forked: bool,
     /// What is wrong now, by kind and log: a text that changes is no new finding.
@@ -105,9 +132,10 @@ struct Telling {
 }
 
 impl Telling {
-    const fn new(json: bool) -> Self {
+    const fn new(json: bool, observer: Option<String>) -> Self {
         Self {
             json,
+            observer,
             first: true,
             forked: false,
             open: BTreeMap::new(),
@@ -160,8 +188,11 @@ impl Telling {
             of,
             says,
             evidence,
+            proved,
         } = found;
         let evidence = evidence.display();
+        // A fork's file needs no observer.
+        let observer = self.observer.as_ref().filter(|_| *kind != "fork");
         if self.json {
             let line = json!({
                 "seconds": now(),
@@ -169,14 +200,25 @@ impl Telling {
                 "kind": kind,
                 "of": of,
                 "says": says,
-                "proved": *kind == "fork",
+                "proved": proved,
+                "observer": observer,
                 "evidence": evidence.to_string(),
             });
             return writeln!(out, "{line}");
         }
         match event {
             "over" => writeln!(out, "over   {kind} of {of}"),
-            _ => writeln!(out, "FOUND  {kind} of {of}: {says} ({evidence})"),
+            _ => {
+                let standing = match (proved, observer) {
+                    (true, _) => "proved by signatures".to_owned(),
+                    (false, Some(observer)) => format!("signed by {observer}"),
+                    (false, None) => "nobody signed it".to_owned(),
+                };
+                writeln!(
+                    out,
+                    "FOUND  {kind} of {of}: {says} ({standing}: {evidence})"
+                )
+            }
         }
     }
 }

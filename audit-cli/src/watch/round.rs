@@ -1,15 +1,19 @@
 //! One look at all copies of a log.
 //!
 //! What always holds: a checkpoint counts only if the policy accepts it; every two that count are held
-//! against each other by the tiles of the larger one, those of earlier rounds included; what one copy
-//! serves can hide nothing that another shows.
+//! against each other by the tiles of the larger one, those of earlier rounds and those that the user
+//! saved included; what one copy serves can hide nothing that another shows.
 
+use super::ObserverKey;
 use super::kept::Kept;
-use crate::compare::{Compared, Signed, compare};
+use super::saved::Saved;
+use crate::attestation::Statement;
+use crate::compare::Signed;
 use crate::fault::{Failure, Fault, Trouble};
 use crate::mirror::now;
-use crate::observation::{Kind, Observation};
+use crate::observation::{Kind, Seen};
 use crate::opened::accept;
+use crate::parties::{Head, backwards};
 use crate::source::{self, Source};
 use medanchor_ledger::genesis::Genesis;
 use medanchor_ledger::note::Note;
@@ -27,6 +31,10 @@ pub(crate) struct Round<'w> {
     pub(crate) genesis: &'w Genesis,
     pub(crate) given: Option<&'w Policy>,
     pub(crate) kept: &'w Kept,
+    /// What the user saved.
+    pub(crate) saved: &'w [Saved],
+    /// Who signs what is found.
+    pub(crate) key: Option<&'w ObserverKey>,
     pub(crate) patience: Duration,
     pub(crate) stall_after: u64,
     pub(crate) behind_after: u64,
@@ -40,17 +48,62 @@ pub(crate) struct Finding {
     pub(crate) of: String,
     pub(crate) says: String,
     pub(crate) evidence: PathBuf,
+    /// Whether the network's own signatures prove it.
+    pub(crate) proved: bool,
 }
 
 /// A copy whose checkpoint counts.
-struct Copy<'w> {
-    target: &'w str,
-    signed: Signed,
+pub(super) struct Copy<'w> {
+    pub(super) target: &'w str,
+    pub(super) signed: Signed,
     /// The latest time at which one of the policy's cosigners signed it.
     seconds: u64,
-    source: Box<dyn Source>,
+    pub(super) source: Box<dyn Source>,
     /// What was seen of it before.
-    before: Option<Signed>,
+    pub(super) before: Option<Signed>,
+}
+
+/// Something wrong with a copy, and what shows it.
+pub(super) struct Wrong {
+    kind: Kind,
+    says: String,
+    served: Option<Vec<u8>>,
+    /// What it was held against.
+    known: Option<Note>,
+    proved: bool,
+}
+
+impl Wrong {
+    /// With what it served, if it served anything.
+    fn new(kind: Kind, says: String, served: Option<Vec<u8>>) -> Self {
+        Self {
+            kind,
+            says,
+            served,
+            known: None,
+            proved: false,
+        }
+    }
+
+    /// With the checkpoint that it served.
+    pub(super) fn with(kind: Kind, says: String, served: &Signed) -> Self {
+        Self::new(kind, says, Some(served.note.to_string().into_bytes()))
+    }
+
+    fn of(failure: &Failure, served: Option<Vec<u8>>) -> Self {
+        let kind = match failure {
+            Failure::Trouble(_) => Kind::Unreachable,
+            Failure::Fault(Fault::Distrust(Distrust::NoQuorum { .. })) => Kind::NoQuorum,
+            Failure::Fault(_) => Kind::Broken,
+        };
+        Self::new(kind, failure.to_string(), served)
+    }
+
+    /// Beside another checkpoint.
+    fn beside(self, known: &Signed) -> Self {
+        let known = Some(known.note.clone());
+        Self { known, ..self }
+    }
 }
 
 /// What a round saw.
@@ -67,7 +120,7 @@ impl<'w> Round<'w> {
         for (target, asked) in self.targets.iter().zip(self.ask_all()?) {
             match asked {
                 Ok(copy) => copies.push(copy),
-                Err((kind, says, notes)) => findings.push(self.observe(kind, target, says, notes)?),
+                Err(wrong) => findings.push(self.observe(target, wrong)?),
             }
         }
         copies.sort_by_key(|copy| std::cmp::Reverse(copy.signed.checkpoint.size));
@@ -110,25 +163,16 @@ impl<'w> Round<'w> {
     /// Asks one copy; the outer error is the watcher's own.
     fn ask(&self, target: &'w str) -> Result<Asked<'w>, Failure> {
         let before = self.kept.seen(target, self.genesis, self.given)?;
-        let found = source::open_within(target, self.patience)
-            .map_err(Failure::from)
-            .and_then(|source| {
-                let bytes = source.read("checkpoint", Note::MAX_BYTES as u64)?;
-                let path = "checkpoint".to_owned();
-                let bytes = bytes.ok_or(Fault::Missing { path })?;
-                Ok((source, Signed::parse(&bytes)?))
-            });
-        let (source, signed) = match found {
+        let (source, bytes) = match self.fetch(target) {
             Ok(found) => found,
-            Err(Failure::Trouble(trouble)) => {
-                return Ok(Err((Kind::Unreachable, trouble.to_string(), Vec::new())));
-            }
-            Err(Failure::Fault(fault)) => {
-                return Ok(Err((Kind::Broken, fault.to_string(), Vec::new())));
-            }
+            Err(failure) => return Ok(Err(Wrong::of(&failure, None))),
         };
-        Ok(match accept(&signed.note, self.genesis, self.given) {
-            Ok(verified) => Ok(Copy {
+        let judged = Signed::parse(&bytes).and_then(|signed| {
+            let verified = accept(&signed.note, self.genesis, self.given)?;
+            Ok((signed, verified))
+        });
+        Ok(match judged {
+            Ok((signed, verified)) => Ok(Copy {
                 target,
                 signed,
                 seconds: verified
@@ -140,58 +184,17 @@ impl<'w> Round<'w> {
                 source,
                 before,
             }),
-            Err(fault) => {
-                let kind = match fault {
-                    Fault::Distrust(Distrust::NoQuorum { .. }) => Kind::NoQuorum,
-                    _ => Kind::Broken,
-                };
-                Err((kind, fault.to_string(), vec![signed.note]))
-            }
+            Err(fault) => Err(Wrong::of(&fault.into(), Some(bytes))),
         })
     }
 
-    /// Holds every checkpoint, of now and of before, against the larger ones of now; whether any two
-    /// contradict each other.
-    fn forks(&self, copies: &[Copy<'_>], findings: &mut Vec<Finding>) -> Result<bool, Failure> {
-        let now = copies.iter().map(|copy| (copy.target, &copy.signed));
-        let before = copies
-            .iter()
-            .filter_map(|copy| Some((copy.target, copy.before.as_ref()?)));
-        let mut forked = false;
-        for (target, signed) in now.chain(before) {
-            let larger = |copy: &&Copy<'_>| copy.signed.checkpoint.size >= signed.checkpoint.size;
-            for copy in copies.iter().filter(larger) {
-                if copy.signed == *signed {
-                    continue;
-                }
-                match compare(signed, &copy.signed, &*copy.source) {
-                    Ok(Compared::Consistent(_)) => break,
-                    Ok(Compared::Forked(fork)) => {
-                        forked = true;
-                        findings.push(Finding {
-                            kind: "fork",
-                            of: format!("{target} and {}", copy.target),
-                            says: format!(
-                                "checkpoints of {} and {} entries cannot both be true",
-                                fork.earlier().size,
-                                fork.later().size
-                            ),
-                            evidence: self.kept.keep_fork(&fork)?,
-                        });
-                    }
-                    Err(failure) => {
-                        let kind = match failure {
-                            Failure::Fault(_) => Kind::Broken,
-                            Failure::Trouble(_) => Kind::Unreachable,
-                        };
-                        let says = format!("its tiles: {failure}");
-                        let notes = vec![copy.signed.note.clone()];
-                        findings.push(self.observe(kind, copy.target, says, notes)?);
-                    }
-                }
-            }
-        }
-        Ok(forked)
+    /// What a copy gives as its checkpoint.
+    fn fetch(&self, target: &str) -> Result<(Box<dyn Source>, Vec<u8>), Failure> {
+        let source = source::open_within(target, self.patience)?;
+        let bytes = source.read("checkpoint", Note::MAX_BYTES as u64)?;
+        let path = "checkpoint".to_owned();
+        let bytes = bytes.ok_or(Fault::Missing { path })?;
+        Ok((source, bytes))
     }
 
     /// What is wrong with one copy, by itself and beside the largest.
@@ -202,16 +205,7 @@ impl<'w> Round<'w> {
         findings: &mut Vec<Finding>,
     ) -> Result<(), Failure> {
         let size = copy.signed.checkpoint.size;
-        if let Some(before) = copy
-            .before
-            .as_ref()
-            .filter(|before| before.checkpoint.size > size)
-        {
-            let was = before.checkpoint.size;
-            let says = format!("a checkpoint of {size} entries, after one of {was} had been seen");
-            let notes = vec![before.note.clone(), copy.signed.note.clone()];
-            findings.push(self.observe(Kind::Rollback, copy.target, says, notes)?);
-        }
+        findings.extend(self.rollback(copy)?);
         let Some(largest) = largest else {
             return Ok(());
         };
@@ -221,8 +215,8 @@ impl<'w> Round<'w> {
                 "{size} entries, while {} has {} since {lag} s later",
                 largest.target, largest.signed.checkpoint.size
             );
-            let notes = vec![copy.signed.note.clone(), largest.signed.note.clone()];
-            findings.push(self.observe(Kind::Behind, copy.target, says, notes)?);
+            let wrong = Wrong::with(Kind::Behind, says, &copy.signed).beside(&largest.signed);
+            findings.push(self.observe(copy.target, wrong)?);
         }
         let age = now().saturating_sub(copy.seconds);
         let newest = copy.target == largest.target;
@@ -231,8 +225,8 @@ impl<'w> Round<'w> {
                 "the newest checkpoint, of {size} entries, was cosigned more than {} s ago",
                 self.stall_after
             );
-            let notes = vec![copy.signed.note.clone()];
-            findings.push(self.observe(Kind::Stall, copy.target, says, notes)?);
+            let wrong = Wrong::with(Kind::Stall, says, &copy.signed);
+            findings.push(self.observe(copy.target, wrong)?);
         }
         Ok(())
     }
@@ -246,29 +240,66 @@ impl<'w> Round<'w> {
         Ok(())
     }
 
-    fn observe(
-        &self,
-        kind: Kind,
-        target: &str,
-        says: String,
-        notes: Vec<Note>,
-    ) -> Result<Finding, Trouble> {
-        let (of, says) = (Observation::line(target), Observation::line(&says));
-        let seen = Observation {
+    /// A copy that has less than was seen of it, or than the user saved. Of several checkpoints it is held
+    /// against one that proves it by signatures, if there is one, else against the largest.
+    fn rollback(&self, copy: &Copy<'_>) -> Result<Option<Finding>, Trouble> {
+        let size = copy.signed.checkpoint.size;
+        let policy = self.genesis.policy();
+        let served = Head::of(&copy.signed.note, policy);
+        let proves =
+            |known: &Signed| !backwards(&served, &Head::of(&known.note, policy)).is_empty();
+        let before = copy.before.iter().map(|signed| (signed, true));
+        let saved = self.saved.iter().map(|saved| (&saved.signed, false));
+        let larger: Vec<_> = before
+            .chain(saved)
+            .filter(|(known, _)| known.checkpoint.size > size)
+            .collect();
+        let proving = larger.iter().find(|(known, _)| proves(known));
+        let Some((known, seen)) = proving.or(larger.first()) else {
+            return Ok(None);
+        };
+        let was = known.checkpoint.size;
+        let says = match seen {
+            true => format!("a checkpoint of {size} entries, after one of {was} had been seen"),
+            false => format!("a checkpoint of {size} entries, while a saved one has {was}"),
+        };
+        let wrong = Wrong::with(Kind::Rollback, says, &copy.signed).beside(known);
+        let proved = proving.is_some();
+        let found = self.observe(copy.target, Wrong { proved, ..wrong })?;
+        Ok(Some(found))
+    }
+
+    /// Keeps what a copy showed, signed if there is a key.
+    pub(super) fn observe(&self, target: &str, wrong: Wrong) -> Result<Finding, Trouble> {
+        let Wrong {
             kind,
-            seconds: now(),
-            of: of.clone(),
-            says: says.clone(),
-            notes,
+            says,
+            served,
+            known,
+            proved,
+        } = wrong;
+        let seen = Seen::new(kind, now(), target, &says);
+        let (of, says) = (seen.of.clone(), seen.says.clone());
+        let network = self.genesis.origin().clone();
+        let statement = Statement {
+            network,
+            seen,
+            served,
+            known,
+        };
+        let evidence = match self.key {
+            None => self.kept.keep_observation(&statement.unsigned())?,
+            Some(key) => self.kept.keep_attestation(statement, key, proved)?,
         };
         Ok(Finding {
             kind: kind.name(),
             of,
             says,
-            evidence: self.kept.keep_observation(&seen)?,
+            evidence,
+            proved,
         })
     }
 }
 
 /// A copy that counts, or what is wrong with it.
-type Asked<'w> = Result<Copy<'w>, (Kind, String, Vec<Note>)>;
+type Asked<'w> = Result<Copy<'w>, Wrong>;

@@ -39,7 +39,7 @@ use std::sync::Arc;
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]
-    Key(#[from] key::KeyFileError),
+    Key(#[from] crate::key_file::KeyFileError),
     #[error(transparent)]
     Trust(#[from] trust::TrustError),
     #[error("{dir}: {cause}", dir = dir.display())]

@@ -1,4 +1,4 @@
-//! What the auditor reads beside the log itself: observations, populations, files of records.
+//! What the auditor reads beside the log itself: observations, attestations, populations, files of records.
 
 use crate::inspection::ITEMS;
 use crate::{Choices, Seeds, Target, rewritten};
@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 const LONGEST: usize = 4096;
 
 const OBSERVATIONS: Seeds = Seeds::of("vectors/observation", "", ".observation");
+const ATTESTATIONS: Seeds = Seeds::of("vectors/attestation", "", ".attestation");
 /// Two frozen certificates behind each other, and each cut off.
 const RECORDS: Seeds = Seeds::of("vectors/certificate", "good", ".cbor").holding(|_, bytes| {
     let mut framed = framed(&bytes);
@@ -22,12 +23,17 @@ const RECORDS: Seeds = Seeds::of("vectors/certificate", "good", ".cbor").holding
 
 pub(crate) const TARGETS: &[Target] = &[
     Target::new("observation", &[OBSERVATIONS], observation),
+    Target::new("attestation", &[ATTESTATIONS], attestation),
     Target::new("population", &[ITEMS], population),
     Target::new("records", &[RECORDS], records),
 ];
 
 fn observation(bytes: &[u8]) -> bool {
     rewritten(bytes, testing::observation(bytes), Clone::clone).is_some()
+}
+
+fn attestation(bytes: &[u8]) -> bool {
+    rewritten(bytes, testing::attestation(bytes), Clone::clone).is_some()
 }
 
 /// A population is what its lines say, no more and no less.
