@@ -233,6 +233,7 @@ impl<'s> Shown<'s> {
             Standing::Observer(name) => format!(
                 "WITNESSED by 1 of the observers that were named: {what}  observer          {name}\n"
             ),
+            _ if !self.backwards.is_empty() => format!("OBSERVED besides: {what}"),
             Standing::Nobody | Standing::Stranger(_) => format!("OBSERVED, not proved: {what}"),
         };
         if let Some(said) = self.statement {
@@ -258,7 +259,7 @@ impl<'s> Shown<'s> {
             Standing::Stranger(name) => format!(
                 "What it says is signed in the name of {name}, who is none of the observers that were named (--observer): here it convinces nobody.\n"
             ),
-            Standing::Observer(_) => "Witnessed by the named observers (1 of them): what it says, of this place at this time. Nothing more is shown.\n".to_owned(),
+            Standing::Observer(_) => "Witnessed by the named observers (1 of them): what it says, of this place at this time. Nothing more is shown: not why, and not whose server it is.\n".to_owned(),
         }
     }
 }
