@@ -100,7 +100,7 @@ impl Folder {
         written
     }
 
-    /// Gives a file that was written aside its name.
+    /// Gives a file that was written aside its name, if nothing has that.
     fn place(&self, aside: &Path, record: &RecordVersion) -> Result<(), PayloadError> {
         let target = self.file(record);
         let shelf = target.parent().unwrap_or(&self.path);
@@ -109,9 +109,14 @@ impl Folder {
                 .and_then(|()| sync_parent(shelf))
                 .map_err(io_at(shelf))?;
         }
-        fs::rename(aside, &target)
-            .and_then(|()| sync_parent(&target))
-            .map_err(io_at(&target))
+        match name_new(aside, &target) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Err(PayloadError::Taken { record: *record })
+            }
+            named => named
+                .and_then(|()| sync_parent(&target))
+                .map_err(io_at(&target)),
+        }
     }
 
     /// Stores sealed payloads of which none is stored yet, with two syncs however many they are; all
@@ -220,6 +225,21 @@ impl Folder {
     }
 }
 
+/// Moves a file to a name, unless there is anything of that name.
+fn name_new(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::hard_link(from, to) {
+        // What is left under the first name, the next opening of the folder removes.
+        Ok(()) => {
+            let _ = fs::remove_file(from);
+            Ok(())
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+        // A file system without such links: one call at a time writes a version.
+        Err(_) if to.exists() => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(_) => fs::rename(from, to),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -254,6 +274,25 @@ mod tests {
             folder.get(&record(1)),
             Err(PayloadError::Missing { .. })
         ));
+    }
+
+    /// Whoever was slower renamed its file over the other's.
+    #[test]
+    fn of_two_streams_of_one_version_the_second_is_refused_and_leaves_nothing() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = Folder::open(temporary.path()).unwrap();
+        let put = |bytes: &[u8], meanwhile: &dyn Fn()| {
+            folder.put_stream(&record(1), |target| {
+                target.write_all(bytes).unwrap();
+                meanwhile();
+                Ok::<_, PayloadError>(())
+            })
+        };
+        let slower = put(b"slower", &|| put(b"quicker", &|| ()).unwrap());
+        assert!(matches!(slower, Err(PayloadError::Taken { .. })));
+        assert_eq!(folder.get(&record(1)).unwrap(), b"quicker");
+        let aside = fs::read_dir(temporary.path().join("aside")).unwrap();
+        assert_eq!(aside.count(), 0);
     }
 
     #[test]

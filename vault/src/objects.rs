@@ -1,10 +1,11 @@
 //! Sealed payloads in a bucket of an S3-compatible service, one object for each version of a record.
 //!
 //! What always holds: an object is written on the condition that there is none, and if there is one its
-//! bytes are compared; memory is flat in the length of a payload, which goes up and comes down in parts;
-//! a vault marks its place in the bucket as its own and never writes where another's mark is; no answer
-//! of the service reaches an error. Services that pass over the condition are asked first what is there;
-//! that suffices because one process holds a vault, and one vault a place.
+//! bytes are compared, or the stream is refused; memory is flat in the length of a payload, which goes up and
+//! comes down in parts; a vault marks its place in the bucket as its own and never writes where another's mark is; no answer
+//! of the service reaches an error. Services that pass over the condition are asked first what is there, and so
+//! are all before what went up in parts becomes an object; that suffices because one process holds a vault, which
+//! seals a version in one call at a time, and one vault a place.
 //!
 //! `PREFIX/<first 2 hex digits>/<record in hex>-<version>.sealed`, as in a folder, and `PREFIX/vault`.
 //! The calls wait for the network, each in a thread of its own, so that they can be made from anywhere.
@@ -237,6 +238,9 @@ impl Objects {
         self.claim()?;
         let mut up = Upload::begin(self, self.path(record))?;
         let answer = write(&mut up)?;
+        if self.has(record)? {
+            return Err(PayloadError::Taken { record: *record }.into());
+        }
         up.complete()?;
         Ok(answer)
     }

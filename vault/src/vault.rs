@@ -34,6 +34,7 @@ use rotation::Files;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use under_way::{Sealing, UnderWay};
 use zeroize::Zeroizing;
 
 const ROOT: Name = Name {
@@ -66,6 +67,8 @@ pub struct Vault {
     /// What S is sealed to for the emergency path; none until it is made. Locked before `slots`.
     emergency: Mutex<Option<EmergencyKey>>,
     payloads: Payloads,
+    /// Whoever writes the payload of a version has its turn, from before it looks for one. Taken before `slots`.
+    under_way: UnderWay,
     /// The folder, once it was needed, while a bucket has the payloads: what a move left in it.
     left: Mutex<Option<Payloads>>,
     _lock: FolderLock,
@@ -178,6 +181,7 @@ impl Vault {
             slots: Mutex::new(slots),
             emergency: Mutex::new(EmergencyKey::read(path, network)?),
             payloads,
+            under_way: UnderWay::default(),
             left: Mutex::new(None),
             _lock: lock,
         })
@@ -218,6 +222,7 @@ impl Vault {
         document: &Document,
     ) -> Result<Sealed, VaultError> {
         let record = self.version_to_seal(record, version)?;
+        let _turn = self.under_way.turn(&[record], Sealing::InMemory)?;
         let parts = self.key_parts_or_new(&[record])?;
         // One record gives one pair of parts.
         let (custody, vault) = parts.first().ok_or(VaultError::NoKey { record })?;
@@ -419,6 +424,7 @@ mod settings;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod under_way;
 
 pub use custody::{Custodial, PartError, ToShare};
 pub use error::VaultError;

@@ -104,6 +104,22 @@ fn a_stream_is_there_whole_or_not_at_all() {
     }
 }
 
+/// Whoever was slower completed its object over the other's.
+#[test]
+fn of_two_streams_of_one_version_the_second_is_refused() {
+    let objects = objects(&store(), "mine");
+    let put = |bytes: &[u8], meanwhile: &dyn Fn()| {
+        objects.put_stream(&record(1, 1), |target| {
+            target.write_all(bytes).unwrap();
+            meanwhile();
+            Ok::<_, PayloadError>(())
+        })
+    };
+    let slower = put(b"slower", &|| put(b"quicker", &|| ()).unwrap());
+    assert!(matches!(slower, Err(PayloadError::Taken { .. })));
+    assert_eq!(objects.get(&record(1, 1)).unwrap(), b"quicker");
+}
+
 #[test]
 fn a_batch_goes_up_whole() {
     let objects = objects(&store(), "mine");

@@ -73,6 +73,12 @@ pub enum VaultError {
         /// The record.
         record: RecordVersion,
     },
+    /// Another call seals this record and version from a stream at this moment.
+    #[error("record {} version {} is being sealed by another call; wait until that has ended, then call again", record.record, record.version)]
+    UnderWay {
+        /// The record.
+        record: RecordVersion,
+    },
     /// A record stands twice in one batch.
     #[error("record {} version {} stands twice in the batch; seal each once", record.record, record.version)]
     Repeated {

@@ -1,6 +1,7 @@
 //! Many records sealed together: as many waits for the disk as for one.
 
 use super::custody::ToShare;
+use super::under_way::Sealing;
 use super::{Sealed, Vault, VaultError, said};
 use crate::json::Document;
 use crate::seal::{self, RecordVersion};
@@ -66,6 +67,7 @@ impl Vault {
             .map(|(_, payload)| Document::parse(payload))
             .collect::<Result<_, _>>()?;
         let records: Vec<RecordVersion> = batch.iter().map(|(record, _)| *record).collect();
+        let _turn = self.under_way.turn(&records, Sealing::InMemory)?;
         let parts = self.key_parts_or_new(&records)?;
         let (mut answers, mut new) = (Vec::with_capacity(batch.len()), Vec::new());
         for (((record, payload), document), (part, vault)) in

@@ -5,6 +5,7 @@
 //! that stands there with other bytes is one. What is left of an erased record goes to no other place: it is
 //! removed wherever it is found.
 
+use super::under_way::Sealing;
 use super::{PayloadPlace, Vault, VaultError, slot_name};
 use crate::folder::Folder;
 use crate::payloads::{PayloadError, Payloads};
@@ -72,7 +73,10 @@ impl Vault {
                 if erased {
                     folder.remove(&record)?;
                     self.payloads.remove(&record)?;
-                } else if copy(folder, &self.payloads, &record)? {
+                    continue;
+                }
+                let _turn = self.under_way.turn(&[record], Sealing::Stream)?;
+                if copy(folder, &self.payloads, &record)? {
                     folder.remove(&record)?;
                 }
             }
@@ -97,14 +101,14 @@ impl Vault {
 
     /// Removes what there is of a version's payload, also what a move that was cut off left in the folder.
     pub(super) fn remove_payload(&self, record: &RecordVersion) -> Result<(), VaultError> {
-        self.in_left_folder(|folder| folder.remove(record))?;
+        self.in_left_folder(|folder| Ok(folder.remove(record)?))?;
         Ok(self.payloads.remove(record)?)
     }
 
     /// Does something in the vault's own folder, if there is one beside the bucket that has the payloads.
     fn in_left_folder(
         &self,
-        act: impl FnOnce(&Payloads) -> Result<(), PayloadError>,
+        act: impl FnOnce(&Payloads) -> Result<(), VaultError>,
     ) -> Result<(), VaultError> {
         let path = self.folder.join("payloads");
         if matches!(self.payloads, Payloads::Folder(_)) || !path.exists() {
@@ -116,7 +120,7 @@ impl Vault {
             Some(folder) => folder,
             None => Payloads::Folder(Folder::open(&path)?),
         };
-        Ok(act(left.insert(folder))?)
+        act(left.insert(folder))
     }
 
     /// The payloads of the vault in this folder, at a place that may not be the one it uses.

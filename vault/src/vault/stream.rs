@@ -1,6 +1,7 @@
 //! Payloads too large for memory: imaging studies, recordings, archives.
 
 use super::custody::ToShare;
+use super::under_way::Sealing;
 use super::{Sealed, Vault, VaultError, said_of};
 use crate::json::Document;
 use crate::payloads::StoredPayload;
@@ -15,7 +16,8 @@ impl Vault {
     /// flat in its length, which is at most [`MAX_STREAM`](crate::seal::MAX_STREAM).
     ///
     /// # Errors
-    /// As [`Vault::seal`], and [`VaultError::Stream`]; nothing is kept then but the key.
+    /// As [`Vault::seal`], and [`VaultError::Stream`]; nothing is kept then but the key. While this seals,
+    /// whoever would seal the same version is refused ([`VaultError::UnderWay`]).
     pub fn seal_stream(
         &self,
         record: RecordHandle,
@@ -47,6 +49,7 @@ impl Vault {
         source: impl Read,
     ) -> Result<ToShare, VaultError> {
         let record = self.version_to_seal(record, version)?;
+        let _turn = self.under_way.turn(&[record], Sealing::Stream)?;
         // One record gives one pair of parts.
         let parts = self.key_parts_or_new(&[record])?.pop();
         let (part, vault) = parts.ok_or(VaultError::NoKey { record })?;
