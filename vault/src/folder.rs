@@ -12,7 +12,7 @@ use crate::payloads::{PayloadError, StoredPayload};
 use crate::seal::{MAX_SEALED, RecordVersion};
 use crate::secret::random;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Take, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -166,8 +166,8 @@ impl Folder {
         }
     }
 
-    fn packed(&self, record: &RecordVersion) -> Result<Vec<u8>, PayloadError> {
-        let packed = self.packs().get(record)?;
+    fn packed(&self, record: &RecordVersion) -> Result<Take<File>, PayloadError> {
+        let packed = self.packs().reader(record)?;
         packed.ok_or(PayloadError::Missing { record: *record })
     }
 
@@ -180,8 +180,7 @@ impl Folder {
     pub(crate) fn reader(&self, record: &RecordVersion) -> Result<StoredPayload, PayloadError> {
         let Some((path, file)) = self.opened(record)? else {
             let packed = self.packed(record)?;
-            let length = packed.len() as u64;
-            return Ok(StoredPayload::new(length, io::Cursor::new(packed)));
+            return Ok(StoredPayload::new(packed.limit(), packed));
         };
         let length = file.metadata().map_err(io_at(&path))?.len();
         Ok(StoredPayload::new(length, file))
@@ -192,21 +191,17 @@ impl Folder {
     /// # Errors
     /// [`PayloadError::Missing`], [`PayloadError::TooLarge`], [`PayloadError::Io`].
     pub fn get(&self, record: &RecordVersion) -> Result<Vec<u8>, PayloadError> {
-        let Some((path, file)) = self.opened(record)? else {
-            return self.packed(record);
-        };
-        let mut sealed = Vec::new();
-        let most = u64::try_from(MAX_SEALED)
-            .unwrap_or(u64::MAX)
-            .saturating_add(1);
-        file.take(most)
-            .read_to_end(&mut sealed)
-            .map_err(io_at(&path))?;
-        if sealed.len() > MAX_SEALED {
-            Err(PayloadError::TooLarge { record: *record })
-        } else {
-            Ok(sealed)
+        let stored = self.reader(record)?;
+        let length = usize::try_from(stored.length()).unwrap_or(usize::MAX);
+        if length > MAX_SEALED {
+            return Err(PayloadError::TooLarge { record: *record });
         }
+        let mut sealed = Vec::with_capacity(length);
+        stored
+            .take(MAX_SEALED as u64)
+            .read_to_end(&mut sealed)
+            .map_err(io_at(&self.file(record)))?;
+        Ok(sealed)
     }
 
     /// Removes a payload; removing what is not there is no error.
@@ -364,6 +359,24 @@ mod tests {
         let bytes = fs::read(packs.next().unwrap().unwrap().path()).unwrap();
         let found = bytes.windows(sealed.len()).any(|window| window == sealed);
         assert!(!found);
+    }
+
+    /// Each reader had the whole payload in memory, of up to 64 MiB.
+    #[test]
+    fn whoever_reads_from_a_pack_reads_the_file_and_its_own_payload_alone() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = Folder::open(temporary.path()).unwrap();
+        folder.put_new(&many(5)).unwrap();
+        let (record, sealed) = &many(5)[3];
+        let [mut one, mut other] = [(); 2].map(|()| folder.reader(record).unwrap());
+        assert_eq!(one.length(), sealed.len() as u64);
+        let mut read = Vec::new();
+        one.read_to_end(&mut read).unwrap();
+        assert_eq!(read, *sealed);
+        folder.remove(record).unwrap();
+        read.clear();
+        other.read_to_end(&mut read).unwrap();
+        assert_eq!(read, vec![0; sealed.len()], "nothing was read ahead");
     }
 
     /// A power cut comes before the pack has its name, or after it is whole.

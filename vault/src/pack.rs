@@ -21,7 +21,7 @@ use crate::payloads::PayloadError;
 use crate::seal::{MAX_SEALED, RecordVersion};
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Take, Write};
 use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 16] = b"medanchor/pack/1";
@@ -97,19 +97,20 @@ impl Packs {
         self.find(record).is_some()
     }
 
-    /// The payload of a record's version, if a pack has it.
-    pub(crate) fn get(&self, record: &RecordVersion) -> Result<Option<Vec<u8>>, PayloadError> {
+    /// The payload of a record's version, from its beginning to its end, if a pack has it.
+    pub(crate) fn reader(
+        &self,
+        record: &RecordVersion,
+    ) -> Result<Option<Take<File>>, PayloadError> {
         let Some((path, place)) = self.find(record) else {
             return Ok(None);
         };
-        let read = || {
+        let open = || {
             let mut file = File::open(path)?;
             file.seek(SeekFrom::Start(place.at))?;
-            let mut sealed = vec![0; place.length];
-            file.read_exact(&mut sealed)?;
-            Ok(sealed)
+            Ok(file.take(place.length as u64))
         };
-        read().map(Some).map_err(io_at(path))
+        open().map(Some).map_err(io_at(path))
     }
 
     /// Takes a pack that was written to `aside` into the folder: it is on disk when this returns.
