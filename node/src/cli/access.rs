@@ -49,7 +49,7 @@ since another opening must not pass under the first one's words.
 
 Exit codes: 0 the record was opened; 1 it was not, or was denied; 2 wrong usage; 11 the identity
 cannot be used; 12 it is in use; 19 no node, too few custodians, or not the record's owner could be
-reached: run it again.")]
+reached, or they were too busy: run it again.")]
 pub struct BreakGlass {
     #[command(flatten)]
     who: Who,

@@ -1,9 +1,10 @@
 //! The body of an answer while it comes.
 //!
 //! What always holds: no more bytes are given than the bound; whoever sends nothing for a while is given up,
-//! and so is whoever sends so slowly that it would take for ever.
+//! and so is whoever sends so slowly that it would take for ever ([`Pace`](super::pace::Pace) sees to that while
+//! nothing has come that could be given).
 
-use crate::direct::SLOWEST;
+use super::pace::allowed;
 use std::io::{self, ErrorKind, Read};
 use std::time::{Duration, Instant};
 use ureq::{Body, BodyReader};
@@ -29,11 +30,6 @@ impl Coming {
     }
 }
 
-/// Whether so many bytes in that time are too few.
-fn is_too_slow(came: u64, elapsed: Duration, patience: Duration) -> bool {
-    elapsed > patience.saturating_add(Duration::from_secs(came / SLOWEST))
-}
-
 impl Read for Coming {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         let read = self.body.read(room)?;
@@ -41,7 +37,7 @@ impl Read for Coming {
         if self.came > self.limit {
             return Err(ErrorKind::FileTooLarge.into());
         }
-        match is_too_slow(self.came, self.since.elapsed(), self.patience) {
+        match self.since.elapsed() > allowed(self.came, self.patience) {
             true => Err(ErrorKind::TimedOut.into()),
             false => Ok(read),
         }
@@ -101,18 +97,5 @@ mod tests {
         assert_eq!(came(endless, 9), Err(NoAnswer::TooLarge(9)));
         let refused = "HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno";
         assert_eq!(came(refused, 1).unwrap(), b"403no");
-    }
-
-    #[test]
-    fn whoever_drips_is_given_up_and_whoever_is_slow_is_not() {
-        let (patience, hour) = (Duration::from_secs(20), Duration::from_secs(3600));
-        assert!(!is_too_slow(0, patience, patience));
-        assert!(is_too_slow(
-            3600,
-            patience + Duration::from_millis(1),
-            patience
-        ));
-        assert!(is_too_slow(3579 * SLOWEST - 1, hour, patience));
-        assert!(!is_too_slow(3580 * SLOWEST, hour, patience));
     }
 }

@@ -5,12 +5,17 @@
 
 use super::coming::Coming;
 use super::config::ClientConfig;
+use super::pace::{Pace, allowed};
 use super::problem::MAX_PAUSE;
 use std::io::Read;
 use std::time::Duration;
 use ureq::http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use ureq::http::{HeaderMap, Response};
 use ureq::tls::TlsConfig;
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{
+    ConnectProxyConnector, Connector, RustlsConnector, TcpConnector,
+};
 use ureq::{Agent, Body};
 
 /// The largest header section of an answer.
@@ -86,7 +91,13 @@ impl Http {
         } else {
             settings.proxy(None)
         };
-        Self(settings.build().new_agent())
+        let connector =
+            ().chain(ConnectProxyConnector::default())
+                .chain(TcpConnector::default())
+                .chain(Pace)
+                .chain(RustlsConnector::default());
+        let resolver = DefaultResolver::default();
+        Self(Agent::with_parts(settings.build(), connector, resolver))
     }
 
     /// Sends `request` to the node at `address` and reads the whole answer.
@@ -131,6 +142,7 @@ impl Http {
             .timeout_send_request(patience)
             .timeout_send_body(patience)
             .timeout_recv_response(patience)
+            .timeout_recv_body(Some(allowed(request.limit, request.patience)))
             .timeout_per_read(patience)
             .timeout_per_write(patience)
             .build()

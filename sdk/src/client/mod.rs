@@ -11,6 +11,7 @@ pub(crate) mod coming;
 mod config;
 mod error;
 pub(crate) mod http;
+mod pace;
 pub(crate) mod problem;
 mod proved;
 mod retry;

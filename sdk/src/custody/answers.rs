@@ -25,7 +25,7 @@ pub enum WrongAnswer {
 pub struct Silence {
     /// What happened, in words.
     pub why: String,
-    /// Whether it could not be reached, rather than refused or was not asked.
+    /// Whether it could not be reached, or may answer later, rather than refused for good or was not asked.
     pub unreachable: bool,
 }
 
@@ -33,7 +33,7 @@ impl Silence {
     pub(super) fn of(error: &LinkError) -> Self {
         Self {
             why: error.to_string(),
-            unreachable: matches!(error, LinkError::Unreachable { .. }),
+            unreachable: error.may_pass_later(),
         }
     }
 }

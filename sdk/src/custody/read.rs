@@ -104,8 +104,8 @@ impl std::fmt::Display for Silent<'_> {
 }
 
 impl OpenedError {
-    /// Whether it failed because nodes, custodians or the owner could not be reached: once they can, the
-    /// same call may succeed.
+    /// Whether it failed because nodes, custodians or the owner could not be reached, or said that they may
+    /// answer later, being too busy: then the same call may succeed.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         match self {
@@ -115,7 +115,7 @@ impl OpenedError {
             | Self::Circle(CircleError::Standing(StandingError::Client(error))) => {
                 matches!(error, ClientError::Unreachable(_))
             }
-            Self::Owner(error) => matches!(**error, LinkError::Unreachable { .. }),
+            Self::Owner(error) | Self::Refused { error, .. } => error.may_pass_later(),
             Self::Read { error, silent, .. } => match **error {
                 ReadError::TooFew { found, needed, .. } => {
                     let away = silent.iter().filter(|(_, silence)| silence.unreachable);

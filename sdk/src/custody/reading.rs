@@ -64,7 +64,7 @@ impl Reading<'_> {
     pub(super) fn open(&self, key: &OpeningKey) -> Result<Unsealed, OpenedError> {
         let keyed = self.gather(key)?;
         let statement = self.statement(&keyed.owner, Ask::Payload)?;
-        let payload = keyed.owner.ask(Ask::Payload, &statement, MAX_SEALED);
+        let payload = keyed.owner.take(Ask::Payload, &statement, MAX_SEALED);
         let payload = payload.map_err(|error| self.not_given(error, &keyed.owners))?;
         let Keyed {
             wanted,
@@ -291,12 +291,9 @@ impl Reading<'_> {
 impl Reading<'_> {
     /// Why there is no payload in memory.
     fn not_given(&self, error: LinkError, keys: &[PublicKey]) -> OpenedError {
-        match error {
-            LinkError::Unreachable {
-                why: NoAnswer::TooLarge(_),
-                ..
-            } => OpenedError::TooLarge,
-            other => self.refused(other, keys),
+        match is_too_long_for_memory(&error) {
+            true => OpenedError::TooLarge,
+            false => self.refused(error, keys),
         }
     }
 
@@ -333,6 +330,17 @@ impl Keyed {
     }
 }
 
+/// Whether it was the payload that was too large, and not a refusal, say, which says nothing of the payload.
+const fn is_too_long_for_memory(error: &LinkError) -> bool {
+    matches!(
+        error,
+        LinkError::Unreachable {
+            why: NoAnswer::TooLarge(MAX_SEALED),
+            ..
+        }
+    )
+}
+
 /// Why a record was not opened, with whoever kept silent and whatever was wrong.
 pub(super) fn failed(
     error: ReadError,
@@ -344,5 +352,35 @@ pub(super) fn failed(
         silent: answers.silent,
         wrong: answers.wrong,
         shown: shown.map(Arc::new),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::http::MAX_PROBLEM;
+    use crate::testing::name;
+
+    /// An owner that refused with too many words was said to have a document too long for memory.
+    #[test]
+    fn a_refusal_that_is_too_large_is_not_taken_for_a_long_document() {
+        let too_large = |limit| LinkError::Unreachable {
+            name: name("north-hospital"),
+            why: NoAnswer::TooLarge(limit),
+        };
+        assert!(is_too_long_for_memory(&too_large(MAX_SEALED)));
+        assert!(!is_too_long_for_memory(&too_large(MAX_PROBLEM)));
+    }
+
+    /// The command said that it had failed, and nobody ran it again.
+    #[test]
+    fn an_owner_that_is_too_busy_may_answer_later() {
+        let refused = |status| {
+            let problem = Box::new(Problem::read(status, b"{}", None));
+            let name = name("north-hospital");
+            OpenedError::Owner(Box::new(LinkError::Refused { name, problem }))
+        };
+        assert!(refused(503).is_unreachable());
+        assert!(!refused(403).is_unreachable());
     }
 }

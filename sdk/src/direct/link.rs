@@ -7,6 +7,7 @@ use crate::client::coming::Coming;
 use crate::client::http::{Answer, Http, NoAnswer, Request, broken};
 use crate::client::problem::Problem;
 use medanchor_ledger::{ParticipantName, TlsKeyHash};
+use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
 use ureq::tls::{RootCerts, TlsConfig};
 
@@ -147,6 +148,19 @@ impl Link {
         opened.map_err(|answer| self.refused(&answer))
     }
 
+    /// [`Link::ask`] for a payload in memory, which may take as long as [`SLOWEST`] gives its bytes.
+    pub(crate) fn take(
+        &self,
+        ask: Ask,
+        statement: &[u8],
+        limit: u64,
+    ) -> Result<Vec<u8>, LinkError> {
+        let mut payload = Vec::new();
+        let read = self.open(ask, statement, limit)?.read_to_end(&mut payload);
+        read.map_err(|error| self.broke_off(error, limit))?;
+        Ok(payload)
+    }
+
     /// Why what [`Link::open`] gave could not be read to its end.
     pub(crate) fn broke_off(&self, error: std::io::Error, limit: u64) -> LinkError {
         self.unreachable(broken(error, limit))
@@ -191,3 +205,6 @@ impl Link {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
