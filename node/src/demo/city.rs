@@ -165,7 +165,8 @@ async fn serve_owner(
 ) -> anyhow::Result<Serving> {
     let config = ServiceConfig::new(SocketAddr::from(([127, 0, 0, 1], 0)), vec![node.to_owned()]);
     let sdk = world.shared_sdk(&cast::name(cast::HOSPITAL)?)?;
-    let owner = Owner::new(sdk, world.layout.genesis.clone(), config.terms());
+    let genesis = world.layout.genesis.clone();
+    let owner = Owner::new(sdk, genesis, config.terms(), config.requests);
     let serving = serve(&config, certificate, std::sync::Arc::new(owner)).await;
     serving.map_err(|error| anyhow::anyhow!("{error}"))
 }

@@ -31,7 +31,7 @@ pub struct ServiceConfig {
     /// owners.
     #[serde(default = "emergency_seconds")]
     pub emergency_seconds: u64,
-    /// Requests worked on at once; a quarter as many payloads are sent beside them.
+    /// Requests worked on at once; a quarter as many long payloads are sent beside them.
     #[serde(default = "requests")]
     pub requests: usize,
     /// Requests a second from one address; 0 is no limit.
@@ -116,7 +116,7 @@ impl ServiceConfig {
              # How often the root of the release log is anchored at most, in seconds; a custodian's only.\nlog_seconds = {log_seconds}\n\
              # How many deals of one owner are taken that are not known to be on the ledger; a custodian's only.\nunanchored_deals = {unanchored_deals}\n\
              # How often it is looked whether the emergency journal is to be anchored, in seconds; an owner's only.\nemergency_seconds = {emergency_seconds}\n\
-             # Requests worked on at once; a quarter as many payloads are sent beside them.\nrequests = {requests}\n\
+             # Requests worked on at once; a quarter as many long payloads are sent beside them.\nrequests = {requests}\n\
              # Requests a second from one address; 0 is no limit.\nrequests_per_second = {requests_per_second}\n\
              # error, warn, info, debug, trace, or a filter.\nlog_level = \"{log_level}\"\n"
         )

@@ -7,7 +7,7 @@
 
 use super::custodian::refused;
 use super::places::Places;
-use super::reply::Reply;
+use super::reply::{Reply, SHORT};
 use super::router::Answers;
 use super::senders::Senders;
 use crate::http::problem::{Code, Problem};
@@ -16,7 +16,8 @@ use medanchor_ledger::{ParticipantName, TlsKeyHash};
 use medanchor_sdk::Sdk;
 use medanchor_sdk::custody::{Refused, ReleaseAsk, Sharing, Standing, Terms};
 use medanchor_sdk::direct::{Ask, Statement};
-use medanchor_vault::{PartError, VaultError};
+use medanchor_vault::{PartError, StoredPayload, VaultError};
+use std::io::{ErrorKind, Read};
 use std::sync::Arc;
 
 /// An owner's vault as a service.
@@ -29,14 +30,14 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// The service of an identity.
+    /// The service of an identity, which works on so many requests at once.
     #[must_use]
-    pub fn new(sdk: Arc<Sdk>, genesis: Genesis, terms: Terms) -> Self {
+    pub fn new(sdk: Arc<Sdk>, genesis: Genesis, terms: Terms, requests: usize) -> Self {
         Self {
             sdk,
             genesis,
             senders: Senders::default(),
-            places: Places::default(),
+            places: Places::beside(requests),
             terms,
         }
     }
@@ -81,10 +82,9 @@ impl Owner {
     ) -> Result<Reply, Problem> {
         let judged = standing.judge(&asked.reader.reader_key(), self.sdk.now(), &self.terms);
         judged.map_err(refused)?;
-        let place = self.places.take(from)?;
         let stored = self.sdk.release_payload(standing);
         let stored = stored.map_err(|error| part_problem(&error))?;
-        Ok(Reply::Payload(stored, place))
+        sent(stored, from, &self.places)
     }
 
     /// The custodians' acknowledgements of one sharing. They say what the ledger says, so every participant
@@ -102,6 +102,24 @@ impl Owner {
         })?;
         kept.ok_or_else(|| refused(Refused::NotHere))
     }
+}
+
+/// A payload as it goes out: a short one, which care may wait for, like any other answer; a long one while it is
+/// read, if there is a place for it.
+fn sent(stored: StoredPayload, to: &ParticipantName, places: &Places) -> Result<Reply, Problem> {
+    let length = stored.length();
+    if length > SHORT {
+        let place = places.take(to)?;
+        return Ok(Reply::Payload(stored, place));
+    }
+    let mut bytes = Vec::new();
+    let read = stored.take(length).read_to_end(&mut bytes);
+    let read = read.and_then(|read| match read as u64 == length {
+        true => Ok(bytes),
+        false => Err(ErrorKind::UnexpectedEof.into()),
+    });
+    let read = read.map_err(|error| part_problem(&PartError::Payload(error)))?;
+    Ok(Reply::Whole(read))
 }
 
 /// What the system says may name paths, so it stays in the log.
@@ -131,5 +149,43 @@ impl Answers for Owner {
             Ask::VaultRelease => self.give_part(&asked, &standing),
             _ => self.give_payload(&statement.from, &asked, &standing),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use medanchor_ledger::{NetworkId, RecordHandle};
+    use medanchor_vault::Vault;
+    use medanchor_vault::seal::{CHUNK, HEADER, TAG};
+
+    /// Two participants that took studies slowly kept a third from a record of 4 KiB.
+    #[test]
+    fn a_short_payload_goes_out_though_all_places_are_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let vault = Vault::create(folder.path(), NetworkId::new([1; 16])).unwrap();
+        let stored = |number: u8, sealed: u64| {
+            let record = RecordHandle::new([number; 16]);
+            let chunks = (sealed - HEADER as u64).div_ceil((CHUNK + TAG) as u64);
+            let length = sealed - HEADER as u64 - chunks * TAG as u64;
+            let study = std::io::repeat(7).take(length);
+            vault.seal_stream(record, 1, study).unwrap();
+            let stored = vault.sealed_payload(record, 1).unwrap();
+            assert_eq!(stored.length(), sealed);
+            stored
+        };
+        let (places, name) = (Places::beside(4), "south-hospital".parse().unwrap());
+        let long = sent(stored(1, SHORT + 1), &name, &places).unwrap();
+        assert!(matches!(long, Reply::Payload(..)));
+        let busy = sent(stored(2, SHORT + 1), &name, &places).err().unwrap();
+        assert_eq!(busy.code(), "busy");
+        for (number, length) in [(3, 4096), (4, SHORT)] {
+            match sent(stored(number, length), &name, &places).unwrap() {
+                Reply::Whole(bytes) => assert_eq!(bytes.len() as u64, length),
+                Reply::Payload(..) => panic!("{length} bytes took a place"),
+            }
+        }
+        drop(long);
+        sent(stored(5, SHORT + 1), &name, &places).unwrap();
     }
 }

@@ -1,8 +1,8 @@
 //! What a service answers with: bytes, or a sealed payload that is sent as it is read.
 //!
-//! What always holds: of a payload one piece at a time is in memory, whatever its length; its place among those
-//! that are sent at once is taken until its last piece goes out; a client that takes it more slowly than
-//! [`SLOWEST`] is cut off, and so is an answer whose payload cannot be read to its end, so that nobody takes half
+//! What always holds: of a long payload one piece at a time is in memory, whatever its length; its place among those
+//! that are sent at once is taken until its last piece goes out, and so is the turn of whatever is short; a client
+//! that takes either more slowly than [`SLOWEST`] is cut off, and so is an answer whose payload cannot be read to its end, so that nobody takes half
 //! of one for the whole.
 
 use super::places::Place;
@@ -12,7 +12,6 @@ use axum::response::{IntoResponse, Response};
 use futures::stream::{self, Stream};
 use medanchor_sdk::direct::SLOWEST;
 use medanchor_vault::StoredPayload;
-use std::convert::Infallible;
 use std::io::{self, ErrorKind, Read};
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
@@ -25,11 +24,14 @@ const READ: u64 = 256 << 10;
 /// How long a client may take for the first bytes of a payload, and be behind [`SLOWEST`] later.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The longest payload that is sent like any other answer.
+pub(super) const SHORT: u64 = 1 << 20;
+
 /// What a service answers with.
 pub enum Reply {
     /// Bytes in memory.
     Whole(Vec<u8>),
-    /// A sealed payload, and the place of whoever gets it.
+    /// A long sealed payload, and the place of whoever gets it.
     Payload(StoredPayload, Place),
 }
 
@@ -40,13 +42,14 @@ impl From<Vec<u8>> for Reply {
 }
 
 impl Reply {
-    /// The response, with the turn taken until its last piece goes out.
+    /// The response. A short one keeps the turn until its last piece goes out, and one that takes long gives it
+    /// back, since it has a place.
     pub(super) fn sent(self, turn: OwnedSemaphorePermit) -> Response {
         match self {
             Self::Whole(bytes) => whole(bytes, turn),
             Self::Payload(payload, place) => {
                 let length = payload.length();
-                let pieces = pieces(payload, length, (turn, place));
+                let pieces = pieces(Sending::new(payload, length, place));
                 response(length, Body::from_stream(pieces))
             }
         }
@@ -63,12 +66,19 @@ fn response(length: u64, body: Body) -> Response {
 
 fn whole(bytes: Vec<u8>, turn: OwnedSemaphorePermit) -> Response {
     let length = bytes.len();
-    let bytes = Bytes::from(bytes);
-    let pieces = (0..length).step_by(PIECE).map(move |from| {
-        let _held = &turn;
-        Ok::<_, Infallible>(bytes.slice(from..length.min(from + PIECE)))
-    });
+    let pieces = cut(bytes, Instant::now(), turn);
     response(length as u64, Body::from_stream(stream::iter(pieces)))
+}
+
+/// Bytes in pieces; `held` is dropped with the last one.
+fn cut<H>(bytes: Vec<u8>, since: Instant, held: H) -> impl Iterator<Item = io::Result<Bytes>> {
+    let length = bytes.len();
+    let bytes = Bytes::from(bytes);
+    (0..length).step_by(PIECE).map(move |from| {
+        let _held = &held;
+        check_pace(from as u64, since)?;
+        Ok(bytes.slice(from..length.min(from + PIECE)))
+    })
 }
 
 /// A payload that is being sent.
@@ -82,31 +92,29 @@ struct Sending<R, H> {
 }
 
 fn pieces<R: Read + Send + 'static, H: Send + 'static>(
-    payload: R,
-    length: u64,
-    held: H,
+    sending: Sending<R, H>,
 ) -> impl Stream<Item = io::Result<Bytes>> + Send {
-    let sending = Sending {
-        payload,
-        left: length,
-        sent: 0,
-        since: Instant::now(),
-        _held: held,
-    };
     stream::try_unfold(sending, |sending| async move {
         if sending.left == 0 {
             return Ok(None);
         }
-        if is_too_slow(sending.sent, sending.since.elapsed()) {
-            tracing::warn!("a payload was taken too slowly, and the connection is cut");
-            return Err(ErrorKind::TimedOut.into());
-        }
+        check_pace(sending.sent, sending.since)?;
         let read = tokio::task::spawn_blocking(move || sending.piece());
         read.await.map_err(io::Error::other)?.map(Some)
     })
 }
 
 impl<R: Read, H> Sending<R, H> {
+    fn new(payload: R, length: u64, held: H) -> Self {
+        Self {
+            payload,
+            left: length,
+            sent: 0,
+            since: Instant::now(),
+            _held: held,
+        }
+    }
+
     /// The next piece, and what is left after it.
     fn piece(mut self) -> io::Result<(Bytes, Self)> {
         let most = self.left.min(READ);
@@ -120,6 +128,17 @@ impl<R: Read, H> Sending<R, H> {
         self.left -= read;
         self.sent += read;
         Ok((Bytes::from(bytes), self))
+    }
+}
+
+/// Gives up a client that has taken so many bytes since then, if it is too slow.
+fn check_pace(sent: u64, since: Instant) -> io::Result<()> {
+    match is_too_slow(sent, since.elapsed()) {
+        true => {
+            tracing::warn!("an answer was taken too slowly, and the connection is cut");
+            Err(ErrorKind::TimedOut.into())
+        }
+        false => Ok(()),
     }
 }
 
@@ -138,7 +157,8 @@ mod tests {
     async fn sent(length: u64, stored: u64) -> (u64, bool, usize) {
         let turns = Arc::new(Semaphore::new(1));
         let turn = Arc::clone(&turns).try_acquire_owned().expect("a turn");
-        let mut pieces = Box::pin(pieces(io::repeat(7).take(stored), length, turn));
+        let sending = Sending::new(io::repeat(7).take(stored), length, turn);
+        let mut pieces = Box::pin(pieces(sending));
         let (mut sent, mut whole) = (0, true);
         while let Some(piece) = pieces.next().await {
             match piece {
@@ -172,5 +192,47 @@ mod tests {
         let hour = Duration::from_secs(3600);
         assert!(!is_too_slow(3600 * SLOWEST, hour + PATIENCE));
         assert!(is_too_slow(3539 * SLOWEST, hour));
+    }
+
+    /// One that has been sent for that long already.
+    fn begun(
+        turn: OwnedSemaphorePermit,
+        sent: u64,
+        ago: Duration,
+    ) -> impl Stream<Item = io::Result<Bytes>> {
+        let sending = Sending::new(io::repeat(7), 2 * READ, turn);
+        pieces(Sending {
+            sent,
+            since: Instant::now().checked_sub(ago).unwrap(),
+            ..sending
+        })
+    }
+
+    #[tokio::test]
+    async fn a_client_that_takes_too_little_is_cut_off_and_its_turn_is_free() {
+        let turns = Arc::new(Semaphore::new(1));
+        let late = PATIENCE + Duration::from_secs(2);
+        for (sent, wholly) in [(0, false), (SLOWEST, false), (60 * SLOWEST, true)] {
+            let turn = Arc::clone(&turns).try_acquire_owned().unwrap();
+            let pieces = begun(turn, sent, late).collect::<Vec<_>>().await;
+            assert_eq!(pieces.iter().all(Result::is_ok), wholly, "{sent}");
+            assert_eq!(pieces.len(), if wholly { 2 } else { 1 });
+            let turn = Arc::clone(&turns).try_acquire_owned().unwrap();
+            let since = Instant::now().checked_sub(late).unwrap();
+            let mut short = cut(vec![7; 3 * PIECE], since, turn);
+            let given_up = short.next().unwrap().unwrap_err();
+            assert_eq!(given_up.kind(), ErrorKind::TimedOut);
+            drop(short);
+            assert_eq!(turns.available_permits(), 1);
+        }
+    }
+
+    #[test]
+    fn what_is_short_goes_out_in_pieces_and_whole() {
+        for length in [0, 1, PIECE, PIECE + 1, 3 * PIECE] {
+            let pieces = cut(vec![7; length], Instant::now(), ());
+            let sent: Vec<u8> = pieces.flat_map(Result::unwrap).collect();
+            assert_eq!(sent, vec![7; length]);
+        }
     }
 }

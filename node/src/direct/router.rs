@@ -40,8 +40,6 @@ pub trait Answers: Send + Sync + 'static {
 struct Shared<S> {
     service: S,
     turns: Arc<Semaphore>,
-    /// The payloads that are sent at once. They may take long, so that they take nobody else's turn.
-    payloads: Arc<Semaphore>,
     rate: Mutex<RateLimiter>,
 }
 
@@ -50,7 +48,6 @@ pub fn router<S: Answers>(service: Arc<S>, requests: usize, per_second: u32) -> 
     let shared = Arc::new(Shared {
         service,
         turns: Arc::new(Semaphore::new(requests)),
-        payloads: Arc::new(Semaphore::new((requests / 4).max(1))),
         rate: Mutex::new(RateLimiter::new(per_second, per_second.saturating_mul(2))),
     });
     let mut router = Router::new();
@@ -80,12 +77,8 @@ async fn asked<S: Answers>(
         shared.check_rate(address)?;
         let body = whole_body(request).await?;
         let service = Arc::clone(&shared.service);
-        let sending = match ask {
-            Ask::Payload => Some(turn(&shared.payloads)?),
-            _ => None,
-        };
         let work = move || service.answer(ask, &body, channel);
-        shared.aside(sending, work).await
+        shared.aside(work).await
     };
     answer.await.unwrap_or_else(IntoResponse::into_response)
 }
@@ -116,22 +109,18 @@ impl<S> Shared<S> {
         })
     }
 
-    /// Works aside, in a turn of its own. What is `sending` is held until the answer has gone out, instead of
-    /// that turn.
+    /// Works aside, in a turn of its own.
     async fn aside(
         &self,
-        sending: Option<OwnedSemaphorePermit>,
         work: impl FnOnce() -> Result<Reply, Problem> + Send + 'static,
     ) -> Result<Response, Problem> {
         let turn = turn(&self.turns)?;
         let worked = tokio::task::spawn_blocking(move || {
-            let held = (sending, turn);
-            work().map(|reply| (reply, held))
+            // Whoever has given up by then still has the work done, in its turn.
+            work().map(|reply| (reply, turn))
         });
         match tokio::time::timeout(PATIENCE, worked).await {
-            Ok(Ok(done)) => {
-                done.map(|(reply, (sending, turn))| reply.sent(sending.unwrap_or(turn)))
-            }
+            Ok(Ok(done)) => done.map(|(reply, turn)| reply.sent(turn)),
             // The payload of a panic may hold anything, so it is neither shown nor logged here.
             Ok(Err(_)) => Err(Problem::new(
                 Code::Internal,

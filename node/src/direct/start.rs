@@ -104,6 +104,7 @@ pub fn run_owner(home: &ServiceHome) -> Result<Exit, Fatal> {
         Arc::clone(&sdk),
         ready.genesis.clone(),
         ready.config.terms(),
+        ready.config.requests,
     );
     let every = Duration::from_secs(ready.config.emergency_seconds);
     run(home, &ready, Arc::new(owner), |stop, _end| {

@@ -299,7 +299,12 @@ fn open(home: &ServiceHome, config: &ServiceConfig, how: String) -> Result<Cheat
     };
     let sdk = Arc::new(Sdk::new(identity, config.nodes.clone())?);
     Ok(Cheat {
-        owner: Owner::new(Arc::clone(&sdk), genesis.clone(), Terms::default()),
+        owner: Owner::new(
+            Arc::clone(&sdk),
+            genesis.clone(),
+            Terms::default(),
+            config.requests,
+        ),
         sdk,
         genesis,
         how,
