@@ -1,21 +1,32 @@
 //! A file that has its name only once it is whole.
 //!
-//! What always holds: the file has its name only once it is whole and on disk, and nothing that had this
-//! name is ever written over. Until then its bytes are in a file beside it (`.NAME.part`) that its owner alone
-//! can read, and that one writer at a time holds. So what was cut off is done again with the same name, and
-//! what it left is removed; one that still writes is left alone.
+//! What always holds: the file has its name only once it is whole and on disk, what gets the name is what was
+//! written and nothing else, and nothing that had this name is ever written over. Until then its bytes have no
+//! name at all, so that nothing is left of them however the writer ends; a file beside (`.NAME.part`), which one
+//! writer at a time holds, is empty. Where a file system has no unnamed files, the bytes are in that one, which its
+//! owner alone can read. So what was cut off is done again with the same name, and what it left is removed; one
+//! that still writes is left alone.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+mod name;
+
+use name::{Given, give_name, unnamed};
+
 /// How often the file beside is tried to be had; each time somebody else was quicker.
 const TRIES: u32 = 16;
 
-/// A file that has not got its name yet, locked; removed if it never does. What is written to it is under
-/// its name after [`NewFile::finish`] and not before.
+/// A file that has not got its name yet; gone if it never does. What is written to it is under its name after
+/// [`NewFile::finish`] and not before.
 pub struct NewFile {
-    file: File,
+    bytes: File,
+    /// Of [`NewFile::beside`], locked.
+    held: File,
+    /// Whether the bytes are in a file without a name.
+    unnamed: bool,
+    folder: File,
     beside: PathBuf,
     path: PathBuf,
 }
@@ -27,12 +38,25 @@ impl NewFile {
     /// The system's, among others [`io::ErrorKind::AlreadyExists`] when there is anything of that name, and
     /// [`io::ErrorKind::ResourceBusy`] when somebody else is about to write it.
     pub fn begin(path: &Path) -> io::Result<Self> {
+        Self::begin_with(path, unnamed)
+    }
+
+    fn begin_with(path: &Path, unnamed: impl Fn(&Path) -> Option<File>) -> io::Result<Self> {
         check_free(path)?;
         let beside = beside(path)?;
+        let at = folder_of(path);
+        let folder = File::open(at)?;
         for _ in 0..TRIES {
-            if let Some(file) = begin(&beside)? {
-                let path = path.into();
-                return Ok(Self { file, beside, path });
+            if let Some(held) = begin(&beside)? {
+                let unnamed = unnamed(at);
+                return Ok(Self {
+                    unnamed: unnamed.is_some(),
+                    bytes: unnamed.map_or_else(|| held.try_clone(), Ok)?,
+                    held,
+                    folder,
+                    beside,
+                    path: path.into(),
+                });
             }
         }
         Err(in_use())
@@ -49,25 +73,32 @@ impl NewFile {
     /// # Errors
     /// The system's; nothing is left of it then.
     pub fn finish(self) -> io::Result<()> {
-        self.file.sync_all()?;
-        match fs::hard_link(&self.beside, &self.path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                // A file system without such links.
-                rename_to_new(&self.beside, &self.path)?;
-            }
-            linked => linked?,
-        }
+        self.bytes.sync_all()?;
+        let from = match self.unnamed {
+            true => Given::Unnamed(&self.bytes),
+            false => Given::Beside(&self.bytes, &self.beside),
+        };
+        give_name(&from, &self.path)?;
         self.leave();
-        let folder = self.path.parent().filter(|at| !at.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+        self.folder.sync_all().inspect_err(|_| {
+            // Whoever is told that it failed does not look for it.
+            if is_at(&self.bytes, &self.path).unwrap_or(false) {
+                let _ = fs::remove_file(&self.path);
+            }
+        })
     }
 
     /// Takes the name beside away, unless another writer has that by now.
     fn leave(&self) {
-        if is_at(&self.file, &self.beside).unwrap_or(false) {
+        if is_at(&self.held, &self.beside).unwrap_or(false) {
             let _ = fs::remove_file(&self.beside);
         }
     }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    let folder = path.parent().filter(|at| !at.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
 }
 
 impl Drop for NewFile {
@@ -78,23 +109,23 @@ impl Drop for NewFile {
 
 impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+        self.bytes.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        self.bytes.flush()
     }
 }
 
 impl Read for NewFile {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        self.file.read(room)
+        self.bytes.read(room)
     }
 }
 
 impl Seek for NewFile {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.file.seek(to)
+        self.bytes.seek(to)
     }
 }
 
@@ -173,14 +204,6 @@ fn in_use() -> io::Error {
         io::ErrorKind::ResourceBusy,
         "another command is about to write it",
     )
-}
-
-/// Renames to a name that nothing has: an empty file of ours takes it first.
-fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
-    OpenOptions::new().write(true).create_new(true).open(to)?;
-    fs::rename(from, to).inspect_err(|_| {
-        let _ = fs::remove_file(to);
-    })
 }
 
 /// Refuses a name under which there is anything.

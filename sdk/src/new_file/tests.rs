@@ -3,6 +3,11 @@
 use super::*;
 use std::os::unix::fs::PermissionsExt;
 
+/// As where a file system has no unnamed files.
+fn begin_named(path: &Path) -> io::Result<NewFile> {
+    NewFile::begin_with(path, |_| None)
+}
+
 fn delivered(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = NewFile::begin(path)?;
     file.write_all(bytes)?;
@@ -77,16 +82,65 @@ fn of_many_at_once_one_delivers() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
+/// A command that was killed left half of a patient's document, until somebody ran it again.
+#[cfg(target_os = "linux")]
 #[test]
-fn where_there_are_no_links_a_name_is_still_taken_once() {
+fn nothing_of_a_writer_that_is_killed_is_left_to_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out");
+    let mut file = NewFile::begin(&path).unwrap();
+    assert!(file.unnamed, "tests run on a disk that has unnamed files");
+    file.write_all(b"half a doc").unwrap();
+    file.flush().unwrap();
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().flatten().collect();
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].metadata().unwrap().len(), 0, "{:?}", left[0].path());
+}
+
+#[test]
+fn where_there_are_no_unnamed_files_a_file_is_delivered_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out");
+    let mut file = begin_named(&path).unwrap();
+    assert_eq!(NewFile::begin(&path).err().unwrap().kind(), in_use().kind());
+    file.write_all(b"a document").unwrap();
+    let mode = fs::metadata(beside(&path).unwrap()).unwrap().permissions();
+    assert_eq!(mode.mode() & 0o777, 0o600);
+    file.finish().unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"a document");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+/// What had the name beside by then got the document's name, verified or not.
+#[test]
+fn what_somebody_put_in_its_place_does_not_get_the_name() {
+    let folder = tempfile::tempdir().unwrap();
+    for begin in [begin_named, NewFile::begin] {
+        let path = folder.path().join("out");
+        let mut file = begin(&path).unwrap();
+        file.write_all(b"a document").unwrap();
+        fs::remove_file(beside(&path).unwrap()).unwrap();
+        fs::write(beside(&path).unwrap(), b"another").unwrap();
+        let unnamed = file.unnamed;
+        assert_eq!(file.finish().is_ok(), unnamed);
+        assert_eq!(path.exists(), unnamed);
+        assert_eq!(fs::read(beside(&path).unwrap()).unwrap(), b"another");
+        if unnamed {
+            assert_eq!(fs::read(&path).unwrap(), b"a document");
+        }
+    }
+}
+
+#[test]
+fn another_file_that_was_linked_by_then_loses_the_name_again() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    fs::write(at("from"), b"a document").unwrap();
-    rename_to_new(&at("from"), &at("to")).unwrap();
-    assert_eq!(fs::read(at("to")).unwrap(), b"a document");
-    fs::write(at("from"), b"another").unwrap();
-    assert!(rename_to_new(&at("from"), &at("to")).is_err());
-    assert_eq!(fs::read(at("to")).unwrap(), b"a document");
+    fs::write(at("own"), b"a document").unwrap();
+    fs::write(at("to"), b"another").unwrap();
+    let own = File::open(at("own")).unwrap();
+    name::check_given(&own, &at("to")).unwrap_err();
+    assert!(!at("to").exists());
+    name::check_given(&own, &at("own")).unwrap();
 }
 
 #[test]
@@ -105,9 +159,11 @@ fn what_holds_something_is_not_written_over_and_a_failure_leaves_nothing() {
     late.write_all(b"a document").unwrap();
     assert!(late.finish().is_err());
     assert_eq!(fs::read(at("late")).unwrap(), b"somebody else's");
-    let mut failed = NewFile::begin(&at("failed")).unwrap();
-    failed.write_all(b"half a doc").unwrap();
-    drop(failed);
+    for begin in [begin_named, NewFile::begin] {
+        let mut failed = begin(&at("failed")).unwrap();
+        failed.write_all(b"half a doc").unwrap();
+        drop(failed);
+    }
     let left = fs::read_dir(folder.path()).unwrap().count();
     assert_eq!(left, 5, "foreign, folder, link, empty, late");
 }
