@@ -171,12 +171,17 @@ impl Objects {
         }
     }
 
+    pub(crate) fn length(&self, record: &RecordVersion) -> Result<u64, PayloadError> {
+        let path = self.path(record);
+        let found = self.part(&path, 0, 1);
+        let (_, size) = found.map_err(missing_or_failed(record, &path))?;
+        Ok(size)
+    }
+
     pub(crate) fn reader(&self, record: &RecordVersion) -> Result<ObjectReader, PayloadError> {
         let path = self.path(record);
-        let (part, size) = self.part(&path, 0, PART).map_err(|error| match error {
-            Error::NotFound { .. } => PayloadError::Missing { record: *record },
-            error => failed(&path)(error),
-        })?;
+        let found = self.part(&path, 0, PART);
+        let (part, size) = found.map_err(missing_or_failed(record, &path))?;
         Ok(ObjectReader {
             objects: Self::new(self.store.clone(), self.prefix.clone(), self.mark.clone()),
             path,
@@ -360,6 +365,13 @@ fn lost(path: &Path) -> PayloadError {
     PayloadError::Store {
         name: path.to_string(),
         what: "the connection was lost",
+    }
+}
+
+fn missing_or_failed(record: &RecordVersion, path: &Path) -> impl FnOnce(Error) -> PayloadError {
+    move |error| match error {
+        Error::NotFound { .. } => PayloadError::Missing { record: *record },
+        error => failed(path)(error),
     }
 }
 

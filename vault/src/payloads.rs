@@ -7,7 +7,7 @@
 use crate::folder::Folder;
 #[cfg(feature = "objects")]
 use crate::objects::Objects;
-use crate::seal::RecordVersion;
+use crate::seal::{MAX_SEALED, RecordVersion};
 use crate::secret::RandomFailed;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
@@ -141,6 +141,25 @@ impl Payloads {
                 let reader = objects.reader(record)?;
                 Ok(StoredPayload::new(reader.size(), reader))
             }
+        }
+    }
+
+    /// How many bytes the sealed payload of a record's version has.
+    fn length(&self, record: &RecordVersion) -> Result<u64, PayloadError> {
+        match self {
+            Self::Folder(folder) => Ok(folder.reader(record)?.length()),
+            #[cfg(feature = "objects")]
+            Self::Objects(objects) => objects.length(record),
+        }
+    }
+
+    /// Refuses a payload of which it is known that it is too long to be opened in memory.
+    pub(crate) fn check_fits_memory(&self, record: &RecordVersion) -> Result<(), PayloadError> {
+        match self.length(record) {
+            Ok(length) if length > MAX_SEALED as u64 => {
+                Err(PayloadError::TooLarge { record: *record })
+            }
+            _ => Ok(()),
         }
     }
 

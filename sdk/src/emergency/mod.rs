@@ -218,14 +218,16 @@ impl Identity {
     /// that, and without an entry if the ledger cannot know the record, since the entry could not be anchored.
     ///
     /// # Errors
-    /// [`EmergencyError`]; nothing is journalled where the passphrase is wrong, or the record has no wrap.
+    /// [`EmergencyError`]; nothing is journalled where the passphrase is wrong, the record has no wrap, or its
+    /// payload is too long for memory.
     pub fn open_in_emergency(
         &self,
         new: &NewEmergency<'_>,
         protection: &Protection,
     ) -> Result<OpenedInEmergency, EmergencyError> {
-        let entered = self.enter_emergency(new, protection)?;
         let (vault, record, version) = (self.vault(), new.record, new.version);
+        let fits = || Ok(vault.check_fits_memory(record, version)?);
+        let entered = self.enter_emergency(new, protection, fits)?;
         let payload = match &entered.keeper {
             None => vault.open_record(record, version),
             Some(keeper) => vault.open_in_emergency(keeper, record, version),
@@ -247,7 +249,7 @@ impl Identity {
         protection: &Protection,
         mut file: NewFile,
     ) -> Result<OpenedIntoInEmergency, EmergencyError> {
-        let entered = self.enter_emergency(new, protection)?;
+        let entered = self.enter_emergency(new, protection, || Ok(()))?;
         let (vault, record, version) = (self.vault(), new.record, new.version);
         let opening = match &entered.keeper {
             None => vault.opening(record, version),
@@ -262,14 +264,17 @@ impl Identity {
         })
     }
 
-    /// Checks what unlocks the key and that the record can be opened, and journals who opens it.
+    /// Checks what unlocks the key and that the record can be opened, and journals who opens it unless `check`
+    /// finds that it will not be.
     fn enter_emergency(
         &self,
         new: &NewEmergency<'_>,
         protection: &Protection,
+        check: impl FnOnce() -> Result<(), EmergencyError>,
     ) -> Result<Entered, EmergencyError> {
         let keeper = self.vault().unlock_emergency(protection)?;
         if self.vault().custodial(new.record, new.version)? == Custodial::Here {
+            check()?;
             let entry = match self.is_acknowledged(new.record, new.version)? {
                 true => Some(self.journal_emergency(new)?),
                 false => None,
@@ -280,6 +285,7 @@ impl Identity {
             });
         }
         self.vault().check_emergency(new.record, new.version)?;
+        check()?;
         let entry = self.journal_emergency(new)?;
         Ok(Entered {
             keeper: Some(keeper),

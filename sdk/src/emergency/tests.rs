@@ -103,6 +103,25 @@ fn a_record_opens_into_a_file_which_is_there_once_it_is_whole() {
     assert_eq!(counter(&identity), 2, "too much is said, never too little");
 }
 
+/// It stood in the journal, and on the patient's list, as an opening that could not be.
+#[test]
+fn a_document_that_is_too_long_for_memory_is_refused_before_it_is_journalled() {
+    let root = tempfile::tempdir().unwrap();
+    let identity = hospital(root.path());
+    let handle = RECORD.to_string();
+    let payloads = root.path().join("north-hospital/vault/payloads");
+    let sealed = payloads
+        .join(&handle[..2])
+        .join(format!("{handle}-1.sealed"));
+    let sealed = std::fs::File::options().write(true).open(sealed).unwrap();
+    sealed
+        .set_len(medanchor_vault::seal::MAX_SEALED as u64 + 1)
+        .unwrap();
+    let refused = identity.open_in_emergency(&new(), &right()).err().unwrap();
+    assert!(refused.to_string().contains("into a file"), "{refused}");
+    assert_eq!(counter(&identity), 0);
+}
+
 /// Care does not wait for a ledger that is cut when the hospital has changed its signing key meanwhile.
 #[test]
 fn a_journal_goes_on_under_the_next_signing_key() {

@@ -98,6 +98,16 @@ impl Vault {
         Ok(Opening::new(&record, &key, self.payloads.reader(&record)?)?)
     }
 
+    /// Refuses a record whose payload is too long for [`Vault::open_record`] and [`Vault::open_in_emergency`];
+    /// neither key nor payload is read. What else is wrong with the payload, these say.
+    ///
+    /// # Errors
+    /// [`PayloadError::TooLarge`](crate::PayloadError::TooLarge).
+    pub fn check_fits_memory(&self, record: RecordHandle, version: u32) -> Result<(), VaultError> {
+        let record = self.version(record, version);
+        Ok(self.payloads.check_fits_memory(&record)?)
+    }
+
     /// The sealed payload of a record as it is stored, for whoever may have it: it opens with both
     /// parts of the key only.
     ///
