@@ -27,7 +27,7 @@ use crate::receipt::Anchored;
 use medanchor_ledger::RecordHandle;
 use medanchor_ledger::event::Event;
 use medanchor_vault::custody::{Custodied, Deal, Points, Signed, deal_out};
-use medanchor_vault::seal::MAX_PAYLOAD;
+use medanchor_vault::json::{JsonError, MAX_DOCUMENT};
 use medanchor_vault::{Epoch, RecordVersion, ToSeal, ToShare};
 use std::path::PathBuf;
 
@@ -55,6 +55,9 @@ impl Sdk {
     /// acknowledged, anchors the record or its next version, and forgets the custodians' part of the key. After a failure
     /// or a crash, call it again with the same document: it goes on where it was. Once it is done the
     /// vault cannot compare documents any more, and says [`medanchor_vault::VaultError::Entrusted`].
+    ///
+    /// The document is JSON within the bounds of [`medanchor_vault::json`], since it is committed to field by field;
+    /// anything else is sealed by [`Sdk::seal_stream_in_custody`].
     ///
     /// # Errors
     /// [`CustodyError`] names whoever did not acknowledge; nothing is anchored then.
@@ -294,11 +297,15 @@ fn only(
     sealed.into_iter().next().unwrap_or_else(none)
 }
 
-/// Sealing field by field takes the document in memory.
+/// A document that is too long stands in no other's way; how deep it is and how many values it has is seen when
+/// it is read.
 fn sealable(new: &NewRecord<'_>) -> Result<(), CustodyError> {
     match new.payload.len() {
-        ..=MAX_PAYLOAD => Ok(()),
-        more => Err(CustodyError::TooLarge(more)),
+        ..=MAX_DOCUMENT => Ok(()),
+        _ => Err(CustodyError::TooLarge(JsonError::TooLarge {
+            what: "bytes",
+            limit: MAX_DOCUMENT,
+        })),
     }
 }
 

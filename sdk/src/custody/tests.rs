@@ -21,6 +21,7 @@ use medanchor_ledger::rules::{
 };
 use medanchor_ledger::state::StateKey;
 use medanchor_ledger::{EventId, Index, TlsKeyHash};
+use medanchor_vault::json::{MAX_DEPTH, MAX_DOCUMENT, MAX_LEAVES};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -285,22 +286,34 @@ fn the_custodians_of_a_set_that_was_named_before_the_erasure_are_asked() {
     assert!(left.iter().all(|file| !file.exists()));
 }
 
+/// It was said to take 256 MiB, and took no more than is committed to field by field.
 #[test]
-fn a_document_that_no_reader_could_open_is_not_sealed() {
+fn what_is_not_sealed_field_by_field_is_refused_with_the_way_that_seals_it() {
     let stage = Stage::new();
     let node = stage.node(stage.ledger((1, NOW), &stage.state, 1));
     let (sdk, (book, own)) = (stage.sdk(&node), asker());
     let circle = sdk.custodians(&book).unwrap();
-    let payload = vec![0; medanchor_vault::seal::MAX_PAYLOAD + 1];
-    let new = NewRecord {
-        name: "ImagingStudy/1",
-        version: 1,
-        subject: "Patient/1",
-        class: "imaging",
-        payload: &payload,
-    };
-    let refused = sdk.seal_in_custody(&new, &circle, &own).unwrap_err();
-    assert!(matches!(refused, CustodyError::TooLarge(_)), "{refused}");
-    let handle = sdk.record_handle("ImagingStudy/1");
-    assert!(sdk.vault().versions(handle).is_empty());
+    let long = [b"\"", &vec![b'a'; MAX_DOCUMENT - 1][..], b"\""].concat();
+    let deep = ["[".repeat(MAX_DEPTH + 1), "]".repeat(MAX_DEPTH + 1)].concat();
+    let wide = format!("[{}0]", "0,".repeat(MAX_LEAVES));
+    for (what, payload) in [
+        ("16777216 bytes", &long[..]),
+        ("64 levels", deep.as_bytes()),
+        ("131072 values", wide.as_bytes()),
+    ] {
+        let new = NewRecord {
+            name: "ImagingStudy/1",
+            version: 1,
+            subject: "Patient/1",
+            class: "imaging",
+            payload,
+        };
+        let refused = sdk.seal_in_custody(&new, &circle, &own).unwrap_err();
+        assert!(matches!(refused, CustodyError::TooLarge(_)), "{refused}");
+        let said = refused.to_string();
+        assert!(said.contains(what), "{said}");
+        assert!(said.contains("seal_stream_in_custody"), "{said}");
+        let handle = sdk.record_handle("ImagingStudy/1");
+        assert!(sdk.vault().versions(handle).is_empty(), "{what}");
+    }
 }

@@ -4,13 +4,13 @@
 //! What always holds: the target holds the document only once [`Gathered::open_into`] has said so, which is
 //! after the last chunk has authenticated, every sealed byte was hashed, and the anchored commitment was found
 //! to be to the document; memory is flat in the length of a document that was sealed as a whole. One that was
-//! sealed field by field has [`MAX_PAYLOAD`] bytes at most, and is read again to be committed to. Whatever is
+//! sealed field by field has [`MAX_DOCUMENT`] bytes at most, and is read again to be committed to. Whatever is
 //! wrong is named as it is in memory.
 
 use super::reader::{Gathered, ReadError, Wanted};
 use crate::commitment::Committed;
-use crate::json::Document;
-use crate::seal::{Hashing, MAX_PAYLOAD, Opening, RecordVersion, StreamError, finished};
+use crate::json::{Document, MAX_DOCUMENT};
+use crate::seal::{Hashing, Opening, RecordVersion, StreamError, finished};
 use crate::secret::DataKey;
 use medanchor_ledger::CiphertextHash;
 use ring::digest::{Context, SHA256};
@@ -81,7 +81,7 @@ impl Gathered {
             return Ok(true);
         }
         let length = usize::try_from(poured.length).unwrap_or(usize::MAX);
-        if length > MAX_PAYLOAD {
+        if length > MAX_DOCUMENT {
             return Ok(false);
         }
         let mut payload = Zeroizing::new(Vec::with_capacity(length));

@@ -7,9 +7,8 @@ use crate::custody::circle::CircleError;
 use crate::emergency::EmergencyError;
 use crate::error::SdkError;
 use medanchor_ledger::ParticipantName;
-use medanchor_vault::VaultError;
 use medanchor_vault::custody::DealError;
-use medanchor_vault::seal::MAX_PAYLOAD;
+use medanchor_vault::{JsonError, VaultError};
 use std::path::PathBuf;
 
 /// Why a record was not sealed into custody.
@@ -35,11 +34,11 @@ pub enum CustodyError {
         "{0} records are more than are sealed together; seal at most {MAX_TOGETHER} in one call"
     )]
     TooMany(usize),
-    /// A document that is too long to be sealed field by field.
+    /// A document that is too long, too deep or has too many values to be sealed field by field.
     #[error(
-        "a document of {0} bytes is more than is sealed field by field ({MAX_PAYLOAD}), which takes it in memory; seal it as a stream (`Sdk::seal_stream_in_custody`)"
+        "{0}, or seal it as a stream (`Sdk::seal_stream_in_custody`), which is shown as a whole only"
     )]
-    TooLarge(usize),
+    TooLarge(JsonError),
     /// The shares could not be made.
     #[error(transparent)]
     Deal(#[from] DealError),
@@ -97,6 +96,9 @@ impl From<EmergencyError> for CustodyError {
 
 impl From<VaultError> for CustodyError {
     fn from(error: VaultError) -> Self {
-        Self::Sdk(error.into())
+        match error {
+            VaultError::Json(error @ JsonError::TooLarge { .. }) => Self::TooLarge(error),
+            error => Self::Sdk(error.into()),
+        }
     }
 }
