@@ -210,5 +210,28 @@ pub fn write_secret(path: &Path, text: &str) -> Result<(), Fatal> {
         file.write_all(b"\n")?;
         file.sync_all()
     };
-    write().map_err(|error| failed(path, error))
+    write().map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => {
+            let taken = "there is something of this name, which is left as it is; run it again with another --out";
+            failed(path, taken)
+        }
+        _ => failed(path, error),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It said `File exists (os error 17)` and nothing else.
+    #[test]
+    fn a_name_that_is_taken_is_told_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ended");
+        write_secret(&path, "one").unwrap();
+        let said = write_secret(&path, "another").unwrap_err().to_string();
+        assert!(said.starts_with(&path.display().to_string()), "{said}");
+        assert!(said.contains("with another --out"), "{said}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"one\n");
+    }
 }
