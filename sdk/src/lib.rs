@@ -45,6 +45,7 @@
 //! | move a record to new custodians | `Sdk::reshare` | `custody/reshare.rs` |
 //! | import thousands of documents without waiting for the disk each time | [`Identity::seal_ahead`] | `domain/ahead.rs` |
 //! | let others read, end it, ask to read | [`Identity::grant`], [`Identity::revoke`], [`Identity::request_access`] | `domain/consent.rs`, `domain/access.rs` |
+//! | re-issue the consents that run on, each quarter | `Sdk::renew_consents`, [`Identity::take_renewals`], `Sdk::revoke_consent` | `domain/renewal/` |
 //! | read without a consent, and review what others read so | `Sdk::break_glass`, [`Identity::review`], `Sdk::open_reviews` | `custody/break_glass.rs`, `domain/access.rs`, `reviews.rs` |
 //! | open records of one's own while the network is cut, and say so afterwards | [`Identity::open_in_emergency`], `Sdk::anchor_emergency` | `emergency/` |
 //! | let a guardian or proxy consent, sign up with a family-doctor team | [`Identity::delegate`], [`Identity::grant_as_delegate`], [`Identity::sign_up`] | `domain/delegation.rs`, `domain/contract.rs` |
@@ -55,7 +56,7 @@
 //! | fetch statements, proofs of growth and the policy chain, each verified | `Client::statement`, `Client::consistency`, `Client::policies` | `client/transparent.rs` |
 //! | check offline what the state holds, a tag's whole history, a decision on access | [`verify_state`], [`verify_history`], [`verify_access`] | `proof.rs` |
 //! | read and write consents as FHIR, and grant them | [`fhir::Consent`], [`fhir::Consent::terms`] | `fhir/` |
-//! | seal and grant under a key that the patient brings | [`Subject::key_for`], [`Identity::take_subject_key`], [`Identity::draft_consent`], [`Subject::approve`], [`Identity::grant_approved`] | `subject/` |
+//! | seal and grant under a key that the patient brings | [`Subject::key_for`], [`Identity::take_subject_key`], [`Identity::draft_consent`], [`Subject::approve`], [`Subject::approve_renewals`], [`Identity::grant_approved`] | `subject/` |
 //! | the same for a guardian or proxy of such a patient | [`Identity::draft_delegation`], [`Subject::approve_delegation`], [`Identity::delegate_approved`] | `subject/`, `domain/approved.rs` |
 //! | end what such a patient approved, without the institution | [`Subject::end`], [`Identity::end_for_patient`] | `subject/ending.rs` |
 //! | print a card with a patient's key, and open it | [`card::Card`] | `card/` |

@@ -13,6 +13,7 @@
 //! class       = HMAC(consent key, "medanchor/class/v1" || value)[..16]
 //! purpose     = HMAC(consent key, "medanchor/purpose/v1" || value)[..16]
 //! opening     = HMAC(consent key, "medanchor/opening/v1" || grantee)[..16]
+//! renewal     = HMAC(consent key, "medanchor/renewal/v1" || consent)[..16]
 //! ```
 
 use crate::secret::{ConsentKey, SubjectKey, TagKey, handle_bytes, hmac_sha256};
@@ -173,6 +174,14 @@ impl ConsentKey {
         let parts: [&[u8]; 2] = [b"medanchor/opening/v1", grantee.as_str().as_bytes()];
         GranteeOpening::new(handle_bytes(self.expose(), &parts))
     }
+
+    /// What the re-issue of a consent for this epoch is called on the ledger: one for each epoch, the same
+    /// for the institution and for the patient, who both can tell it from any other consent.
+    #[must_use]
+    pub fn renewal(&self, consent: &ConsentHandle) -> ConsentHandle {
+        let parts: [&[u8]; 2] = [b"medanchor/renewal/v1", consent.as_bytes()];
+        ConsentHandle::new(handle_bytes(self.expose(), &parts))
+    }
 }
 
 #[cfg(test)]
@@ -283,6 +292,9 @@ mod tests {
             opening.grantee(&name("south-hospital"), None).to_string(),
             "290914dec2c0e4fec5c4d7fcb2d9afb1"
         );
+        let renewal = consent.renewal(&ConsentHandle::new([2; 16]));
+        assert_eq!(renewal.to_string(), "64763b62d25af0be7082b5078c0365fe");
+        assert_ne!(renewal, consent.renewal(&ConsentHandle::new([3; 16])));
         let seed = TagKey::new([1; 32]).approval_seed(&name("north-hospital"));
         assert_eq!(
             hex::encode(seed.as_slice()),

@@ -3,14 +3,16 @@
 //! The application speaks of purposes, classes and grantees in plain words; the ledger gets handles
 //! made with the subject's keys, and each grantee a ticket that turns its words into these handles.
 
+use super::delegation::DELEGATION;
 use super::record::CONSENT;
+use super::renewal::Kept;
 use crate::error::SdkError;
 use crate::fhir::{SeparateConsent, is_sensitive_word};
 use crate::identity::Identity;
 use crate::subject::{Approval, ConsentDraft, Terms, Words};
 use crate::ticket::{GrantTicket, GrantedRecord};
 use medanchor_ledger::event::{ConsentRevoke, Event, GranteeOpening};
-use medanchor_ledger::{ConsentHandle, MemberCommitment, ParticipantName, Time};
+use medanchor_ledger::{ConsentHandle, MemberCommitment, ParticipantName, RecordHandle, Time};
 use medanchor_vault::Epoch;
 use medanchor_vault::secret::SubjectKey;
 
@@ -48,7 +50,8 @@ pub struct NewConsent<'a> {
     pub purposes: &'a [&'a str],
     /// Which kinds of data, in the words under which records were sealed.
     pub classes: &'a [&'a str],
-    /// Records sealed since then are covered; those of the quarter of a year it falls into too.
+    /// Records sealed since then are covered; those of the quarter of a year it falls into too, and those of
+    /// each later one once the consent is re-issued for it (`Sdk::renew_consents`).
     pub records_since: Time,
     /// The first moment at which it holds.
     pub not_before: Time,
@@ -95,18 +98,38 @@ impl Identity {
                 "is of a patient who has brought a key, and takes that patient's approval",
             ));
         }
-        self.grant_under(new, &keys.key)
+        self.grant_under(new, &keys.key, false)
     }
 
-    /// Grants under a subject's key what nobody need be asked for any more.
+    /// Grants under a subject's key what nobody need be asked for any more, because a delegate decided it, say.
     pub(super) fn grant_under(
         &self,
         new: &NewConsent<'_>,
         key: &SubjectKey,
+        delegated: bool,
     ) -> Result<Consented, SdkError> {
         let draft = self.draft_consent(new)?;
         let terms = Terms::of(key, draft.words())?;
-        self.grant_terms(new, &terms)
+        if !new.classes.contains(&DELEGATION) {
+            self.keep_to_renew(new, &draft, delegated)?;
+        }
+        self.grant_terms(new, &draft, &terms)
+    }
+
+    /// Keeps what is needed to re-issue a consent when its last quarter is over.
+    fn keep_to_renew(
+        &self,
+        new: &NewConsent<'_>,
+        draft: &ConsentDraft,
+        delegated: bool,
+    ) -> Result<(), SdkError> {
+        let kept = Kept {
+            subject: new.subject.to_owned(),
+            words: draft.words().clone(),
+            delegated,
+            document: RecordHandle::new(self.handle(CONSENT, new.name)),
+        };
+        self.keep_running(&kept, draft)
     }
 
     /// What a consent would grant, for the patient to approve.
@@ -166,31 +189,25 @@ impl Identity {
             ));
         }
         self.keep_approval(approval)?;
-        self.grant_terms(new, &terms)
+        // The end of one that continues another would not end its re-issues.
+        if new.root.is_none() {
+            self.keep_to_renew(new, &draft, false)?;
+        }
+        self.grant_terms(new, &draft, &terms)
     }
 
-    fn grant_terms(&self, new: &NewConsent<'_>, terms: &Terms) -> Result<Consented, SdkError> {
+    fn grant_terms(
+        &self,
+        new: &NewConsent<'_>,
+        draft: &ConsentDraft,
+        terms: &Terms,
+    ) -> Result<Consented, SdkError> {
         let records = self.granted_records(new)?;
         let kept = self.keep(CONSENT, new.name, new.document)?;
-        let event = self.sign(terms.grant(kept.commitment)?)?;
-        let tickets = new.grantees.iter().zip(&terms.openings);
-        let ticket = |(grantee, opening): (&Grantee, &GranteeOpening)| GrantTicket {
-            network: self.network(),
-            owner: self.participant().clone(),
-            consent: self.consent_handle(new.name),
-            grantee: grantee.participant.clone(),
-            member: grantee.member,
-            opening: *opening,
-            purposes: terms.purposes.clone(),
-            classes: terms.classes.clone(),
-            records: records.clone(),
-            not_before: new.not_before,
-            not_after: new.not_after,
-        };
         Ok(Consented {
-            consent: self.consent_handle(new.name),
-            event,
-            tickets: tickets.map(ticket).collect(),
+            consent: terms.consent(),
+            event: self.sign(terms.grant(kept.commitment)?)?,
+            tickets: tickets_of(draft.words(), terms, &records),
         })
     }
 
@@ -217,10 +234,38 @@ impl Identity {
     /// Signs the end of a consent of this institution, and of all that continue it.
     ///
     /// # Errors
-    /// [`SdkError::Randomness`].
+    /// [`SdkError::Randomness`], and [`SdkError::Consent`] of a consent that continues another and may have
+    /// been re-issued: its re-issues continue that other one, too, and `Sdk::revoke_consent` ends them with it.
     pub fn revoke(&self, name: &str) -> Result<Event, SdkError> {
-        self.sign(ConsentRevoke {
-            consent: self.consent_handle(name),
-        })
+        let consent = self.consent_handle(name);
+        if self.has_renewals_beside(consent)? {
+            return Err(SdkError::Consent(
+                "continues another and was re-issued beside it, so `Sdk::revoke_consent` has to end it",
+            ));
+        }
+        self.sign(ConsentRevoke { consent })
     }
+}
+
+/// What the grantees of these words are given, in their order.
+pub(super) fn tickets_of(
+    words: &Words,
+    terms: &Terms,
+    records: &[GrantedRecord],
+) -> Vec<GrantTicket> {
+    let ticket = |(grantee, opening): (&Grantee, &GranteeOpening)| GrantTicket {
+        network: words.network,
+        owner: words.owner.clone(),
+        consent: words.consent,
+        grantee: grantee.participant.clone(),
+        member: grantee.member,
+        opening: *opening,
+        purposes: terms.purposes.clone(),
+        classes: terms.classes.clone(),
+        records: records.to_vec(),
+        not_before: words.not_before,
+        not_after: words.not_after,
+    };
+    let grantees = words.grantees.iter().zip(&terms.openings);
+    grantees.map(ticket).collect()
 }

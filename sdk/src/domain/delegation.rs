@@ -305,7 +305,7 @@ impl Identity {
                     not_after: new.not_after.min(lapse),
                     ..*new
                 };
-                self.grant_under(&cut, &keys.key)
+                self.grant_under(&cut, &keys.key, true)
             }
         }
     }

@@ -15,6 +15,7 @@ mod governance;
 mod inspection;
 mod prescription;
 mod record;
+mod renewal;
 mod unit;
 
 pub use access::{AccessAsked, BreakGlassAsked, NewAccess, NewBreakGlass, NewReview};
@@ -26,6 +27,9 @@ pub use delegation::{Delegated, Delegation, Majority, Mandate, Minor, NewDelegat
 pub use inspection::{Draw, FixedPopulation, NewInspection, OpenedInspection};
 pub use prescription::{NewPrescription, Prescribed, Redemption};
 pub use record::{NewRecord, RecordLabel, SealedRecord};
+pub use renewal::{RENEWAL_LEAD_MILLIS, Renewal, Renewing, RunningConsent, WaitingConsent};
+#[cfg(feature = "client")]
+pub use renewal::{RenewalError, RenewedConsent, RenewedConsents};
 pub use unit::{Lot, MAX_UNITS, Pack};
 
 use crate::error::SdkError;

@@ -2,6 +2,7 @@
 
 mod approved;
 mod delegation;
+mod renewal;
 mod separate;
 
 use super::*;

@@ -17,6 +17,8 @@
 //! | `emergency-journal.HASH` | one that was restored from the ledger since, as it stood before | yes |
 //! | `deals/` | the shares of records that are on their way into custody | **no**: with k custodians' share keys they give S |
 //! | `resharing/` | moves to other custodians that are not over | **no**: the same |
+//! | `consents/` | what re-issues the consents that run on, sealed, by the last quarter that each covers | yes |
+//! | `tickets/` | tickets of re-issues, to be handed over and removed; secrets | needless once handed over |
 //! | `acknowledgements/` | what custodians acknowledged: evidence | yes |
 //! | `retirements/`, `erasures/` | what custodians said that they destroyed | yes |
 //! | `evidence/` | at a custodian: deals that do not fit | yes |

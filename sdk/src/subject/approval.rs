@@ -55,6 +55,10 @@ impl Approval {
         self.consent
     }
 
+    pub(super) fn is_of(&self, network: NetworkId, owner: &ParticipantName) -> bool {
+        (self.network, &self.owner) == (network, owner)
+    }
+
     /// The key that signed. Whether it is the patient's is for the reader to know.
     #[must_use]
     pub const fn approver(&self) -> &PublicKey {

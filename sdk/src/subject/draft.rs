@@ -33,7 +33,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const LABEL: &str = "medanchor-consent-v1";
 const DOMAIN: &[u8] = b"medanchor/consent-approval/v1";
 /// The longest encoding: 16 grantees and 64 words.
-const MAX: usize = 16 << 10;
+pub(crate) const DRAFT_MAX: usize = 16 << 10;
 /// What an event holds at most.
 const MAX_GRANTEES: usize = 16;
 const MAX_WORDS: usize = 32;
@@ -94,7 +94,7 @@ impl ConsentDraft {
         &self.0
     }
 
-    fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let words = &self.0;
         let mut writer = Writer::with_capacity(1024);
         writer.map(11);
@@ -122,7 +122,7 @@ impl ConsentDraft {
         writer.into_bytes()
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, HandoverError> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, HandoverError> {
         let mut reader = Reader::new(bytes);
         reader.map(11)?;
         let words = Words {
@@ -157,7 +157,7 @@ impl ConsentDraft {
     /// # Errors
     /// [`HandoverError`] when the text is damaged, of another kind, or no event could hold it.
     pub fn from_text(text: &str) -> Result<Self, HandoverError> {
-        Self::decode(&armor::from_text(LABEL, text, MAX)?)
+        Self::decode(&armor::from_text(LABEL, text, DRAFT_MAX)?)
     }
 }
 
@@ -214,6 +214,7 @@ fn read_list(reader: &mut Reader<'_>) -> Result<Vec<String>, HandoverError> {
 }
 
 /// What the words of one consent stand for on the ledger.
+#[derive(Clone)]
 pub(crate) struct Terms {
     /// The purposes, each word with its handle.
     pub(crate) purposes: BTreeMap<String, PurposeHandle>,

@@ -90,8 +90,7 @@ impl Identity {
     /// Keeps whose key it is, before it is anybody's: whoever has the card lists and approves for the one
     /// patient that it was brought for.
     fn keep_whose(&self, brought: &BroughtKey, subject: RecordHandle) -> Result<(), SdkError> {
-        let name = hex::encode(brought.approver().as_bytes());
-        let handle = RecordHandle::new(self.handle(BROUGHT_BY, &name));
+        let handle = self.whose_handle(brought.approver());
         match self.newest(handle)? {
             Some((_, known)) if *known != *subject.as_bytes() => Err(SdkError::SubjectKey(
                 "was brought for another patient; check the patient, or draw another card",
@@ -199,6 +198,28 @@ impl Identity {
         Ok(read.collect::<Result<_, _>>()?)
     }
 
+    /// Keeps approvals of re-issues, which the patient gave with that of the consent or after it, until
+    /// their quarters come.
+    ///
+    /// # Errors
+    /// [`SdkError::Consent`] when one is of another institution, or by a key that no patient brought here.
+    pub fn take_renewals(&self, approvals: &[Approval]) -> Result<(), SdkError> {
+        for approval in approvals {
+            let own = approval.is_of(self.network(), self.participant());
+            if !own
+                || self
+                    .newest(self.whose_handle(approval.approver()))?
+                    .is_none()
+            {
+                return Err(SdkError::Consent(
+                    "was approved for another institution, or by a key that no patient brought here",
+                ));
+            }
+        }
+        let mut all = approvals.iter();
+        all.try_for_each(|approval| self.keep_approval(approval))
+    }
+
     pub(crate) fn keep_approval(&self, approval: &Approval) -> Result<(), SdkError> {
         let handle = self.approval_handle(approval.consent());
         self.keep_next(handle, &approval.encode()).map(drop)
@@ -223,6 +244,11 @@ impl Identity {
     ) -> Result<(), SdkError> {
         let handle = self.delegated_handle(approval.delegation());
         self.keep_next(handle, &approval.encode()).map(drop)
+    }
+
+    fn whose_handle(&self, approver: &PublicKey) -> RecordHandle {
+        let name = hex::encode(approver.as_bytes());
+        RecordHandle::new(self.handle(BROUGHT_BY, &name))
     }
 
     fn brought_handle(&self, subject: &str) -> RecordHandle {

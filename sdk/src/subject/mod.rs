@@ -6,7 +6,8 @@
 //! [`Approval`]: the patient's signature over exactly what stands on the ledger, by a key that the
 //! institution never has. The same holds of a delegation and its [`DelegationApproval`]; what the delegate
 //! then grants needs no more of the patient. Lists of accesses tell consents that rest on an approval from
-//! those that do not. What the patient approved the patient can end ([`SignedEnd`]), by any participant and
+//! those that do not. With a consent the patient approves its re-issues for later quarters
+//! ([`Subject::approve_renewals`]). What the patient approved the patient can end ([`SignedEnd`]), by any participant and
 //! without the institution.
 //!
 //! ```
@@ -23,7 +24,7 @@
 //! |---|---|---|---|
 //! | `medanchor-subject-v1:` | patient to institution | yes | the patient's key there, and the public key that approves |
 //! | `medanchor-consent-v1:` | institution to patient | between the two | what a consent would grant, in words |
-//! | `medanchor-approval-v1:` | patient to institution | no | the signature |
+//! | `medanchor-approval-v1:` | patient to institution | no | the signature; one more line for each re-issue |
 //! | `medanchor-delegation-v1:` | institution to patient | between the two | who would decide for the patient, in words |
 //! | `medanchor-delegation-approval-v1:` | patient to institution | between the two | these words, and the signature |
 //! | `medanchor-consent-end-v1:` | patient to any participant | no | the signature that ends a consent or delegation |
@@ -35,6 +36,7 @@ mod delegation_approval;
 mod draft;
 mod ending;
 mod enrolment;
+mod renewal;
 #[cfg(test)]
 mod tests;
 
@@ -42,8 +44,8 @@ pub use approval::Approval;
 pub use brought::BroughtKey;
 pub use delegation::{DelegationDraft, DelegationWords};
 pub use delegation_approval::DelegationApproval;
-pub(crate) use draft::Terms;
 pub use draft::{ConsentDraft, Words};
+pub(crate) use draft::{DRAFT_MAX, Terms};
 pub use ending::SignedEnd;
 pub use enrolment::SubjectKeys;
 
@@ -138,7 +140,10 @@ impl Subject {
     /// [`SdkError`] when the draft is for another network, grants nothing that an event can hold, or is a
     /// delegation in the words of a consent.
     pub fn approve(&self, draft: &ConsentDraft) -> Result<Approval, SdkError> {
-        let words = draft.words();
+        self.approve_words(draft.words())
+    }
+
+    fn approve_words(&self, words: &Words) -> Result<Approval, SdkError> {
         self.require_network(words.network)?;
         let mut all = words.purposes.iter().chain(&words.classes);
         if all.any(|word| word.starts_with(DELEGATION)) {
