@@ -5,9 +5,10 @@
 //! That the institution alone can end one is said only where no key could; where the list does not know,
 //! it says so.
 
-use crate::access_list::Said;
+use crate::access_list::{Said, quarter_name};
 use crate::import::time::instant;
 use medanchor_ledger::{ConsentHandle, ParticipantName, Time};
+use medanchor_vault::Epoch;
 use serde_json::{Value as Json, json};
 
 /// A consent or delegation of the list's quarters.
@@ -27,6 +28,17 @@ pub struct ListedConsent {
     pub ending: Ending,
     /// How it ended before its time, if it did: the first of its own end and its root's.
     pub ended: Option<Ended>,
+    /// Its re-issues for later quarters, in their order: the same consent for what is sealed in these.
+    pub renewals: Vec<ListedRenewal>,
+}
+
+/// A re-issue of a consent, in the same words for one more quarter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListedRenewal {
+    /// The quarter whose records it covers.
+    pub quarter: Epoch,
+    /// What the ledger calls it: accesses to these records name it.
+    pub consent: ConsentHandle,
 }
 
 /// Who can end a consent before its time, as far as the list can tell.
@@ -97,6 +109,11 @@ impl ListedConsent {
             en += &more_en;
             zh += &more_zh;
         }
+        if !self.renewals.is_empty() {
+            let (more_en, more_zh) = self.said_renewed();
+            en += &more_en;
+            zh += &more_zh;
+        }
         Said {
             en: format!("consent {consent}, from {from} until {until}: {en}"),
             zh: format!("同意 {consent}，自 {from} 至 {until}：{zh}"),
@@ -152,7 +169,26 @@ impl ListedConsent {
         )
     }
 
+    fn said_renewed(&self) -> Words {
+        let each = self.renewals.iter();
+        let each = each.map(|one| (quarter_name(one.quarter), one.consent));
+        let each: Vec<_> = each.collect();
+        let said = |as_what: &str| -> Vec<String> {
+            let said = each
+                .iter()
+                .map(|(quarter, consent)| format!("{quarter}{as_what}{consent}"));
+            said.collect()
+        };
+        (
+            format!("; renewed for {}", said(" as ").join(", ")),
+            format!("；已续发：{}", said(" 为 ").join("、")),
+        )
+    }
+
     pub(super) fn to_json(&self) -> Json {
+        let renewals = self.renewals.iter().map(|one| {
+            json!({ "quarter": quarter_name(one.quarter), "consent": one.consent.to_string() })
+        });
         let ended = self.ended.as_ref().map(|ended| {
             json!({
                 "time": instant(ended.time),
@@ -170,6 +206,7 @@ impl ListedConsent {
             "who_ends": self.ending.word(),
             "patient_ends": self.patient_ends().map(|own| own.to_string()),
             "ended": ended,
+            "renewals": renewals.collect::<Vec<_>>(),
         })
     }
 }

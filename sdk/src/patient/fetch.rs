@@ -125,6 +125,7 @@ impl Client {
             patient: asked.patient,
             approver: asked.approver,
             card: asked.card,
+            subject: asked.subject,
             known: asked.known,
             delegated: self.delegated(asked, &from),
             began: asked.began,

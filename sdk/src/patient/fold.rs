@@ -25,6 +25,7 @@ use medanchor_ledger::{
     Size, Time,
 };
 use medanchor_vault::Epoch;
+use medanchor_vault::secret::SubjectKey;
 use std::collections::BTreeMap;
 
 /// A quarter as it was fetched: its proof and the links with their events, in the order of the log.
@@ -44,6 +45,8 @@ pub(super) struct About<'a> {
     pub(super) approver: Option<PublicKey>,
     /// The subject's opened card, where it is there.
     pub(super) card: Option<&'a Subject>,
+    /// The subject's key at the owner.
+    pub(super) subject: &'a SubjectKey,
     pub(super) known: &'a Known,
     /// Quarters that were not asked for, and under whose tags delegations of listed consents stand: nothing
     /// else is taken from them.
@@ -67,12 +70,12 @@ pub(super) fn fold(
     let mut folding = Folding::new(about, oldest.time);
     for quarter in &about.delegated {
         for (link, event) in &quarter.events {
-            folding.take_delegated(link, event.as_ref());
+            folding.take_delegated((quarter.epoch, link), event.as_ref());
         }
     }
     for quarter in &fetched {
         for (link, event) in &quarter.events {
-            folding.take(link, event.as_ref(), quarter.proof.size);
+            folding.take((quarter.epoch, link), event.as_ref(), quarter.proof.size);
         }
     }
     Some(folding.finish(oldest, quarters(fetched, failed)))
@@ -123,17 +126,17 @@ impl<'a> Folding<'a> {
     }
 
     /// Takes who gave and ended consents, and nothing of accesses.
-    fn take_consent(&mut self, link: &TagLink, event: Option<&Event>) {
+    fn take_consent(&mut self, (quarter, link): (Epoch, &TagLink), event: Option<&Event>) {
         let of_kind = event.filter(|event| event.kind() == link.kind);
         if let Some(event) = of_kind.filter(|_| link.time <= self.until) {
-            self.given.take(self.about, link, event);
+            self.given.take(self.about, (quarter, link), event);
         }
     }
 
     /// Takes the same of a quarter that was not asked for. What cannot be read there may be the end of a
     /// delegation.
-    fn take_delegated(&mut self, link: &TagLink, event: Option<&Event>) {
-        self.take_consent(link, event);
+    fn take_delegated(&mut self, (quarter, link): (Epoch, &TagLink), event: Option<&Event>) {
+        self.take_consent((quarter, link), event);
         let of_consents = matches!(
             link.kind,
             EventKind::ConsentGrant | EventKind::ConsentRevoke | EventKind::ConsentEnd
@@ -144,11 +147,11 @@ impl<'a> Folding<'a> {
         }
     }
 
-    fn take(&mut self, link: &TagLink, event: Option<&Event>, size: Size) {
+    fn take(&mut self, (quarter, link): (Epoch, &TagLink), event: Option<&Event>, size: Size) {
         if link.time > self.until {
             return;
         }
-        self.take_consent(link, event);
+        self.take_consent((quarter, link), event);
         let proved = ProvedAt {
             index: link.anchored.index,
             size,
@@ -347,7 +350,7 @@ impl<'a> Folding<'a> {
                 age: about.now.0.saturating_sub(oldest.time.0),
                 gaps: self.gaps,
             },
-            consents: self.given.listed(oldest.time),
+            consents: self.given.listed(about.subject, oldest.time),
             erasures: self.erasures,
             unread: self.unread,
             false_notes: self.false_notes,

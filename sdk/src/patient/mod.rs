@@ -28,7 +28,7 @@ mod other_keys;
 mod tests;
 mod text;
 
-pub use consents::{Ended, EndedHow, Ending, ListedConsent};
+pub use consents::{Ended, EndedHow, Ending, ListedConsent, ListedRenewal};
 #[cfg(feature = "client")]
 pub use fetch::{Asked, MAX_QUARTERS, all_quarters, last_quarters};
 pub(crate) use known::ACTOR;

@@ -28,6 +28,7 @@ mod gaps;
 mod nodes;
 #[cfg(feature = "client")]
 mod other_keys;
+mod renewed;
 
 const QUARTER: Epoch = Epoch(4 * 56);
 const HOUR: u64 = 3_600_000;
@@ -54,6 +55,12 @@ fn request(byte: u8) -> RequestHandle {
 
 fn subject() -> SubjectKey {
     SubjectKey::new([7; 32])
+}
+
+/// The key of the patient whose consents the tests list.
+fn own_key() -> &'static SubjectKey {
+    static KEY: std::sync::OnceLock<SubjectKey> = std::sync::OnceLock::new();
+    KEY.get_or_init(|| own_consent().0.key_at(&name("hospital")))
 }
 
 const fn reader_key() -> ReaderKey {
@@ -150,11 +157,15 @@ impl Chain {
     }
 
     fn asked(&mut self, decision: Decision) -> &mut Self {
+        self.asked_under(ConsentHandle::new([4; 16]), decision)
+    }
+
+    fn asked_under(&mut self, consent: ConsentHandle, decision: Decision) -> &mut Self {
         let asked = AccessRequest {
             request: request(1),
             owner: name("hospital"),
             record: record(1),
-            consent: ConsentHandle::new([4; 16]),
+            consent,
             purpose: subject().consent_key(self.epoch).purpose("TREAT"),
             opening: GranteeOpening::new([5; 16]),
             member: None,
@@ -193,6 +204,7 @@ fn about<'a>(known: &'a Known, owner: &'a ParticipantName, now: Time) -> About<'
         patient: "Patient/7",
         approver: None,
         card: None,
+        subject: own_key(),
         known,
         delegated: Vec::new(),
         began: QUARTER,

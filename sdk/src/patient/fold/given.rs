@@ -4,14 +4,17 @@
 //! What always holds: a consent counts as the patient's own only with an approval of exactly this grant, and
 //! as a delegate's only where its root is a delegation of which the patient approved exactly what stands
 //! on the ledger, and which had begun, had not ended and was not revoked when the access was decided. Grants
-//! and their ends are taken from proved histories alone.
+//! and their ends are taken from proved histories alone. A re-issue is listed with the consent that it renews
+//! only where its handle is that of this re-issue, and period, approval and end are the same.
 
 use super::About;
 use crate::access_list::{Delegate, KeyHolder, ProvedAt};
-use crate::patient::consents::{Ended, EndedHow, Ending, ListedConsent};
+use crate::patient::consents::{Ended, EndedHow, Ending, ListedConsent, ListedRenewal};
 use medanchor_ledger::event::{ConsentGrant, Event, EventBody};
 use medanchor_ledger::rules::tag::TagLink;
 use medanchor_ledger::{ConsentHandle, Index, ParticipantName, Time};
+use medanchor_vault::Epoch;
+use medanchor_vault::secret::SubjectKey;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The consents of proved histories, as far as they tell who gave them and who can end them.
@@ -35,6 +38,8 @@ struct End {
 /// A consent, as it was granted.
 struct Granted {
     granted: Index,
+    /// The quarter in whose history it stands.
+    quarter: Epoch,
     /// The first consent of the chain, where it continues one.
     root: Option<ConsentHandle>,
     not_before: Time,
@@ -60,10 +65,17 @@ enum EndingKey {
 
 impl Given {
     /// Takes what an event of a history says of consents.
-    pub(super) fn take(&mut self, about: &About<'_>, link: &TagLink, event: &Event) {
+    pub(super) fn take(
+        &mut self,
+        about: &About<'_>,
+        (quarter, link): (Epoch, &TagLink),
+        event: &Event,
+    ) {
         let by_owner = event.issuer() == about.owner;
         match event.body() {
-            EventBody::ConsentGrant(body) if by_owner => self.granted(about, link, body),
+            EventBody::ConsentGrant(body) if by_owner => {
+                self.granted(about, (quarter, link), body);
+            }
             EventBody::ConsentRevoke(body) if by_owner => {
                 self.ended(link, event, body.consent, true);
             }
@@ -91,7 +103,12 @@ impl Given {
         self.ends.insert(consent, end);
     }
 
-    fn granted(&mut self, about: &About<'_>, link: &TagLink, body: &ConsentGrant) {
+    fn granted(
+        &mut self,
+        about: &About<'_>,
+        (quarter, link): (Epoch, &TagLink),
+        body: &ConsentGrant,
+    ) {
         let place = (about.network, about.owner);
         let (known, approver) = (about.known, about.approver.as_ref());
         let approved = approver.is_some_and(|key| known.is_approved(key, place, body));
@@ -105,6 +122,7 @@ impl Given {
         });
         let granted = Granted {
             granted: link.anchored.index,
+            quarter,
             root: body.root,
             not_before: body.not_before,
             not_after: body.not_after,
@@ -138,8 +156,8 @@ impl Given {
     }
 
     /// The consents of the quarters that were asked for, and the first ones of their chains, whose time
-    /// has not run out at `until`, in the order in which they were granted.
-    pub(super) fn listed(&self, until: Time) -> Vec<ListedConsent> {
+    /// has not run out at `until`, in the order in which they were granted, each with its re-issues.
+    pub(super) fn listed(&self, subject: &SubjectKey, until: Time) -> Vec<ListedConsent> {
         let asked = self.asked.iter();
         let roots = asked.clone().filter_map(|one| self.grants.get(one)?.root);
         let wanted: BTreeSet<ConsentHandle> = roots.chain(asked.copied()).collect();
@@ -149,11 +167,46 @@ impl Given {
             .collect();
         all.retain(|(_, grant)| grant.not_after > until);
         all.sort_by_key(|(_, grant)| grant.granted);
-        let listed = all.into_iter();
-        listed.map(|(one, grant)| self.list(*one, grant)).collect()
+        let quarters: BTreeSet<Epoch> = all.iter().map(|(_, grant)| grant.quarter).collect();
+        let renewals = |one: &ConsentHandle, grant: &Granted| -> Vec<ListedRenewal> {
+            let named = quarters.iter().map(|quarter| ListedRenewal {
+                quarter: *quarter,
+                consent: subject.consent_key(*quarter).renewal(one),
+            });
+            let renews = |found: &ListedRenewal| {
+                wanted.contains(&found.consent) && self.renews(found, *one, grant)
+            };
+            named.filter(renews).collect()
+        };
+        let all = all.iter();
+        let all: Vec<_> = all
+            .map(|(one, grant)| (**one, grant, renewals(one, grant)))
+            .collect();
+        let of_others = all.iter().flat_map(|(_, _, renewals)| renewals);
+        let of_others: BTreeSet<ConsentHandle> = of_others.map(|one| one.consent).collect();
+        let listed = all.into_iter().filter(|(one, ..)| !of_others.contains(one));
+        listed
+            .map(|(one, grant, renewals)| self.list(one, grant, renewals))
+            .collect()
     }
 
-    fn list(&self, consent: ConsentHandle, grant: &Granted) -> ListedConsent {
+    /// Whether what has the name of a re-issue says of itself what the consent does, and was not ended alone.
+    fn renews(&self, found: &ListedRenewal, one: ConsentHandle, grant: &Granted) -> bool {
+        let same = |renewal: &Granted| {
+            renewal.root == Some(grant.root.unwrap_or(one))
+                && (renewal.not_before, renewal.not_after) == (grant.not_before, grant.not_after)
+                && (renewal.approved, renewal.key) == (grant.approved, grant.key)
+                && renewal.quarter == found.quarter
+        };
+        self.grants.get(&found.consent).is_some_and(same) && !self.ends.contains_key(&found.consent)
+    }
+
+    fn list(
+        &self,
+        consent: ConsentHandle,
+        grant: &Granted,
+        renewals: Vec<ListedRenewal>,
+    ) -> ListedConsent {
         let first = grant.root.map(|root| self.grants.get(&root));
         let root_unseen = matches!(first, Some(None));
         ListedConsent {
@@ -168,6 +221,7 @@ impl Given {
                 root_unseen,
             ),
             ended: self.first_end(consent, grant.root),
+            renewals,
         }
     }
 
