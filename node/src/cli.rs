@@ -1,6 +1,7 @@
 //! The command line of `medanchor`.
 
 mod access;
+mod consent;
 mod emergency;
 mod erase;
 pub(crate) mod governance;
@@ -60,6 +61,8 @@ enum Command {
     Key(key::Command),
     #[command(subcommand)]
     Patient(patient::Command),
+    #[command(subcommand)]
+    Consent(consent::Command),
     #[command(subcommand)]
     Access(access::Command),
     #[command(subcommand)]
@@ -162,6 +165,7 @@ fn run(command: Command) -> Result<Exit, Fatal> {
         Command::Vault(command) => service::vault(&command),
         Command::Key(command) => key::run(&command),
         Command::Patient(command) => patient::run(&command),
+        Command::Consent(command) => consent::run(&command),
         Command::Access(command) => access::run(&command),
         Command::Demo(demo) => crate::demo::run(&demo).map_err(|error| {
             Fatal::new(Exit::Failure, format!("the demo cannot go on: {error:#}"))
@@ -267,6 +271,11 @@ mod tests {
             ("vault emergency open", &["synced", "stop it first"]),
             ("vault emergency anchor", &["once a day", "run it again"]),
             ("vault erase", &["Nothing brings the record back"]),
+            ("vault serve", &["renews the consents", "tickets"]),
+            (
+                "consent renew",
+                &["a week from now", "one that ended is not"],
+            ),
         ];
         let lacking = said.iter().flat_map(|(name, words)| {
             help::lacking(&Line::command(), &format!("medanchor {name}"), words)

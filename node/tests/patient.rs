@@ -1,5 +1,8 @@
 //! `medanchor patient history` against a running node: what the hospital anchored is what the list says.
 
+#[path = "patient/renewed.rs"]
+mod renewed;
+
 use medanchor_ledger::event::{AccessBreakGlass, KemSuite, ReaderKey};
 use medanchor_ledger::{EventId, RecordHandle, RequestHandle, Time};
 use medanchor_node::exit::Exit;
@@ -7,8 +10,8 @@ use medanchor_node::network::Layout;
 use medanchor_node::process::NodeProcess;
 use medanchor_sdk::fhir::SeparateConsent;
 use medanchor_sdk::{
-    AccessAsked, Approval, Context, GrantTicket, Grantee, Identity, NewAccess, NewConsent,
-    NewRecord, Sdk, System,
+    AccessAsked, Approval, Context, Decision, GrantTicket, Grantee, Identity, NewAccess,
+    NewConsent, NewRecord, Sdk, System,
 };
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -315,8 +318,8 @@ impl<'a> Patient<'a> {
         let agreed = ["--draft", &draft, "--yes", "--out", &out];
         shown(&self.with_card("approve", &agreed));
         let approval = std::fs::read_to_string(&out).unwrap();
-        let approval = Approval::from_text(approval.trim()).unwrap();
-        let consented = sdk.grant_approved(&consent, &approval).unwrap();
+        let approvals = Approval::list_from_text(approval.trim()).unwrap();
+        let consented = sdk.grant_approved(&consent, &approvals[0]).unwrap();
         sdk.anchor(consented.event).unwrap();
         let asked = asked(&sdk, &consented.tickets[0], record);
         sdk.anchor(asked.event).unwrap();

@@ -112,7 +112,9 @@ used; 12 another process holds it; 16 the TLS key or certificate cannot be made 
     ///
     /// One process at a time holds an identity: an application that embeds the SDK and has it open
     /// serves from within instead. While it runs it anchors the emergency journal, if there is one, and
-    /// states it once a day.
+    /// states it once a day; and it renews the consents that run on, from a week before each quarter
+    /// of a year, and puts the grantees' tickets into HOME/identity/tickets, to be handed over and
+    /// removed (`medanchor consent renew`).
     #[command(after_help = "\
 Example:
   medanchor vault serve --home net/north-hospital

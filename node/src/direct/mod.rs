@@ -16,6 +16,7 @@ mod moving;
 mod owner;
 mod pause;
 mod places;
+mod renewal;
 mod reply;
 mod router;
 mod seat;

@@ -5,6 +5,7 @@ use super::custodian::Keeper;
 use super::home::ServiceHome;
 use super::log::{NotCompared, anchor_releases};
 use super::owner::Owner;
+use super::renewal::keep_renewed;
 use super::router::{Answers, router};
 use super::upkeep::keep_up;
 use crate::config::Log;
@@ -108,7 +109,13 @@ pub fn run_owner(home: &ServiceHome) -> Result<Exit, Fatal> {
     );
     let every = Duration::from_secs(ready.config.emergency_seconds);
     run(home, &ready, Arc::new(owner), |stop, _end| {
-        std::thread::spawn(move || keep_up(&sdk, every, &stop))
+        let (renewing, end) = (Arc::clone(&sdk), stop.clone());
+        std::thread::spawn(move || {
+            let renewing = std::thread::spawn(move || keep_renewed(&renewing, &end));
+            keep_up(&sdk, every, &stop);
+            // What a panic there was has been printed.
+            let _ = renewing.join();
+        })
     })
 }
 

@@ -25,7 +25,9 @@ fn consented(sdk: &Sdk, home: &Home, name: &str) -> Result<Consented> {
     with_consent(sdk, name, |new| {
         let draft = sdk.draft_consent(new)?;
         let (_, approval) = home.approves(name, &draft.to_text())?;
-        let consented = sdk.grant_approved(new, &Approval::from_text(&approval)?)?;
+        let approvals = Approval::list_from_text(&approval)?;
+        let consented = sdk.grant_approved(new, &approvals[0])?;
+        sdk.take_renewals(&approvals[1..])?;
         sdk.anchor(consented.event.clone())?;
         Ok(consented)
     })?

@@ -93,7 +93,7 @@ fn appoint(sdk: &Sdk, home: &Home) -> Result<Event> {
     ] {
         ensure!(shown.contains(words), "{words:?} is not in {shown}");
     }
-    ensure!(Approval::from_text(&approval).is_err());
+    ensure!(Approval::list_from_text(&approval).is_err());
     let approval = DelegationApproval::from_text(&approval)?;
     let other = NewDelegation {
         basis: "court order 18",

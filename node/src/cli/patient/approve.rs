@@ -7,7 +7,7 @@ use crate::exit::{Exit, Fatal};
 use crate::output::say;
 use medanchor_sdk::import::instant;
 use medanchor_sdk::subject::{DelegationWords, Words};
-use medanchor_sdk::{ConsentDraft, DelegationDraft, SdkError, Subject};
+use medanchor_sdk::{Approval, ConsentDraft, DelegationDraft, SdkError, Subject};
 use std::path::{Path, PathBuf};
 
 /// With a card, approve a consent or a delegation that an institution drafted
@@ -24,6 +24,10 @@ patient, in which relation, on what basis and until when. The institution grants
 approval; keep a copy, since `medanchor patient history --approvals` tells by it which consents were
 yours, and which a delegate of yours gave. The approval of a delegation names the delegate: keep it
 to yourself.
+
+A consent covers what is sealed up to the quarter in which it was drafted. With it you approve that
+the institution renews it, in the same words, for each later quarter until it ends: one line of the
+file for each. The end of the consent ends these, too.
 
 A delegate grants without asking the patient again. The end of a delegation ends every consent that
 rests on it: have the institution revoke it, or end it with this card, `medanchor patient end`, as
@@ -68,10 +72,14 @@ impl Draft {
         }
     }
 
-    /// The approval as text.
+    /// The approval as text; of a consent with those of its re-issues, one in each line.
     fn approve(&self, subject: &Subject) -> Result<String, SdkError> {
         Ok(match self {
-            Self::Consent(draft) => subject.approve(draft)?.to_text(),
+            Self::Consent(draft) => {
+                let mut all = vec![subject.approve(draft)?];
+                all.extend(subject.approve_renewals(draft)?);
+                Approval::list_to_text(&all)
+            }
             Self::Delegation(draft) => subject.approve_delegation(draft)?.to_text(),
         })
     }
@@ -122,8 +130,15 @@ fn show_consent(words: &Words) -> Result<(), Fatal> {
         instant(words.not_before),
         instant(words.not_after)
     ))?;
-    if let Some(root) = words.root {
-        say(format_args!("  ends   also when consent {root} does"))?;
+    let later = words.later_quarters().count();
+    match words.root {
+        Some(root) => say(format_args!("  ends   also when consent {root} does"))?,
+        None if later > 0 => say(format_args!(
+            "  means  {} renews it for what is sealed in each of {later} later quarters, in these words, and you\n         \
+             are not asked again; when you end the consent, that ends, too.",
+            words.owner
+        ))?,
+        None => {}
     }
     Ok(())
 }

@@ -229,7 +229,8 @@ fn add_approvals(folder: &Path, known: &mut Known) -> Result<(), Fatal> {
         let added = match text.starts_with(DelegationApproval::LABEL) {
             true => DelegationApproval::from_text(&text)
                 .map(|approval| known.add_delegation_approval(approval)),
-            false => Approval::from_text(&text).map(|approval| known.add_approval(approval)),
+            false => Approval::list_from_text(&text)
+                .map(|all| all.into_iter().for_each(|one| known.add_approval(one))),
         };
         added.map_err(|error| failed(&path, error))?;
     }
