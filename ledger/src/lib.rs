@@ -30,6 +30,7 @@ pub mod rules;
 pub mod schedule;
 pub mod seal;
 pub mod signature;
+pub mod slip;
 pub mod state;
 mod text;
 pub mod validator;

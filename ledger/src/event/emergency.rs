@@ -87,6 +87,16 @@ fn read_entry_counter(reader: &mut Reader<'_>) -> Result<u64, DecodeError> {
     }
 }
 
+/// A number of lost entries: one or more, and no more than there ever were.
+fn read_lost(reader: &mut Reader<'_>, counter: u64) -> Result<u64, DecodeError> {
+    let range = reader.fault(CborFault::Range);
+    let lost = reader.uint()?;
+    match (1..=counter).contains(&lost) {
+        true => Ok(lost),
+        false => Err(range.into()),
+    }
+}
+
 /// Where the key of an emergency journal is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -97,11 +107,14 @@ pub enum JournalKeyKind {
     File = 1,
     /// In hardware that counts, and gives neither key nor counter away.
     Hardware = 2,
+    /// In a token that counts what its owner's software opens, and that nobody can set back; but it would
+    /// unwrap for other software without counting, so the owner is outside the claim as with a file.
+    Token = 3,
 }
 
 impl JournalKeyKind {
     /// Every kind, in the order of their codes.
-    pub const ALL: [Self; 2] = [Self::File, Self::Hardware];
+    pub const ALL: [Self; 3] = [Self::File, Self::Hardware, Self::Token];
 
     /// The code on the wire.
     #[must_use]
@@ -109,6 +122,7 @@ impl JournalKeyKind {
         match self {
             Self::File => 1,
             Self::Hardware => 2,
+            Self::Token => 3,
         }
     }
 
@@ -118,6 +132,7 @@ impl JournalKeyKind {
         match self {
             Self::File => "file",
             Self::Hardware => "hardware",
+            Self::Token => "token",
         }
     }
 
@@ -139,13 +154,16 @@ pub struct EmergencyJournal {
     pub head: JournalHead,
     /// Where its key is kept, as the signer says.
     pub key_kind: JournalKeyKind,
+    /// How many entries, the last ones up to the counter, are lost: they were counted, and nobody can say
+    /// any more what was opened. 0, which nearly every statement has, stands in no byte.
+    pub lost: u64,
 }
 
 impl EmergencyJournal {
     /// Whether this is what a journal without entries says.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        (self.counter, self.head) == (0, JournalHead::EMPTY)
+        (self.counter, self.head, self.lost) == (0, JournalHead::EMPTY, 0)
     }
 }
 
@@ -155,18 +173,26 @@ impl Body for EmergencyJournal {
     }
 
     fn write(&self, writer: &mut Writer) {
-        writer.map(3);
+        writer.map(3 + usize::from(self.lost > 0));
         writer.key(1).uint(self.counter);
         writer.key(2).bytes(self.head.as_bytes());
         writer.key(3).uint(u64::from(self.key_kind.code()));
+        if self.lost > 0 {
+            writer.key(4).uint(self.lost);
+        }
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        reader.map(3)?;
+        let entries = reader.map_between(3..=4)?;
+        let counter = reader.key(1)?.uint()?;
         Ok(Self {
-            counter: reader.key(1)?.uint()?,
+            counter,
             head: JournalHead::new(reader.key(2)?.fixed()?),
             key_kind: JournalKeyKind::read(reader.key(3)?)?,
+            lost: match entries {
+                4 => read_lost(reader.key(4)?, counter)?,
+                _ => 0,
+            },
         })
     }
 }

@@ -2,13 +2,14 @@
 //!
 //! What always holds: the state knows the number and the head of an owner's newest entry, and the next
 //! entry must build on both. So no entry can be left out, repeated or replaced: of two journals that
-//! part, the one whose entry is anchored first stands, and the other never can. An opening is history
+//! part, the one whose entry is anchored first stands, and the other never can. Entries that were counted
+//! and lost are passed over by a statement that says how many, which the state never forgets. An opening is history
 //! when it is anchored: that the record has a newer version by then, or is erased, does not stop the
 //! journal.
 
 use super::value::{StateValue, kind};
 use super::{Anchored, Record, Refusal, Rejection, Rule, Turn, tag};
-use crate::cbor::{Reader, Writer};
+use crate::cbor::{CborFault, Reader, Writer};
 use crate::event::{AccessEmergency, DecodeError, EmergencyJournal, JournalKeyKind};
 use crate::state::StateKey;
 use crate::{JournalHead, ParticipantName, Time};
@@ -17,7 +18,7 @@ use crate::{JournalHead, ParticipantName, Time};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EmergencyHead {
     /// The `access.emergency` of its newest entry; before the first, the `emergency.journal` that
-    /// registered it.
+    /// registered it; where the newest is lost, the one that said so.
     pub newest: Anchored,
     /// The number of its newest entry; 0 when it has none.
     pub counter: u64,
@@ -29,6 +30,40 @@ pub struct EmergencyHead {
     pub since: Time,
     /// The time of the block of the newest `emergency.journal`: a day later the next one is due.
     pub stated: Time,
+    /// The entries that were ever lost, if any were.
+    pub lost: Option<LostEntries>,
+}
+
+/// Entries of an emergency journal that were counted and lost: of each, nobody can say what was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LostEntries {
+    /// How many, in all.
+    pub count: u64,
+    /// The time of the last statement before the first of them was said to be lost: it was made since.
+    pub from: Time,
+    /// The time of the block that said so of the last one: it was made before.
+    pub until: Time,
+}
+
+impl LostEntries {
+    fn write(&self, writer: &mut Writer) {
+        writer.array(3).uint(self.count);
+        writer.uint(self.from.0).uint(self.until.0);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        reader.array(3..=3)?;
+        let range = reader.fault(CborFault::Range);
+        let count = reader.uint()?;
+        if count == 0 {
+            return Err(range.into());
+        }
+        Ok(Self {
+            count,
+            from: Time(reader.uint()?),
+            until: Time(reader.uint()?),
+        })
+    }
 }
 
 impl EmergencyHead {
@@ -55,14 +90,18 @@ impl StateValue for EmergencyHead {
     const SHAPE: u8 = 1;
 
     fn write(&self, writer: &mut Writer) {
-        self.newest.write(writer.array(7));
+        self.newest
+            .write(writer.array(7 + usize::from(self.lost.is_some())));
         writer.uint(self.counter).bytes(self.head.as_bytes());
         writer.uint(u64::from(self.key_kind.code()));
         writer.uint(self.since.0).uint(self.stated.0);
+        if let Some(lost) = &self.lost {
+            lost.write(writer);
+        }
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        reader.array(7..=7)?;
+        let parts = reader.array(7..=8)?;
         Ok(Self {
             newest: Anchored::read(reader)?,
             counter: reader.uint()?,
@@ -70,6 +109,10 @@ impl StateValue for EmergencyHead {
             key_kind: JournalKeyKind::read(reader)?,
             since: Time(reader.uint()?),
             stated: Time(reader.uint()?),
+            lost: match parts {
+                8 => Some(LostEntries::read(reader)?),
+                _ => None,
+            },
         })
     }
 }
@@ -97,7 +140,7 @@ pub(super) fn opened(turn: &mut Turn<'_, '_>, body: &AccessEmergency) -> Result<
 }
 
 /// `emergency.journal`: the signer's journal stands where the state has it; the first one says that it
-/// is empty.
+/// is empty. One that says that entries are lost takes the journal to where it says that it goes on.
 pub(super) fn state(turn: &mut Turn<'_, '_>, body: &EmergencyJournal) -> Result<(), Refusal> {
     let key = EmergencyHead::key(turn.signer_name());
     let known: Option<EmergencyHead> = turn.read(&key)?;
@@ -118,6 +161,7 @@ fn registered(turn: &Turn<'_, '_>, body: &EmergencyJournal) -> EmergencyHead {
         key_kind: body.key_kind,
         since: turn.time(),
         stated: turn.time(),
+        lost: None,
     }
 }
 
@@ -126,14 +170,44 @@ fn restated(
     known: EmergencyHead,
     body: &EmergencyJournal,
 ) -> Result<EmergencyHead, Rejection> {
-    if let Some(rejection) = known.contradiction(body.counter, &body.head) {
-        return Err(rejection);
-    }
+    let moved = match body.lost {
+        0 => match known.contradiction(body.counter, &body.head) {
+            Some(rejection) => return Err(rejection),
+            None => known,
+        },
+        lost => passed_over(turn, known, body, lost)?,
+    };
     let same_kind = known.key_kind == body.key_kind;
     Ok(EmergencyHead {
         key_kind: body.key_kind,
         since: if same_kind { known.since } else { turn.time() },
         stated: turn.time(),
+        ..moved
+    })
+}
+
+/// The journal behind entries that are lost, which are the next ones.
+fn passed_over(
+    turn: &Turn<'_, '_>,
+    known: EmergencyHead,
+    body: &EmergencyJournal,
+    lost: u64,
+) -> Result<EmergencyHead, Rejection> {
+    let before = body.counter.saturating_sub(lost);
+    // Which head they were on is lost with them.
+    if let Some(rejection) = known.contradiction(before, &known.head) {
+        return Err(rejection);
+    }
+    let earlier = known.lost.map_or(0, |earlier| earlier.count);
+    Ok(EmergencyHead {
+        newest: turn.anchored(),
+        counter: body.counter,
+        head: body.head,
+        lost: Some(LostEntries {
+            count: earlier.saturating_add(lost),
+            from: known.lost.map_or(known.stated, |earlier| earlier.from),
+            until: turn.time(),
+        }),
         ..known
     })
 }

@@ -240,6 +240,7 @@ fn openings_without_a_consent_and_their_reviews_are_in_the_history() {
         counter: 0,
         head: JournalHead::EMPTY,
         key_kind: JournalKeyKind::File,
+        lost: 0,
     };
     let entry = AccessEmergency {
         counter: 1,

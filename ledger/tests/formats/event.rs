@@ -155,6 +155,7 @@ fn each_type_of_event_has_golden_bytes() {
     rejected_record_changes(&mut vectors);
     rejected_openings(&mut vectors);
     ends(&mut vectors);
+    lost_entries(&mut vectors);
     vectors.finish();
 }
 
@@ -845,10 +846,10 @@ fn rejected_openings(vectors: &mut Vectors) {
         value,
     );
     reject(
-        "journal-key-kind-3",
+        "journal-key-kind-4",
         journal,
         &stored,
-        &journal_key_kind(3),
+        &journal_key_kind(4),
         value,
     );
     let negative = [0xa3, 0x01, 0x20, 0x02];
@@ -860,6 +861,20 @@ fn rejected_openings(vectors: &mut Vectors) {
         &negative,
         "wanted Uint",
     );
+}
+
+/// A statement that entries of an emergency journal are lost.
+fn lost_entries(vectors: &mut Vectors) {
+    let stated = signed("north-hospital", samples::emergency_journal_lost());
+    vectors.golden("emergency.journal-lost", stated.encoded());
+    vectors.golden("emergency.journal-lost.id", stated.id().as_bytes());
+    assert_eq!(read(stated.encoded()), Ok(stated.clone()));
+    let mut reject = |name: &str, to: &[u8], why: &str| {
+        let from = [0x03, 0x03, 0x04, 0x03];
+        vectors.rejected(name, &bent_sample(&stated, &from, to), read, why);
+    };
+    reject("journal-lost-0", &[3, 3, 4, 0], "out of range");
+    reject("journal-lost-above-counter", &[3, 3, 4, 5], "out of range");
 }
 
 /// Consents that their patients can end, and the ends.

@@ -10,6 +10,7 @@ mod properties;
 mod rules_page;
 mod samples;
 mod seal;
+mod slip;
 mod value;
 mod vectors;
 #[path = "../rules/world.rs"]

@@ -246,6 +246,17 @@ pub fn emergency_journal() -> EmergencyJournal {
         counter: 1,
         head: access_emergency().head(),
         key_kind: JournalKeyKind::Hardware,
+        lost: 0,
+    }
+}
+
+/// Three entries behind that one are lost.
+pub fn emergency_journal_lost() -> EmergencyJournal {
+    EmergencyJournal {
+        counter: 4,
+        head: JournalHead::new([5; 32]),
+        key_kind: JournalKeyKind::Token,
+        lost: 3,
     }
 }
 

@@ -14,9 +14,9 @@ use medanchor_ledger::rules::inspection::{Answered, RunningDraw};
 use medanchor_ledger::rules::tag::TagLink;
 use medanchor_ledger::rules::{
     Anchored, BreakGlass, Consent, CustodianEpoch, CustodianSet, Decision, DenialReason, DrawKey,
-    EmergencyHead, Erased, Inspection, KeysChanged, Lot, OpenReviews, Participant, Place,
-    Population, Prescription, Proposal, Record, ReleaseLog, Request, Review, Role, RulesVersion,
-    RunningDraws, Standing, StateValue, Superseded, TagIndex, Unit,
+    EmergencyHead, Erased, Inspection, KeysChanged, LostEntries, Lot, OpenReviews, Participant,
+    Place, Population, Prescription, Proposal, Record, ReleaseLog, Request, Review, Role,
+    RulesVersion, RunningDraws, Standing, StateValue, Superseded, TagIndex, Unit,
 };
 use medanchor_ledger::state::StateKey;
 use medanchor_ledger::{
@@ -346,9 +346,22 @@ fn openings(v: &mut Vectors) {
         key_kind: JournalKeyKind::Hardware,
         since: TIME,
         stated: Time(TIME.0 + 1),
+        lost: None,
     };
     let key = EmergencyHead::key(&name("north-hospital"));
     check(v, "emergency-head", &key, &journal);
+    let lost = Some(LostEntries {
+        count: 3,
+        from: TIME,
+        until: Time(TIME.0 + 2),
+    });
+    let key_kind = JournalKeyKind::Token;
+    let journal = EmergencyHead {
+        key_kind,
+        lost,
+        ..journal
+    };
+    check(v, "emergency-head-lost", &key, &journal);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::break_glass::erase;
 use crate::world::*;
 use medanchor_ledger::event::{AccessEmergency, EmergencyJournal, EventKind, JournalKeyKind};
 use medanchor_ledger::rules::tag::TagLink;
-use medanchor_ledger::rules::{EmergencyHead, Rule, TagIndex};
+use medanchor_ledger::rules::{EmergencyHead, LostEntries, Rule, TagIndex};
 use medanchor_ledger::{JournalHead, RecordHandle, Tag, Time};
 
 /// The statement of an empty journal.
@@ -12,6 +12,7 @@ pub const EMPTY: EmergencyJournal = EmergencyJournal {
     counter: 0,
     head: JournalHead::EMPTY,
     key_kind: JournalKeyKind::Hardware,
+    lost: 0,
 };
 
 /// The entry about record 1 that follows `after`.
@@ -32,6 +33,7 @@ pub fn after(entry: &AccessEmergency) -> EmergencyJournal {
         counter: entry.counter,
         head: entry.head(),
         key_kind: JournalKeyKind::Hardware,
+        lost: 0,
     }
 }
 
@@ -219,4 +221,66 @@ fn an_erasure_that_is_anchored_first_does_not_stop_the_journal() {
     world.apply(HOSPITAL, erase(1));
     world.apply(HOSPITAL, entry(EMPTY));
     assert_eq!(known(&world).counter, 1);
+}
+
+/// The token counted three entries that the journal's file lacks.
+#[test]
+fn lost_entries_are_passed_over_and_never_forgotten() {
+    let mut world = registered();
+    let first = entry(EMPTY);
+    let opened = world.apply(HOSPITAL, first.clone());
+    let before = known(&world);
+    let lost = |counter, lost| EmergencyJournal {
+        counter,
+        head: JournalHead::new([9; 32]),
+        lost,
+        ..EMPTY
+    };
+    let used = world.refuse(HOSPITAL, lost(3, 3), Rule::EmergencyCounterUsed);
+    assert_eq!(used.winner.unwrap().event, opened.id());
+    let early = world.refuse(HOSPITAL, lost(6, 3), Rule::EmergencyCounterAhead);
+    assert!(early.later());
+
+    world.now += 60 * MINUTE;
+    let said = world.apply(HOSPITAL, lost(4, 3));
+    let (found, time) = (known(&world), found_time(&world));
+    assert_eq!((found.counter, found.newest.event), (4, said.id()));
+    assert_eq!(
+        (found.head, found.stated),
+        (JournalHead::new([9; 32]), time)
+    );
+    let span = LostEntries {
+        count: 3,
+        from: before.stated,
+        until: time,
+    };
+    assert_eq!(found.lost, Some(span));
+
+    // It goes on behind them, also through what is lost later.
+    world.refuse(HOSPITAL, entry(after(&first)), Rule::EmergencyCounterUsed);
+    let next = entry(lost(4, 0));
+    world.apply(HOSPITAL, next.clone());
+    world.apply(HOSPITAL, after(&next));
+    assert_eq!(known(&world).lost, Some(span));
+    world.now += 60 * MINUTE;
+    world.apply(HOSPITAL, lost(6, 1));
+    let found = known(&world).lost.unwrap();
+    assert_eq!((found.count, found.from), (4, before.stated));
+    assert_eq!(found.until, found_time(&world));
+}
+
+/// The time of the block that the newest statement is in.
+fn found_time(world: &World) -> Time {
+    known(world).stated
+}
+
+#[test]
+fn a_journal_is_not_registered_with_lost_entries() {
+    let mut world = World::new();
+    let lost = EmergencyJournal {
+        counter: 1,
+        lost: 1,
+        ..EMPTY
+    };
+    world.refuse(HOSPITAL, lost, Rule::EmergencyUnregistered);
 }
