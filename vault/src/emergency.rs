@@ -22,6 +22,7 @@
 use crate::custody::seal::wrap_to;
 use crate::custody::{KeyError, OpeningKey, SealingKey};
 use crate::disk::{sync_parent, wipe};
+use crate::keeper::tally::Tally;
 use crate::keeper::{KeyKeeper, SEALED, Wrapped};
 use crate::key_file::{self, KeyFileError, Protection};
 use crate::seal::RecordVersion;
@@ -88,6 +89,14 @@ pub enum EmergencyError {
 /// What unlocks an emergency key: the passphrase was right, or the token has let its user in. The key
 /// itself is still locked.
 pub struct EmergencyKeeper(KeyKeeper);
+
+impl EmergencyKeeper {
+    /// The count beside the key, where the key is in a token.
+    #[must_use]
+    pub const fn tally(&self) -> Option<&dyn Tally> {
+        self.0.tally()
+    }
+}
 
 /// An emergency key, its secret half locked.
 pub(crate) struct EmergencyKey {
@@ -240,6 +249,15 @@ impl EmergencyKey {
     ) -> Result<EmergencyKeeper, VaultError> {
         let path = key_file_of(vault);
         Ok(EmergencyKeeper(key_file::unlock(&path, protection)?))
+    }
+
+    pub(crate) fn is_in_token(vault: &Path) -> Result<bool, VaultError> {
+        Ok(key_file::is_in_token(&key_file_of(vault))?)
+    }
+
+    #[cfg(feature = "pkcs11")]
+    pub(crate) fn tally(vault: &Path, module: &Path) -> Result<impl Tally + use<>, VaultError> {
+        Ok(key_file::tally(&key_file_of(vault), module)?)
     }
 
     pub(crate) fn wrap(

@@ -11,6 +11,9 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use zeroize::Zeroizing;
 
 #[cfg(feature = "pkcs11")]
+pub(crate) mod marks;
+pub(crate) mod tally;
+#[cfg(feature = "pkcs11")]
 pub(crate) mod token;
 
 /// Which institution key: a name that says nothing of the key.
@@ -124,6 +127,15 @@ impl KeyKeeper {
             Kept::Memory { key, .. } => Ok(open(key, context, wrapped)),
             #[cfg(feature = "pkcs11")]
             Kept::Token(token) => token.unwrap(context, wrapped),
+        }
+    }
+
+    /// The count beside the key; none beside one in this process, which could keep none.
+    pub(crate) const fn tally(&self) -> Option<&dyn tally::Tally> {
+        match &self.0 {
+            Kept::Memory { .. } => None,
+            #[cfg(feature = "pkcs11")]
+            Kept::Token(token) => Some(token.tally()),
         }
     }
 

@@ -22,6 +22,8 @@
 //! 0..80 are authenticated with the key.
 
 use crate::disk::sync_parent;
+#[cfg(feature = "pkcs11")]
+use crate::keeper::marks::TokenMarks;
 use crate::keeper::{KeeperError, KeyId, KeyKeeper};
 use crate::secret::{InstitutionKey, RandomFailed};
 use medanchor_ledger::sha256;
@@ -237,6 +239,29 @@ pub(crate) fn key_id(path: &Path) -> Result<KeyId, KeyFileError> {
         KeyFile::UnderPassphrase(file) => file.id,
         KeyFile::InToken(place) => place.id,
     })
+}
+
+/// Whether the key of a file is in a token.
+///
+/// # Errors
+/// [`KeyFileError`].
+pub(crate) fn is_in_token(path: &Path) -> Result<bool, KeyFileError> {
+    Ok(matches!(read(path)?, KeyFile::InToken(_)))
+}
+
+/// The count beside a key in a token, to be read without its PIN.
+///
+/// # Errors
+/// [`KeyFileError`].
+#[cfg(feature = "pkcs11")]
+pub(crate) fn tally(path: &Path, module: &Path) -> Result<TokenMarks, KeyFileError> {
+    match read(path)? {
+        KeyFile::InToken(place) => Ok(TokenMarks::open(module, &place.serial, place.id)?),
+        file => Err(KeyFileError::OtherProtection {
+            path: path.into(),
+            by: file.protection(),
+        }),
+    }
 }
 
 fn read(path: &Path) -> Result<KeyFile, KeyFileError> {

@@ -62,6 +62,8 @@ pub use emergency::{EmergencyError, EmergencyKeeper};
 #[cfg(feature = "keep")]
 pub use folder::Folder;
 pub use json::{Document, JsonError, Leaf, Value};
+#[cfg(feature = "keep")]
+pub use keeper::tally::{MAX_MARK, MAX_MARKS, Marks, Tally};
 #[cfg(feature = "pkcs11")]
 pub use keeper::token::TokenLogin;
 #[cfg(feature = "keep")]

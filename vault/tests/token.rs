@@ -6,6 +6,9 @@
 
 #![cfg(all(feature = "pkcs11", unix))]
 
+#[path = "token/marks.rs"]
+mod marks;
+
 use medanchor_ledger::{NetworkId, RecordHandle};
 use medanchor_vault::{
     KeeperError, KeyFileError, Protection, Settings, SlotsError, TokenLogin, Vault, VaultError,
@@ -39,16 +42,20 @@ fn softhsm() -> Option<(PathBuf, &'static str)> {
     if let (Some(module), true) = (module, runs) {
         return Some((module, util));
     }
-    let line =
-        "skipped: SoftHSM 2 is not installed, so no token was tried; run .ci/token-install\n";
-    // A closed standard error only costs the count.
-    let _ = std::io::stderr().write_all(line.as_bytes());
+    skipped("SoftHSM 2 is not installed, so no token was tried; run .ci/token-install");
     None
+}
+
+fn skipped(why: &str) {
+    // A closed standard error only costs the count.
+    let _ = std::io::stderr().write_all(format!("skipped: {why}\n").as_bytes());
 }
 
 /// Runs `test` of this file again, in a process that has two tokens of its own.
 fn with_tokens(test: &str) {
-    let Some((_, util)) = softhsm() else { return };
+    let Some((module, util)) = softhsm() else {
+        return;
+    };
     let folder = tempfile::tempdir().unwrap();
     let (tokens, config) = (
         folder.path().join("tokens"),
@@ -85,6 +92,8 @@ fn with_tokens(test: &str) {
         .args([test, "--exact", "--ignored", "--nocapture"])
         .env("SOFTHSM2_CONF", &config)
         .env(FOLDER, folder.path())
+        .env("MEDANCHOR_PROXY_MODULE", module)
+        .env("MEDANCHOR_PROXY_WORDS", folder.path().join("words"))
         .output()
         .unwrap();
     let said = [run.stdout, run.stderr].concat();

@@ -6,6 +6,7 @@
 //!
 //! A module is code of the token's maker that runs in this process: its path is the operator's to give.
 
+use super::marks::TokenMarks;
 use super::{KeeperError, KeyId, SEALED, Wrapped};
 use crate::secret::random;
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
@@ -16,7 +17,7 @@ use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::Slot;
 use secrecy::SecretString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use zeroize::{Zeroize, Zeroizing};
 
 /// What the keys are called in the token, for whoever lists it.
@@ -37,12 +38,12 @@ pub(crate) type Serial = [u8; 16];
 
 /// A key in a token, with the session in which it is used.
 pub(crate) struct TokenKey {
-    session: Session,
     key: ObjectHandle,
-    id: KeyId,
+    /// The session, and what is counted beside the key.
+    marks: TokenMarks,
 }
 
-fn refused(asked: &'static str) -> impl FnOnce(Error) -> KeeperError {
+pub(super) fn refused(asked: &'static str) -> impl FnOnce(Error) -> KeeperError {
     move |error| {
         let why = match error {
             // The name of what went wrong; the crate's own text is a paragraph of the standard.
@@ -53,21 +54,31 @@ fn refused(asked: &'static str) -> impl FnOnce(Error) -> KeeperError {
     }
 }
 
-fn wrong(asked: &'static str, why: &str) -> KeeperError {
+pub(super) fn wrong(asked: &'static str, why: &str) -> KeeperError {
     KeeperError::Token {
         asked,
         why: why.into(),
     }
 }
 
+fn load(module: &Path) -> Result<Pkcs11, KeeperError> {
+    let context = Pkcs11::new(module).map_err(refused("be loaded"))?;
+    match context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
+        // Another vault of this process did.
+        Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Ok(context),
+        Err(error) => Err(refused("begin")(error)),
+    }
+}
+
+/// Whether the module says that the token in a slot is hardware.
+fn is_hardware(context: &Pkcs11, slot: Slot) -> Result<bool, KeeperError> {
+    let slot = context.get_slot_info(slot);
+    Ok(slot.map_err(refused("be found"))?.hardware_slot())
+}
+
 impl TokenLogin {
     fn context(&self) -> Result<Pkcs11, KeeperError> {
-        let context = Pkcs11::new(&self.module).map_err(refused("be loaded"))?;
-        match context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
-            // Another vault of this process did.
-            Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Ok(context),
-            Err(error) => Err(refused("begin")(error)),
-        }
+        load(&self.module)
     }
 
     fn session(&self, context: &Pkcs11, slot: Slot) -> Result<Session, KeeperError> {
@@ -125,7 +136,13 @@ impl TokenLogin {
         let key = session
             .generate_key(&Mechanism::AesKeyGen, &template)
             .map_err(refused("draw a key"))?;
-        let token = TokenKey { session, key, id };
+        let hardware = is_hardware(&context, slot)?;
+        let marks = TokenMarks {
+            session,
+            id,
+            hardware,
+        };
+        let token = TokenKey { key, marks };
         token.check()?;
         Ok((token, serial))
     }
@@ -144,9 +161,29 @@ impl TokenLogin {
         let [key] = *keys.as_slice() else {
             return Err(wrong(asked, "not one key bears the id of the key file"));
         };
-        let token = TokenKey { session, key, id };
+        let hardware = is_hardware(&context, slot)?;
+        let marks = TokenMarks {
+            session,
+            id,
+            hardware,
+        };
+        let token = TokenKey { key, marks };
         token.check()?;
         Ok(token)
+    }
+}
+
+impl TokenMarks {
+    /// Those beside a key that [`TokenLogin::create`] drew, to be read without the PIN.
+    pub(crate) fn open(module: &Path, serial: &Serial, id: KeyId) -> Result<Self, KeeperError> {
+        let context = load(module)?;
+        let (slot, _) = TokenLogin::find(&context, |_, found| found == serial)?;
+        let session = context.open_ro_session(slot);
+        Ok(Self {
+            session: session.map_err(refused("open a session"))?,
+            id,
+            hardware: is_hardware(&context, slot)?,
+        })
     }
 }
 
@@ -161,7 +198,11 @@ fn padded(serial: &str) -> Serial {
 
 impl TokenKey {
     pub(crate) const fn id(&self) -> KeyId {
-        self.id
+        self.marks.id
+    }
+
+    pub(super) const fn tally(&self) -> &TokenMarks {
+        &self.marks
     }
 
     /// That the token keeps the key to itself.
@@ -169,6 +210,7 @@ impl TokenKey {
         let asked = "keep the key to itself";
         let wanted = [AttributeType::Sensitive, AttributeType::Extractable];
         let found = self
+            .marks
             .session
             .get_attributes(self.key, &wanted)
             .map_err(refused(asked))?;
@@ -190,6 +232,7 @@ impl TokenKey {
         let asked = "wrap a secret";
         let params = GcmParams::new(&mut nonce, context, 128.into()).map_err(refused(asked))?;
         let sealed = self
+            .marks
             .session
             .encrypt(&Mechanism::AesGcm(params), self.key, secret)
             .map_err(refused(asked))?;
@@ -206,6 +249,7 @@ impl TokenKey {
         let mut nonce = wrapped.nonce;
         let params = GcmParams::new(&mut nonce, context, 128.into()).map_err(refused(asked))?;
         match self
+            .marks
             .session
             .decrypt(&Mechanism::AesGcm(params), self.key, &wrapped.sealed)
         {
@@ -223,7 +267,8 @@ impl TokenKey {
     }
 
     pub(super) fn destroy(self) -> Result<(), KeeperError> {
-        self.session
+        self.marks
+            .session
             .destroy_object(self.key)
             .map_err(refused("destroy the old key"))
     }

@@ -71,6 +71,30 @@ impl Vault {
         }
     }
 
+    /// Whether the emergency key is in a token.
+    ///
+    /// # Errors
+    /// [`EmergencyError::NoKey`], and [`VaultError::KeyFile`] when its key file cannot be read.
+    pub fn emergency_key_is_in_token(&self) -> Result<bool, VaultError> {
+        match self.has_emergency_key() {
+            true => EmergencyKey::is_in_token(&self.folder),
+            false => Err(EmergencyError::NoKey.into()),
+        }
+    }
+
+    /// The count beside an emergency key in a token, to be read without the token's PIN; nothing can be
+    /// counted with it.
+    ///
+    /// # Errors
+    /// [`VaultError::KeyFile`] when the key is in no token, or the token does not answer.
+    #[cfg(feature = "pkcs11")]
+    pub fn emergency_tally(
+        &self,
+        module: &std::path::Path,
+    ) -> Result<impl crate::Tally + use<>, VaultError> {
+        EmergencyKey::tally(&self.folder, module)
+    }
+
     /// Wraps the custodians' parts of keys for the emergency key, if there is one, with one wait for the disk;
     /// once is enough.
     pub(super) fn wrap_for_emergency(&self, parts: &[ToShare]) -> Result<(), VaultError> {
