@@ -19,6 +19,16 @@ pub enum GapReason {
         "the institution keeps its emergency key in a file, so it could open its own records unseen"
     )]
     KeyFile,
+    /// The owner keeps its emergency key in a token, which counts what its own software opens.
+    #[error(
+        "the institution keeps its emergency key in a token that counts what its own software opens and that cannot be set back; whoever has the token's PIN could open its records unseen with other software"
+    )]
+    KeyToken,
+    /// Entries of the owner's emergency journal were counted and are lost.
+    #[error(
+        "the institution opened its own records by its emergency key in this time and has lost the entries of its journal: nobody can say any more which records, or when"
+    )]
+    LostEntries,
     /// No proof could be had.
     #[error("no proof for this time could be had; ask again")]
     NoProof,
@@ -51,6 +61,8 @@ impl GapReason {
         match self {
             Self::Unproven => "unproven",
             Self::KeyFile => "key-file",
+            Self::KeyToken => "key-token",
+            Self::LostEntries => "lost-entries",
             Self::NoProof => "no-proof",
             Self::NoJournal => "no-journal",
             Self::NotAsked => "not-asked",
@@ -67,6 +79,12 @@ impl GapReason {
                 "网络曾无法连通，机构自行打开了自己保存的记录；它对这段时间的说法没有证明"
             }
             Self::KeyFile => "机构把应急密钥保存在文件里，因此可以不留痕迹地打开自己保存的记录",
+            Self::KeyToken => {
+                "机构把应急密钥保存在令牌里，令牌会对机构自己的软件所打开的次数计数，且计数不能倒退；但持有令牌口令的人可以用其他软件不留痕迹地打开自己保存的记录"
+            }
+            Self::LostEntries => {
+                "机构在这段时间里用应急密钥打开过自己保存的记录，却丢失了日志中的条目：已无人能说明是哪些记录、何时打开"
+            }
             Self::NoProof => "没有取得这段时间的证明；请重新查询",
             Self::NoJournal => {
                 "没有节点证明该机构应急日志的现状，它可能用应急密钥打开过自己保存的记录；请换一个节点查询"
@@ -88,8 +106,9 @@ impl GapReason {
     #[must_use]
     pub const fn leaves_out(self) -> bool {
         match self {
-            Self::Unproven | Self::KeyFile => false,
-            Self::NoProof
+            Self::Unproven | Self::KeyFile | Self::KeyToken => false,
+            Self::LostEntries
+            | Self::NoProof
             | Self::NoJournal
             | Self::NotAsked
             | Self::EarlierKey
@@ -115,6 +134,8 @@ pub enum GapOf {
         /// Its address at the owner, where known.
         document: Option<String>,
     },
+    /// So many entries of the owner's emergency journal.
+    Entries(u64),
 }
 
 impl GapOf {
@@ -137,6 +158,14 @@ impl GapOf {
             Self::Record { record, .. } => Said {
                 en: format!("record {record}"),
                 zh: format!("记录 {record}"),
+            },
+            Self::Entries(1) => Said {
+                en: "1 entry of the emergency journal".into(),
+                zh: "应急日志的 1 个条目".into(),
+            },
+            Self::Entries(count) => Said {
+                en: format!("{count} entries of the emergency journal"),
+                zh: format!("应急日志的 {count} 个条目"),
             },
         }
     }

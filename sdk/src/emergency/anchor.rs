@@ -6,12 +6,14 @@
 //! is not anchored, and not stated: whoever holds it can say nothing until it is mended, which every
 //! patient's list shows after a day.
 
-use super::journal::Journal;
-use super::{EmergencyError, JournalStanding, KEY_KIND};
+use super::journal::{Journal, Lost, Step};
+use super::{EmergencyError, JournalStanding};
 use crate::anchor::{AnchorError, Refusal, Sdk};
 use crate::custody::proved_value;
 use crate::receipt::Anchored;
-use medanchor_ledger::event::{AccessEmergency, EmergencyJournal, Event, EventKind};
+use medanchor_ledger::event::{
+    AccessEmergency, EmergencyJournal, Event, EventKind, JournalKeyKind,
+};
 use medanchor_ledger::rules::EmergencyHead;
 use medanchor_ledger::{JournalHead, Time};
 use std::sync::atomic::Ordering;
@@ -43,6 +45,8 @@ pub struct EmergencyStanding {
     pub ledger: Option<EmergencyHead>,
     /// The time of the block that says so.
     pub time: Time,
+    /// Where the journal's key is kept, as it is stated from now on.
+    pub key_kind: JournalKeyKind,
 }
 
 impl EmergencyStanding {
@@ -54,14 +58,14 @@ impl EmergencyStanding {
     }
 }
 
-/// The entries that the ledger lacks.
+/// What the ledger lacks of the journal.
 ///
 /// # Errors
 /// [`EmergencyError::RolledBack`], [`EmergencyError::Forked`].
 pub(super) fn missing(
     journal: &Journal,
     ledger: Option<&EmergencyHead>,
-) -> Result<Vec<AccessEmergency>, EmergencyError> {
+) -> Result<Vec<Step>, EmergencyError> {
     let (anchored, head) =
         ledger.map_or((0, JournalHead::EMPTY), |found| (found.counter, found.head));
     let found = journal.standing().counter;
@@ -69,8 +73,9 @@ pub(super) fn missing(
         None => Err(EmergencyError::RolledBack { anchored, found }),
         Some(own) if own != head => Err(EmergencyError::Forked { anchored }),
         Some(_) => {
-            let entries = journal.entries().iter().map(|one| one.entry.clone());
-            Ok(entries.filter(|entry| entry.counter > anchored).collect())
+            let steps = journal.steps();
+            let behind = steps.filter(|step| step.standing().counter > anchored);
+            Ok(behind.cloned().collect())
         }
     }
 }
@@ -82,14 +87,15 @@ impl Sdk {
         Ok((found.value, found.at.1))
     }
 
-    /// What the ledger lacks of the journal, and where the journal stands.
+    /// What the ledger lacks of the journal, where the journal stands, and where its key is kept.
     fn emergency_missing(
         &self,
         ledger: Option<&EmergencyHead>,
-    ) -> Result<(Vec<AccessEmergency>, JournalStanding), EmergencyError> {
+    ) -> Result<(Vec<Step>, JournalStanding, JournalKeyKind), EmergencyError> {
         let _turn = self.emergency_turn();
         let journal = self.open_journal()?;
-        Ok((missing(&journal, ledger)?, journal.standing()))
+        let missing = missing(&journal, ledger)?;
+        Ok((missing, journal.standing(), journal.kind()))
     }
 
     /// Where the emergency journal stands here and on the ledger, proved.
@@ -98,11 +104,12 @@ impl Sdk {
     /// [`EmergencyError::RolledBack`] and [`EmergencyError::Forked`] among them.
     pub fn emergency_standing(&self) -> Result<EmergencyStanding, EmergencyError> {
         let (ledger, time) = self.emergency_head()?;
-        let (_, journal) = self.emergency_missing(ledger.as_ref())?;
+        let (_, journal, key_kind) = self.emergency_missing(ledger.as_ref())?;
         Ok(EmergencyStanding {
             journal,
             ledger,
             time,
+            key_kind,
         })
     }
 
@@ -170,6 +177,16 @@ impl Sdk {
     }
 }
 
+/// The statement of a journal that stands so.
+const fn stated(standing: &JournalStanding, key_kind: JournalKeyKind) -> EmergencyJournal {
+    EmergencyJournal {
+        counter: standing.counter,
+        head: standing.head,
+        key_kind,
+        lost: 0,
+    }
+}
+
 /// A journal on its way to the ledger.
 struct Anchoring<'s> {
     sdk: &'s Sdk,
@@ -190,36 +207,57 @@ impl Anchoring<'_> {
     /// Reads where the ledger stands and does what is next; none if the ledger is to be read again.
     fn round(&mut self) -> Result<Option<Stated>, EmergencyError> {
         let (ledger, time) = self.sdk.emergency_head()?;
-        let (mut missing, journal) = self.sdk.emergency_missing(ledger.as_ref())?;
+        let (mut missing, journal, key_kind) = self.sdk.emergency_missing(ledger.as_ref())?;
         let Some(ledger) = ledger else {
-            self.registered = self.say(EmergencyJournal {
-                counter: 0,
-                head: JournalHead::EMPTY,
-                key_kind: KEY_KIND,
-            })?;
+            self.registered = self.say(stated(&JournalStanding::EMPTY, key_kind))?;
             return Ok(None);
         };
-        missing.retain(|entry| entry.counter > self.reached);
+        missing.retain(|step| step.standing().counter > self.reached);
         if !missing.is_empty() {
-            self.anchor(&missing)?;
+            self.anchor_steps(&missing, key_kind)?;
             return Ok(None);
         }
-        if !self.is_due(&ledger, time) {
+        if !self.is_due(&ledger, time, key_kind) {
             return Ok(Some((None, journal)));
         }
-        let stated = self.say(EmergencyJournal {
-            counter: journal.counter,
-            head: journal.head,
-            key_kind: KEY_KIND,
-        })?;
+        let stated = self.say(stated(&journal, key_kind))?;
         Ok(stated.map(|stated| (Some(stated), journal)))
     }
 
-    fn is_due(&self, ledger: &EmergencyHead, time: Time) -> bool {
+    fn is_due(&self, ledger: &EmergencyHead, time: Time, key_kind: JournalKeyKind) -> bool {
         // By this machine's clock too: on an idle network the newest block may be old.
         let now = self.sdk.now().max(time);
         let old = now >= ledger.stated.plus_millis(self.due);
-        old || !self.done.is_empty() || ledger.key_kind != KEY_KIND
+        old || !self.done.is_empty() || ledger.key_kind != key_kind
+    }
+
+    /// Anchors entries and says what is lost, in their order, as far as the ledger takes them.
+    fn anchor_steps(
+        &mut self,
+        steps: &[Step],
+        key_kind: JournalKeyKind,
+    ) -> Result<(), EmergencyError> {
+        let of_a_kind = |one: &Step, next: &Step| one.entry().is_some() && next.entry().is_some();
+        for part in steps.chunk_by(of_a_kind) {
+            if let [Step::Lost(lost)] = part {
+                self.lose(lost, key_kind)?;
+            } else {
+                let entries: Vec<_> = part.iter().filter_map(Step::entry).cloned().collect();
+                self.anchor(&entries)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn lose(&mut self, lost: &Lost, key_kind: JournalKeyKind) -> Result<(), EmergencyError> {
+        let said = self.say(EmergencyJournal {
+            lost: lost.count(),
+            ..stated(&lost.standing, key_kind)
+        })?;
+        if said.is_some() {
+            self.reached = lost.standing.counter;
+        }
+        Ok(())
     }
 
     /// States where the journal stands; none if the ledger has moved on.

@@ -3,34 +3,27 @@
 //!
 //! What always holds: an entry that was appended is on disk; entries follow one another from 1 without a
 //! gap, each on the head of the one before, each signed by the identity's key of
-//! then, and by no earlier one once a later one has signed. A torn last entry is cut,
-//! since nothing was opened on it; any other damage is refused with its position.
+//! then, and by no earlier one once a later one has signed. Where entries were counted and lost, one frame
+//! says which. A torn last entry is cut, since nothing was opened on it; any other damage is refused with
+//! its position.
 //!
-//! | bytes | header | entry |
-//! |---|---|---|
-//! | 0..8 | magic `medanchor/ejrn/1` (16 bytes) | counter, big-endian, as all numbers |
-//! | 8..24 | | record |
-//! | 24..28 | network id (16..32) | version |
-//! | 28..36 | | claimed time, in milliseconds since 1970 |
-//! | 36..68 | zero (32..188) | head before |
-//! | 68..101 | | commitment to who reads and why |
-//! | 101..104 | | zero |
-//! | 104..168 | | Ed25519 over "medanchor/emergency-entry/v1" || network || counter || head after |
-//! | 168..188 | | zero |
-//! | 188..192 | first bytes of SHA-256 of what stands before | the same |
+//! The frames are those of `frame.rs`: a header, then one for each entry, or for what is lost.
 
 use super::JournalStanding;
 use crate::durable;
-use medanchor_ledger::event::AccessEmergency;
-use medanchor_ledger::signature::{PublicKey, Signature, verify};
-use medanchor_ledger::{Commitment, JournalHead, NetworkId, RecordHandle, Time, TreeHash, sha256};
+use frame::{FRAME, header, kind_of};
+use medanchor_ledger::event::{AccessEmergency, JournalKeyKind};
+use medanchor_ledger::signature::{PublicKey, Signature};
+use medanchor_ledger::{JournalHead, NetworkId, sha256};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-const MAGIC: &[u8; 16] = b"medanchor/ejrn/1";
-const FRAME: usize = 192;
-const BODY: usize = FRAME - 4;
+mod frame;
+
+pub use frame::Journalled;
+pub(super) use frame::{Lost, Signed, Step};
+
 /// What a disk writes at once, at least.
 const SECTOR: u64 = 512;
 /// The largest file that is opened: some 350,000 entries.
@@ -76,96 +69,13 @@ pub enum EmergencyJournalError {
     },
 }
 
-/// One entry, with the identity's signature over counter and head.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Journalled {
-    /// What was opened, in the words of the ledger.
-    pub entry: AccessEmergency,
-    /// The signature.
-    pub signature: Signature,
-}
-
 /// The open file, with all its entries in memory.
 pub(super) struct Journal {
     path: PathBuf,
     network: NetworkId,
     file: File,
-    entries: Vec<Journalled>,
-}
-
-/// What an entry's signature is over.
-fn signed(network: NetworkId, entry: &AccessEmergency) -> Vec<u8> {
-    let head = entry.head();
-    let parts: [&[u8]; 4] = [
-        b"medanchor/emergency-entry/v1",
-        network.as_bytes(),
-        &entry.counter.to_be_bytes(),
-        head.as_bytes(),
-    ];
-    parts.concat()
-}
-
-fn header(network: NetworkId) -> [u8; FRAME] {
-    let mut frame = [0; FRAME];
-    frame[..16].copy_from_slice(MAGIC);
-    frame[16..32].copy_from_slice(network.as_bytes());
-    checked(frame)
-}
-
-/// The frame with its last four bytes set to the checksum of the others.
-fn checked(mut frame: [u8; FRAME]) -> [u8; FRAME] {
-    let (body, sum) = frame.split_at_mut(BODY);
-    sum.copy_from_slice(&sha256(&[body])[..4]);
-    frame
-}
-
-impl Journalled {
-    fn encode(&self) -> [u8; FRAME] {
-        let (entry, mut frame) = (&self.entry, [0; FRAME]);
-        frame[..8].copy_from_slice(&entry.counter.to_be_bytes());
-        frame[8..24].copy_from_slice(entry.record.as_bytes());
-        frame[24..28].copy_from_slice(&entry.version.to_be_bytes());
-        frame[28..36].copy_from_slice(&entry.claimed.0.to_be_bytes());
-        frame[36..68].copy_from_slice(entry.previous.as_bytes());
-        frame[68..101].copy_from_slice(&entry.commitment.to_bytes());
-        frame[104..168].copy_from_slice(self.signature.as_bytes());
-        checked(frame)
-    }
-
-    /// What [`Journalled::encode`] gives, and nothing else.
-    fn decode(frame: &[u8; FRAME]) -> Option<Self> {
-        let [suite, root @ ..] = part::<{ Commitment::LENGTH }>(frame, 68)?;
-        let entry = AccessEmergency {
-            counter: u64::from_be_bytes(part(frame, 0)?),
-            record: RecordHandle::new(part(frame, 8)?),
-            version: u32::from_be_bytes(part(frame, 24)?),
-            claimed: Time(u64::from_be_bytes(part(frame, 28)?)),
-            previous: JournalHead::new(part(frame, 36)?),
-            commitment: Commitment::new(TreeHash::new(root)),
-        };
-        let signature = Signature::new(part(frame, 104)?);
-        let read = Self { entry, signature };
-        (suite == Commitment::SUITE && read.encode() == *frame).then_some(read)
-    }
-
-    /// Whether it follows a journal that stands so.
-    fn follows(&self, standing: &JournalStanding) -> bool {
-        let next = standing.counter.checked_add(1) == Some(self.entry.counter);
-        next && self.entry.previous == standing.head
-    }
-
-    /// Which of these keys signed it.
-    fn signer(&self, network: NetworkId, keys: &[PublicKey]) -> Option<usize> {
-        let message = signed(network, &self.entry);
-        let signs = |key| verify(key, &message, &self.signature).is_ok();
-        keys.iter()
-            .position(signs)
-            .filter(|_| self.entry.version > 0)
-    }
-}
-
-fn part<const N: usize>(frame: &[u8; FRAME], at: usize) -> Option<[u8; N]> {
-    frame.get(at..)?.first_chunk().copied()
+    kind: JournalKeyKind,
+    steps: Vec<Signed>,
 }
 
 impl Journal {
@@ -181,7 +91,7 @@ impl Journal {
     pub(super) fn make(path: &Path, network: NetworkId) -> Result<(), EmergencyJournalError> {
         let make = || match path.try_exists()? {
             true => Ok(()),
-            false => write_whole(path, network, &[]),
+            false => write_whole(path, network, JournalKeyKind::File, &[]),
         };
         make().map_err(Self::failed(path))
     }
@@ -203,27 +113,28 @@ impl Journal {
             path: path.into(),
             network,
             file,
-            entries: Vec::new(),
+            kind: JournalKeyKind::File,
+            steps: Vec::new(),
         };
         journal.load(keys)?;
         Ok(journal)
     }
 
-    /// Every entry of a file, damaged or not, that is whole and signed by one of these keys, in the file's
+    /// Every step of a file, damaged or not, that is whole and signed by one of these keys, in the file's
     /// order; none if there is no file.
     #[cfg(feature = "client")]
     pub(super) fn salvage(
         path: &Path,
         network: NetworkId,
         keys: &[PublicKey],
-    ) -> Result<Vec<Journalled>, EmergencyJournalError> {
+    ) -> Result<Vec<Signed>, EmergencyJournalError> {
         let bytes = match File::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             file => read_whole(path, &file.map_err(Self::failed(path))?)?,
         };
         let frames = bytes.as_chunks::<FRAME>().0.iter().skip(1);
-        let read = frames.filter_map(Journalled::decode);
-        let signed = |read: &Journalled| read.signer(network, keys).is_some();
+        let read = frames.filter_map(Signed::decode);
+        let signed = |read: &Signed| read.signer(network, keys).is_some();
         Ok(read.filter(signed).collect())
     }
 
@@ -231,20 +142,20 @@ impl Journal {
         let bytes = read_whole(&self.path, &self.file)?;
         let path = || self.path.clone();
         let (frames, torn) = bytes.as_chunks::<FRAME>();
-        let Some((_, frames)) = frames
-            .split_first()
-            .filter(|(first, _)| **first == header(self.network))
-        else {
+        let parts = frames.split_first();
+        let parts = parts.and_then(|(first, rest)| Some((kind_of(first, self.network)?, rest)));
+        let Some((kind, frames)) = parts else {
             return Err(EmergencyJournalError::Format { path: path() });
         };
+        self.kind = kind;
         let mut cut = !torn.is_empty();
         for (place, frame) in frames.iter().enumerate() {
-            let read = Journalled::decode(frame).filter(|read| read.follows(&self.standing()));
+            let read = Signed::decode(frame).filter(|read| read.step.follows(&self.standing()));
             let read = read.and_then(|read| Some((read.signer(self.network, keys)?, read)));
             match read {
                 Some((signer, read)) => {
                     keys = keys.get(signer..).unwrap_or_default();
-                    self.entries.push(read);
+                    self.steps.push(read);
                 }
                 // Its length reached the disk before its end did, and it was never acted on.
                 None => {
@@ -269,50 +180,73 @@ impl Journal {
 
     /// Where the next entry goes.
     fn end(&self) -> u64 {
-        let frames = (self.entries.len() as u64).saturating_add(1);
+        let frames = (self.steps.len() as u64).saturating_add(1);
         frames.saturating_mul(FRAME as u64)
     }
 
     pub(super) fn standing(&self) -> JournalStanding {
-        let last = self.entries.last();
-        JournalStanding {
-            counter: last.map_or(0, |last| last.entry.counter),
-            head: last.map_or(JournalHead::EMPTY, |last| last.entry.head()),
-        }
+        let last = self.steps.last();
+        last.map_or(JournalStanding::EMPTY, |last| last.step.standing())
     }
 
-    /// The head after entry `counter`, if there are so many.
-    #[cfg(any(feature = "client", test))]
+    /// The head after entry `counter`, if the journal has come so far and knows it.
     pub(super) fn head_at(&self, counter: u64) -> Option<JournalHead> {
-        let Some(place) = counter.checked_sub(1) else {
+        if counter == 0 {
             return Some(JournalHead::EMPTY);
-        };
-        let entry = self.entries.get(usize::try_from(place).ok()?)?;
-        Some(entry.entry.head())
+        }
+        let found = self
+            .steps
+            .binary_search_by_key(&counter, |one| one.step.standing().counter);
+        let step = self.steps.get(found.ok()?)?;
+        Some(step.step.standing().head)
     }
 
-    pub(super) fn entries(&self) -> &[Journalled] {
-        &self.entries
+    /// Where its key is kept, as it is stated.
+    pub(super) const fn kind(&self) -> JournalKeyKind {
+        self.kind
+    }
+
+    pub(super) fn entries(&self) -> impl Iterator<Item = &AccessEmergency> {
+        self.steps.iter().filter_map(|one| one.step.entry())
+    }
+
+    #[cfg(feature = "client")]
+    pub(super) fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().map(|one| &one.step)
     }
 
     pub(super) fn into_entries(self) -> Vec<Journalled> {
-        self.entries
+        let entries = self.steps.into_iter();
+        entries.filter_map(Signed::into_journalled).collect()
     }
 
-    /// Appends the next entry; it is on disk when this returns.
+    /// States from now on that its key is kept so. The header is a part of one sector, so that a power cut
+    /// leaves the old one or the new one.
+    pub(super) fn restate(&mut self, kind: JournalKeyKind) -> Result<(), EmergencyJournalError> {
+        if self.kind == kind {
+            return Ok(());
+        }
+        let mut write = || {
+            self.file.seek(SeekFrom::Start(0))?;
+            self.file.write_all(&header(self.network, kind))?;
+            self.file.sync_all()
+        };
+        write().map_err(Self::failed(&self.path))?;
+        self.kind = kind;
+        Ok(())
+    }
+
+    /// Appends the next step; it is on disk when this returns. Gives the signature.
     pub(super) fn append(
         &mut self,
-        entry: &AccessEmergency,
-        sign: impl FnOnce(&[u8]) -> Signature,
-    ) -> Result<(), EmergencyJournalError> {
-        let journalled = Journalled {
-            entry: entry.clone(),
-            signature: sign(&signed(self.network, entry)),
-        };
+        step: Step,
+        sign: impl Fn(&[u8]) -> Signature,
+    ) -> Result<Signature, EmergencyJournalError> {
+        let signed = Signed::new(self.network, step, sign);
         let end = self.end();
         let mut write = || {
             self.file.seek(SeekFrom::Start(end))?;
-            self.file.write_all(&journalled.encode())?;
+            self.file.write_all(&signed.encode())?;
             self.file.sync_all()
         };
         if let Err(error) = write() {
@@ -321,24 +255,23 @@ impl Journal {
             let _ = self.file.set_len(end).and_then(|()| self.file.sync_all());
             return Err(Self::failed(&self.path)(error));
         }
-        self.entries.push(journalled);
-        Ok(())
+        let signature = signed.signature;
+        self.steps.push(signed);
+        Ok(signature)
     }
 }
 
-/// Writes a journal anew with other entries, and keeps the file that there was, if any, beside it.
+/// Writes a journal anew with other steps, its key in a file as far as it says, and keeps the file that there
+/// was, if any, beside it.
 #[cfg(feature = "client")]
 pub(super) fn replace(
     path: &Path,
     network: NetworkId,
-    entries: &[AccessEmergency],
+    steps: &[Step],
     sign: impl Fn(&[u8]) -> Signature,
 ) -> Result<(), EmergencyJournalError> {
-    let sign = |entry: &AccessEmergency| Journalled {
-        entry: entry.clone(),
-        signature: sign(&signed(network, entry)),
-    };
-    let entries: Vec<Journalled> = entries.iter().map(sign).collect();
+    let sign = |step: &Step| Signed::new(network, step.clone(), &sign);
+    let steps: Vec<Signed> = steps.iter().map(sign).collect();
     let replace = || {
         if path.try_exists()? {
             let old = std::fs::read(path)?;
@@ -346,7 +279,7 @@ pub(super) fn replace(
             let kept = path.with_extension(name);
             durable::write(&kept, &old)?;
         }
-        write_whole(path, network, &entries)
+        write_whole(path, network, JournalKeyKind::File, &steps)
     };
     replace().map_err(Journal::failed(path))
 }
@@ -363,11 +296,15 @@ fn read_whole(path: &Path, file: &File) -> Result<Vec<u8>, EmergencyJournalError
 }
 
 /// Writes a whole file, in the place of one that is there.
-fn write_whole(path: &Path, network: NetworkId, entries: &[Journalled]) -> io::Result<()> {
-    let mut bytes = header(network).to_vec();
-    entries
-        .iter()
-        .for_each(|entry| bytes.extend_from_slice(&entry.encode()));
+fn write_whole(
+    path: &Path,
+    network: NetworkId,
+    kind: JournalKeyKind,
+    steps: &[Signed],
+) -> io::Result<()> {
+    let mut bytes = header(network, kind).to_vec();
+    let frames = steps.iter().map(Signed::encode);
+    frames.for_each(|frame| bytes.extend_from_slice(&frame));
     durable::write(path, &bytes)
 }
 

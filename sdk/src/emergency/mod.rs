@@ -6,27 +6,35 @@
 //! that lacks what the ledger has, or has it otherwise, is told apart and never anchored. An entry
 //! may stand for an opening that a crash cut off: too much is said, never too little.
 //!
-//! With a key file, or a token that does not count by itself, whoever holds the passphrase or the PIN
-//! could open records without the journal: the journal is stated with [`JournalKeyKind::File`], and
-//! every patient's list says so (DESIGN.md section 7, Care never waits).
+//! With a key file, whoever holds the passphrase could open records without the journal, and put an older
+//! journal in its place: the journal is stated with `JournalKeyKind::File`. A token can count the entries of
+//! this software (`count.rs`), so that an older journal is seen; but who has the PIN can still open by
+//! other software, and it is stated with `JournalKeyKind::Token`. Every patient's list says either
+//! (DESIGN.md section 7, Care never waits).
 
 #[cfg(feature = "client")]
 mod anchor;
+mod count;
+mod error;
 mod journal;
 #[cfg(feature = "client")]
 mod restore;
 
 #[cfg(feature = "client")]
 pub use anchor::{EmergencyAnchored, EmergencyStanding};
+pub use error::EmergencyError;
 pub use journal::{EmergencyJournalError, Journalled};
 
 use crate::error::SdkError;
 use crate::identity::{Identity, IdentityError};
 use crate::new_file::NewFile;
-use journal::Journal;
-use medanchor_ledger::event::{AccessEmergency, JournalKeyKind};
+use journal::{Journal, Step};
+use medanchor_ledger::event::AccessEmergency;
+use medanchor_ledger::slip::Slip;
 use medanchor_ledger::{Commitment, JournalHead, RecordHandle, Time};
-use medanchor_vault::{Custodial, EmergencyKeeper, Protection, StreamError, VaultError};
+use medanchor_vault::{
+    Custodial, EmergencyKeeper, Marks, Protection, StreamError, Tally, VaultError,
+};
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::{MutexGuard, PoisonError};
@@ -36,75 +44,6 @@ use zeroize::Zeroizing;
 const NOTE: &str = "emergency-note";
 /// How many milliseconds a note may be put off by others of the same time.
 const NOTE_TRIES: u32 = 64;
-/// What every journal of this release is stated with: neither kind of key that it knows counts by itself.
-pub const KEY_KIND: JournalKeyKind = JournalKeyKind::File;
-
-/// Why something of the emergency path was not done.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum EmergencyError {
-    /// Sealing, signing or the vault.
-    #[error(transparent)]
-    Sdk(#[from] SdkError),
-    /// The journal's file.
-    #[error(transparent)]
-    Journal(#[from] EmergencyJournalError),
-    /// The journal has fewer entries than the ledger.
-    #[error(
-        "the emergency journal was ROLLED BACK: the ledger has {anchored} entries of it and the file {found}; restore the file, or write it anew from the ledger: `medanchor vault emergency anchor --restore`"
-    )]
-    RolledBack {
-        /// How many the ledger has.
-        anchored: u64,
-        /// How many the file has.
-        found: u64,
-    },
-    /// The journal has other entries than the ledger.
-    #[error(
-        "the emergency journal was ROLLED BACK and gone on with: its entry {anchored} is not the one that the ledger has; restore the file, or write it anew from the ledger: `medanchor vault emergency anchor --restore`"
-    )]
-    Forked {
-        /// The newest entry on the ledger.
-        anchored: u64,
-    },
-    /// What the ledger showed does not lead to its own head.
-    #[error("the node did not show every entry of the emergency journal; ask another node")]
-    NotShown,
-    /// A node.
-    #[cfg(feature = "client")]
-    #[error(transparent)]
-    Standing(#[from] crate::custody::StandingError),
-    /// An event was not anchored.
-    #[cfg(feature = "client")]
-    #[error(transparent)]
-    Anchor(#[from] crate::anchor::AnchorError),
-    /// An entry was not anchored, so that those behind it wait.
-    #[cfg(feature = "client")]
-    #[error(
-        "entry {counter} of the emergency journal, of record {record}, is not anchored, and those behind it wait ({source}); if the ledger does not know the record, anchor its seal, then run this again"
-    )]
-    Waits {
-        /// The entry.
-        counter: u64,
-        /// The record that was opened.
-        record: RecordHandle,
-        /// Why.
-        source: crate::anchor::AnchorError,
-    },
-}
-
-impl From<VaultError> for EmergencyError {
-    fn from(error: VaultError) -> Self {
-        Self::Sdk(error.into())
-    }
-}
-
-#[cfg(feature = "client")]
-impl From<crate::client::ClientError> for EmergencyError {
-    fn from(error: crate::client::ClientError) -> Self {
-        Self::Standing(error.into())
-    }
-}
 
 /// A record of this institution's own, to be opened while the network is cut.
 #[derive(Clone, Copy)]
@@ -125,6 +64,10 @@ pub struct OpenedInEmergency {
     pub payload: Zeroizing<Vec<u8>>,
     /// What the journal says of it; none of a record whose key never left the vault.
     pub entry: Option<AccessEmergency>,
+    /// What proves that the journal has it.
+    pub slip: Option<Slip>,
+    /// Why the token that should have counted the entry did not, and counts no more.
+    pub uncounted: Option<String>,
 }
 
 /// A record that was opened by the emergency key into a file.
@@ -133,13 +76,33 @@ pub struct OpenedIntoInEmergency {
     pub length: u64,
     /// What the journal says of it; none of a record whose key never left the vault.
     pub entry: Option<AccessEmergency>,
+    /// What proves that the journal has it.
+    pub slip: Option<Slip>,
+    /// Why the token that should have counted the entry did not, and counts no more.
+    pub uncounted: Option<String>,
 }
 
 /// What a record opens with in an emergency, once that may be used.
 struct Entered {
     /// The emergency key; none where the record's whole key is here.
     keeper: Option<EmergencyKeeper>,
-    entry: Option<AccessEmergency>,
+    entry: Option<Entry>,
+}
+
+/// An entry that is in the journal.
+struct Entry {
+    says: AccessEmergency,
+    slip: Slip,
+    uncounted: Option<String>,
+}
+
+/// What is handed out of an entry.
+type Handed = (Option<AccessEmergency>, Option<Slip>, Option<String>);
+
+fn handed(entry: Option<Entry>) -> Handed {
+    entry.map_or((None, None, None), |entry| {
+        (Some(entry.says), Some(entry.slip), entry.uncounted)
+    })
 }
 
 /// Where the journal's file stands.
@@ -149,6 +112,14 @@ pub struct JournalStanding {
     pub counter: u64,
     /// Its head.
     pub head: JournalHead,
+}
+
+impl JournalStanding {
+    /// That of a journal without entries.
+    pub const EMPTY: Self = Self {
+        counter: 0,
+        head: JournalHead::EMPTY,
+    };
 }
 
 impl Identity {
@@ -184,6 +155,21 @@ impl Identity {
             Journal::make(&self.emergency_path(), self.network())?;
         }
         Ok(self.vault().make_emergency_key(protection)?)
+    }
+
+    /// [`Identity::make_emergency_key`], and has its token count the journal, if it is in one; gives what the
+    /// token does with marks. Where the key is made already, it is only that: [`Identity::count_emergencies`].
+    ///
+    /// # Errors
+    /// [`EmergencyError`].
+    pub fn make_counted_emergency_key(
+        &self,
+        protection: &Protection,
+    ) -> Result<Option<Marks>, EmergencyError> {
+        self.make_emergency_key(protection)?;
+        let keeper = self.vault().unlock_emergency(protection)?;
+        let tally = keeper.tally();
+        tally.map(|tally| self.count_emergencies(tally)).transpose()
     }
 
     /// Where the journal stands; none if there is no emergency key.
@@ -232,9 +218,13 @@ impl Identity {
             None => vault.open_record(record, version),
             Some(keeper) => vault.open_in_emergency(keeper, record, version),
         };
+        let payload = payload?;
+        let (entry, slip, uncounted) = handed(entered.entry);
         Ok(OpenedInEmergency {
-            payload: payload?,
-            entry: entered.entry,
+            payload,
+            entry,
+            slip,
+            uncounted,
         })
     }
 
@@ -258,9 +248,12 @@ impl Identity {
         let length = opening?.write_to(&mut file).map_err(VaultError::from)?;
         let kept = file.finish().map_err(StreamError::Write);
         kept.map_err(VaultError::from)?;
+        let (entry, slip, uncounted) = handed(entered.entry);
         Ok(OpenedIntoInEmergency {
             length,
-            entry: entered.entry,
+            entry,
+            slip,
+            uncounted,
         })
     }
 
@@ -276,7 +269,7 @@ impl Identity {
         if self.vault().custodial(new.record, new.version)? == Custodial::Here {
             check()?;
             let entry = match self.is_acknowledged(new.record, new.version)? {
-                true => Some(self.journal_emergency(new)?),
+                true => Some(self.journal_emergency(new, keeper.tally())?),
                 false => None,
             };
             return Ok(Entered {
@@ -286,7 +279,7 @@ impl Identity {
         }
         self.vault().check_emergency(new.record, new.version)?;
         check()?;
-        let entry = self.journal_emergency(new)?;
+        let entry = self.journal_emergency(new, keeper.tally())?;
         Ok(Entered {
             keeper: Some(keeper),
             entry: Some(entry),
@@ -311,9 +304,14 @@ impl Identity {
         Ok(false)
     }
 
-    fn journal_emergency(&self, new: &NewEmergency<'_>) -> Result<AccessEmergency, EmergencyError> {
+    fn journal_emergency(
+        &self,
+        new: &NewEmergency<'_>,
+        tally: Option<&dyn Tally>,
+    ) -> Result<Entry, EmergencyError> {
         let _turn = self.emergency_turn();
         let mut journal = self.open_journal()?;
+        let count = self.count_of(tally, &journal)?;
         let JournalStanding { counter, head } = journal.standing();
         let (claimed, commitment) = self.emergency_note(new, &journal)?;
         let entry = AccessEmergency {
@@ -324,8 +322,21 @@ impl Identity {
             previous: head,
             commitment,
         };
-        journal.append(&entry, |bytes| self.sign_bytes(bytes))?;
-        Ok(entry)
+        let step = Step::Entry(entry.clone());
+        let signature = journal.append(step, |bytes| self.sign_bytes(bytes))?;
+        let uncounted = self.count_entry(&count, &mut journal, signature)?;
+        let JournalStanding { counter, head } = journal.standing();
+        Ok(Entry {
+            says: entry,
+            slip: Slip {
+                network: self.network(),
+                owner: self.participant().clone(),
+                counter,
+                head,
+                signature,
+            },
+            uncounted,
+        })
     }
 
     /// Keeps who opens and why; gives the time by which it is found again. A note that is there already, of
@@ -337,8 +348,7 @@ impl Identity {
     ) -> Result<(Time, Commitment), EmergencyError> {
         let name = |claimed| note_name(new.record, new.version, claimed);
         let is_there = |claimed| {
-            let mut entries = journal.entries().iter().map(|one| &one.entry);
-            entries.any(|one| {
+            journal.entries().any(|one| {
                 (one.record, one.version, one.claimed) == (new.record, new.version, claimed)
             })
         };

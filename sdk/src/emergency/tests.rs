@@ -19,7 +19,7 @@ fn right() -> Protection {
 }
 
 /// A hospital with an emergency key and one record in custody.
-fn hospital(root: &Path) -> Identity {
+pub(super) fn hospital(root: &Path) -> Identity {
     network_with(root, &[("north-hospital", Role::Hospital)]);
     let identity = Identity::open(&root.join("north-hospital")).unwrap();
     identity.make_emergency_key(&right()).unwrap();
@@ -28,7 +28,7 @@ fn hospital(root: &Path) -> Identity {
     identity
 }
 
-fn new() -> NewEmergency<'static> {
+pub(super) fn new() -> NewEmergency<'static> {
     NewEmergency {
         record: RECORD,
         version: 1,
@@ -247,9 +247,9 @@ mod against_the_ledger {
     use super::super::anchor::missing;
     use super::super::restore::chained;
     use super::*;
+    use medanchor_ledger::event::JournalKeyKind;
     use medanchor_ledger::rules::{Anchored, EmergencyHead};
     use medanchor_ledger::{EventId, Index};
-    use std::collections::BTreeMap;
 
     /// What the ledger has after these entries.
     fn head_after(entries: &[AccessEmergency]) -> EmergencyHead {
@@ -261,9 +261,10 @@ mod against_the_ledger {
             },
             counter: last.map_or(0, |last| last.counter),
             head: last.map_or(JournalHead::EMPTY, AccessEmergency::head),
-            key_kind: KEY_KIND,
+            key_kind: JournalKeyKind::File,
             since: Time(1),
             stated: Time(1),
+            lost: None,
         }
     }
 
@@ -282,7 +283,9 @@ mod against_the_ledger {
         let before = std::fs::read(identity.emergency_path()).unwrap();
         let entries = opened(&identity, 3);
         let lacks = |ledger: Option<EmergencyHead>| {
-            missing(&identity.open_journal().unwrap(), ledger.as_ref())
+            let steps = missing(&identity.open_journal().unwrap(), ledger.as_ref())?;
+            let entries = steps.iter().map(|step| step.entry().unwrap().clone());
+            Ok::<Vec<_>, EmergencyError>(entries.collect())
         };
         assert_eq!(lacks(None).unwrap(), entries);
         assert_eq!(
@@ -314,16 +317,19 @@ mod against_the_ledger {
         let root = tempfile::tempdir().unwrap();
         let entries = opened(&hospital(root.path()), 3);
         let head = head_after(&entries);
-        let shown = |entries: &[AccessEmergency]| -> BTreeMap<u64, AccessEmergency> {
-            let each = entries.iter().map(|entry| (entry.counter, entry.clone()));
-            each.collect()
+        let steps = |entries: &[AccessEmergency]| -> Vec<Step> {
+            entries.iter().cloned().map(Step::Entry).collect()
         };
-        let read = |shown| chained(shown, head.counter, &head.head);
-        assert_eq!(read(shown(&entries)), Some(entries.clone()));
+        let head = JournalStanding {
+            counter: head.counter,
+            head: head.head,
+        };
+        let read = |shown: &[AccessEmergency]| chained(steps(shown).into_iter(), &head);
+        assert_eq!(read(&entries), Some(steps(&entries)));
         let mut bent = entries.clone();
         bent[1].claimed = Time(9);
         for hidden in [&entries[1..], &entries[..2], &bent[..]] {
-            assert_eq!(read(shown(hidden)), None);
+            assert_eq!(read(hidden), None);
         }
     }
 }

@@ -137,6 +137,9 @@ pub struct EhdsGap {
     /// That record's address at its owner, where known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub document: Option<String>,
+    /// How many entries of the origin's emergency journal are lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entries: Option<u64>,
 }
 
 impl AccessList {
@@ -172,7 +175,7 @@ fn quarter(quarter: &Quarter) -> EhdsQuarter {
 }
 
 fn gap(gap: &Gap) -> EhdsGap {
-    let (mut quarters, mut of, mut address) = (None, None, None);
+    let (mut quarters, mut of, mut address, mut entries) = (None, None, None, None);
     match &gap.of {
         Some(GapOf::Quarters { first, last }) => {
             quarters = Some([*first, *last].map(quarter_name));
@@ -181,6 +184,7 @@ fn gap(gap: &Gap) -> EhdsGap {
             of = Some(record.to_string());
             address.clone_from(document);
         }
+        Some(GapOf::Entries(count)) => entries = Some(*count),
         None => {}
     }
     EhdsGap {
@@ -192,6 +196,7 @@ fn gap(gap: &Gap) -> EhdsGap {
         quarters,
         record: of,
         document: address,
+        entries,
     }
 }
 

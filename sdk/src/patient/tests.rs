@@ -11,7 +11,7 @@ use medanchor_ledger::event::{
     RecordCustody, RecordErase, RecordSeal, SharePoint, UnsignedEvent, Verdict,
 };
 use medanchor_ledger::rules::break_glass::REVIEW_MILLIS;
-use medanchor_ledger::rules::{Anchored, Decision, DenialReason, EmergencyHead};
+use medanchor_ledger::rules::{Anchored, Decision, DenialReason, EmergencyHead, LostEntries};
 use medanchor_ledger::signature::SigningKey;
 use medanchor_ledger::{
     CiphertextHash, Commitment, ConsentHandle, Height, Index, JournalHead, KeyCheck, NetworkId,
@@ -401,6 +401,7 @@ fn a_key_file_and_a_missing_daily_anchor_are_gaps() {
         key_kind: JournalKeyKind::File,
         since: Time(start()),
         stated: Time(start() + HOUR),
+        lost: None,
     };
     let reasons = |kind, hours| {
         let end = Time(start() + hours * HOUR);
@@ -423,6 +424,51 @@ fn a_key_file_and_a_missing_daily_anchor_are_gaps() {
     assert_eq!(reasons(JournalKeyKind::Hardware, 25), []);
     assert_eq!(reasons(JournalKeyKind::Hardware, 26), [GapReason::Unproven]);
     assert_eq!(reasons(JournalKeyKind::File, 20), [GapReason::KeyFile]);
+    assert_eq!(reasons(JournalKeyKind::Token, 20), [GapReason::KeyToken]);
+}
+
+/// A token counted three openings that the journal lost: each patient's list of that institution says so,
+/// for good.
+#[test]
+fn lost_entries_are_a_gap_of_their_window_and_their_number() {
+    let (known, owner) = (known(), name("hospital"));
+    let (from, until) = (Time(start() + HOUR), Time(start() + 3 * HOUR));
+    let journal = EmergencyHead {
+        newest: Anchored {
+            event: EventId::new([1; 32]),
+            index: Index(1),
+        },
+        counter: 7,
+        head: JournalHead::new([9; 32]),
+        key_kind: JournalKeyKind::Hardware,
+        since: Time(start()),
+        stated: until,
+        lost: Some(LostEntries {
+            count: 3,
+            from,
+            until,
+        }),
+    };
+    let end = Time(start() + 20 * HOUR);
+    let journal = Journal {
+        head: Ok(Some(journal)),
+        ..no_journal()
+    };
+    let about = About {
+        journal,
+        ..about(&known, &owner, end)
+    };
+    let chain = Chain::new(QUARTER).sealed().until(end);
+    let list = fold(&about, vec![chain], Vec::new()).unwrap().list;
+    let [gap] = list.gaps.as_slice() else {
+        panic!("{:?}", list.gaps)
+    };
+    assert_eq!((gap.from, gap.until), (from, Some(until)));
+    assert_eq!(gap.of, Some(GapOf::Entries(3)));
+    assert_eq!(gap.why, GapReason::LostEntries);
+    assert!(gap.why.leaves_out());
+    assert!(gap.said().en.contains("3 entries of the emergency journal"));
+    assert!(gap.said().zh.contains("应急日志的 3 个条目"));
 }
 
 /// The vault's part of the record's key is destroyed.

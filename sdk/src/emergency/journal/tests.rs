@@ -2,8 +2,10 @@
 //!
 //! `vectors/emergency` has the bytes. `write` makes them: run it by name when a file is added.
 
+use super::frame::checked;
 use super::*;
 use medanchor_ledger::signature::SigningKey;
+use medanchor_ledger::{Commitment, RecordHandle, Time, TreeHash};
 
 const NETWORK: NetworkId = NetworkId::new([1; 16]);
 
@@ -32,9 +34,37 @@ fn journal(path: &Path, bytes: &[u8]) -> Journal {
     let mut journal = open(path).unwrap();
     for byte in bytes {
         let entry = next(&journal.standing(), *byte);
-        journal.append(&entry, |bytes| key().sign(bytes)).unwrap();
+        add(&mut journal, Step::Entry(entry), &key());
     }
     journal
+}
+
+fn add(journal: &mut Journal, step: Step, key: &SigningKey) {
+    journal.append(step, |bytes| key.sign(bytes)).unwrap();
+}
+
+/// Three entries behind the newest are lost.
+fn lose(journal: &mut Journal) {
+    let counter = journal.standing().counter;
+    let lost = Lost {
+        first: counter + 1,
+        standing: JournalStanding {
+            counter: counter + 3,
+            head: JournalHead::new([9; 32]),
+        },
+    };
+    assert_eq!(lost.count(), 3);
+    add(journal, Step::Lost(lost), &key());
+}
+
+/// The frame at byte 384 signed for a lost run from `first` to `counter`.
+fn lost_frame(bytes: &mut [u8], first: u64, counter: u64) {
+    let head = JournalHead::new([9; 32]);
+    let standing = JournalStanding { counter, head };
+    let signed = Signed::new(NETWORK, Step::Lost(Lost { first, standing }), |bytes| {
+        key().sign(bytes)
+    });
+    bytes[2 * FRAME..3 * FRAME].copy_from_slice(&signed.encode());
 }
 
 fn folder() -> (tempfile::TempDir, PathBuf) {
@@ -55,11 +85,27 @@ fn made(name: &str) -> Vec<u8> {
     match name {
         "good-two-entries.journal" => {}
         "good-empty.journal" => bytes.truncate(FRAME),
+        "good-token.journal" => {
+            bytes[..FRAME].copy_from_slice(&header(NETWORK, JournalKeyKind::Token));
+        }
+        "good-lost.journal" => {
+            let mut journal = open(&path).unwrap();
+            lose(&mut journal);
+            let entry = next(&journal.standing(), 9);
+            add(&mut journal, Step::Entry(entry), &key());
+            bytes = std::fs::read(&path).unwrap();
+        }
+        "rejected-key-kind.journal" => {
+            bytes[..FRAME].copy_from_slice(&header(NETWORK, JournalKeyKind::Hardware));
+        }
+        "rejected-lost-none.journal" => lost_frame(&mut bytes, 2, 1),
+        "rejected-lost-after-a-gap.journal" => lost_frame(&mut bytes, 3, 4),
+        "rejected-lost-again.journal" => lost_frame(&mut bytes, 1, 4),
         "torn.journal" => bytes.truncate(3 * FRAME - 1),
         "torn-zeros.journal" => bytes[2 * FRAME..].fill(0),
         "rejected-version.journal" => bytes[15] = b'2',
         "rejected-another-network.journal" => {
-            bytes[..FRAME].copy_from_slice(&header(NetworkId::new([9; 16])));
+            bytes[..FRAME].copy_from_slice(&header(NetworkId::new([9; 16]), JournalKeyKind::File));
         }
         "rejected-flipped-bit.journal" => bytes[FRAME + 40] ^= 1,
         "rejected-first-entry-missing.journal" => drop(bytes.drain(FRAME..2 * FRAME)),
@@ -71,9 +117,9 @@ fn made(name: &str) -> Vec<u8> {
         }
         "rejected-signed-by-another.journal" => {
             let mut frame: [u8; FRAME] = bytes[2 * FRAME..].try_into().unwrap();
-            let entry = Journalled::decode(&frame).unwrap().entry;
-            let signature = SigningKey::from_seed(&[6; 32]).sign(&signed(NETWORK, &entry));
-            frame = Journalled { entry, signature }.encode();
+            let step = Signed::decode(&frame).unwrap().step;
+            let other = SigningKey::from_seed(&[6; 32]);
+            frame = Signed::new(NETWORK, step, |bytes| other.sign(bytes)).encode();
             bytes[2 * FRAME..].copy_from_slice(&frame);
         }
         other => panic!("nobody makes {other}"),
@@ -82,12 +128,18 @@ fn made(name: &str) -> Vec<u8> {
 }
 
 /// Each file, how many entries it has when it opens, or where it is damaged.
-const FILES: [(&str, Result<u64, Option<u64>>); 11] = [
+const FILES: [(&str, Result<u64, Option<u64>>); 17] = [
     ("good-empty.journal", Ok(0)),
     ("good-two-entries.journal", Ok(2)),
+    ("good-token.journal", Ok(2)),
+    ("good-lost.journal", Ok(6)),
     ("torn.journal", Ok(1)),
     ("torn-zeros.journal", Ok(1)),
     ("rejected-version.journal", Err(None)),
+    ("rejected-key-kind.journal", Err(None)),
+    ("rejected-lost-none.journal", Err(Some(384))),
+    ("rejected-lost-after-a-gap.journal", Err(Some(384))),
+    ("rejected-lost-again.journal", Err(Some(384))),
     ("rejected-another-network.journal", Err(None)),
     ("rejected-flipped-bit.journal", Err(Some(192))),
     ("rejected-first-entry-missing.journal", Err(Some(192))),
@@ -175,7 +227,9 @@ fn what_is_sound_of_a_damaged_journal_is_salvaged() {
     std::fs::write(&path, &bytes).unwrap();
     let salvaged = |key: &PublicKey| Journal::salvage(&path, NETWORK, &[*key]).unwrap();
     let sound = [entries[0].clone(), entries[2].clone()];
-    assert_eq!(salvaged(&key().public_key()), sound);
+    let found = salvaged(&key().public_key()).into_iter();
+    let found: Vec<_> = found.filter_map(Signed::into_journalled).collect();
+    assert_eq!(found, sound);
     let other = SigningKey::from_seed(&[6; 32]).public_key();
     assert!(salvaged(&other).is_empty());
     std::fs::remove_file(&path).unwrap();
@@ -194,7 +248,7 @@ fn entries_of_a_former_key_count_before_those_of_a_later_one_and_not_after() {
     let keys = [key().public_key(), later.public_key()];
     let append = |journal: &mut Journal, byte, key: &SigningKey| {
         let entry = next(&journal.standing(), byte);
-        journal.append(&entry, |bytes| key.sign(bytes)).unwrap();
+        add(journal, Step::Entry(entry), key);
     };
     let mut journal = journal(&path, &[7]);
     append(&mut journal, 8, &later);
@@ -240,12 +294,43 @@ fn a_journal_that_is_replaced_stays_beside_the_new_one() {
     );
     let before = std::fs::read(&path).unwrap();
     drop(old);
-    let entries = std::slice::from_ref(&entry);
-    replace(&path, NETWORK, entries, |bytes| key().sign(bytes)).unwrap();
-    assert_eq!(open(&path).unwrap().entries()[0].entry, entry);
+    let steps = [Step::Entry(entry.clone())];
+    replace(&path, NETWORK, &steps, |bytes| key().sign(bytes)).unwrap();
+    assert!(open(&path).unwrap().entries().eq([&entry]));
     let kept = std::fs::read_dir(folder.path())
         .unwrap()
         .map(|one| one.unwrap().path());
     let kept: Vec<_> = kept.filter(|one| *one != path).collect();
     assert_eq!(std::fs::read(&kept[0]).unwrap(), before);
+}
+
+#[test]
+fn a_journal_goes_on_behind_lost_entries_and_knows_no_head_among_them() {
+    let (_folder, path) = folder();
+    let mut first = journal(&path, &[7]);
+    lose(&mut first);
+    let entry = next(&first.standing(), 8);
+    add(&mut first, Step::Entry(entry.clone()), &key());
+    drop(first);
+    let again = open(&path).unwrap();
+    assert_eq!(again.standing().counter, 5);
+    assert_eq!(again.head_at(4), Some(JournalHead::new([9; 32])));
+    assert_eq!((again.head_at(2), again.head_at(3)), (None, None));
+    assert_eq!(again.head_at(5), Some(entry.head()));
+    assert_eq!((again.head_at(6), again.entries().count()), (None, 2));
+}
+
+#[test]
+fn where_the_key_is_kept_is_stated_anew_in_place() {
+    let (_folder, path) = folder();
+    let mut first = journal(&path, &[7, 8]);
+    let before = std::fs::read(&path).unwrap();
+    assert_eq!(first.kind(), JournalKeyKind::File);
+    first.restate(JournalKeyKind::Token).unwrap();
+    drop(first);
+    let mut again = open(&path).unwrap();
+    let found = (again.kind(), again.standing().counter);
+    assert_eq!(found, (JournalKeyKind::Token, 2));
+    again.restate(JournalKeyKind::File).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), before);
 }

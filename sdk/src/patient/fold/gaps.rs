@@ -39,8 +39,8 @@ impl Journal {
 }
 
 impl Folding<'_> {
-    /// An owner with an emergency key in a file, or whose daily anchor is missing, may have opened
-    /// records that nobody sees; one of whose journal nothing is proved may have such a key.
+    /// An owner with an emergency key in a file or a token, or whose daily anchor is missing, may have opened
+    /// records that nobody sees; one that lost entries of its journal did open some; one of whose journal nothing is proved may have such a key.
     pub(super) fn take_journal(&mut self) {
         let mut lasts = |from, why| {
             self.gaps.push(Gap {
@@ -55,12 +55,21 @@ impl Folding<'_> {
             Ok(None) => return,
             Err(NotProved) => return lasts(self.about.began.begin(), GapReason::NoJournal),
         };
-        if journal.key_kind == JournalKeyKind::File {
-            lasts(journal.since, GapReason::KeyFile);
+        match journal.key_kind {
+            JournalKeyKind::Hardware => {}
+            JournalKeyKind::Token => lasts(journal.since, GapReason::KeyToken),
+            _ => lasts(journal.since, GapReason::KeyFile),
         }
         if self.until > journal.stated.plus_millis(JOURNAL_MILLIS) {
             lasts(journal.stated, GapReason::Unproven);
         }
+        let lost = journal.lost.map(|lost| Gap {
+            from: lost.from,
+            until: Some(lost.until),
+            why: GapReason::LostEntries,
+            of: Some(GapOf::Entries(lost.count)),
+        });
+        self.gaps.extend(lost);
     }
 
     pub(super) fn take_failures(&mut self, quarters: &[Quarter]) {

@@ -145,6 +145,7 @@ impl Ledger {
             counter,
             head,
             key_kind,
+            lost: 0,
         };
         let index = Index(self.entries.len() as u64);
         let since = self.journal().map_or(Time(time), |journal| journal.since);
@@ -159,6 +160,7 @@ impl Ledger {
             key_kind,
             since,
             stated: Time(time),
+            lost: None,
         };
         self.put(&EmergencyHead::key(&name("hospital")), value.encode());
         self.block(time, "hospital", None, said);
