@@ -29,10 +29,7 @@ pub fn softhsm(folder: &Path) -> Result<Option<(&'static str, PathBuf)>> {
     let module = MODULES.into_iter().find(|path| Path::new(path).exists());
     let runs = Command::new("softhsm2-util").arg("--version").output();
     let (Some(module), true) = (module, runs.is_ok()) else {
-        let line =
-            "skipped: SoftHSM 2 is not installed, so no token was tried; run .ci/token-install\n";
-        // A closed standard error only costs the count.
-        let _ = std::io::stderr().write_all(line.as_bytes());
+        skipped("SoftHSM 2 is not installed, so no token was tried; run .ci/token-install");
         return Ok(None);
     };
     let (tokens, config) = (folder.join("tokens"), folder.join("softhsm2.conf"));
@@ -47,4 +44,73 @@ pub fn softhsm(folder: &Path) -> Result<Option<(&'static str, PathBuf)>> {
     let said = String::from_utf8_lossy(&made.stderr);
     ensure!(made.status.success(), "{said}");
     Ok(Some((module, config)))
+}
+
+fn skipped(why: &str) {
+    // A closed standard error only costs the count.
+    let _ = std::io::stderr().write_all(format!("skipped: {why}\n").as_bytes());
+}
+
+/// A module that hands every call on to another one, and misbehaves as it is told:
+/// `vault/tests/token/proxy.rs` has the words.
+pub struct Proxy {
+    /// The module.
+    pub module: PathBuf,
+    behind: &'static str,
+    words: PathBuf,
+}
+
+/// Compiles one in `folder`; none, said as for a missing SoftHSM, where there is no compiler.
+///
+/// # Errors
+/// If it does not compile.
+pub fn proxy(behind: &'static str, folder: &Path) -> Result<Option<Proxy>> {
+    let (module, words) = (folder.join("proxy.so"), folder.join("words"));
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vault/tests/token/proxy.rs");
+    let compiled = Command::new("rustc")
+        .args(["--edition", "2024", "--crate-type", "cdylib", "-o"])
+        .args([&module, &source])
+        .status();
+    let Ok(compiled) = compiled else {
+        skipped("there is no rustc, so no token that counts was tried");
+        return Ok(None);
+    };
+    ensure!(compiled.success());
+    Ok(Some(Proxy {
+        module,
+        behind,
+        words,
+    }))
+}
+
+impl Proxy {
+    /// What the module reads of its environment.
+    #[must_use]
+    pub fn env(&self) -> [(&'static str, &Path); 2] {
+        [
+            ("MEDANCHOR_PROXY_MODULE", Path::new(self.behind)),
+            ("MEDANCHOR_PROXY_WORDS", &self.words),
+        ]
+    }
+
+    fn stopped(&self) -> PathBuf {
+        self.words.with_file_name("words.reached")
+    }
+
+    /// Tells it how to misbehave from now on, and forgets that it stopped.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn says(&self, words: &str) -> Result<()> {
+        if self.has_stopped() {
+            std::fs::remove_file(self.stopped())?;
+        }
+        Ok(std::fs::write(&self.words, words)?)
+    }
+
+    /// Whether it has stopped since.
+    #[must_use]
+    pub fn has_stopped(&self) -> bool {
+        self.stopped().exists()
+    }
 }

@@ -30,6 +30,10 @@ impl Desk {
         })
     }
 
+    pub fn node(&self) -> &str {
+        &self.node
+    }
+
     pub fn journal(&self) -> PathBuf {
         self.home.join("identity/emergency-journal")
     }

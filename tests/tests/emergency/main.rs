@@ -1,6 +1,7 @@
 //! Care while the network is cut: the owner opens its own record by its emergency key, journals first,
 //! anchors afterwards; the patient's list shows it, and a journal that was rolled back is seen.
 
+mod counted;
 mod cut;
 mod desk;
 mod token;
