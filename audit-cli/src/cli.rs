@@ -45,6 +45,7 @@ pub(crate) enum Command {
     Access(AccessArgs),
     Sample(crate::sample::SampleArgs),
     Releases(crate::releases::ReleasesArgs),
+    Slips(crate::slips::SlipsArgs),
 }
 
 /// Audit a whole ledger from its published files: every hash, signature, quorum, rule and seal.
@@ -484,6 +485,7 @@ mod tests {
             ("receipt", "COSE keys"),
             ("sample", "how far withholding"),
             ("releases", "never logged cannot be found"),
+            ("slips", "compare the time of the last statement"),
             ("witness", "never restore DIR"),
             (
                 "watch",

@@ -47,6 +47,7 @@ mod releases;
 mod replay;
 mod report;
 mod sample;
+mod slips;
 mod source;
 mod state;
 mod stop;
@@ -102,5 +103,6 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         cli::Command::Access(args) => proof::access(&args),
         cli::Command::Sample(args) => sample::run(&args),
         cli::Command::Releases(args) => releases::run(&args),
+        cli::Command::Slips(args) => slips::run(&args),
     })
 }

@@ -11,7 +11,7 @@ mod gather;
 pub(crate) mod items;
 mod report;
 mod shown;
-mod words;
+pub(crate) mod words;
 
 pub(crate) use args::SampleArgs;
 

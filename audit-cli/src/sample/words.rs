@@ -308,7 +308,7 @@ fn listed(numbers: &BTreeSet<u16>) -> String {
 }
 
 /// A time as people write it, in UTC.
-fn utc(time: Time) -> String {
+pub(crate) fn utc(time: Time) -> String {
     let seconds = i64::try_from(time.0 / 1000).unwrap_or(i64::MAX);
     let Ok(at) = OffsetDateTime::from_unix_timestamp(seconds) else {
         // Whatever an event says, it has a text.
