@@ -1,10 +1,13 @@
 //! Readers that are private to the auditor, as functions of bytes: for the fuzzers.
 
 use crate::attestation::Attestation;
+use crate::entries::take_entry;
 use crate::observation::Observation;
 use crate::records::Records;
+use crate::releases::source;
 use crate::sample::items;
-use medanchor_ledger::TreeHash;
+use medanchor_ledger::{NetworkId, TreeHash};
+use medanchor_vault::custody::Released;
 use std::collections::BTreeSet;
 
 /// Reads an observation and writes it again.
@@ -65,4 +68,20 @@ pub fn records(bytes: &[u8], longest: usize) -> Option<Framed> {
         records,
         incomplete_tail,
     })
+}
+
+/// Reads the entries of a bundle as far as they are whole; gives them and what is left.
+#[must_use]
+pub fn entries(mut bytes: &[u8]) -> (Vec<&[u8]>, &[u8]) {
+    let mut entries = Vec::new();
+    while let Some(entry) = take_entry(&mut bytes) {
+        entries.push(entry);
+    }
+    (entries, bytes)
+}
+
+/// Reads a custodian's log of releases.
+#[must_use]
+pub fn release_log(bytes: &[u8], network: NetworkId) -> Option<Vec<Released>> {
+    source::read(bytes, network).ok()
 }

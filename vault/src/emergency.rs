@@ -192,15 +192,19 @@ impl EmergencyKey {
         Ok(key)
     }
 
-    fn write(&self, path: &Path) -> io::Result<()> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = bound(self.network, self.public.as_bytes());
         bytes.extend_from_slice(&self.locked.nonce);
         bytes.extend_from_slice(&self.locked.sealed);
         let sum = sha256(&[&bytes]);
         bytes.extend_from_slice(&sum[..4]);
+        bytes
+    }
+
+    fn write(&self, path: &Path) -> io::Result<()> {
         let aside = path.with_extension("new");
         let mut file = File::create(&aside)?;
-        file.write_all(&bytes)?;
+        file.write_all(&self.encode())?;
         file.sync_all()?;
         fs::rename(&aside, path)?;
         sync_parent(path)
@@ -223,7 +227,7 @@ impl EmergencyKey {
         }
     }
 
-    fn decode(bytes: &[u8], network: NetworkId) -> Option<Self> {
+    pub(crate) fn decode(bytes: &[u8], network: NetworkId) -> Option<Self> {
         let bytes: &[u8; LENGTH] = bytes.try_into().ok()?;
         let (body, sum) = bytes.split_last_chunk::<4>()?;
         if !sha256(&[body]).starts_with(sum) {

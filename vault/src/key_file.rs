@@ -264,6 +264,13 @@ pub(crate) fn tally(path: &Path, module: &Path) -> Result<TokenMarks, KeyFileErr
     }
 }
 
+/// Reads a key file and writes it again. No passphrase is tried.
+#[cfg(feature = "testing")]
+#[must_use]
+pub fn rewritten(bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    Some(KeyFile::decode(bytes)?.encode())
+}
+
 fn read(path: &Path) -> Result<KeyFile, KeyFileError> {
     let file = File::open(path).map_err(io_at(path))?;
     private(&file, path)?;

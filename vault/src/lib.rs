@@ -51,6 +51,8 @@ pub mod secret;
 #[cfg(feature = "keep")]
 mod slots;
 pub mod subject;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[cfg(feature = "keep")]
 pub mod vault;
 

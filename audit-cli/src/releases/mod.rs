@@ -9,7 +9,7 @@
 mod args;
 mod gather;
 mod report;
-mod source;
+pub(crate) mod source;
 
 pub(crate) use args::ReleasesArgs;
 

@@ -33,7 +33,7 @@ pub(super) struct Exported {
 
 /// Why a file is no log of releases.
 #[derive(Debug, thiserror::Error)]
-enum NoLog {
+pub(crate) enum NoLog {
     #[error("it is no log of releases ({0})")]
     Cbor(#[from] CborError),
     #[error("it is empty")]
@@ -59,7 +59,8 @@ impl Given {
     }
 }
 
-fn read(bytes: &[u8], network: NetworkId) -> Result<Vec<Released>, NoLog> {
+/// The entries of a log, in their order.
+pub(crate) fn read(bytes: &[u8], network: NetworkId) -> Result<Vec<Released>, NoLog> {
     let mut reader = Reader::new(bytes);
     let (mut entries, mut last) = (Vec::new(), None);
     while !reader.is_empty() {

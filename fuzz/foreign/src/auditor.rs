@@ -1,11 +1,16 @@
 //! What the auditor reads beside the log itself: observations, attestations, populations, files of records.
 
+use crate::custody::LOGS;
+use crate::facts::NETWORK;
 use crate::inspection::ITEMS;
 use crate::{Choices, Seeds, Target, rewritten};
 use medanchor_audit::testing;
+use medanchor_ledger::Size;
+use medanchor_ledger::cbor::Writer;
 use medanchor_ledger::draw::item_leaf;
 use medanchor_ledger::items::{HEADER, OpenItem};
-use medanchor_ledger::merkle::Frontier;
+use medanchor_ledger::merkle::bundle::{BundleId, read_entries};
+use medanchor_ledger::merkle::{Frontier, leaf_hash, root_of_leaves};
 use std::collections::BTreeSet;
 
 /// The longest record here: as long as a certificate may be would only hold more memory.
@@ -21,11 +26,18 @@ const RECORDS: Seeds = Seeds::of("vectors/certificate", "good", ".cbor").holding
     vec![framed, cut]
 });
 
+const BUNDLES: [Seeds; 2] = [
+    Seeds::of("vectors/tiles", "good-tile-ent", ".bin"),
+    Seeds::of("vectors/tiles", "rejected-bundle", ".bin"),
+];
+
 pub(crate) const TARGETS: &[Target] = &[
     Target::new("observation", &[OBSERVATIONS], observation),
     Target::new("attestation", &[ATTESTATIONS], attestation),
     Target::new("population", &[ITEMS], population),
     Target::new("records", &[RECORDS], records),
+    Target::new("bundle-entries", &BUNDLES, entries).holding(32),
+    Target::new("release-log", &LOGS, release_log).holding(32),
 ];
 
 fn observation(bytes: &[u8]) -> bool {
@@ -90,4 +102,41 @@ fn records(bytes: &[u8]) -> bool {
 fn framed(record: &[u8]) -> Vec<u8> {
     let length = u32::try_from(record.len()).unwrap_or(u32::MAX);
     [length.to_be_bytes().as_slice(), record].concat()
+}
+
+/// A bundle of entries that lies in a folder beside the log's own: its entries are those that the
+/// ledger's reader finds, and what is left is no whole one.
+fn entries(bytes: &[u8]) -> bool {
+    let (entries, rest) = testing::entries(bytes);
+    let mut written = Vec::new();
+    for entry in &entries {
+        let length = u16::try_from(entry.len()).expect("16 bits say how long");
+        written.extend(length.to_be_bytes());
+        written.extend(*entry);
+    }
+    assert_eq!([&written, rest].concat(), bytes);
+    for count in [1, entries.len().min(256)] {
+        let id = BundleId::at(0, Size(count as u64));
+        let read = id.and_then(|id| read_entries(id, bytes).ok());
+        assert!(read.is_none_or(|read| entries.starts_with(&read)));
+    }
+    !entries.is_empty()
+}
+
+/// Written again as one page, it is the same log.
+fn release_log(bytes: &[u8]) -> bool {
+    let Some(read) = testing::release_log(bytes, NETWORK) else {
+        return false;
+    };
+    let encoded: Vec<_> = read.iter().map(|entry| entry.encode()).collect();
+    let mut page = Writer::new();
+    page.array(3).uint(read.len() as u64);
+    let root = root_of_leaves(encoded.iter().map(|entry| leaf_hash(entry)));
+    page.bytes(root.as_bytes()).array(read.len());
+    for entry in &encoded {
+        page.bytes(entry);
+    }
+    let again = testing::release_log(&page.into_bytes(), NETWORK);
+    assert_eq!(again.as_ref(), Some(&read), "one log, two meanings");
+    !read.is_empty()
 }

@@ -2,13 +2,16 @@
 
 use crate::seeds::root;
 use crate::{Seeds, Target, rewritten};
+use medanchor_ledger::cbor::Writer;
 use medanchor_ledger::event::{KemSuite, ReaderKey};
+use medanchor_ledger::merkle::{leaf_hash, root_of_leaves};
 use medanchor_ledger::rules::{Consent, Record};
 use medanchor_ledger::signature::{PublicKey, SigningKey};
 use medanchor_ledger::{
     Commitment, ConsentHandle, EventId, Index, ParticipantName, Time, TreeHash, VaultPartHash,
     sha256,
 };
+use medanchor_sdk::custody::{ReshareAsk, read_messages, testing, write_messages};
 use medanchor_vault::custody::{
     Acknowledgement, Body, Breach, Custodied, Deal, Decided, Evidence, Known, OpeningKey, Place,
     Refusal, Release, Released, SealedAs, SharesDestroyed, Signed, SubDeal, VaultRelease,
@@ -23,6 +26,34 @@ const EVIDENCE: [Seeds; 2] = [
 ];
 const ALL: [Seeds; 1] = [Seeds::of("vectors/custody", "", ".cbor")];
 
+/// Lists of messages: the frozen ones, and each good message alone.
+const LISTS: [Seeds; 2] = [
+    Seeds::of("vectors/direct", "", "deals.cbor"),
+    Seeds::of("vectors/direct", "rejected-deals", ".cbor"),
+];
+const RESHARE_ASKS: [Seeds; 1] = [Seeds::of("vectors/reshare-ask", "", ".cbor")];
+/// Pages of logs of releases: of the frozen entry alone, of two, without one, and of a part.
+pub(crate) const LOGS: [Seeds; 1] =
+    [
+        Seeds::of("vectors/custody", "good-entry", ".cbor").holding(|_, entry| {
+            let page = |size: u64, entries: &[&[u8]]| {
+                let leaves = entries.iter().map(|entry| leaf_hash(entry));
+                let mut writer = Writer::new();
+                writer.array(3).uint(size);
+                writer.bytes(root_of_leaves(leaves).as_bytes());
+                writer.array(entries.len());
+                for entry in entries {
+                    writer.bytes(entry);
+                }
+                writer.into_bytes()
+            };
+            let one = page(1, &[&entry]);
+            let two = page(2, &[&entry, &entry]);
+            let part = page(2, &[&entry]);
+            vec![one, two, part, page(0, &[])]
+        }),
+    ];
+
 pub(crate) const TARGETS: &[Target] = &[
     Target::new("custody-deal", &ALL, message::<Deal>).holding(64),
     Target::new("custody-ack", &ALL, message::<Acknowledgement>).holding(64),
@@ -33,6 +64,9 @@ pub(crate) const TARGETS: &[Target] = &[
     Target::new("custody-refusal", &ALL, message::<Refusal>).holding(64),
     Target::new("custody-entry", &ALL, entry),
     Target::new("custody-evidence", &EVIDENCE, evidence).holding(64),
+    Target::new("custody-list", &LISTS, list).holding(64),
+    Target::new("reshare-ask", &RESHARE_ASKS, reshare_ask).holding(64),
+    Target::new("release-page", &LOGS, release_page),
 ];
 
 /// What is read is written back.
@@ -43,6 +77,32 @@ fn message<T: Body>(bytes: &[u8]) -> bool {
 
 fn entry(bytes: &[u8]) -> bool {
     rewritten(bytes, Released::decode(bytes).ok(), Released::encode).is_some()
+}
+
+/// Several messages of a kind, which are those that stand in the bytes.
+fn list(bytes: &[u8]) -> bool {
+    let read = read_messages::<Deal>(bytes).ok();
+    let read = rewritten(bytes, read, |deals| write_messages(deals));
+    rewritten(bytes, read_messages::<SubDeal>(bytes).ok(), |all| {
+        write_messages(all)
+    });
+    read.is_some()
+}
+
+fn reshare_ask(bytes: &[u8]) -> bool {
+    rewritten(bytes, ReshareAsk::decode(bytes).ok(), ReshareAsk::encode).is_some()
+}
+
+/// As many entries as a page says it has stand in it.
+fn release_page(bytes: &[u8]) -> bool {
+    let Some((_, entries)) = testing::release_page(bytes) else {
+        return false;
+    };
+    assert!(
+        entries * 32 <= bytes.len() as u64,
+        "more than there is room"
+    );
+    entries > 0
 }
 
 /// Everybody of the vectors: whom the evidence among them convicts, and who is innocent.

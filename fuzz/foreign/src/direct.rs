@@ -1,5 +1,5 @@
-//! What participants read of each other off the ledger: statements, requests for releases, files of
-//! evidence.
+//! What participants read of each other off the ledger: statements, requests for releases, address
+//! books, files of evidence.
 
 use crate::seeds::{Seeds, root};
 use crate::{Target, rewritten};
@@ -7,7 +7,7 @@ use medanchor_ledger::policy::{Policy, PolicyRange};
 use medanchor_ledger::signature::SigningKey;
 use medanchor_ledger::{NetworkId, Size, Time, TlsKeyHash};
 use medanchor_sdk::custody::ReleaseAsk;
-use medanchor_sdk::direct::{Ask, Expected, Statement};
+use medanchor_sdk::direct::{AddressBook, Ask, Expected, Statement};
 use medanchor_vault::custody::{Breach, EvidenceFile};
 use std::sync::LazyLock;
 
@@ -19,11 +19,13 @@ const ASKS: [Seeds; 2] = [
     Seeds::of("vectors/direct", "good-release-ask", ".cbor"),
     Seeds::of("vectors/direct", "rejected-release-ask", ".cbor"),
 ];
+const BOOKS: [Seeds; 1] = [Seeds::of("vectors/address-book", "", ".toml")];
 const EVIDENCE: [Seeds; 1] = [Seeds::of("vectors/custody-evidence", "", ".evidence")];
 
 pub(crate) const TARGETS: &[Target] = &[
     Target::new("direct-statement", &STATEMENTS, statement),
     Target::new("release-ask", &ASKS, release_ask).holding(64),
+    Target::new("address-book", &BOOKS, address_book).holding(1024),
     Target::new("custody-evidence-file", &EVIDENCE, evidence_file).holding(64),
 ];
 
@@ -50,6 +52,25 @@ fn statement(bytes: &[u8]) -> bool {
 
 fn release_ask(bytes: &[u8]) -> bool {
     rewritten(bytes, ReleaseAsk::decode(bytes).ok(), ReleaseAsk::encode).is_some()
+}
+
+/// Entries come from those whom they name: each has an address that is asked over TLS, and a certificate
+/// whose key can be held against the ledger's.
+fn address_book(bytes: &[u8]) -> bool {
+    let Ok(folder) = tempfile::tempdir() else {
+        return false;
+    };
+    let path = folder.path().join("book.toml");
+    std::fs::write(&path, bytes).expect("a file in a new folder");
+    let Ok(book) = AddressBook::read(&path) else {
+        return false;
+    };
+    for entry in book.iter() {
+        assert!(entry.address.starts_with("https://"));
+        assert!(entry.key_hash().is_some(), "a certificate without a key");
+        assert_eq!(book.get(&entry.name), Some(entry));
+    }
+    book.iter().count() > 0
 }
 
 /// The policies of the networks that the files are of.

@@ -10,9 +10,9 @@ use medanchor_ledger::{EventId, Height, Size, Tag};
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-const STATES: Seeds = Seeds::of("vectors/state-proof", "", ".hex");
-const HISTORIES: Seeds = Seeds::of("vectors/history", "", ".hex");
-const ACCESSES: Seeds = Seeds::of("vectors/access-receipt", "", ".hex");
+pub(crate) const STATES: Seeds = Seeds::of("vectors/state-proof", "", ".hex");
+pub(crate) const HISTORIES: Seeds = Seeds::of("vectors/history", "", ".hex");
+pub(crate) const ACCESSES: Seeds = Seeds::of("vectors/access-receipt", "", ".hex");
 
 pub(crate) const TARGETS: &[Target] = &[
     Target::new("state-document", &[STATES], state).holding(64),
@@ -21,17 +21,17 @@ pub(crate) const TARGETS: &[Target] = &[
 ];
 
 /// The policy by which the files of all three folders are judged.
-static POLICY: LazyLock<PolicyRange> = LazyLock::new(|| {
+pub(crate) static POLICY: LazyLock<PolicyRange> = LazyLock::new(|| {
     let file = Seeds::of("vectors/state-proof", "policy", ".hex").read();
     let file = file.ok().and_then(|files| files.into_iter().next());
     let policy = Policy::parse(&file.expect("a frozen policy")).expect("a policy");
     PolicyRange::from(policy, Size(0))
 });
 
-type Value = (Height, Vec<u8>, Option<Vec<u8>>);
+pub(crate) type Value = (Height, Vec<u8>, Option<Vec<u8>>);
 
 /// What the good state documents say.
-static STATE: LazyLock<BTreeSet<Value>> = LazyLock::new(|| {
+pub(crate) static STATE: LazyLock<BTreeSet<Value>> = LazyLock::new(|| {
     let good = Seeds::of("vectors/state-proof", "good", ".hex").read();
     let verified = |bytes: Vec<u8>| StateDocument::decode(&bytes).ok()?.verify(&POLICY).ok();
     let good = good.expect("frozen files").into_iter();
@@ -39,7 +39,7 @@ static STATE: LazyLock<BTreeSet<Value>> = LazyLock::new(|| {
 });
 
 /// What was decided in the good access receipts.
-static DECIDED: LazyLock<BTreeSet<(EventId, u8)>> = LazyLock::new(|| {
+pub(crate) static DECIDED: LazyLock<BTreeSet<(EventId, u8)>> = LazyLock::new(|| {
     let good = Seeds::of("vectors/access-receipt", "good", ".hex").read();
     let verified = |bytes: Vec<u8>| AccessReceipt::decode(&bytes).ok()?.verify(&POLICY).ok();
     let good = good.expect("frozen files").into_iter();
@@ -51,12 +51,12 @@ pub(crate) fn prepare() {
     LazyLock::force(&DECIDED);
 }
 
-fn said(verified: VerifiedState) -> Value {
+pub(crate) fn said(verified: VerifiedState) -> Value {
     let key = verified.key.as_bytes().to_vec();
     (verified.height, key, verified.value)
 }
 
-fn decided(verified: VerifiedAccess) -> (EventId, u8) {
+pub(crate) fn decided(verified: VerifiedAccess) -> (EventId, u8) {
     let decision: Decision = verified.decision();
     (verified.request.requested.event, decision.code())
 }

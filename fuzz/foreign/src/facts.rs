@@ -139,6 +139,7 @@ pub fn hex_file(name: &str) -> Vec<u8> {
 /// Reads all of it now, so that no target is charged for it.
 pub fn prepare() {
     static READ: LazyLock<()> = LazyLock::new(|| {
+        crate::answers::prepare();
         crate::documents::prepare();
         LazyLock::force(&POLICY);
         LazyLock::force(&VALIDATORS);
@@ -151,6 +152,7 @@ pub fn prepare() {
         crate::cose::prepare();
         crate::growth::prepare();
         crate::inspection::prepare();
+        crate::kept::prepare();
         crate::merkle::prepare();
         crate::state::prepare();
     });

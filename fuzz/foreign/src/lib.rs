@@ -6,6 +6,7 @@
 //! proved but what the vectors say is true, and no more memory is taken than a bound that follows
 //! from the length of the bytes.
 
+mod answers;
 mod auditor;
 mod cose;
 mod custody;
@@ -14,6 +15,7 @@ mod documents;
 mod facts;
 mod growth;
 mod inspection;
+mod kept;
 mod ledger;
 mod merkle;
 #[cfg(feature = "node")]
@@ -101,6 +103,8 @@ pub const TARGETS: &[&[Target]] = &[
     custody::TARGETS,
     direct::TARGETS,
     sdk::TARGETS,
+    answers::TARGETS,
+    kept::TARGETS,
     store::TARGETS,
     #[cfg(feature = "node")]
     node::TARGETS,

@@ -3,6 +3,7 @@
 use crate::facts::{COMMITMENT, DOCUMENT, PAYLOADS};
 use crate::{Seeds, Target, rewritten};
 use medanchor_ledger::{NetworkId, RecordHandle};
+use medanchor_vault::seal::{Opening, open};
 use medanchor_vault::secret::{DataKey, RecordSecret};
 use medanchor_vault::{Committed, Disclosure, Document, Pointer, RecordVersion};
 
@@ -92,9 +93,19 @@ fn payload(bytes: &[u8]) -> bool {
         record: RecordHandle::new([2; 16]),
         version: 3,
     };
-    let opened = medanchor_vault::seal::open(&record, &DataKey::new([4; 32]), bytes);
-    if let Ok(plain) = &opened {
+    let opened = open(&record, &DataKey::new([4; 32]), bytes).ok();
+    if let Some(plain) = &opened {
         assert!(PAYLOADS.contains(plain), "never sealed");
     }
-    opened.is_ok()
+    let whole = opened.as_ref().map(|plain| plain.to_vec());
+    assert_eq!(whole, streamed(&record, bytes), "whole and as a stream");
+    opened.is_some()
+}
+
+/// What the payload opens to, chunk by chunk.
+fn streamed(record: &RecordVersion, bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut plain = Vec::new();
+    let mut opening = Opening::new(record, &DataKey::new([4; 32]), bytes).ok()?;
+    opening.write_to(&mut plain).ok()?;
+    Some(plain)
 }

@@ -86,6 +86,8 @@ fn thousandths(q: &str) -> Option<u16> {
 mod tests {
     use super::*;
     use axum::http::HeaderValue;
+    use std::collections::BTreeSet;
+    use std::path::Path;
 
     const OFFERS: [&str; 3] = [
         "text/plain",
@@ -93,7 +95,7 @@ mod tests {
         "application/cose",
     ];
 
-    fn chosen(lines: &[&str]) -> Option<usize> {
+    fn chosen<'a>(lines: impl IntoIterator<Item = &'a str>) -> Option<usize> {
         let mut headers = HeaderMap::new();
         for line in lines {
             headers.append(
@@ -105,31 +107,31 @@ mod tests {
     }
 
     #[test]
+    fn without_the_header_the_first_form_is_given() {
+        assert_eq!(chosen([]), Some(0));
+    }
+
+    /// `vectors/accept`: `good-N` gets form N, `rejected` none.
+    #[test]
     fn the_form_with_the_highest_weight_is_taken() {
-        for (lines, form) in [
-            (&[][..], Some(0)),
-            (&["*/*"], Some(0)),
-            (&["text/*"], Some(0)),
-            (&["application/*"], Some(1)),
-            (&["application/cose"], Some(2)),
-            (&["Application/COSE; Q=0.9"], Some(2)),
-            (&["application/cose", "text/plain;q=0.9"], Some(2)),
-            (&["text/plain;q=0.9, application/cose;q=0.91"], Some(2)),
-            (&["*/*;q=0.1, application/cose"], Some(2)),
-            (&["*/*, text/plain;q=0"], Some(1)),
-            (
-                &["*/*;q=0.5, text/*;q=0.4, application/scitt-statement+cose;q=0"],
-                Some(2),
-            ),
-            (&["text/html, application/json;q=0.9"], None),
-            (&["text/plain;q=0"], None),
-            (
-                &["text/plain;q=2", "text/plain;q=0.1234", "text/plain;q=-1"],
-                None,
-            ),
-            (&["nonsense", "", ",,;;"], None),
-        ] {
-            assert_eq!(chosen(lines), form, "{lines:?}");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vectors/accept");
+        let mut forms = BTreeSet::new();
+        for entry in std::fs::read_dir(folder).expect("the vectors") {
+            let path = entry.expect("an entry").path();
+            let name = path
+                .file_stem()
+                .and_then(|stem| stem.to_str())
+                .expect("a name");
+            let text = std::fs::read_to_string(&path).expect("text");
+            let mut words = name.split('-');
+            let form = match words.next() {
+                Some("good") => words.next().map(|form| form.parse().expect("a form")),
+                Some("rejected") => None,
+                _ => continue,
+            };
+            assert_eq!(chosen(text.lines()), form, "{name}");
+            forms.insert(form);
         }
+        assert_eq!(forms.len(), OFFERS.len() + 1, "files of each kind");
     }
 }

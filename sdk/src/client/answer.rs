@@ -2,12 +2,13 @@
 
 use super::error::ClientError;
 use super::http::Answer;
-use super::problem::{Problem, plain};
+use super::problem::{Document, Problem, plain};
 use medanchor_ledger::EventId;
 use serde::Deserialize;
 
 /// What became of one event.
-pub(super) enum Item {
+#[derive(Debug)]
+pub enum Item {
     /// It is in the pool, and may wait for what this rule asks for; or it is in the ledger, and its
     /// receipt is to be fetched.
     Accepted(EventId, Option<String>),
@@ -21,7 +22,7 @@ pub(super) enum Item {
 struct Fields {
     id: Option<String>,
     rule: Option<String>,
-    problem: Option<serde_json::Value>,
+    problem: Option<Box<Document>>,
 }
 
 #[derive(Deserialize)]
@@ -34,7 +35,7 @@ const NOT_AN_ITEM: ClientError = ClientError::Nonsense("it does not say what bec
 impl Fields {
     fn item(self) -> Result<Item, ClientError> {
         if let Some(problem) = self.problem {
-            let problem = Problem::read_value(problem).ok_or(NOT_AN_ITEM)?;
+            let problem = Problem::inside(*problem).ok_or(NOT_AN_ITEM)?;
             return Ok(Item::Problem(Box::new(problem)));
         }
         let id: EventId = self.id.and_then(|id| id.parse().ok()).ok_or(NOT_AN_ITEM)?;

@@ -15,6 +15,8 @@ mod pace;
 pub(crate) mod problem;
 mod proved;
 mod retry;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod transparent;
 mod trust;
 mod unproven;

@@ -11,11 +11,11 @@ use std::fmt;
 use std::time::Duration;
 
 /// The longest text taken over from a problem document, in characters.
-const MAX_TEXT: usize = 400;
+pub const MAX_TEXT: usize = 400;
 /// The longest receipt taken over, in bytes.
-const MAX_RECEIPT: usize = 64 << 10;
+pub const MAX_RECEIPT: usize = 64 << 10;
 /// The longest signed refusal taken over, in hexadecimal digits.
-const MAX_REFUSAL: usize = 2 * MAX_MESSAGE;
+pub const MAX_REFUSAL: usize = 2 * MAX_MESSAGE;
 /// The longest pause that a node can ask for.
 pub(super) const MAX_PAUSE: Duration = Duration::from_secs(60);
 
@@ -50,7 +50,7 @@ pub struct Problem {
 /// The members of the document; others are ignored, as RFC 9457 3.2 asks.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Document {
+pub(super) struct Document {
     code: Option<String>,
     title: Option<String>,
     detail: Option<String>,
@@ -73,9 +73,8 @@ impl Problem {
         }
     }
 
-    /// Reads a problem document inside another answer, which carries its own status.
-    pub(super) fn read_value(value: serde_json::Value) -> Option<Self> {
-        let document: Document = serde_json::from_value(value).ok()?;
+    /// A problem document inside another answer, which carries its own status.
+    pub(super) fn inside(document: Document) -> Option<Self> {
         let status = document.status?;
         Some(Self::of(status, document))
     }

@@ -3,11 +3,11 @@
 //! What always holds: what is returned was verified against the policy, and is about what was asked
 //! for. A node that keeps the state of a height no longer says so with code `not-kept`.
 
-use super::{Answer, Client, ClientError, MAX_FILE, Request, refuse_pending};
+use super::{Answer, Client, ClientError, MAX_FILE, Request, Trust, refuse_pending};
 use crate::proof::{History, HistoryReader, Proved, verify_access, verify_state};
 use crate::receipt::ProofError;
 use medanchor_ledger::document::{
-    AccessReceipt, HistoryPage, StateDocument, VerifiedAccess, VerifiedState,
+    AccessReceipt, HistoryPage, StateDocument, VerifiedAccess, VerifiedHistory, VerifiedState,
 };
 use medanchor_ledger::state::StateKey;
 use medanchor_ledger::{EventId, Height, ParticipantName, Tag, Time};
@@ -34,15 +34,7 @@ impl Client {
         self.believed(|| {
             let patience = self.config().wait_timeout;
             let answer = self.document(&path, StateDocument::MAX_BYTES, patience)?;
-            let read = StateDocument::decode(&answer.body).map_err(ProofError::from)?;
-            let range = self.trust.proof_range(&read.seal.receipt.checkpoint)?;
-            let proved = verify_state(range, key, &answer.body)?;
-            match height {
-                Some(height) if height != proved.proved().height => {
-                    Err(ProofError::Other("height").into())
-                }
-                _ => Ok(proved),
-            }
+            Ok(read_state(&self.trust, key, height, &answer.body)?)
         })
     }
 
@@ -144,10 +136,9 @@ impl Client {
             let path = format!("/v1/tags/{owner}/{tag}/history?first={}", reading.len());
             let patience = self.config().request_timeout;
             let answer = self.document(&path, HistoryPage::MAX_BYTES, patience)?;
-            let page = HistoryPage::decode(&answer.body).map_err(ProofError::from)?;
+            let proved = read_page(&self.trust, &mut reading, &answer.body)?;
             pages.extend_from_slice(&answer.body);
-            let range = self.trust.page_range(&page)?;
-            if let Some(proved) = reading.add(page, range)? {
+            if let Some(proved) = proved {
                 return Ok(reading.finish(proved, pages));
             }
         }
@@ -172,9 +163,7 @@ impl Client {
         self.believed(|| {
             let answer = self.document(&path, AccessReceipt::MAX_BYTES, patience)?;
             refuse_pending(&answer)?;
-            let read = AccessReceipt::decode(&answer.body).map_err(ProofError::from)?;
-            let range = self.trust.proof_range(&read.seal.receipt.checkpoint)?;
-            Ok(verify_access(range, event, &answer.body)?)
+            Ok(read_access(&self.trust, event, &answer.body)?)
         })
     }
 
@@ -192,4 +181,42 @@ impl Client {
             patience,
         })
     }
+}
+
+/// What a document proves of a key, at a height if one was asked for.
+pub(super) fn read_state(
+    trust: &Trust,
+    key: &StateKey,
+    height: Option<Height>,
+    document: &[u8],
+) -> Result<Proved<VerifiedState>, ProofError> {
+    let read = StateDocument::decode(document)?;
+    let range = trust.proof_range(&read.seal.receipt.checkpoint)?;
+    let proved = verify_state(range, key, document)?;
+    match height {
+        Some(height) if height != proved.proved().height => Err(ProofError::Other("height")),
+        _ => Ok(proved),
+    }
+}
+
+/// Adds a page of a history; the last one proves it.
+pub(super) fn read_page(
+    trust: &Trust,
+    reading: &mut HistoryReader,
+    page: &[u8],
+) -> Result<Option<VerifiedHistory>, ProofError> {
+    let page = HistoryPage::decode(page)?;
+    let range = trust.page_range(&page)?;
+    reading.add(page, range)
+}
+
+/// What a receipt proves of the request for access in this event.
+pub(super) fn read_access(
+    trust: &Trust,
+    event: &EventId,
+    receipt: &[u8],
+) -> Result<Proved<VerifiedAccess>, ProofError> {
+    let read = AccessReceipt::decode(receipt)?;
+    let range = trust.proof_range(&read.seal.receipt.checkpoint)?;
+    verify_access(range, event, receipt)
 }

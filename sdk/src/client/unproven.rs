@@ -8,6 +8,7 @@ use medanchor_ledger::merkle::bundle::{BundleId, read_entries};
 use medanchor_ledger::rules::{self, Decision, StateValue};
 use medanchor_ledger::state::StateKey;
 use medanchor_ledger::{Height, ParticipantName, RequestHandle, Size};
+use serde::Deserialize;
 
 impl Client {
     /// A value of the newest state, such as [`medanchor_ledger::rules::Prescription`], as this node
@@ -16,18 +17,8 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub fn unproven_state<V: StateValue>(&self, key: &StateKey) -> Result<Option<V>, ClientError> {
-        let answer = self.json(&format!("/v1/state/{}", hex::encode(key.as_bytes())))?;
-        let nonsense = ClientError::Nonsense("it is not a value of that kind");
-        match answer.get("value") {
-            Some(serde_json::Value::Null) => Ok(None),
-            Some(serde_json::Value::String(digits)) => {
-                let value = hex::decode(digits)
-                    .ok()
-                    .and_then(|bytes| V::decode(&bytes).ok());
-                value.map(Some).ok_or(nonsense)
-            }
-            _ => Err(nonsense),
-        }
+        let path = format!("/v1/state/{}", hex::encode(key.as_bytes()));
+        read_value(&self.get(&path, JSON, MAX_FILE)?.body)
     }
 
     /// What was decided on a request for access, as this node says. [`Self::access_receipt`] proves it.
@@ -107,5 +98,25 @@ impl Client {
             next = (next / 256).saturating_add(1).saturating_mul(256);
         }
         Ok(())
+    }
+}
+
+/// What a node says of a key; it must say it, be it that there is nothing.
+#[derive(Deserialize)]
+struct Known {
+    #[serde(deserialize_with = "Option::deserialize")]
+    value: Option<String>,
+}
+
+/// The value in an answer, or that there is none.
+pub(super) fn read_value<V: StateValue>(body: &[u8]) -> Result<Option<V>, ClientError> {
+    let decode = |digits: String| V::decode(&hex::decode(digits).ok()?).ok();
+    let nonsense = ClientError::Nonsense("it is not a value of that kind");
+    match serde_json::from_slice(body) {
+        Ok(Known { value: None }) => Ok(None),
+        Ok(Known {
+            value: Some(digits),
+        }) => decode(digits).map(Some).ok_or(nonsense),
+        Err(_) => Err(nonsense),
     }
 }

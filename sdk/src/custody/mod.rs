@@ -45,6 +45,8 @@ mod settle;
 mod standing;
 #[cfg(feature = "client")]
 mod supersede;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[cfg(all(test, feature = "client"))]
 mod tests;
 #[cfg(feature = "client")]

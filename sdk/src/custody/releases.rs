@@ -123,7 +123,7 @@ const fn next(first: u64, size: u64, count: u64) -> Next {
 }
 
 /// How many entries a log has, and how many of them a page.
-fn measured(page: &[u8]) -> Result<(u64, u64), CborError> {
+pub(super) fn measured(page: &[u8]) -> Result<(u64, u64), CborError> {
     let mut reader = Reader::new(page);
     reader.array(3..=3)?;
     let size = reader.uint()?;

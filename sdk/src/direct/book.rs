@@ -234,6 +234,27 @@ mod tests {
         assert_eq!(found.key_hash(), Some(two.key_hash()));
     }
 
+    /// `vectors/address-book`: every file with `rejected` in its name is refused, every other one read.
+    #[test]
+    fn the_frozen_books_are_read_or_refused() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vectors/address-book");
+        let mut counts = Vec::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            match AddressBook::read(&path) {
+                _ if name == "README.md" => {}
+                Ok(book) => {
+                    assert!(name.starts_with("good"), "{name}");
+                    counts.push(book.iter().count());
+                }
+                Err(_) => assert!(name.starts_with("rejected"), "{name}"),
+            }
+        }
+        counts.sort_unstable();
+        assert_eq!(counts, [0, 2]);
+    }
+
     #[test]
     fn entries_without_what_counts_are_refused_by_name() {
         let (name, certificate) = made("first-custodian");

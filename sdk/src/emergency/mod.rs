@@ -19,6 +19,8 @@ mod error;
 mod journal;
 #[cfg(feature = "client")]
 mod restore;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 #[cfg(feature = "client")]
 pub use anchor::{EmergencyAnchored, EmergencyStanding};

@@ -17,6 +17,8 @@ mod error;
 pub(super) mod waiting;
 
 pub use error::CustodianError;
+#[cfg(feature = "testing")]
+pub use waiting::dealt;
 
 use self::beside::Beside;
 use self::waiting::{Dealt, Waiting};

@@ -304,6 +304,20 @@ impl Waiting {
     }
 }
 
+/// What a file says of each owner, in the order in which it is asked for; none if the file is refused.
+#[cfg(feature = "testing")]
+#[must_use]
+pub fn dealt(path: &Path, network: NetworkId) -> Option<BTreeMap<ParticipantName, Vec<Dealt>>> {
+    let owners = Waiting::open(path, network, &[]).ok()?.owners;
+    let of = |owned: Owned| owned.by_turn.into_values().collect();
+    Some(
+        owners
+            .into_iter()
+            .map(|(owner, owned)| (owner, of(owned)))
+            .collect(),
+    )
+}
+
 fn aside(path: &Path) -> PathBuf {
     path.with_extension("part")
 }
