@@ -39,6 +39,11 @@ struct Options {
     /// Put the networks here instead of the system's folder for temporary files
     #[arg(long)]
     dir: Option<PathBuf>,
+    /// With `--only audit`: keep the log in this folder, and audit that one if there is one already
+    #[arg(long)]
+    log: Option<PathBuf>,
+    #[command(flatten, next_help_heading = "With --only state")]
+    state: measure::state::MapOptions,
 }
 
 /// What can be measured by itself.
@@ -46,12 +51,23 @@ struct Options {
 enum Part {
     /// Each step of an event's way, in memory
     Terms,
+    /// The state map on disk: what a key costs, memory, disk, proofs
+    State,
     /// Four validators: one event at a time, receipt check, events a second, restart, one of them dead
     Four,
     /// One validator: events a second, memory, disk, restart, audit
     One,
     /// Records in custody: sealing with five custodians, opening with three, a thousand accesses
     Custody,
+    /// The auditor alone, tier by tier, over a log of so many events; otherwise a part of `one`
+    Audit,
+}
+
+impl Part {
+    /// Whether it is measured if nothing is named.
+    const fn is_usual(self) -> bool {
+        !matches!(self, Self::Audit)
+    }
 }
 
 const FOUR: Budget = Budget::AtLeast {
@@ -94,8 +110,8 @@ fn measure_all(options: &Options) -> Result<()> {
     let machine = Machine::look(dir.path())?;
     machine.print();
     let mut sections = Vec::new();
-    for part in [Part::Terms, Part::Four, Part::One, Part::Custody] {
-        if options.only.is_empty() || options.only.contains(&part) {
+    for part in Part::value_variants().iter().copied() {
+        if options.only.contains(&part) || options.only.is_empty() && part.is_usual() {
             measure_part(part, options, &machine, dir.path(), &mut sections)?;
         }
     }
@@ -119,6 +135,7 @@ fn measure_part(
     };
     match part {
         Part::Terms => done(measure::terms::measure(options.events)?),
+        Part::State => done(measure::state::measure(&options.state, dir)?),
         Part::Four => {
             let mut network = start(&dir.join("four"), 4)?;
             done(measure::latency::measure(&network)?);
@@ -138,11 +155,23 @@ fn measure_part(
             done(measure::throughput::measure(&network, one(options.events))?);
             done(measure::resources::measure(&mut network)?);
             network.stop();
-            done(measure::audit::measure(&network, machine.cores)?);
+            done(measure::audit::measure(
+                &network.node(0).home.log(),
+                machine.cores,
+            )?);
         }
         Part::Custody => {
             let sections = measure::custody::measure(&dir.join("custody"))?;
             sections.into_iter().for_each(done);
+        }
+        Part::Audit => {
+            let (log, cores) = (options.log.as_deref(), machine.cores);
+            done(measure::audit::measure_built(
+                log,
+                dir,
+                options.events,
+                cores,
+            )?);
         }
     }
     Ok(())
@@ -167,5 +196,16 @@ const fn one(events: u64) -> Plan {
         connections: 12,
         batch: 1_500,
         budget: ONE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Options::command().debug_assert();
     }
 }

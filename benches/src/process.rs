@@ -40,6 +40,19 @@ pub fn thread_cpu() -> Duration {
     Duration::from_nanos(spent.unwrap_or_default())
 }
 
+/// CPU time that the threads of this process that are alive have used: the program's and the kernel's.
+pub fn process_cpu() -> Duration {
+    let tasks = std::fs::read_dir("/proc/self/task")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let spent = tasks.filter_map(|task| {
+        let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+        text.split(' ').next()?.parse::<u64>().ok()
+    });
+    Duration::from_nanos(spent.sum())
+}
+
 /// A sum of times in `/proc/PID/stat`; fields are counted after the name, which is in brackets.
 fn times(pid: &str, which: Range<usize>) -> Option<f64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;

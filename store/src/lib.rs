@@ -16,8 +16,8 @@ pub mod lock;
 mod log;
 mod lookup;
 mod marks;
-#[cfg(test)]
-mod measure;
+#[cfg(feature = "measure")]
+pub mod measure;
 mod pending;
 mod places;
 pub mod reader;

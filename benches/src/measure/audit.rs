@@ -1,18 +1,11 @@
-//! Audit rates over the log that was just produced: hashes only, and everything.
+//! Audit rates of a published log, by tier: by the auditor itself, as whoever downloads it runs it.
 
-use crate::process::{children_cpu_seconds, cpu_seconds};
+use super::built_log;
+use crate::process::children_cpu_seconds;
 use crate::report::{Budget, Section};
 use anyhow::{Context, Result, ensure};
-use medanchor_ledger::checkpoint::Checkpoint;
-use medanchor_ledger::merkle::bundle::BundleId;
-use medanchor_ledger::merkle::{Frontier, leaf_hash};
-use medanchor_ledger::note::Note;
-use medanchor_ledger::{Size, TreeHash};
-use medanchor_store::LogReader;
-use medanchor_tests::network::Network;
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
 
 const FULL: Budget = Budget::AtLeast {
     must: 40_000.0,
@@ -23,86 +16,93 @@ const HASHES: Budget = Budget::AtLeast {
     goal: 2.5e6,
 };
 
-/// How often the hashes are computed: system clocks tick a hundred times a second.
-const HASH_ROUNDS: u32 = 5;
+/// Each tier, what the design asks of it, and how often it is run: system clocks tick a hundred times a
+/// second.
+const TIERS: [(&str, Option<Budget>, u32); 3] = [
+    ("hashes", Some(HASHES), 10),
+    ("signatures", None, 3),
+    ("rules", Some(FULL), 3),
+];
 
-/// Audits the first node's published log.
-pub fn measure(network: &Network, cores: usize) -> Result<Section> {
-    let folder = network.node(0).home.log();
-    let log = LogReader::new(&folder);
-    let head = head(&log)?;
-    let title = format!("Audit of {} entries", head.size);
-    let workload = "the published files of one node, in the page cache; in full: every hash, signature, certificate, rule and seal; hashes only: every entry and the root";
-    let mut section = Section::new(title, workload);
-    let size = head.size.0 as f64;
-    let own = || cpu_seconds(std::process::id()).unwrap_or_default();
-    let (start, before) = (Instant::now(), own());
-    for _ in 0..HASH_ROUNDS {
-        ensure!(root(&log, head.size, cores)? == head.root, "another root");
+/// Audits the log that is kept in `kept`, or in `dir`; makes one of `events` events if there is none.
+pub fn measure_built(
+    kept: Option<&Path>,
+    dir: &Path,
+    events: u64,
+    cores: usize,
+) -> Result<Section> {
+    let temporary = dir.join("log");
+    let folder = kept.unwrap_or(&temporary);
+    if !folder.join("checkpoint").exists() {
+        built_log::publish(folder, events)?;
     }
-    let hashed = size * f64::from(HASH_ROUNDS);
-    let (wall, cpu) = (start.elapsed().as_secs_f64(), own() - before);
-    let name = "hashes only, a core (by CPU time)";
-    section.add_with(name, hashed / cpu.max(0.01), "entries/s", HASHES);
-    let name = format!("hashes only, {cores} cores");
-    section.add(name, hashed / wall, "entries/s");
-    let (wall, cpu) = full(&folder)?;
-    section.add_with(
-        "in full, a core (by CPU time)",
-        size / cpu,
-        "entries/s",
-        FULL,
-    );
-    section.add(format!("in full, {cores} cores"), size / wall, "entries/s");
+    measure(folder, cores)
+}
+
+/// Audits a published log.
+pub fn measure(folder: &Path, cores: usize) -> Result<Section> {
+    let mut figures = Vec::new();
+    let mut entries = 0.0;
+    for (tier, budget, rounds) in TIERS {
+        let audits = Audits::run(folder, tier, rounds)?;
+        entries = audits.entries / f64::from(rounds);
+        figures.push((tier, budget, audits));
+    }
+    let workload = "published files in the page cache, read by `medanchor audit verify`; hashes: every entry and tile; signatures: certificates and events too; rules: all";
+    let mut section = Section::new(format!("Audit of {entries} entries"), workload);
+    for (tier, budget, audits) in figures {
+        let Audits {
+            entries,
+            seconds,
+            cpu,
+        } = audits;
+        let name = format!("{tier}, a core (by CPU time)");
+        match budget {
+            Some(budget) => section.add_with(name, entries / cpu, "entries/s", budget),
+            None => section.add(name, entries / cpu, "entries/s"),
+        };
+        section.add(format!("{tier}, CPU"), cpu / entries * 1e6, "us/entry");
+        section.add(
+            format!("{tier}, {cores} cores"),
+            entries / seconds,
+            "entries/s",
+        );
+    }
     Ok(section)
 }
 
-fn head(log: &LogReader) -> Result<Checkpoint> {
-    let note = Note::parse(&log.checkpoint()?.context("no checkpoint is published")?)?;
-    Ok(note.text().parse::<Checkpoint>()?)
+/// Audits of one tier: how many entries they read together, how long they took, and their CPU.
+struct Audits {
+    entries: f64,
+    seconds: f64,
+    cpu: f64,
 }
 
-/// The root over all entries, their leaf hashes computed by `threads` threads.
-fn root(log: &LogReader, size: Size, threads: usize) -> Result<TreeHash> {
-    let bundles: Vec<BundleId> = BundleId::grown(Size(0), size).collect();
-    let share = bundles.len().div_ceil(threads.max(1)).max(1);
-    let leaves = std::thread::scope(|scope| {
-        let parts: Vec<_> = bundles
-            .chunks(share)
-            .map(|part| scope.spawn(|| leaves(log, part)))
-            .collect();
-        let joined = parts.into_iter().map(|part| part.join().ok());
-        joined.collect::<Option<Result<Vec<_>>>>()
-    });
-    let mut frontier = Frontier::new();
-    for leaf in leaves.context("a thread panicked")??.into_iter().flatten() {
-        frontier.append(leaf);
+impl Audits {
+    fn run(folder: &Path, tier: &str, rounds: u32) -> Result<Self> {
+        let before = children_cpu_seconds().unwrap_or_default();
+        let (mut entries, mut seconds) = (0.0, 0.0);
+        for _ in 0..rounds {
+            let report = audit(folder, tier)?;
+            entries += report["entries"].as_f64().context("no entries")?;
+            seconds += report["seconds"].as_f64().context("no seconds")?;
+        }
+        let cpu = children_cpu_seconds().unwrap_or_default() - before;
+        Ok(Self {
+            entries,
+            seconds: seconds.max(0.001),
+            cpu: cpu.max(0.01),
+        })
     }
-    Ok(frontier.root())
 }
 
-fn leaves(log: &LogReader, bundles: &[BundleId]) -> Result<Vec<TreeHash>> {
-    let mut leaves = Vec::with_capacity(bundles.len() * 256);
-    for bundle in bundles {
-        log.entries(*bundle, |entries| {
-            leaves.extend(entries.iter().map(|entry| leaf_hash(entry)));
-        })?;
-    }
-    Ok(leaves)
-}
-
-/// Wall and CPU seconds of `medanchor-audit verify`.
-fn full(folder: &Path) -> Result<(f64, f64)> {
-    let before = children_cpu_seconds().unwrap_or_default();
-    let start = Instant::now();
+/// What one audit reports.
+fn audit(folder: &Path, tier: &str) -> Result<serde_json::Value> {
     let output = Command::new(std::env::current_exe()?)
-        .args(["audit", "verify"])
+        .args(["audit", "verify", "--json", "--tier", tier])
         .arg(folder)
-        .arg("--json")
         .output()?;
-    let wall = start.elapsed().as_secs_f64();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     ensure!(output.status.success(), "the audit fails: {said}");
-    let cpu = children_cpu_seconds().unwrap_or_default() - before;
-    Ok((wall, cpu))
+    Ok(serde_json::from_str(&said)?)
 }
