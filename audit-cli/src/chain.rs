@@ -3,8 +3,9 @@
 //!
 //! What always holds: every event's signatures hold under a key that genesis registers for its
 //! signer or an earlier block proposes for it (whether the proposal was approved, and not revoked by
-//! another, is for the rules), or, for an `inspection.output` alone, under the operational key that an
-//! earlier `inspection.key` of its signer registers (by the rules of this release there are no others);
+//! another, is for the rules), or, for an `inspection.output` alone, under the operational key of one of
+//! the two newest earlier `inspection.key` of its signer (older ones serve no draw that runs, and which of
+//! the two serves this one is for the rules);
 //! every seal follows from the one before; a quorum of the height's validators decided this very block.
 
 use crate::fault::{Failure, Fault, Trouble};
@@ -31,8 +32,8 @@ struct Link {
 pub(crate) struct Chain<'g> {
     genesis: &'g Genesis,
     keys: &'g FirstKeys,
-    /// The keys of validators' nodes, which sign random outputs.
-    operational: BTreeMap<ParticipantName, PublicKey>,
+    /// The keys of validators' nodes, which sign random outputs: the newest, and the one before it.
+    operational: BTreeMap<ParticipantName, (PublicKey, Option<PublicKey>)>,
     /// The signing keys that were ever proposed for a participant.
     proposed: BTreeMap<ParticipantName, BTreeMap<KeyId, PublicKey>>,
     certificates: Certificates,
@@ -122,8 +123,9 @@ impl<'g> Chain<'g> {
             if event.kind() != EventKind::InspectionOutput {
                 return None;
             }
-            let key = self.operational.get(event.issuer()).copied();
-            key.filter(|key| key.id() == event.key_id())
+            let (newest, before) = self.operational.get(event.issuer())?;
+            let mut known = [Some(*newest), *before].into_iter().flatten();
+            known.find(|key| key.id() == event.key_id())
         };
         let proposed = || {
             let keys = self.proposed.get(event.issuer())?;
@@ -133,13 +135,14 @@ impl<'g> Chain<'g> {
     }
 
     /// Notes the keys of nodes that the block registers, and the signing keys that it proposes: they count
-    /// from the next block on, as in the rules, which let a validator register its node's once.
+    /// from the next block on, as in the rules.
     fn register(&mut self, block: &Prepared) {
         for event in &block.events {
             match event.body() {
                 EventBody::InspectionKey(keys) => {
                     let issuer = event.issuer().clone();
-                    self.operational.entry(issuer).or_insert(keys.operational);
+                    let before = self.operational.get(&issuer).map(|(newest, _)| *newest);
+                    self.operational.insert(issuer, (keys.operational, before));
                 }
                 EventBody::GovernancePropose(GovernancePropose {
                     change: Change::Keys(keys),

@@ -267,6 +267,7 @@ fn inspected() -> Built {
         let keys = InspectionKey {
             vrf: VrfSecretKey::from_seed(&[number; 32]).public_key(),
             operational: key(number, OPERATIONAL).public_key(),
+            replaces: None,
         };
         (number, keys.into())
     };

@@ -12,7 +12,8 @@ use crate::config::Config;
 use crate::cosign::Cosigners;
 use crate::exit::{Exit, Fatal};
 use crate::home::Home;
-use crate::inspection::{Contributor, DrawKeys};
+use crate::inspection::Contributor;
+use crate::inspection::keys::KeyRing;
 use crate::pool::Pool;
 use crate::process::Addresses;
 use crate::{http, logging};
@@ -302,12 +303,13 @@ fn contribute(
     if !shared.votes {
         return Ok(());
     }
-    let Some(keys) = DrawKeys::read(home).map_err(key_fatal)? else {
+    let keys = KeyRing::read(home).map_err(key_fatal)?;
+    if keys.is_empty() {
         tracing::warn!(
             "this home has no keys for random outputs, so inspections are drawn without this validator; `medanchor key register` makes them"
         );
         return Ok(());
-    };
+    }
     let contributor = Contributor::new(Arc::clone(shared), admission.clone(), home.clone(), keys);
     tokio::spawn(contributor.run(cancel.clone()));
     Ok(())

@@ -1,16 +1,18 @@
 //! Random inspections in a network of real processes: the validators' nodes give their outputs by
 //! themselves, also after SIGKILL; one that withholds is seen and cannot stop the draw; what is not
-//! answered stays visible, and the auditor says all of it from the files alone.
+//! answered stays visible; keys are replaced while draws run, and serve those that were opened after it;
+//! and the auditor says all of it from the files alone.
 //!
 //! What is not here: a proposer that leaves an output out of its block cannot be forced to take it;
 //! the next one takes it.
 
 use anyhow::{Context, Result, ensure};
 use medanchor_ledger::event::Event;
-use medanchor_ledger::rules::{DrawKey, DrawState, Inspection, StateValue};
+use medanchor_ledger::rules::{DrawKey, DrawState, Inspection, OutputKeys, StateValue};
 use medanchor_ledger::state::StateKey;
 use medanchor_ledger::{InspectionHandle, ParticipantName, Time};
 use medanchor_node::config::Config;
+use medanchor_node::inspection::DrawKeys;
 use medanchor_sdk::{Draw, FixedPopulation, Identity, NewInspection};
 use medanchor_tests::client::Client;
 use medanchor_tests::network::{Network, PATIENCE, binary, found, wait_for};
@@ -90,12 +92,16 @@ impl Stage {
     }
 
     fn open(&self, name: &str) -> Result<InspectionHandle> {
+        self.open_for(name, WINDOW)
+    }
+
+    fn open_for(&self, name: &str, window: u32) -> Result<InspectionHandle> {
         let opened = self.regulator.open_inspection(&NewInspection {
             name,
             owner: self.hospital.participant().clone(),
             population: self.population.population,
             sample: SAMPLE,
-            window: WINDOW,
+            window,
             answer_by: now()?.plus_millis(7_200_000),
             order: b"{}",
         })?;
@@ -136,6 +142,22 @@ impl Stage {
             .answer_inspection(&self.population, which, draw, b"{}")?;
         self.client().anchor(&answer)?;
         Ok(answer)
+    }
+
+    /// `medanchor key replace` for the home of `node`, whose identity nobody has open.
+    fn replace_keys(&self, node: usize) -> Result<String> {
+        let output = Command::new(binary("medanchor")?)
+            .args(["key", "replace", "--node", self.client().url(), "--home"])
+            .arg(self.network.node(node).home.path())
+            .output()?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        ensure!(output.status.success(), "{said}");
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    fn keys_of(&self, node: usize) -> Result<DrawKey> {
+        let name = &self.network.node(node).name;
+        self.value(&DrawKey::key(name))?.context("registered keys")
     }
 
     /// What `medanchor audit sample` says of the hospital's log, as JSON.
@@ -268,6 +290,76 @@ fn nodes_give_their_outputs_by_themselves_and_after_a_kill() -> Result<()> {
         "{refused}"
     );
     assert!(!refused.to_string().contains("DOES NOT HOLD"), "{refused}");
+    Ok(())
+}
+
+#[test]
+fn keys_are_replaced_in_a_running_network_and_old_registrations_bring_none_back() -> Result<()> {
+    // A draw is over as soon as all four outputs are there; the window leaves time for what comes between.
+    const LONG: u32 = 600_000;
+    let dir = tempfile::tempdir()?;
+    let network = Network::start(&binary("medanchor")?, dir.path(), 4, adjust)?;
+    let mut stage = Stage::new(network)?;
+    stage.wait_for_keys(4)?;
+
+    // No draw runs: the running node puts the new keys in the place of the old ones.
+    const PHARMACY: usize = 0;
+    let home = stage.network.node(PHARMACY).home.clone();
+    let founded = DrawKeys::read(&home)?.context("keys")?.public();
+    let said = stage.replace_keys(PHARMACY)?;
+    assert!(said.contains("(registration 2)"), "{said}");
+    let next = home.keys().join("next");
+    wait_for("the new keys in their place", PATIENCE, || {
+        Ok(!next.exists())
+    })?;
+    let replaced = DrawKeys::read(&home)?.context("keys")?.public();
+    assert_eq!(stage.keys_of(PHARMACY)?.keys, OutputKeys::from(&replaced));
+    assert_ne!(replaced, founded);
+
+    // Whoever founded the network has the old keys, and signs them once more.
+    let identity = Identity::open(&home.identity())?;
+    let stale = identity.sign(founded)?;
+    let refused = stage.client().anchor(&stale).err().context("refused")?;
+    let refused = refused.to_string();
+    assert!(
+        refused.contains("inspection.key-already-registered"),
+        "{refused}"
+    );
+    drop(identity);
+
+    // A draw waits for a dead node, whose keys are replaced meanwhile: it gives the output under the old ones.
+    stage.network.kill(OTHER);
+    let waiting = stage.open_for("waiting", LONG)?;
+    for _ in 0..2 {
+        // The second time there is nothing left to do.
+        let said = stage.replace_keys(OTHER)?;
+        assert!(said.contains("(registration 2)"), "{said}");
+    }
+    let known = stage.keys_of(OTHER)?;
+    let opened = stage.inspection(waiting)?.opened.index;
+    assert_eq!(
+        known.serving(opened),
+        known.replaced.as_ref().map(|old| &old.keys)
+    );
+    stage.network.restart(OTHER)?;
+    let draw = stage.wait_for_draw(waiting)?;
+    assert_eq!(draw.state, DrawState::Drawn);
+
+    // It is killed once more, with both pairs in its home, and gives the next one under the new keys.
+    stage.network.kill(OTHER);
+    let later = stage.open_for("later", LONG)?;
+    stage.network.restart(OTHER)?;
+    let draw = stage.wait_for_draw(later)?;
+    assert_eq!(draw.state, DrawState::Drawn);
+    let opened = stage.inspection(later)?.opened.index;
+    assert_eq!(known.serving(opened), Some(&known.keys));
+
+    let report = stage.audit(&[])?;
+    assert_eq!(report["verdict"], "good");
+    for handle in [waiting, later] {
+        let outputs = of(&report, handle)?["outputs"].as_array().map(Vec::len);
+        assert_eq!(outputs, Some(4));
+    }
     Ok(())
 }
 

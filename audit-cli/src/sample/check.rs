@@ -169,7 +169,7 @@ fn one<'g>(gathered: &'g Gathered, opened: &'g Opened, now: Time) -> Result<Chec
         seal: opened.seal,
     };
     let outputs_by = opened.at.time.plus_millis(body.window.into());
-    let outputs = outputs(gathered, opened, &input, outputs_by)?;
+    let outputs = outputs(opened, &input, outputs_by)?;
     let state = state(opened, outputs.len(), outputs_by, now);
     let seed = (state == DrawState::Drawn).then(|| input.seed(&outputs));
     let places = seed.map(|seed| draw(&seed, population.count, body.sample));
@@ -196,7 +196,6 @@ fn one<'g>(gathered: &'g Gathered, opened: &'g Opened, now: Time) -> Result<Chec
 }
 
 fn outputs(
-    gathered: &Gathered,
     opened: &Opened,
     input: &DrawInput<'_>,
     by: Time,
@@ -204,8 +203,7 @@ fn outputs(
     let mut outputs = BTreeMap::new();
     for output in &opened.outputs {
         let name = &output.validator;
-        let key = gathered.keys.get(name);
-        let Some((_, key)) = key.filter(|(index, _)| *index < opened.at.index) else {
+        let Some(key) = opened.keys.get(name) else {
             return Err(fault(
                 opened,
                 "an output counts whose key is not older than it",

@@ -5,7 +5,7 @@
 //! only; those that inspections name come from the state in the end, which was computed here.
 
 use crate::outcome::{Judged, judged};
-use medanchor_ledger::event::{EventBody, InspectionAnswer, InspectionOpen};
+use medanchor_ledger::event::{EventBody, InspectionAnswer, InspectionKey, InspectionOpen};
 use medanchor_ledger::execute::{Executed, View};
 use medanchor_ledger::rules::{Population, StateValue};
 use medanchor_ledger::vrf::{VrfProof, VrfPublicKey};
@@ -39,6 +39,8 @@ pub(crate) struct Opened {
     pub(crate) seal: TreeHash,
     /// Who could give an output.
     pub(crate) validators: Vec<ParticipantName>,
+    /// Under which keys: the newest that stood in the log before it, whatever was registered since.
+    pub(crate) keys: BTreeMap<ParticipantName, VrfPublicKey>,
     pub(crate) outputs: Vec<Output>,
     pub(crate) answers: Vec<(Place, InspectionAnswer)>,
 }
@@ -46,8 +48,8 @@ pub(crate) struct Opened {
 /// All of it.
 pub(crate) struct Gathered {
     pub(crate) network: NetworkId,
-    /// Each validator's key for outputs, and where it was registered.
-    pub(crate) keys: BTreeMap<ParticipantName, (Index, VrfPublicKey)>,
+    /// Each validator's newest key for outputs, and the number of its registration.
+    keys: BTreeMap<ParticipantName, (u32, VrfPublicKey)>,
     /// The populations that inspections name.
     pub(crate) populations: BTreeMap<(ParticipantName, PopulationHandle), Population>,
     /// How many populations each participant fixed.
@@ -84,9 +86,7 @@ impl Gathered {
         };
         let issuer = judged.event.issuer().clone();
         match judged.event.body() {
-            EventBody::InspectionKey(keys) => {
-                self.keys.insert(issuer, (at.index, keys.vrf));
-            }
+            EventBody::InspectionKey(keys) => self.register(issuer, keys),
             EventBody::InspectionPopulation(_) => *self.fixed.entry(issuer).or_default() += 1,
             EventBody::InspectionOpen(body) => self.open(block, at, issuer, body.clone()),
             EventBody::InspectionOutput(body) => {
@@ -108,15 +108,25 @@ impl Gathered {
         }
     }
 
+    /// A number that does not count up registers nothing, whatever the rules say of it.
+    fn register(&mut self, issuer: ParticipantName, keys: &InspectionKey) {
+        let newest = self.keys.get(&issuer).map_or(0, |(number, _)| *number);
+        if keys.number() > newest {
+            self.keys.insert(issuer, (keys.number(), keys.vrf));
+        }
+    }
+
     fn open(&mut self, block: &Executed, at: Place, opener: ParticipantName, body: InspectionOpen) {
         let key = (opener.clone(), body.inspection);
         self.places.insert(key, self.inspections.len());
+        let keys = self.keys.iter();
         self.inspections.push(Opened {
             at,
             opener,
             body,
             seal: block.head.seal_hash,
             validators: block.head.schedule.validators().to_vec(),
+            keys: keys.map(|(name, (_, key))| (name.clone(), *key)).collect(),
             outputs: Vec::new(),
             answers: Vec::new(),
         });

@@ -10,6 +10,7 @@ use crate::vrf::{VrfProof, VrfPublicKey};
 use crate::{
     Commitment, InspectionHandle, ItemCommitment, ParticipantName, PopulationHandle, Time, TreeHash,
 };
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 
 /// The most items of a population.
@@ -19,7 +20,8 @@ pub const MAX_POPULATION: u64 = 1 << 40;
 /// minutes, so that one output event can stay valid all the while.
 pub const WINDOW_MILLIS: RangeInclusive<u32> = 10_000..=900_000;
 
-/// `inspection.key`: a validator registers the keys with which its node gives random outputs.
+/// `inspection.key`: a validator registers the keys with which its node gives random outputs, or replaces
+/// them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InspectionKey {
     /// Under which outputs are proved.
@@ -27,9 +29,18 @@ pub struct InspectionKey {
     /// With which `inspection.output` is signed, and nothing else, so that the node need not hold the
     /// institution's own key.
     pub operational: PublicKey,
+    /// The number of the signer's registration that this one replaces; none if it is the first.
+    pub replaces: Option<NonZeroU32>,
 }
 
 impl InspectionKey {
+    /// The number of this registration among the signer's, from 1.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        self.replaces
+            .map_or(1, |before| before.get().saturating_add(1))
+    }
+
     /// Checks both keys as every registered key is checked.
     pub(super) fn check(&self) -> Result<(), KeyError> {
         VrfPublicKey::new(*self.vrf.as_bytes())?;
@@ -43,16 +54,23 @@ impl Body for InspectionKey {
     }
 
     fn write(&self, writer: &mut Writer) {
-        writer.map(2);
+        writer.map(2 + usize::from(self.replaces.is_some()));
         writer.key(1).bytes(&self.vrf.encode());
         writer.key(2).bytes(&self.operational.encode());
+        if let Some(before) = self.replaces {
+            writer.key(3).uint(u64::from(before.get()));
+        }
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        reader.map(2)?;
+        let entries = reader.map_between(2..=3)?;
         Ok(Self {
             vrf: read_vrf_key(reader.key(1)?)?,
             operational: read_operational_key(reader.key(2)?)?,
+            replaces: match entries {
+                3 => Some(read_number(reader.key(3)?)?),
+                _ => None,
+            },
         })
     }
 }
@@ -68,6 +86,11 @@ pub(crate) fn read_operational_key(reader: &mut Reader<'_>) -> Result<PublicKey,
     let bytes = reader.fixed::<{ PublicKey::ENCODED_LENGTH }>()?;
     let what = "the operational key";
     PublicKey::decode_registered(&bytes).map_err(|_| DecodeError::Key { what })
+}
+
+fn read_number(reader: &mut Reader<'_>) -> Result<NonZeroU32, DecodeError> {
+    let range = reader.fault(CborFault::Range);
+    NonZeroU32::new(reader.narrow()?).ok_or(range.into())
 }
 
 /// An unsigned integer in `bounds`.

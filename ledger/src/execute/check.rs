@@ -136,9 +136,7 @@ impl<'v> SignerKeys<'v> {
         let value = self.view.value(&DrawKey::key(signer))?;
         let keys = value.map(|bytes| DrawKey::decode(&bytes)).transpose();
         let keys = keys.map_err(|fault| ReadFailed(Box::new(fault)))?;
-        Ok(keys
-            .map(|keys| keys.operational)
-            .filter(|key| key.id() == *id))
+        Ok(keys.and_then(|keys| keys.operational(id).copied()))
     }
 
     fn read(&self, signer: &ParticipantName) -> Result<Option<Participant>, ReadFailed> {

@@ -29,7 +29,7 @@ pub use custody::{CustodianEpoch, CustodianSet, ReleaseLog};
 pub(crate) use draft::{Draft, Refusal, Turn};
 pub use emergency::{EmergencyHead, LostEntries};
 pub use governance::{KeysChanged, Participant, Proposal, RULES_VERSION, Role, RulesVersion};
-pub use inspection::{DrawKey, DrawState, Inspection, Population, RunningDraws};
+pub use inspection::{DrawKey, DrawState, Inspection, OutputKeys, Population, RunningDraws};
 pub use prescription::{Prescription, Standing};
 pub use record::{Erased, Record, Superseded};
 pub use rejection::{Fault, Rejection, Rule};

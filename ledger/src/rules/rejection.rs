@@ -310,9 +310,13 @@ rules! {
     InspectionValidator "inspection.not-a-validator" Signer
         "the signer is no validator" "have a validator's node give its output";
     InspectionKeyExists "inspection.key-already-registered" Rival
-        "the signer registered keys for random outputs before" "use the keys that are registered";
+        "the signer registered keys for random outputs under this number or a later one" "look at the keys of now, and replace them under the next number";
     InspectionKeyShared "inspection.shared-key" Signer
-        "the two keys are one, or the signer signs events with one of them already" "make a key for each purpose";
+        "the two keys are one, or one of them has another use already" "make a key for each purpose";
+    InspectionKeyAhead "inspection.key-ahead" Early
+        "registrations of the signer's keys are missing before this one" "wait until they are made, or check the number";
+    InspectionKeyServes "inspection.replaced-key-serves" Early
+        "a draw may still take an output under the keys before the present ones" "wait until its time for outputs has passed";
     InspectionPopulationExists "inspection.population-already-fixed" Rival
         "the signer fixed a population under this handle before" "use a new handle";
     InspectionExists "inspection.already-open" Rival

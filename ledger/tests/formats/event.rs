@@ -150,6 +150,7 @@ fn each_type_of_event_has_golden_bytes() {
     rejected_payloads(&mut vectors);
     rejected_bodies(&mut vectors);
     rejected_inspections(&mut vectors);
+    replacing_keys(&mut vectors);
     rejected_custodians(&mut vectors);
     participant_keys(&mut vectors);
     rejected_record_changes(&mut vectors);
@@ -778,6 +779,28 @@ fn rejected_inspections(vectors: &mut Vectors) {
     let many = [&[0x98, 41][..], &many].concat();
     let why = "size out of bounds";
     reject("item-proof-of-41", answer, &hashes, &many, why);
+}
+
+/// Keys of random outputs that take the place of others.
+fn replacing_keys(vectors: &mut Vectors) {
+    let event = signed("maker", samples::inspection_key_replacing());
+    vectors.golden("inspection.key-replacing", event.encoded());
+    vectors.golden("inspection.key-replacing.id", event.id().as_bytes());
+    assert_eq!(read(event.encoded()), Ok(event.clone()));
+    let operational = samples::inspection_key_replacing().operational.encode();
+    let with = |more: &[u8]| [&operational[..], more].concat();
+    let mut reject = |name: &str, to: &[u8], why: &str| {
+        let bytes = bent_sample(&event, &with(&[0x03, 0x01]), &with(to));
+        vectors.rejected(name, &bytes, read, why);
+    };
+    let range = "out of range";
+    reject("replaces-0", &[0x03, 0x00], range);
+    let above = [0x03, 0x1b, 0, 0, 0, 1, 0, 0, 0, 0];
+    reject("replaces-4294967296", &above, range);
+    reject("replaces-null", &[0x03, 0xf6], "wanted");
+    reject("replaces-key-4", &[0x04, 0x01], "wanted map key 3");
+    let twice = [0x03, 0x01, 0x03, 0x01];
+    reject("replaces-twice", &twice, "bytes follow the end");
 }
 
 fn rejected_openings(vectors: &mut Vectors) {

@@ -1,14 +1,14 @@
 //! What holds for every event, whatever it says.
 
-use crate::samples::{all, consent_grant_endable, signed};
+use crate::samples::{all, consent_grant_endable, inspection_key_replacing, signed};
 use crate::world::genesis;
 use medanchor_ledger::block::Block;
 use medanchor_ledger::event::{Event, UnsignedEvent};
 use medanchor_ledger::execute::Head;
 use medanchor_ledger::genesis::Genesis;
 use medanchor_ledger::rules::{
-    BreakGlass, Consent, CustodianSet, EmergencyHead, Inspection, OpenReviews, Proposal, Record,
-    RunningDraws, StateValue, Unit,
+    BreakGlass, Consent, CustodianSet, DrawKey, EmergencyHead, Inspection, OpenReviews, Proposal,
+    Record, RunningDraws, StateValue, Unit,
 };
 use medanchor_ledger::seal::Seal;
 use proptest::prelude::*;
@@ -37,6 +37,7 @@ proptest! {
     ) {
         let mut samples = all();
         samples.push(signed("north-hospital", consent_grant_endable()));
+        samples.push(signed("maker", inspection_key_replacing()));
         let mut bytes = sample.get(&samples).encoded().to_vec();
         for (at, value) in changes {
             let at = at.index(bytes.len());
@@ -55,7 +56,7 @@ proptest! {
         let _ = Event::decode(&tagged);
         let _ = (Seal::decode(&bytes), Block::decode(&bytes), Genesis::decode(&bytes));
         let _ = (Head::decode(&bytes), Consent::decode(&bytes), Unit::decode(&bytes));
-        let _ = (Inspection::decode(&bytes), RunningDraws::decode(&bytes));
+        let _ = (Inspection::decode(&bytes), RunningDraws::decode(&bytes), DrawKey::decode(&bytes));
         let _ = (BreakGlass::decode(&bytes), OpenReviews::decode(&bytes));
         let _ = EmergencyHead::decode(&bytes);
         let _ = (Record::decode(&bytes), Proposal::decode(&bytes), CustodianSet::decode(&bytes));

@@ -1,6 +1,6 @@
 //! One event of each type, of fixed bytes.
 
-use crate::world::{commitment, draw_keys, end, ender, key_of, name, seeded, token};
+use crate::world::{commitment, draw_keys, draw_keys_of, end, ender, key_of, name, seeded, token};
 use medanchor_ledger::draw::{DrawInput, commit_item, item_leaf};
 use medanchor_ledger::event::consent::{Classes, Grantees, Purposes, Tags};
 use medanchor_ledger::event::*;
@@ -327,6 +327,11 @@ pub fn with_draw_input<T>(take: impl FnOnce(DrawInput<'_>) -> T) -> T {
         sample: 2,
         seal: TreeHash::new([3; 32]),
     })
+}
+
+/// The maker's second keys, in the place of its first.
+pub fn inspection_key_replacing() -> InspectionKey {
+    draw_keys_of("maker", 2).1
 }
 
 pub fn inspection_population() -> InspectionPopulation {

@@ -2,7 +2,7 @@
 
 use crate::samples::{custodians, custody, propose_keys};
 use crate::vectors::Vectors;
-use crate::world::{draw_keys, key_of, name, token};
+use crate::world::{draw_keys, draw_keys_of, key_of, name, token};
 use medanchor_ledger::cbor::Writer;
 use medanchor_ledger::event::consent::{Classes, Grantees, Purposes, Tags};
 use medanchor_ledger::event::{
@@ -10,11 +10,12 @@ use medanchor_ledger::event::{
 };
 use medanchor_ledger::genesis::Authorities;
 use medanchor_ledger::rules::break_glass::REVIEW_MILLIS;
-use medanchor_ledger::rules::inspection::{Answered, RunningDraw};
+use medanchor_ledger::rules::inspection::{Answered, ReplacedKeys, RunningDraw};
 use medanchor_ledger::rules::tag::TagLink;
 use medanchor_ledger::rules::{
     Anchored, BreakGlass, Consent, CustodianEpoch, CustodianSet, Decision, DenialReason, DrawKey,
-    EmergencyHead, Erased, Inspection, KeysChanged, LostEntries, Lot, OpenReviews, Participant,
+    EmergencyHead, Erased, Inspection, KeysChanged, LostEntries, Lot, OpenReviews, OutputKeys,
+    Participant,
     Place, Population, Prescription, Proposal, Record, ReleaseLog, Request, Review, Role,
     RulesVersion, RunningDraws, Standing, StateValue, Superseded, TagIndex, Unit,
 };
@@ -251,13 +252,18 @@ fn custodians_and_proposals(v: &mut Vectors) {
 
 fn inspections(v: &mut Vectors) {
     let (maker, regulator) = (name("maker"), name("regulator"));
-    let keys = draw_keys("maker").1;
-    let draw_key = DrawKey {
-        registered: anchored(1),
-        vrf: keys.vrf,
-        operational: keys.operational,
+    let key = DrawKey::key(&maker);
+    check(v, "draw-key", &key, &draw_key());
+    check(v, "draw-key-second", &key, &second_draw_key());
+    let serving = DrawKey {
+        replaced: Some(ReplacedKeys {
+            registered: Index(100),
+            keys: draw_key().keys,
+            until: TIME,
+        }),
+        ..second_draw_key()
     };
-    check(v, "draw-key", &DrawKey::key(&maker), &draw_key);
+    check(v, "draw-key-replaced", &key, &serving);
     let population = Population {
         fixed: anchored(1),
         root: TreeHash::new([2; 32]),
@@ -412,6 +418,34 @@ fn inspection() -> Inspection {
         answer_by: Time(TIME.0 + 1),
         outputs: BTreeMap::new(),
         answered: Answered::none(60),
+    }
+}
+
+fn draw_key() -> DrawKey {
+    DrawKey {
+        registered: anchored(1),
+        number: 1,
+        keys: OutputKeys::from(&draw_keys("maker").1),
+        replaced: None,
+    }
+}
+
+fn second_draw_key() -> DrawKey {
+    DrawKey {
+        registered: anchored(2),
+        number: 2,
+        keys: OutputKeys::from(&draw_keys_of("maker", 2).1),
+        replaced: None,
+    }
+}
+
+#[test]
+fn keys_that_no_rule_numbers_are_refused() {
+    let mut bytes = second_draw_key().encode();
+    assert_eq!(bytes.pop(), Some(2), "the number stands last");
+    for number in [0, 1] {
+        let bent = [&bytes[..], &[number]].concat();
+        assert!(DrawKey::decode(&bent).is_err(), "{number}");
     }
 }
 

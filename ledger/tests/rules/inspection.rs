@@ -10,14 +10,15 @@ use medanchor_ledger::merkle::{Leaves, inclusion_proof, root_of_leaves};
 use medanchor_ledger::rules::{
     DrawState, Inspection, Population, Rejection, Rule, RunningDraws, StateValue,
 };
-use medanchor_ledger::vrf::VrfProof;
+use medanchor_ledger::signature::SigningKey;
+use medanchor_ledger::vrf::{VrfProof, VrfSecretKey};
 use medanchor_ledger::{
     Index, InspectionHandle, ItemCommitment, OutputHash, PopulationHandle, Size, Time, TreeHash,
 };
 use proptest::prelude::*;
 
-const VALIDATORS: [&str; 4] = [MAKER, HOSPITAL, PHARMACY, REGULATOR];
-const WINDOW: u32 = 60_000;
+pub const VALIDATORS: [&str; 4] = [MAKER, HOSPITAL, PHARMACY, REGULATOR];
+pub const WINDOW: u32 = 60_000;
 const POPULATION: PopulationHandle = PopulationHandle::new([9; 16]);
 const COUNT: u16 = 40;
 const SAMPLE: u16 = 10;
@@ -32,7 +33,7 @@ fn opener(number: u8) -> &'static str {
     }
 }
 
-fn handle(number: u8) -> InspectionHandle {
+pub fn handle(number: u8) -> InspectionHandle {
     InspectionHandle::new([number; 16])
 }
 
@@ -44,7 +45,7 @@ fn leaves() -> Vec<TreeHash> {
     (0..COUNT).map(|number| item_leaf(&item(number))).collect()
 }
 
-fn population() -> InspectionPopulation {
+pub fn population() -> InspectionPopulation {
     InspectionPopulation {
         population: POPULATION,
         root: root_of_leaves(leaves()),
@@ -55,7 +56,7 @@ fn population() -> InspectionPopulation {
 
 impl World {
     /// The hospital's population of 40 items is inspected: ten are drawn.
-    fn opening(&self, number: u8) -> InspectionOpen {
+    pub fn opening(&self, number: u8) -> InspectionOpen {
         InspectionOpen {
             inspection: handle(number),
             owner: name(HOSPITAL),
@@ -68,7 +69,7 @@ impl World {
     }
 
     /// Every validator's keys, the population and the inspection `number` are in the log.
-    fn opened(number: u8) -> Self {
+    pub fn opened(number: u8) -> Self {
         let mut world = Self::new();
         world.open(REGULATOR, number);
         world
@@ -83,18 +84,23 @@ impl World {
         self.apply(opener, opening);
     }
 
-    fn inspection(&self, number: u8) -> Inspection {
+    pub fn inspection(&self, number: u8) -> Inspection {
         self.value(&Inspection::key(&name(REGULATOR), &handle(number)))
             .unwrap()
     }
 
     /// What `who`'s node would say.
     pub fn output(&self, who: &str, number: u8) -> InspectionOutput {
+        self.output_under(who, number, &draw_keys(who).0)
+    }
+
+    /// The same under another key.
+    pub fn output_under(&self, who: &str, number: u8, key: &VrfSecretKey) -> InspectionOutput {
         let (opener, inspection) = (name(REGULATOR), self.inspection(number));
         let head = self.state.head();
         let seal = inspection.seal.unwrap_or(head.seal_hash);
         let input = inspection.input(head.network, &opener, handle(number), seal);
-        let proof = draw_keys(who).0.prove(&input.of(&name(who))).unwrap();
+        let proof = key.prove(&input.of(&name(who))).unwrap();
         InspectionOutput {
             opener: opener.clone(),
             inspection: handle(number),
@@ -102,7 +108,7 @@ impl World {
         }
     }
 
-    fn give(&mut self, who: &str, number: u8) -> Result<(), Rejection> {
+    pub fn give(&mut self, who: &str, number: u8) -> Result<(), Rejection> {
         let output = self.output(who, number);
         self.try_apply(who, output)
     }
@@ -137,7 +143,7 @@ impl World {
     }
 
     /// The window of the outputs is over.
-    fn let_the_window_pass(&mut self) {
+    pub fn let_the_window_pass(&mut self) {
         self.now += u64::from(WINDOW);
     }
 }
@@ -289,7 +295,7 @@ fn keys_serve_only_inspections_that_were_opened_later() {
 }
 
 #[test]
-fn keys_are_registered_once_by_validators_and_serve_nothing_else() {
+fn keys_are_registered_by_validators_and_serve_nothing_else() {
     let mut world = World::new();
     let keys = draw_keys(MAKER).1;
     world.refuse(OTHER_MAKER, keys, Rule::InspectionValidator);
@@ -312,9 +318,18 @@ pub fn by_node(
     who: &str,
     body: impl Into<medanchor_ledger::event::EventBody>,
 ) -> Verified {
-    let key = operational(who);
+    under(world, who, body, &operational(who))
+}
+
+/// The body, signed with this key.
+pub fn under(
+    world: &mut World,
+    who: &str,
+    body: impl Into<medanchor_ledger::event::EventBody>,
+    key: &SigningKey,
+) -> Verified {
     let unsigned = world.unsigned(who, body);
-    let signed = unsigned.sign(&key).unwrap();
+    let signed = unsigned.sign(key).unwrap();
     signed.verify(&key.public_key()).unwrap()
 }
 

@@ -11,6 +11,7 @@ mod custody;
 mod emergency;
 mod governance;
 mod inspection;
+mod inspection_keys;
 mod keys;
 mod model;
 mod openings;

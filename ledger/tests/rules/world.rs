@@ -23,6 +23,7 @@ use medanchor_ledger::{
     TreeHash, VaultPartHash,
 };
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 pub const START: u64 = 1_700_000_000_000;
 pub const MINUTE: u64 = 60_000;
@@ -58,20 +59,36 @@ pub fn key_of(name: &str) -> SigningKey {
     seeded(number_of(name), 9)
 }
 
-/// The secret key of a participant's random outputs, and the keys as they are registered. The
+/// The secret key of a participant's random outputs, and the keys as they are first registered. The
 /// operational key is `seeded(number, 6)`.
 pub fn draw_keys(name: &str) -> (VrfSecretKey, InspectionKey) {
-    let secret = VrfSecretKey::from_seed(&seeded(number_of(name), 5).seed());
+    draw_keys_of(name, 1)
+}
+
+/// The same of the participant's registration `number`, which replaces the one before.
+pub fn draw_keys_of(name: &str, number: u8) -> (VrfSecretKey, InspectionKey) {
+    let seed = seeded(number_of(name), purpose_of(number, 5)).seed();
+    let secret = VrfSecretKey::from_seed(&seed);
     let keys = InspectionKey {
         vrf: secret.public_key(),
-        operational: operational(name).public_key(),
+        operational: operational_of(name, number).public_key(),
+        replaces: NonZeroU32::new(u32::from(number) - 1),
     };
     (secret, keys)
 }
 
-/// The key with which a validator's node signs random outputs.
+/// The key with which a validator's node signs random outputs at first.
 pub fn operational(name: &str) -> SigningKey {
-    seeded(number_of(name), 6)
+    operational_of(name, 1)
+}
+
+/// That of its registration `number`.
+pub fn operational_of(name: &str, number: u8) -> SigningKey {
+    seeded(number_of(name), purpose_of(number, 6))
+}
+
+fn purpose_of(number: u8, first: u8) -> u8 {
+    first + (number - 1) * 0x10
 }
 
 fn number_of(name: &str) -> u8 {

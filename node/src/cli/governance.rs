@@ -204,7 +204,7 @@ impl Who {
 }
 
 /// What the state holds, proved.
-fn value<V: StateValue>(sdk: &Sdk, key: &StateKey) -> Result<Option<V>, Fatal> {
+pub(super) fn value<V: StateValue>(sdk: &Sdk, key: &StateKey) -> Result<Option<V>, Fatal> {
     let proved = sdk.client().state(key, None)?;
     let value = proved.proved().value.as_deref().map(V::decode);
     value.transpose().map_err(failed)

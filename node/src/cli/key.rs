@@ -1,5 +1,7 @@
 //! `medanchor key`: a home's public keys, and the registration of those for random outputs.
 
+mod replace;
+
 use crate::chain::Shared;
 use crate::config::Config;
 use crate::exit::{Exit, Fatal};
@@ -81,8 +83,8 @@ for 0 nothing has changed.")]
     ///
     /// Run it where the institution's identity is. It makes the keys if the home has none and signs
     /// their registration with HOME/identity; the node anchors it by itself within three days, and once
-    /// anchored the keys stay. `medanchor network new` has done all this for a new network. If the
-    /// node runs and had no keys, start it again.
+    /// anchored the keys stay until `medanchor key replace`. `medanchor network new` has done all this
+    /// for a new network. If the node runs and had no keys, start it again.
     #[command(after_help = "\
 Example:
   medanchor key register --home net/north-hospital
@@ -97,7 +99,38 @@ process holds it; 16 a key cannot be made or used, or the home is no validator's
         #[arg(long)]
         identity: Option<PathBuf>,
     },
+    /// Replace a validator's keys for random outputs by new ones, and register them
+    ///
+    /// For keys that somebody else may have, or that are lost. Run it where the institution's identity is.
+    /// It makes new keys beside the present ones and anchors their registration under the next number, so
+    /// that no older one counts any more. The node goes over to them by itself; draws that run take its
+    /// output under the old ones, which are gone once none does. Have the institution's signing key
+    /// replaced first if that may be in other hands too: whoever has it can replace these keys again.
+    #[command(after_help = REPLACE_HELP)]
+    Replace {
+        /// The node's home, which may be running
+        #[arg(long, env = "MEDANCHOR_HOME")]
+        home: PathBuf,
+        /// The institution's identity, if it is not HOME/identity
+        #[arg(long)]
+        identity: Option<PathBuf>,
+        /// A node; give several
+        #[arg(long = "node", value_name = "URL", required = true)]
+        nodes: Vec<String>,
+    },
 }
+
+const REPLACE_HELP: &str = "\
+Example:
+  medanchor key replace --home net/north-hospital --node http://127.0.0.1:8480
+
+It can be cut off at any moment: the same command again goes on with the same new keys, or finds
+that the ledger names them. If draws still take outputs under the keys before the present ones, at
+most 15 minutes long, it says so: run it again later.
+
+Exit codes: 0 the ledger names the new keys; 1 it does not yet; 2 wrong usage; 11 the identity
+cannot be used; 12 another process holds it; 16 a key cannot be made or used, the home is no
+validator's, or the ledger knows no keys to replace; 19 no node can be reached.";
 
 /// Does it.
 ///
@@ -114,6 +147,11 @@ pub fn run(command: &Command) -> Result<Exit, Fatal> {
         Command::Next { home } => next(&Home::new(home)),
         Command::Take { who } => take(who),
         Command::Register { home, identity } => register(&Home::new(home), identity.as_deref()),
+        Command::Replace {
+            home,
+            identity,
+            nodes,
+        } => replace::run(&Home::new(home), identity.as_deref(), nodes),
     }
 }
 
@@ -139,14 +177,19 @@ fn take(who: &super::governance::Who) -> Result<Exit, Fatal> {
     Ok(Exit::Success)
 }
 
-fn register(home: &Home, identity: Option<&Path>) -> Result<Exit, Fatal> {
-    if !Purpose::Consensus.path(&home.keys()).exists() {
-        let message = format!(
-            "{} holds no consensus key; only a validator gives random outputs",
-            home.keys().display()
-        );
-        return Err(Fatal::new(Exit::Keys, message));
+fn require_validator(home: &Home) -> Result<(), Fatal> {
+    if Purpose::Consensus.path(&home.keys()).exists() {
+        return Ok(());
     }
+    let message = format!(
+        "{} holds no consensus key; only a validator gives random outputs",
+        home.keys().display()
+    );
+    Err(Fatal::new(Exit::Keys, message))
+}
+
+fn register(home: &Home, identity: Option<&Path>) -> Result<Exit, Fatal> {
+    require_validator(home)?;
     let folder = identity.map_or_else(|| home.identity(), Path::to_path_buf);
     let identity = Identity::open(&folder)?;
     DrawKeys::make(home).map_err(|e| Fatal::new(Exit::Keys, e.to_string()))?;

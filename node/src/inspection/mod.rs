@@ -3,24 +3,30 @@
 //! What always holds: the node signs with its operational key, which the rules accept for this alone;
 //! an output follows from the key and the ledger, and its event from the output, so that doing it
 //! again after a crash posts the same bytes; while no draw runs, nothing is posted and no block is
-//! made. The keys are registered once, by an event that the institution signed beforehand.
+//! made. The first keys are registered by an event that the institution signed beforehand; keys that
+//! replace them are taken up when the ledger names them, and a draw is served by those that were there
+//! before it.
 
+pub(crate) mod keys;
 pub mod registration;
+
+pub use keys::DrawKeys;
 
 use crate::admission::{Admission, Admitted};
 use crate::chain::Shared;
 use crate::home::Home;
-use crate::keys::{KeyError, Purpose, SecretKey};
+use crate::keys::{KeyError, SecretKey};
 use bytes::Bytes;
-use medanchor_ledger::event::{Event, InspectionKey, InspectionOutput, UnsignedEvent};
+use keys::KeyRing;
+use medanchor_ledger::event::{Event, InspectionOutput, UnsignedEvent};
 use medanchor_ledger::execute::{Head, View};
 use medanchor_ledger::rules::inspection::RunningDraw;
 use medanchor_ledger::rules::{DrawKey, Inspection, RunningDraws, StateValue};
 use medanchor_ledger::state::StateKey;
 use medanchor_ledger::vrf::VrfSecretKey;
 use medanchor_ledger::{Nonce, ReadFailed, Time, sha256};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
@@ -28,77 +34,34 @@ use tokio_util::sync::CancellationToken;
 /// How often is looked what there is to do, beside after every block.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The keys with which a node gives random outputs.
-pub struct DrawKeys {
-    vrf: VrfSecretKey,
-    operational: SecretKey,
-}
-
-impl DrawKeys {
-    /// Reads the keys in a home; none if it was made without.
-    ///
-    /// # Errors
-    /// [`KeyError`] if one of the two is missing or a file cannot be used.
-    pub fn read(home: &Home) -> Result<Option<Self>, KeyError> {
-        let keys = home.keys();
-        let purposes = [Purpose::Vrf, Purpose::Inspection];
-        if purposes.iter().all(|purpose| !purpose.path(&keys).exists()) {
-            return Ok(None);
-        }
-        let seed = SecretKey::read(&keys, Purpose::Vrf)?.seed();
-        Ok(Some(Self {
-            vrf: VrfSecretKey::from_seed(&seed),
-            operational: SecretKey::read(&keys, Purpose::Inspection)?,
-        }))
-    }
-
-    /// Makes the keys that a home lacks.
-    ///
-    /// # Errors
-    /// [`KeyError`] if the system refuses.
-    pub fn make(home: &Home) -> Result<(), KeyError> {
-        for purpose in [Purpose::Vrf, Purpose::Inspection] {
-            if !purpose.path(&home.keys()).exists() {
-                SecretKey::generate(purpose)?.write(&home.keys())?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The public halves, as they are registered.
-    #[must_use]
-    pub fn public(&self) -> InspectionKey {
-        InspectionKey {
-            vrf: self.vrf.public_key(),
-            operational: self.operational.public(),
-        }
-    }
-}
+/// How old the newest block may be for the node to say that its keys are not those of the ledger: one that
+/// catches up meets keys that were replaced since.
+const RECENT_MILLIS: u64 = 60_000;
 
 /// Gives this node's outputs.
 pub struct Contributor {
     shared: Arc<Shared>,
     admission: Admission,
     home: Home,
-    keys: DrawKeys,
-    /// Whether it was said that other keys are registered than those in the home.
+    keys: Mutex<KeyRing>,
+    /// Whether it was said that the home lacks the keys that are registered, or that they cannot be used.
     told: AtomicBool,
 }
 
 impl Contributor {
     /// A contributor with the keys of `home`.
     #[must_use]
-    pub const fn new(
+    pub(crate) const fn new(
         shared: Arc<Shared>,
         admission: Admission,
         home: Home,
-        keys: DrawKeys,
+        keys: KeyRing,
     ) -> Self {
         Self {
             shared,
             admission,
             home,
-            keys,
+            keys: Mutex::new(keys),
             told: AtomicBool::new(false),
         }
     }
@@ -173,40 +136,74 @@ impl Contributor {
         now: Time,
         registered: &DrawKey,
     ) -> Result<Vec<Event>, ReadFailed> {
-        let own = self.keys.public();
-        if (registered.vrf, registered.operational) != (own.vrf, own.operational) {
-            if !self.told.swap(true, Ordering::Relaxed) {
-                tracing::error!(
-                    keys = %self.home.keys().display(),
-                    "the ledger knows other keys for this node's random outputs; put vrf.key and inspection.key back from the back-up"
-                );
-            }
-            return Ok(Vec::new());
-        }
+        let mut ring = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        self.follow(&mut ring, view.head().time, registered);
         let running: Option<RunningDraws> = read(view, &RunningDraws::key())?;
         let mut events = Vec::new();
         for draw in running.unwrap_or_default().0 {
             let key = Inspection::key(&draw.opener, &draw.inspection);
             let inspection: Option<Inspection> = read(view, &key)?;
             let inspection = inspection.filter(|inspection| {
-                now <= inspection.outputs_by
-                    && registered.registered.index < inspection.opened.index
-                    && !inspection.outputs.contains_key(&self.shared.name)
+                now <= inspection.outputs_by && !inspection.outputs.contains_key(&self.shared.name)
             });
             if let Some(inspection) = inspection {
-                events.extend(self.output(view.head(), &draw, &inspection));
+                let serving = registered.serving(inspection.opened.index);
+                let keys = serving.and_then(|serving| ring.find(serving));
+                let given = keys.map(|keys| self.output(keys, view.head(), &draw, &inspection));
+                events.extend(given.flatten());
             }
         }
         Ok(events)
     }
 
+    /// Goes over to the keys that the ledger names at block time `time`, and says what stands against it.
+    fn follow(&self, ring: &mut KeyRing, time: Time, registered: &DrawKey) {
+        let recent = Shared::clock() < time.plus_millis(RECENT_MILLIS);
+        match self.take_up(ring, time, registered) {
+            Ok(true) => self.told.store(false, Ordering::Relaxed),
+            _ if !recent || self.told.swap(true, Ordering::Relaxed) => {}
+            Ok(false) => tracing::error!(
+                keys = %self.home.keys().display(),
+                "the ledger knows other keys for this node's random outputs; put vrf.key and inspection.key back from the back-up, or replace them with `medanchor key replace`"
+            ),
+            Err(error) => tracing::error!(%error, "the keys for random outputs cannot be used"),
+        }
+    }
+
+    /// Reads the registered keys if the home has them, and puts them in their place when no draw takes an
+    /// output under those before. Gives whether they are here.
+    fn take_up(
+        &self,
+        ring: &mut KeyRing,
+        time: Time,
+        registered: &DrawKey,
+    ) -> Result<bool, KeyError> {
+        if ring.find(&registered.keys).is_none() {
+            *ring = KeyRing::read(&self.home)?;
+        }
+        let replaced = registered.replaced.as_ref();
+        let serves = replaced.is_some_and(|replaced| time <= replaced.until);
+        if !serves && keys::settle(&self.home, &registered.keys)? {
+            *ring = KeyRing::read(&self.home)?;
+            let number = registered.number;
+            tracing::info!(number, "the keys for random outputs were replaced");
+        }
+        Ok(ring.find(&registered.keys).is_some())
+    }
+
     /// The event that carries this node's output: the same bytes whenever it is asked for.
-    fn output(&self, head: &Head, draw: &RunningDraw, inspection: &Inspection) -> Option<Event> {
+    fn output(
+        &self,
+        (vrf, operational): (&VrfSecretKey, &SecretKey),
+        head: &Head,
+        draw: &RunningDraw,
+        inspection: &Inspection,
+    ) -> Option<Event> {
         let newest = (inspection.height == head.height).then_some(head.seal_hash);
         let seal = inspection.seal.or(newest)?;
         let input = inspection.input(head.network, &draw.opener, draw.inspection, seal);
         let input = input.of(&self.shared.name);
-        let proof = self.keys.vrf.prove(&input)?;
+        let proof = vrf.prove(&input)?;
         let nonce = sha256(&[b"medanchor/output-nonce/v1", &input]);
         let event = UnsignedEvent {
             issuer: self.shared.name.clone(),
@@ -220,7 +217,7 @@ impl Contributor {
             }
             .into(),
         };
-        event.sign(self.keys.operational.signing_key()).ok()
+        event.sign(operational.signing_key()).ok()
     }
 }
 

@@ -10,7 +10,6 @@ use crate::event::{DecodeError, ParticipantKeys};
 use crate::genesis::Authorities;
 use crate::rules::value::{StateValue, kind};
 use crate::rules::{Anchored, DrawKey, Refusal, Rejection, Rule, Turn};
-use crate::signature::PublicKey;
 use crate::state::StateKey;
 use crate::{ParticipantName, ReadFailed};
 
@@ -57,11 +56,7 @@ pub(super) fn require_fit(turn: &mut Turn<'_, '_>, keys: &ParticipantKeys) -> Re
         return Err(Rule::GovernanceParticipant.into());
     }
     let node: Option<DrawKey> = turn.read(&DrawKey::key(name))?;
-    let is_of = |node: &DrawKey, key: &PublicKey| {
-        let key = key.as_bytes();
-        key == node.vrf.as_bytes() || key == node.operational.as_bytes()
-    };
-    if node.is_some_and(|node| keys.keys().iter().any(|key| is_of(&node, key))) {
+    if node.is_some_and(|node| keys.keys().iter().any(|key| node.contains(key))) {
         return Err(Rule::GovernanceSharedKey.into());
     }
     let changed: Option<KeysChanged> = turn.read(&KeysChanged::key(name))?;

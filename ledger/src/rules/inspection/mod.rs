@@ -2,8 +2,8 @@
 //! validators' random outputs decide what is drawn, then the owner answers.
 //!
 //! What always holds: a population is in the log before an inspection of it, a validator's keys
-//! before the inspection that they serve, and the input of the outputs names the seal of the block
-//! that opened the inspection, which nobody knew before. Outputs count if they are anchored by
+//! before the inspection that they serve (`keys`), and the input of the outputs names the seal of the
+//! block that opened the inspection, which nobody knew before. Outputs count if they are anchored by
 //! `outputs_by` of block time, each validator's once; fewer than a quorum make the draw void, for
 //! good and for all to see. What is drawn and not answered stays a zero bit in the state.
 //!
@@ -14,16 +14,18 @@
 //! Who sees the others' outputs first may still withhold its own: m validators that act together
 //! choose among at most 2^m draws, so no outcome's probability grows by more than that factor.
 
+mod keys;
 mod value;
 
-pub use value::{Answered, DrawKey, DrawState, Inspection, Population, RunningDraw, RunningDraws};
+pub(super) use keys::register;
+pub use keys::{DrawKey, OutputKeys, ReplacedKeys};
+pub use value::{Answered, DrawState, Inspection, Population, RunningDraw, RunningDraws};
 
 use super::governance::{Role, require_role};
 use super::{Draft, Refusal, Rejection, Rule, Turn};
 use crate::draw::{draw, item_leaf};
 use crate::event::{
-    EventKind, InspectionAnswer, InspectionKey, InspectionOpen, InspectionOutput,
-    InspectionPopulation,
+    EventBody, InspectionAnswer, InspectionOpen, InspectionOutput, InspectionPopulation,
 };
 use crate::merkle::verify_inclusion;
 use crate::validator::quorum;
@@ -34,37 +36,18 @@ use crate::{Index, InspectionHandle, KeyId, ParticipantName, ReadFailed, Size, T
 pub const MIN_ANSWER_MILLIS: u64 = 3_600_000;
 
 /// Whether the signer's key of that id may sign the event: an operational key signs
-/// `inspection.output` and nothing else.
+/// `inspection.output` and nothing else, and for the inspections that it serves.
 pub(super) fn may_sign(turn: &Turn<'_, '_>, key: &KeyId) -> Result<bool, ReadFailed> {
-    if turn.event().kind() != EventKind::InspectionOutput {
+    let EventBody::InspectionOutput(body) = turn.event().body() else {
         return Ok(false);
-    }
-    let keys: Option<DrawKey> = turn.read(&DrawKey::key(turn.signer_name()))?;
-    Ok(keys.is_some_and(|keys| keys.operational.id() == *key))
-}
-
-/// `inspection.key`: by a validator, once, two keys of which neither is one of the keys that it signs
-/// events with.
-pub(super) fn register(turn: &mut Turn<'_, '_>, body: &InspectionKey) -> Result<(), Refusal> {
-    require_validator(turn)?;
-    let key = DrawKey::key(turn.signer_name());
-    if let Some(known) = turn.read::<DrawKey>(&key)? {
-        return Err(Rejection::lost_to(Rule::InspectionKeyExists, known.registered).into());
-    }
-    let signer = turn.signer()?.ok_or(Rule::SignerUnknown)?;
-    let mut others = signer.keys().map(|known| known.as_bytes());
-    let shared =
-        others.any(|known| known == body.vrf.as_bytes() || known == body.operational.as_bytes());
-    if shared || body.vrf.as_bytes() == body.operational.as_bytes() {
-        return Err(Rule::InspectionKeyShared.into());
-    }
-    let keys = DrawKey {
-        registered: turn.anchored(),
-        vrf: body.vrf,
-        operational: body.operational,
     };
-    turn.write(key, &keys);
-    Ok(())
+    let Some(known) = turn.read::<DrawKey>(&DrawKey::key(turn.signer_name()))? else {
+        return Ok(false);
+    };
+    let found: Option<Inspection> = turn.read(&Inspection::key(&body.opener, &body.inspection))?;
+    // What is not opened yet is served by the newest keys; what has none is for the rule of outputs.
+    let serving = found.and_then(|found| known.serving(found.opened.index).copied());
+    Ok(serving.unwrap_or(known.keys).operational.id() == *key)
 }
 
 fn require_validator(turn: &Turn<'_, '_>) -> Result<(), Rule> {
@@ -182,21 +165,20 @@ fn add_running(
     Ok(())
 }
 
-/// `inspection.output`: by a validator whose keys are older than the inspection, once, in time, with a
-/// proof that holds.
+/// `inspection.output`: by a validator, once, in time, with a proof that holds under the keys that it had
+/// when the inspection was opened.
 pub(super) fn output(turn: &mut Turn<'_, '_>, body: &InspectionOutput) -> Result<(), Refusal> {
     require_validator(turn)?;
     let mut inspection = find(turn, &body.opener, &body.inspection)?;
-    let keys: Option<DrawKey> = turn.read(&DrawKey::key(turn.signer_name()))?;
-    let keys = keys
-        .filter(|keys| keys.registered.index < inspection.opened.index)
-        .ok_or(Rule::InspectionKeyLate)?;
     if inspection.outputs.contains_key(turn.signer_name()) {
         return Err(Rule::InspectionOutputExists.into());
     }
     if turn.time() > inspection.outputs_by {
         return Err(Rule::InspectionOutputLate.into());
     }
+    let known: Option<DrawKey> = turn.read(&DrawKey::key(turn.signer_name()))?;
+    let serving = known.and_then(|known| known.serving(inspection.opened.index).copied());
+    let keys = serving.ok_or(Rule::InspectionKeyLate)?;
     // Last, since it alone may pass later: in the block that opens the inspection there is no seal yet.
     let seal = known_seal(turn, &inspection).ok_or(Rule::InspectionUnsealed)?;
     let input = inspection.input(turn.network(), &body.opener, body.inspection, seal);

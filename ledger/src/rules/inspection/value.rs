@@ -3,56 +3,15 @@
 use crate::cbor::{CborFault, Reader, Writer};
 use crate::draw::{DrawInput, MAX_SAMPLE, draw};
 use crate::event::DecodeError;
-use crate::event::inspection::{read_operational_key, read_vrf_key};
 use crate::rules::Anchored;
 use crate::rules::value::{StateValue, kind, read_name};
-use crate::signature::PublicKey;
 use crate::state::StateKey;
 use crate::validator::{ValidatorSet, quorum};
-use crate::vrf::VrfPublicKey;
 use crate::{
     Height, InspectionHandle, NetworkId, OutputHash, ParticipantName, PopulationHandle, Time,
     TreeHash,
 };
 use std::collections::BTreeMap;
-
-/// The keys of a validator's random outputs, as the state holds them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DrawKey {
-    /// The `inspection.key`.
-    pub registered: Anchored,
-    /// Under which outputs are proved.
-    pub vrf: VrfPublicKey,
-    /// With which `inspection.output` may be signed.
-    pub operational: PublicKey,
-}
-
-impl DrawKey {
-    /// Where the state holds the keys of `validator`.
-    #[must_use]
-    pub fn key(validator: &ParticipantName) -> StateKey {
-        StateKey::named(kind::DRAW_KEY, validator)
-    }
-}
-
-impl StateValue for DrawKey {
-    const SHAPE: u8 = 1;
-
-    fn write(&self, writer: &mut Writer) {
-        self.registered.write(writer.array(4));
-        writer.bytes(&self.vrf.encode());
-        writer.bytes(&self.operational.encode());
-    }
-
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        reader.array(4..=4)?;
-        Ok(Self {
-            registered: Anchored::read(reader)?,
-            vrf: read_vrf_key(reader)?,
-            operational: read_operational_key(reader)?,
-        })
-    }
-}
 
 /// A population, as the state holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
