@@ -55,8 +55,7 @@ fn roots_are_frozen() {
 
 fn bucket_of(count: u16) -> Vec<u8> {
     let update = StateMap::empty().update(&changes(&pairs(count))).unwrap();
-    let diff = update.map().since(&StateMap::empty());
-    match diff.changes.as_slice() {
+    match update.changes().as_ref() {
         [change] if change.prefix == Prefix::ROOT => match &change.now {
             BucketNow::Written(_, cell) => cell.bucket().unwrap().as_bytes().to_vec(),
             other => panic!("{other:?}"),

@@ -23,7 +23,7 @@ use medanchor_ledger::seal::Seal;
 use medanchor_ledger::state::StateMap;
 use medanchor_ledger::{Height, Index, Size};
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The parts of an open home, shared with the thread that saves.
 pub(crate) struct Shared {
@@ -165,6 +165,7 @@ fn save_genesis(tables: &Tables, genesis: &Genesis) -> Result<(Snapshot, StateMa
     let (saved, moves) = tables.save(Batch {
         fresh: &fresh,
         map: &map,
+        changes: &[Arc::clone(executed.map_update.changes())],
         head: &executed.head.encode(),
         log: &LogMark::default().encode(),
     })?;

@@ -43,10 +43,11 @@ impl MapTables {
     /// # Errors
     /// [`StoreError`].
     pub fn save(&mut self, map: &StateMap) -> Result<StateMap, StoreError> {
-        self.pending = Pending::default();
+        let pending = std::mem::take(&mut self.pending);
         let batch = Batch {
             fresh: &Fresh::default(),
             map,
+            changes: pending.changes(),
             head: b"head",
             log: b"log",
         };

@@ -1,34 +1,50 @@
-//! What decided blocks changed since the last save: how much of the map, where the events stand, and
-//! the blocks. What of the map it was is found by comparing maps.
+//! What decided blocks changed since the last save: which buckets of the map, where the events stand,
+//! and the blocks.
 
 use crate::tables::HeightRow;
 use foldhash::fast::RandomState;
 use medanchor_ledger::execute::Executed;
-use medanchor_ledger::state::MapUpdate;
+use medanchor_ledger::state::{BucketChange, MapUpdate};
 use medanchor_ledger::{EventId, Height, Index};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 /// What an event takes here.
 const EVENT: usize = 64;
 
-/// How much memory is waiting to be saved.
+/// What of the map is waiting to be saved, and how much memory it takes.
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
+    /// The changes of one update after the other.
+    changes: Vec<Arc<[BucketChange]>>,
     bytes: usize,
+    /// Bytes of buckets that were replaced and are held by `changes` alone.
+    replaced: usize,
 }
 
 impl Pending {
-    /// Counts a later block.
+    /// Takes in a later block.
     pub(crate) fn absorb(&mut self, executed: &Executed) {
         self.absorb_update(&executed.map_update);
         self.bytes += executed.events.len() * EVENT;
     }
 
-    /// Counts a later update of the map. Buckets that it replaced count no more; while a save is
-    /// under way some of them are the save's, so that the sum may be too small by as much as that.
-    pub(crate) const fn absorb_update(&mut self, update: &MapUpdate) {
-        let bytes = self.bytes + update.made();
-        self.bytes = bytes.saturating_sub(update.replaced());
+    /// Takes in a later update of the map. While a save is under way some of the buckets that it
+    /// replaced are the save's, so that the sum may be too small by as much as that.
+    pub(crate) fn absorb_update(&mut self, update: &MapUpdate) {
+        self.changes.push(Arc::clone(update.changes()));
+        self.bytes += update.made();
+        self.replaced += update.replaced();
+        if self.replaced > self.bytes / 2 {
+            self.changes = vec![BucketChange::net(&self.changes).into()];
+            self.bytes = self.bytes.saturating_sub(self.replaced);
+            self.replaced = 0;
+        }
+    }
+
+    /// What changed, by one update after the other.
+    pub(crate) fn changes(&self) -> &[Arc<[BucketChange]>] {
+        &self.changes
     }
 
     /// About how many bytes of memory the changes take.

@@ -12,7 +12,7 @@ use crate::tables::{Batch, HeightRow, Tables};
 use crate::view::StoreView;
 use crate::{Journal, Options, StoreError};
 use medanchor_ledger::execute::{Executed, Head, View};
-use medanchor_ledger::state::{Moves, StateMap};
+use medanchor_ledger::state::{BucketMove, StateMap};
 use medanchor_ledger::{Height, Size};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -32,9 +32,9 @@ struct State {
     pending: Pending,
     /// When the oldest change that is not being saved was made.
     since: Option<Instant>,
-    /// Where the last save moved buckets to, for the next block: it may have been executed over the
-    /// map before.
-    moves: Moves,
+    /// Where each save since the last block moved buckets to, for the next block: it may have been
+    /// executed over the map before.
+    moves: Vec<Vec<BucketMove>>,
     blocks: u32,
     saving: bool,
     stopping: bool,
@@ -48,7 +48,7 @@ impl Recent {
             view: StoreView::new(head, map, Arc::clone(&lookup)),
             pending: Pending::default(),
             since: None,
-            moves: Moves::new(),
+            moves: Vec::new(),
             blocks: 0,
             saving: false,
             stopping: false,
@@ -92,7 +92,8 @@ impl Recent {
         self.lookup.absorb(executed, row);
         state.pending.absorb(executed);
         let moves = std::mem::take(&mut state.moves);
-        let map = executed.map_update.map().moved(&moves);
+        let map = executed.map_update.map().clone();
+        let map = moves.iter().fold(map, |map, save| map.moved(save));
         let head = executed.head.clone();
         state.view = StoreView::new(head, map, Arc::clone(&self.lookup));
         state.since.get_or_insert_with(Instant::now);
@@ -174,9 +175,9 @@ impl Recent {
         }
         let due = Due {
             view: state.view.clone(),
+            pending: std::mem::take(&mut state.pending),
             fresh: self.lookup.begin_save(),
         };
-        state.pending = Pending::default();
         (state.since, state.blocks, state.saving) = (None, 0, true);
         drop(state);
         Some(due)
@@ -196,16 +197,17 @@ impl Recent {
 impl State {
     /// From now on buckets are read from where a save put them: what they were read from before is
     /// deleted, and takes its room until nobody has it open.
-    fn move_buckets(&mut self, moves: Moves, lookup: &Arc<Lookup>) {
+    fn move_buckets(&mut self, moves: Vec<BucketMove>, lookup: &Arc<Lookup>) {
         let (head, map) = (self.view.head().clone(), self.view.map().moved(&moves));
         self.view = StoreView::new(head, map, Arc::clone(lookup));
-        self.moves = moves;
+        self.moves.push(moves);
     }
 }
 
 /// What one save is to move into the database.
 struct Due {
     view: StoreView,
+    pending: Pending,
     fresh: Arc<Fresh>,
 }
 
@@ -214,12 +216,13 @@ fn save(
     journal: &Journal,
     log: &LogFolder,
     due: Due,
-) -> Result<(Snapshot, Moves), StoreError> {
+) -> Result<(Snapshot, Vec<BucketMove>), StoreError> {
     let head = due.view.head();
     let mark = log.settle(head.frontier.size())?;
     let (saved, moves) = tables.save(Batch {
         fresh: &due.fresh,
         map: due.view.map(),
+        changes: due.pending.changes(),
         head: &head.encode(),
         log: &mark.encode(),
     })?;

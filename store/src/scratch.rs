@@ -104,10 +104,11 @@ impl ScratchState {
     }
 
     fn save(&mut self) -> Result<(), StoreError> {
-        self.pending = Pending::default();
+        let pending = std::mem::take(&mut self.pending);
         let batch = Batch {
             fresh: &Fresh::default(),
             map: &self.view.map,
+            changes: pending.changes(),
             head: &self.view.head.encode(),
             log: &LogMark::default().encode(),
         };

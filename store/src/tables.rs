@@ -16,15 +16,14 @@ use crate::files::make_folder;
 use crate::pending::Fresh;
 use crate::places::{MAP_DAMAGED, PLACES, PlaceParts, Spot, Standing};
 use crate::rows::row;
-use crate::rows::{Place, RowLog};
+use crate::rows::{MovedRows, Place, RowLog};
 use crate::snapshot::Snapshot;
 use crate::{Options, StoreError};
 use medanchor_ledger::state::{
-    BucketCell, BucketChange, BucketNow, BucketRoot, Moves, Prefix, StateMap, StoredBucket,
+    BucketCell, BucketChange, BucketMove, BucketNow, BucketRoot, Prefix, StateMap, StoredBucket,
 };
 use medanchor_ledger::{Index, NetworkId, Size};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -51,12 +50,12 @@ pub(crate) struct Tables {
     stored: Mutex<Stored>,
 }
 
-/// The state map as the last transaction has it.
+/// The buckets of the state map as the last transaction has them.
 #[derive(Debug)]
 struct Stored {
     rows: RowLog,
     parts: PlaceParts,
-    map: StateMap,
+    moved: MovedRows,
 }
 
 impl Tables {
@@ -80,17 +79,17 @@ impl Tables {
         let stored = Mutex::new(Stored {
             rows,
             parts,
-            map: map.clone(),
+            moved: MovedRows::default(),
         });
         Ok((Self { database, stored }, snapshot, map))
     }
 
     /// Writes a batch and what belongs to its height, durably; its buckets are then read from here.
-    /// Maps that are in use are to be told where buckets were moved to.
-    pub(crate) fn save(&self, batch: Batch<'_>) -> Result<(Snapshot, Moves), StoreError> {
+    /// Maps that are in use are to be told where buckets were moved to, in the order of the saves.
+    pub(crate) fn save(&self, batch: Batch<'_>) -> Result<(Snapshot, Vec<BucketMove>), StoreError> {
         let mut stored = self.stored();
         let transaction = begin(&self.database)?;
-        let saved = save_map(&transaction, &mut stored, batch.map)?;
+        let saved = save_map(&transaction, &mut stored, &batch)?;
         save_history(&transaction, batch.fresh)?;
         {
             let mut meta = transaction.open_table(META)?;
@@ -105,7 +104,6 @@ impl Tables {
         for (cell, row) in saved.written {
             cell.put_away(row);
         }
-        stored.map = saved.map;
         Ok((Snapshot::new(&self.database)?, saved.moves))
     }
 
@@ -117,8 +115,10 @@ impl Tables {
 /// What one save moves into the database.
 pub(crate) struct Batch<'b> {
     pub(crate) fresh: &'b Fresh,
-    /// The map, which came of the one that was saved last.
+    /// The map, which came of the one that was saved last,
     pub(crate) map: &'b StateMap,
+    /// by these updates.
+    pub(crate) changes: &'b [Arc<[BucketChange]>],
     pub(crate) head: &'b [u8],
     pub(crate) log: &'b [u8],
 }
@@ -211,80 +211,80 @@ fn load(rows: &RowLog, places: &[Standing]) -> Result<StateMap, StoreError> {
 
 /// What a save did to the map.
 struct Saved {
-    map: StateMap,
     /// Where the buckets of cells are from now on.
     written: Vec<(Arc<BucketCell>, StoredBucket)>,
-    moves: Moves,
+    moves: Vec<BucketMove>,
 }
 
 /// Writes the changed buckets in the order of their prefixes, and wins room back.
 fn save_map(
     transaction: &WriteTransaction,
     stored: &mut Stored,
-    map: &StateMap,
+    batch: &Batch<'_>,
 ) -> Result<Saved, StoreError> {
-    let Stored {
-        rows,
-        parts,
-        map: before,
-    } = stored;
-    let diff = map.since(before);
-    let map = map.moved(&diff.moves);
-    let first = rows.writing();
-    let mut written = Vec::with_capacity(diff.changes.len());
-    let mut spots = Vec::with_capacity(diff.changes.len());
-    for change in &diff.changes {
-        spots.push((change.prefix, save_bucket(rows, change, &mut written)?));
+    let changes = BucketChange::net(batch.changes);
+    let first = stored.rows.writing();
+    let mut written = Vec::with_capacity(changes.len());
+    let mut spots = Vec::with_capacity(changes.len());
+    for change in &changes {
+        let spot = stored.save_bucket(change, &mut written)?;
+        spots.push((change.prefix, spot));
     }
-    let mut moves: BTreeMap<_, _> = diff.moves.into_iter().collect();
-    let mut copied = Vec::new();
-    while let Some(number) = rows.emptiest(first) {
-        for (prefix, root, row) in reclaim(rows, &map, number)? {
-            copied.push((prefix, Some((root, Some(Place::of(&row))))));
-            moves.insert(prefix, row);
+    let (mut moves, mut copied) = (Vec::new(), Vec::new());
+    while let Some(number) = stored.rows.emptiest(first) {
+        for (root, moved) in reclaim(&mut stored.rows, batch.map, number)? {
+            copied.push((moved.prefix, Some((root, Some(Place::of(&moved.to))))));
+            moves.push(moved);
         }
     }
-    let moves: Moves = moves.into_iter().collect();
-    let map = map.moved(&moves);
-    let all = |each: &mut dyn FnMut(Prefix, Spot)| each_spot(&map, &spots, each);
+    moves.sort_by_key(|moved| moved.prefix);
+    stored.moved.push(&moves);
+    let Stored { parts, moved, .. } = stored;
+    let all = |each: &mut dyn FnMut(Prefix, Spot)| each_spot(batch.map, &spots, moved, each);
     parts.write(transaction, spots.iter().chain(&copied).copied(), all)?;
-    Ok(Saved {
-        map,
-        written,
-        moves,
-    })
+    Ok(Saved { written, moves })
 }
 
-/// Appends the row of a change, if it has one; gives what stands under its prefix from now on.
-fn save_bucket(
-    rows: &mut RowLog,
-    change: &BucketChange,
-    written: &mut Vec<(Arc<BucketCell>, StoredBucket)>,
-) -> Result<Spot, StoreError> {
-    if let Some(before) = &change.before {
-        rows.release(Place::of(before));
+impl Stored {
+    /// Appends the row of a change, if it has one; gives what stands under its prefix from now on.
+    fn save_bucket(
+        &mut self,
+        change: &BucketChange,
+        written: &mut Vec<(Arc<BucketCell>, StoredBucket)>,
+    ) -> Result<Spot, StoreError> {
+        if let Some(before) = change.before() {
+            self.rows.release(self.moved.now(Place::of(&before)))?;
+        }
+        let (root, cell) = match &change.now {
+            BucketNow::Written(root, cell) => (*root, cell),
+            BucketNow::Empty => return Ok(Some((BucketRoot::EMPTY, None))),
+            BucketNow::Removed => return Ok(None),
+        };
+        let bucket = cell.bucket().map_err(|_| MAP_DAMAGED)?;
+        let row = self.rows.append(&change.prefix, &bucket)?;
+        let place = Place::of(&row);
+        written.push((Arc::clone(cell), row));
+        Ok(Some((root, Some(place))))
     }
-    let (root, cell) = match &change.now {
-        BucketNow::Written(root, cell) => (*root, cell),
-        BucketNow::Empty => return Ok(Some((BucketRoot::EMPTY, None))),
-        BucketNow::Removed => return Ok(None),
-    };
-    let bucket = cell.bucket().map_err(|_| MAP_DAMAGED)?;
-    let row = rows.append(&change.prefix, &bucket)?;
-    let place = Place::of(&row);
-    written.push((Arc::clone(cell), row));
-    Ok(Some((root, Some(place))))
 }
 
 /// Hands over what stands under every prefix of a map. The `spots` of those that changed are in the
-/// same order; the buckets of the others are stored.
-fn each_spot(map: &StateMap, spots: &[(Prefix, Spot)], each: &mut dyn FnMut(Prefix, Spot)) {
+/// same order; the buckets of the others are stored, where the map says or where they were `moved` to.
+fn each_spot(
+    map: &StateMap,
+    spots: &[(Prefix, Spot)],
+    moved: &MovedRows,
+    each: &mut dyn FnMut(Prefix, Spot),
+) {
     let mut changed = spots.iter().peekable();
     map.each_stored(|prefix, root, row| {
         while changed.next_if(|(before, _)| *before < prefix).is_some() {}
         match changed.next_if(|(same, _)| *same == prefix) {
             Some((_, spot)) => each(prefix, *spot),
-            None => each(prefix, Some((root, row.as_ref().map(Place::of)))),
+            None => {
+                let place = row.map(|row| moved.now(Place::of(&row)));
+                each(prefix, Some((root, place)));
+            }
         }
     });
 }
@@ -294,21 +294,20 @@ fn reclaim(
     rows: &mut RowLog,
     map: &StateMap,
     number: u32,
-) -> Result<Vec<(Prefix, BucketRoot, StoredBucket)>, StoreError> {
+) -> Result<Vec<(BucketRoot, BucketMove)>, StoreError> {
     let mut kept = Vec::new();
     rows.scan(number, |place, bytes| {
-        let found = row::prefix(bytes).and_then(|prefix| Some((prefix, map.stored(&prefix)?)));
-        if let Some((prefix, (root, stored))) = found
-            && Place::of(&stored) == place
-        {
-            kept.push((prefix, root, place, bytes.to_vec()));
-        }
+        let found = row::prefix(bytes).and_then(|prefix| Some((prefix, map.stored(&prefix)?.0)));
+        let (prefix, root) = found.ok_or(MAP_DAMAGED)?;
+        kept.push((prefix, root, place, bytes.to_vec()));
         Ok(())
     })?;
     let mut moves = Vec::with_capacity(kept.len());
     for (prefix, root, old, bytes) in kept {
-        moves.push((prefix, root, rows.append_row(old, &bytes)?));
-        rows.release(old);
+        let to = rows.append_row(old, &bytes)?;
+        let from = (old.segment, old.offset);
+        moves.push((root, BucketMove { prefix, from, to }));
+        rows.release(old)?;
     }
     if !rows.is_empty(number) {
         return Err(StoreError::Contradiction {

@@ -42,14 +42,6 @@ impl StoredBucket {
     pub fn read(&self) -> Result<Arc<Bucket>, ReadFailed> {
         self.source.read(self.offset, self.length)
     }
-
-    /// Whether both are one place.
-    #[must_use]
-    pub fn is_at(&self, other: &Self) -> bool {
-        self.offset == other.offset
-            && (Arc::ptr_eq(&self.source, &other.source)
-                || self.source.number() == other.source.number())
-    }
 }
 
 /// A bucket that was computed, until a store puts it away and after.

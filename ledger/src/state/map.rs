@@ -52,15 +52,6 @@ impl Tree {
             Self::Inner(inner) => inner.root,
         }
     }
-
-    /// Whether both are one piece of memory.
-    pub(super) fn is(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Page(one), Self::Page(other)) => Arc::ptr_eq(one, other),
-            (Self::Inner(one), Self::Inner(other)) => Arc::ptr_eq(one, other),
-            _ => false,
-        }
-    }
 }
 
 /// A bucket as a store hands it back: where it stands, its root, and where it was put; no place for
@@ -127,7 +118,7 @@ impl StateMap {
     /// When the key's bucket cannot be read.
     pub fn prove(&self, path: &Path) -> Result<StateProof, ReadFailed> {
         let mut siblings = Vec::with_capacity(32);
-        let (page, mut depth) = self.page(path, |beside| siblings.push(beside));
+        let (page, mut depth) = self.page(path, |beside| siblings.push(beside.root()));
         let mut places: &[Place] = page;
         while places.len() > 1 {
             let (left, right, _) = halves(places, depth);
@@ -148,8 +139,9 @@ impl StateMap {
         Ok(StateProof { siblings, end })
     }
 
-    /// The page of a path and the length of its prefix; hands each root beside the way to `beside`.
-    fn page(&self, path: &Path, mut beside: impl FnMut(StateRoot)) -> (&Page, u16) {
+    /// The page of a path and the length of its prefix; hands each tree beside the way to `beside`, which
+    /// alone fetches its root: a look-up touches none of them.
+    fn page(&self, path: &Path, mut beside: impl FnMut(&Tree)) -> (&Page, u16) {
         let (mut tree, mut depth) = (&self.top, 0);
         loop {
             let inner = match tree {
@@ -158,7 +150,7 @@ impl StateMap {
             };
             let (way, other) = inner.ways(path.bit(depth));
             depth += 1;
-            beside(other.root());
+            beside(other);
             tree = way;
         }
     }

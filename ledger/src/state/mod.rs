@@ -14,25 +14,27 @@
 
 mod bucket;
 mod cell;
-mod diff;
+mod change;
 mod hash;
 mod key;
 mod map;
 mod page;
 mod prefix;
 mod proof;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod update;
 
 pub use bucket::{Bucket, BucketFault};
 pub use cell::{BucketCell, BucketSource, StoredBucket};
-pub use diff::{BucketChange, BucketNow, MapDiff, Moves};
+pub use change::{BucketChange, BucketNow};
 pub use hash::{EMPTY_ROOT, leaf_root, node_root};
 pub use key::{StateKey, StateKeyError};
 pub use map::{BucketRoot, LoadFault, StaleUpdate, StateMap, StoredPlace};
 pub use prefix::{Path, Prefix, PrefixError};
 pub use proof::{StateProof, StateProofError};
+pub use stored::BucketMove;
 pub use update::MapUpdate;
 
 use std::collections::BTreeMap;

@@ -10,7 +10,7 @@ use super::bucket::{Bucket, BucketFault};
 use super::cell::{BucketCell, StoredBucket};
 use super::hash::EMPTY_ROOT;
 use super::map::{BucketRoot, Tree};
-use super::{Path, Prefix};
+use super::{BucketMove, Path, Prefix};
 use crate::{ReadFailed, StateRoot};
 use std::sync::Arc;
 
@@ -45,6 +45,16 @@ pub(super) struct Place {
 pub(super) enum Body {
     Stored(StoredBucket),
     Fresh(Arc<BucketCell>),
+}
+
+impl Body {
+    /// Where the bucket was put, if it was.
+    pub(super) fn stored(&self) -> Option<StoredBucket> {
+        match self {
+            Self::Stored(stored) => Some(stored.clone()),
+            Self::Fresh(cell) => cell.stored(),
+        }
+    }
 }
 
 impl Place {
@@ -94,39 +104,19 @@ impl Place {
         }
     }
 
-    /// The bucket, if it was computed and not put away yet.
-    pub(super) fn fresh(&self) -> Option<&Arc<BucketCell>> {
-        match &self.body {
-            Some(Body::Fresh(cell)) if cell.stored().is_none() => Some(cell),
-            _ => None,
-        }
+    /// What holds the bucket; nothing if there is none.
+    pub(super) fn body(&self) -> Option<Body> {
+        self.body.clone()
     }
 
     /// Where the bucket was put; `None` if it was not, or there is none.
     pub(super) fn stored(&self) -> Option<StoredBucket> {
-        match self.body.as_ref()? {
-            Body::Stored(stored) => Some(stored.clone()),
-            Body::Fresh(cell) => cell.stored(),
-        }
+        self.body.as_ref()?.stored()
     }
 
     /// Length of the prefix.
     pub(super) fn depth(&self) -> u16 {
         self.depth.into()
-    }
-
-    /// Whether both surely have one bucket, in one place.
-    pub(super) fn is_at(&self, other: &Self) -> bool {
-        match (&self.body, &other.body) {
-            (None, None) => true,
-            (Some(Body::Stored(one)), Some(Body::Stored(other))) => one.is_at(other),
-            (Some(Body::Fresh(one)), Some(Body::Fresh(other))) => Arc::ptr_eq(one, other),
-            _ => false,
-        }
-    }
-
-    pub(super) const fn is_empty(&self) -> bool {
-        self.body.is_none()
     }
 
     /// How much memory is free once nobody holds this place.
@@ -148,10 +138,11 @@ impl Place {
         place
     }
 
-    /// From now on the bucket is at `stored`, unless it is newer than what was put away.
-    pub(super) fn move_to(&mut self, stored: &StoredBucket) {
-        if self.stored().is_some() {
-            self.body = Some(Body::Stored(stored.clone()));
+    /// From now on the bucket is where it was moved to, if it is the one that was moved.
+    pub(super) fn move_to(&mut self, bucket: &BucketMove) {
+        let here = self.stored();
+        if here.is_some_and(|here| (here.source.number(), here.offset) == bucket.from) {
+            self.body = Some(Body::Stored(bucket.to.clone()));
         }
     }
 
@@ -159,11 +150,6 @@ impl Place {
     pub(super) fn join(&mut self, depth: u16, root: StateRoot) {
         self.joint = root;
         self.joint_depth = u8::try_from(depth).unwrap_or(u8::MAX);
-    }
-
-    /// Whether both stand at one prefix, in pages of one prefix.
-    pub(super) fn is_beside(&self, other: &Self) -> bool {
-        (self.start, self.depth) == (other.start, other.depth)
     }
 
     /// The prefix, given that of the page.

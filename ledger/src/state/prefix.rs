@@ -111,6 +111,16 @@ impl Prefix {
     /// The most bytes that [`Self::encode`] gives.
     pub const MAX_ENCODED: usize = 33;
 
+    /// The first `length` bits of a path.
+    pub(super) fn of(path: &Path, length: u8) -> Self {
+        let mut bits = *path.as_bytes();
+        let (whole, rest) = (usize::from(length / 8), length % 8);
+        for (place, byte) in bits.iter_mut().enumerate().skip(whole) {
+            *byte &= if place == whole { !(0xff >> rest) } else { 0 };
+        }
+        Self { bits, length }
+    }
+
     /// Number of bits.
     #[must_use]
     pub const fn length(&self) -> u8 {

@@ -7,12 +7,11 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Buckets as a store keeps them: bytes, root and place by prefix, and the map that was stored.
+/// Buckets as a store keeps them: bytes, root and place by prefix.
 #[derive(Clone, Default)]
 struct Stored {
     buckets: BTreeMap<Prefix, Vec<u8>>,
     roots: BTreeMap<Prefix, (BucketRoot, u32)>,
-    map: StateMap,
     next: u32,
 }
 
@@ -33,15 +32,16 @@ impl BucketSource for Kept {
 }
 
 impl Stored {
-    /// Puts away what is new in `map`, and checks what is said to have been there before.
-    fn write(&mut self, map: &StateMap) {
-        for change in map.since(&self.map).changes {
+    /// Puts away what updates changed, and checks what they say was there before; what stands
+    /// everywhere is then what `map` has.
+    fn write(&mut self, updates: &[Arc<[BucketChange]>], map: &StateMap) {
+        for change in BucketChange::net(updates) {
             let prefix = change.prefix;
             let before = self
                 .roots
                 .remove(&prefix)
                 .filter(|(root, _)| root.count > 0);
-            let told = change.before.map(|stored| stored.offset);
+            let told = change.before().map(|stored| stored.offset);
             assert_eq!(told, before.map(|(_, offset)| offset));
             self.buckets.remove(&prefix);
             match change.now {
@@ -58,8 +58,14 @@ impl Stored {
                 BucketNow::Removed => (),
             }
         }
-        self.map = map.clone();
-        assert!(map.since(&self.map).changes.is_empty());
+        let mut standing = self.roots.iter();
+        map.each_stored(|prefix, root, stored| {
+            let (known, (known_root, offset)) = standing.next().unwrap();
+            assert_eq!((*known, *known_root), (prefix, root));
+            let stored = stored.map(|stored| stored.offset);
+            assert_eq!(stored, (root.count > 0).then_some(*offset));
+        });
+        assert!(standing.next().is_none());
     }
 
     fn place(&self, prefix: &Prefix, offset: u32) -> StoredBucket {
@@ -85,21 +91,24 @@ impl Stored {
         StateMap::load(&places).unwrap()
     }
 
-    /// Puts every third bucket somewhere else.
+    /// Puts every third bucket somewhere else; gives the map that was told.
     fn shift(&mut self, map: &StateMap) -> StateMap {
         let mut moves = Vec::new();
         for (prefix, (root, offset)) in self.roots.iter_mut().step_by(3) {
             if root.count > 0 {
                 self.next += 1;
-                *offset = self.next;
                 moves.push((*prefix, *offset));
+                *offset = self.next;
             }
         }
-        let moves: Moves = moves
+        let moves: Vec<_> = moves
             .into_iter()
-            .map(|(prefix, offset)| (prefix, self.place(&prefix, offset)))
+            .map(|(prefix, offset)| BucketMove {
+                prefix,
+                from: (0, offset),
+                to: self.place(&prefix, self.roots[&prefix].1),
+            })
             .collect();
-        self.map = self.map.moved(&moves);
         map.moved(&moves)
     }
 }
@@ -146,6 +155,7 @@ fn batches(
 /// Every batch goes on from the map in memory, or from one that was just loaded.
 fn check(batches: Vec<BTreeMap<Path, Option<u8>>>) {
     let (mut map, mut stored) = (StateMap::empty(), Stored::default());
+    let mut updates = Vec::new();
     let mut model: BTreeMap<Path, u8> = BTreeMap::new();
     for (number, batch) in batches.into_iter().enumerate() {
         let value = |(path, value): (&Path, &Option<u8>)| (*path, value.map(|v| vec![v; 3]));
@@ -160,17 +170,17 @@ fn check(batches: Vec<BTreeMap<Path, Option<u8>>>) {
         let leaves: Vec<_> = model.iter().map(leaf).collect();
         assert_eq!(update.root(), naive(&leaves, 0));
         map.apply(&update).unwrap();
-        // Three batches are saved together, and places move under a map that is not saved yet.
-        if number % 3 == 1 {
-            map = stored.shift(&map);
-        } else if number % 3 == 2 {
-            stored.write(&map);
+        updates.push(Arc::clone(update.changes()));
+        // Three batches are saved together; then places move, of which the map is told.
+        if number % 3 == 2 {
+            stored.write(&std::mem::take(&mut updates), &map);
             let loaded = stored.load();
             assert_eq!(map.root(), loaded.root());
             if number % 2 == 1 {
-                (map, stored.map) = (loaded.clone(), loaded);
+                map = loaded;
             }
             check_buckets(&stored, &map);
+            map = stored.shift(&map);
         }
         for (path, value) in &model {
             assert_eq!(map.value(path).unwrap(), Some(vec![*value; 3]));
@@ -296,16 +306,45 @@ fn one_batch_and_many_give_one_root() {
     for start in (0..2000).step_by(100) {
         let update = map.update(&changes(start..start + 100)).unwrap();
         map.apply(&update).unwrap();
-        stored.write(&map);
+        stored.write(&[Arc::clone(update.changes())], &map);
     }
     assert_eq!(map.root(), at_once.root());
+}
+
+/// What replaced a bucket is not taken for it, though it stands in the same place of the tree.
+#[test]
+fn a_move_of_what_was_replaced_moves_nothing() {
+    let mut stored = Stored::default();
+    let first = StateMap::empty().update(&changes(0..100)).unwrap();
+    stored.write(&[Arc::clone(first.changes())], first.map());
+    let before: Vec<_> = stored.places();
+    let every = changes(0..100)
+        .into_keys()
+        .map(|path| (path, Some(vec![8])));
+    let second = first.map().update(&every.collect()).unwrap();
+    stored.write(&[Arc::clone(second.changes())], second.map());
+    let late = |(prefix, _, place): StoredPlace| {
+        let old = place?;
+        let from = (0, old.offset);
+        Some(BucketMove {
+            prefix,
+            from,
+            to: old,
+        })
+    };
+    let moves: Vec<_> = before.into_iter().filter_map(late).collect();
+    assert!(moves.len() > 4);
+    let map = second.map().moved(&moves);
+    for path in changes(0..100).keys() {
+        assert_eq!(map.value(path).unwrap(), Some(vec![8]));
+    }
 }
 
 #[test]
 fn a_missing_or_exchanged_bucket_is_a_failed_read() {
     let mut stored = Stored::default();
     let update = StateMap::empty().update(&changes(0..200)).unwrap();
-    stored.write(update.map());
+    stored.write(&[Arc::clone(update.changes())], update.map());
     let mut prefixes = stored.buckets.keys().copied();
     let (first, second) = (prefixes.next().unwrap(), prefixes.next().unwrap());
     let good = stored.buckets[&second].clone();
@@ -373,7 +412,8 @@ fn absence_is_not_proved_by_a_leaf_from_elsewhere() {
 #[test]
 fn roots_with_a_gap_are_refused() {
     let mut stored = Stored::default();
-    stored.write(StateMap::empty().update(&changes(0..200)).unwrap().map());
+    let update = StateMap::empty().update(&changes(0..200)).unwrap();
+    stored.write(&[Arc::clone(update.changes())], update.map());
     assert!(StateMap::load(&stored.places()).is_ok());
     let mut places = stored.places();
     places.remove(1);

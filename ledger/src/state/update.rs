@@ -5,7 +5,7 @@ use super::cell::BucketCell;
 use super::hash::{EMPTY_ROOT, node_root};
 use super::map::{BucketRoot, StateMap, Tree};
 use super::page::{Body, Place, halves, pack, root_of};
-use super::{Changes, Path};
+use super::{BucketChange, BucketNow, Changes, Path, Prefix};
 use crate::{ReadFailed, StateRoot};
 use std::sync::Arc;
 
@@ -21,6 +21,7 @@ const BUCKET: usize = 256;
 pub struct MapUpdate {
     base: StateRoot,
     map: StateMap,
+    changes: Arc<[BucketChange]>,
     made: usize,
     replaced: usize,
 }
@@ -44,6 +45,12 @@ impl MapUpdate {
         &self.map
     }
 
+    /// What changed, in the order in which it did: what a store has to write.
+    #[must_use]
+    pub const fn changes(&self) -> &Arc<[BucketChange]> {
+        &self.changes
+    }
+
     /// About how many bytes of memory the new buckets take.
     #[must_use]
     pub const fn made(&self) -> usize {
@@ -62,6 +69,7 @@ impl MapUpdate {
 pub(super) struct Updater {
     /// The places of the page that is being made.
     places: Vec<Place>,
+    changes: Vec<BucketChange>,
     made: usize,
     replaced: usize,
 }
@@ -84,6 +92,7 @@ impl Updater {
         Ok(MapUpdate {
             base: map.root(),
             map: StateMap { top },
+            changes: self.changes.into(),
             made: self.made,
             replaced: self.replaced,
         })
@@ -167,19 +176,24 @@ impl Updater {
         depth: u16,
         changes: &[LeafChange<'_>],
     ) -> Result<StateRoot, ReadFailed> {
-        let Some(bucket) = self.take(place, depth, changes.first().map(|change| &change.path))?
-        else {
+        let Some(first) = changes.first() else {
+            self.places.push(place.settled());
+            return Ok(place.root().root);
+        };
+        let prefix = prefix(&first.path, depth);
+        let Some(bucket) = self.take(place, depth, &first.path)? else {
             let set: Vec<_> = changes.iter().filter_map(|change| change.leaf).collect();
-            return Ok(self.place(depth, &set));
+            return Ok(self.place(prefix, &set, None));
         };
         let mut leaves = Vec::with_capacity(bucket.count() + changes.len());
         bucket.merge(changes, &mut leaves);
+        let before = place.body();
         if !(1..=Bucket::MAX_LEAVES).contains(&leaves.len()) {
-            return Ok(self.place(depth, &leaves));
+            return Ok(self.place(prefix, &leaves, before));
         }
         let known = bucket.untouched(depth, changes);
-        let (bucket, root) = Bucket::build(depth, &leaves, known);
-        Ok(self.write(depth, bucket, root))
+        let built = Bucket::build(depth, &leaves, known);
+        Ok(self.write(prefix, built, before))
     }
 
     /// The bucket of a place, which is to be replaced. Its leaves agree with `path` in `depth` bits.
@@ -187,13 +201,13 @@ impl Updater {
         &mut self,
         place: &Place,
         depth: u16,
-        path: Option<&Path>,
+        path: &Path,
     ) -> Result<Option<Arc<Bucket>>, ReadFailed> {
         let Some(bucket) = place.bucket()? else {
             return Ok(None);
         };
         let (first, last) = (bucket.paths().next(), bucket.paths().next_back());
-        let fits = |found: &Path| path.is_none_or(|path| found.agrees(path, depth));
+        let fits = |found: &Path| found.agrees(path, depth);
         if !first.iter().chain(&last).all(fits) {
             return Err(BucketFault::Unexpected.into());
         }
@@ -227,31 +241,37 @@ impl Updater {
 
     /// One place of two, which have few enough leaves.
     fn merge(&mut self, both: &[Place; 2], joint: &Joint<'_>) -> Result<StateRoot, ReadFailed> {
-        let [left, right] = both;
-        let left = self.take(left, joint.depth, Some(joint.path))?;
-        let right = self.take(right, joint.depth, Some(joint.path))?;
+        let prefix = prefix(joint.path, joint.depth);
+        let mut buckets = [None, None];
+        for ((place, bucket), bit) in both.iter().zip(&mut buckets).zip([false, true]) {
+            *bucket = self.take(place, joint.depth, joint.path)?;
+            self.change(prefix.child(bit), place.body(), BucketNow::Removed);
+        }
         let mut leaves = Vec::with_capacity(MERGE_BELOW.into());
-        for bucket in left.iter().chain(&right) {
+        for bucket in buckets.iter().flatten() {
             bucket.push(0..bucket.count(), &mut leaves);
         }
-        Ok(self.place(joint.depth, &leaves))
+        Ok(self.place(prefix, &leaves, None))
     }
 
-    /// Appends `leaves` under a prefix of `depth` bits: an empty place, one bucket, or as many as
-    /// they need; gives their root.
-    fn place(&mut self, depth: u16, leaves: &[Leaf<'_>]) -> StateRoot {
+    /// Appends `leaves` under a prefix, where `before` stood: an empty place, one bucket, or as many
+    /// as they need; gives their root.
+    fn place(&mut self, prefix: Prefix, leaves: &[Leaf<'_>], before: Option<Body>) -> StateRoot {
+        let depth = prefix.length().into();
         if leaves.is_empty() {
             self.places.push(Place::new(depth, BucketRoot::EMPTY, None));
+            self.change(prefix, before, BucketNow::Empty);
             return EMPTY_ROOT;
         }
         if leaves.len() <= Bucket::MAX_LEAVES {
-            let (bucket, root) = Bucket::build(depth, leaves, Default::default());
-            return self.write(depth, bucket, root);
+            let built = Bucket::build(depth, leaves, Default::default());
+            return self.write(prefix, built, before);
         }
+        self.change(prefix, before, BucketNow::Removed);
         let (left, right) = leaves.split_at(leaves.partition_point(|leaf| !leaf.path.bit(depth)));
-        let left = self.place(depth + 1, left);
+        let left = self.place(prefix.child(false), left, None);
         let middle = self.places.len();
-        let right = self.place(depth + 1, right);
+        let right = self.place(prefix.child(true), right, None);
         let root = node_root(&left, &right);
         let last_left = middle.checked_sub(1);
         if let Some(place) = last_left.and_then(|last| self.places.get_mut(last)) {
@@ -260,14 +280,28 @@ impl Updater {
         root
     }
 
-    fn write(&mut self, depth: u16, bucket: Bucket, root: StateRoot) -> StateRoot {
+    fn write(
+        &mut self,
+        prefix: Prefix,
+        (bucket, root): (Bucket, StateRoot),
+        before: Option<Body>,
+    ) -> StateRoot {
         self.made += bucket.size() + BUCKET;
         // A bucket has at most `Bucket::MAX_LEAVES` leaves, so the number fits.
         let count = u16::try_from(bucket.count()).unwrap_or(u16::MAX);
-        let body = Body::Fresh(Arc::new(BucketCell::new(bucket)));
-        let place = Place::new(depth, BucketRoot { root, count }, Some(body));
-        self.places.push(place);
-        root
+        let (root, cell) = (
+            BucketRoot { root, count },
+            Arc::new(BucketCell::new(bucket)),
+        );
+        self.change(prefix, before, BucketNow::Written(root, Arc::clone(&cell)));
+        let body = Some(Body::Fresh(cell));
+        self.places
+            .push(Place::new(prefix.length().into(), root, body));
+        root.root
+    }
+
+    fn change(&mut self, prefix: Prefix, before: Option<Body>, now: BucketNow) {
+        self.changes.push(BucketChange::new(prefix, before, now));
     }
 }
 
@@ -275,6 +309,11 @@ impl Joint<'_> {
     fn inner(&self, left: Tree, right: Tree) -> Tree {
         Tree::inner(node_root(&self.roots.0, &self.roots.1), left, right)
     }
+}
+
+/// The first `depth` bits of a path. Prefixes have at most 255, so that the number fits.
+fn prefix(path: &Path, depth: u16) -> Prefix {
+    Prefix::of(path, u8::try_from(depth).unwrap_or(u8::MAX))
 }
 
 /// The changes on both sides of the bit that follows `depth` others.

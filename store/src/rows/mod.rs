@@ -15,9 +15,12 @@
 
 mod cache;
 mod counting;
+mod moved;
 pub(crate) mod row;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use moved::MovedRows;
 
 use crate::StoreError;
 use crate::files::{remove, sync_folder};
@@ -275,12 +278,17 @@ impl RowLog {
         Ok(row)
     }
 
-    /// The row at `place` counts no more, once the transaction is committed.
-    pub(crate) fn release(&mut self, place: Place) {
-        if let Some(segment) = self.segments.get_mut(&place.segment) {
-            segment.live = segment.live.saturating_sub(place.length.into());
-            segment.counts.remove(place.offset);
-        }
+    /// The row at `place` counts no more, once the transaction is committed. One that does not count
+    /// already is not the row that is meant.
+    pub(crate) fn release(&mut self, place: Place) -> Result<(), StoreError> {
+        let segment = self.segments.get_mut(&place.segment);
+        let counted = segment.filter(|segment| segment.counts.contains(place.offset));
+        let segment = counted.ok_or(StoreError::Contradiction {
+            what: "rows of the state",
+        })?;
+        segment.live = segment.live.saturating_sub(place.length.into());
+        segment.counts.remove(place.offset);
+        Ok(())
     }
 
     /// Makes what was appended durable.
