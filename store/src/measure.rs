@@ -34,7 +34,7 @@ impl MapTables {
     }
 
     /// Counts an update that was applied to the map and is to be saved.
-    pub const fn absorb(&mut self, update: &MapUpdate) {
+    pub fn absorb(&mut self, update: &MapUpdate) {
         self.pending.absorb_update(update);
     }
 

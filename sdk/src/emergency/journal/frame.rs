@@ -143,7 +143,7 @@ impl Signed {
         Self { step, signature }
     }
 
-    pub(super) fn into_journalled(self) -> Option<Journalled> {
+    pub(in super::super) fn into_journalled(self) -> Option<Journalled> {
         match self.step {
             Step::Entry(entry) => Some(Journalled {
                 entry,
