@@ -78,11 +78,7 @@ fn emergency_journal(bytes: &[u8]) -> bool {
     );
     assert_eq!(entries.len() as u64 + read.lost, read.counter, "a gap");
     assert!(sound.starts_with(entries), "other entries than are sound");
-    assert_eq!(
-        journal(&path, NETWORK, &keys()),
-        Some(read),
-        "opened once"
-    );
+    assert_eq!(journal(&path, NETWORK, &keys()), Some(read), "opened once");
     true
 }
 

@@ -1,7 +1,8 @@
 //! The slip of an emergency opening.
 
-use crate::samples::{NETWORK, name};
+use crate::samples::NETWORK;
 use crate::vectors::Vectors;
+use crate::world::name;
 use medanchor_ledger::JournalHead;
 use medanchor_ledger::signature::SigningKey;
 use medanchor_ledger::slip::{Slip, entry_bytes};

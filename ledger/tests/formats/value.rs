@@ -15,9 +15,8 @@ use medanchor_ledger::rules::tag::TagLink;
 use medanchor_ledger::rules::{
     Anchored, BreakGlass, Consent, CustodianEpoch, CustodianSet, Decision, DenialReason, DrawKey,
     EmergencyHead, Erased, Inspection, KeysChanged, LostEntries, Lot, OpenReviews, OutputKeys,
-    Participant,
-    Place, Population, Prescription, Proposal, Record, ReleaseLog, Request, Review, Role,
-    RulesVersion, RunningDraws, Standing, StateValue, Superseded, TagIndex, Unit,
+    Participant, Place, Population, Prescription, Proposal, Record, ReleaseLog, Request, Review,
+    Role, RulesVersion, RunningDraws, Standing, StateValue, Superseded, TagIndex, Unit,
 };
 use medanchor_ledger::state::StateKey;
 use medanchor_ledger::{

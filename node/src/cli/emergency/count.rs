@@ -111,17 +111,18 @@ pub(super) fn count(asked: &Count) -> Result<Exit, Fatal> {
 
 /// Says what the token does with marks, and so how the journal is stated.
 pub(super) fn tell(marks: Marks) -> Result<(), Fatal> {
-    match marks {
-        Marks::StayInHardware => say(format_args!(
+    let said = match marks {
+        Marks::StayInHardware => {
             "the token counts the journal's entries: a mark could be neither changed nor destroyed. The journal is stated with a key in a token; who has the PIN can still open records by other software, and patients' lists say so"
-        )),
-        Marks::StayInSoftware => say(format_args!(
+        }
+        Marks::StayInSoftware => {
             "the token counts the journal's entries: a mark could be neither changed nor destroyed. But it says that it is software, and whoever puts a copy of its files back undoes the count: the journal is stated with a key in a file"
-        )),
-        Marks::Vanish => say(format_args!(
+        }
+        Marks::Vanish => {
             "the token let a mark be changed or destroyed, so it cannot count the journal's entries: the journal is stated with a key in a file"
-        )),
-    }
+        }
+    };
+    Ok(say(format_args!("{said}"))?)
 }
 
 /// Writes down as lost what the token has counted and the journal lacks.

@@ -6,7 +6,7 @@ use crate::client::{Client, ClientConfig};
 use crate::context::fixed::Fixed;
 use crate::testing::node::{Reply, Seen, serve};
 use crate::testing::{Network, Stated};
-use medanchor_ledger::event::Event;
+use medanchor_ledger::event::{Event, JournalKeyKind};
 use medanchor_ledger::rules::{Anchored, CustodianEpoch, EmergencyHead, StateValue};
 use medanchor_ledger::{EventId, ParticipantName};
 use std::sync::{Arc, Mutex};
@@ -58,9 +58,10 @@ impl Node {
                 },
                 counter: 0,
                 head: JournalHead::EMPTY,
-                key_kind: KEY_KIND,
+                key_kind: JournalKeyKind::File,
                 since: Time(NOW),
                 stated: Time(NOW),
+                lost: None,
             };
             values.push((EmergencyHead::key(&self.identity), head.encode()));
         }
