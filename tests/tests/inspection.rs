@@ -127,9 +127,14 @@ impl Stage {
         )?)
     }
 
+    /// The draw, once the node has it and the published log as well: a checkpoint follows its block.
     fn wait_for_draw(&self, handle: InspectionHandle) -> Result<Draw> {
         wait_for("the draw", PATIENCE, || {
             Ok(self.draw(handle)?.state != DrawState::Waiting)
+        })?;
+        wait_for("the draw in the published log", PATIENCE, || {
+            let report = self.audit(&[])?;
+            Ok(of(&report, handle).is_ok_and(|one| one["draw"] != "waiting"))
         })?;
         self.draw(handle)
     }

@@ -58,8 +58,7 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// The most leaves a bucket holds; one more splits it. Fewer would make the tree above larger,
-    /// which is in memory; more would make a store write more for each change.
+    /// The most leaves a bucket holds: what a reader takes from a store. An update makes smaller ones.
     pub const MAX_LEAVES: usize = 20;
 
     /// Number of leaves, at least one.

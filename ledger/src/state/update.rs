@@ -9,8 +9,13 @@ use super::{BucketChange, BucketNow, Changes, Path, Prefix};
 use crate::{ReadFailed, StateRoot};
 use std::sync::Arc;
 
+/// A bucket with more leaves than this is split. Fewer would make the tree above larger, which is in
+/// memory; more would make a store read and write more for each change (`docs/decisions/state-map.md`).
+/// A bucket that was made with more, of which none may have above [`Bucket::MAX_LEAVES`], is split when
+/// it is changed.
+const SPLIT_ABOVE: usize = 12;
 /// Two sibling buckets with fewer leaves than this together become one.
-const MERGE_BELOW: u16 = 8;
+const MERGE_BELOW: u16 = 5;
 /// Two sibling pages with no more places than this together become one.
 const MERGE_PLACES: usize = 8;
 /// What a bucket in memory takes beside its bytes.
@@ -188,7 +193,7 @@ impl Updater {
         let mut leaves = Vec::with_capacity(bucket.count() + changes.len());
         bucket.merge(changes, &mut leaves);
         let before = place.body();
-        if !(1..=Bucket::MAX_LEAVES).contains(&leaves.len()) {
+        if !(1..=SPLIT_ABOVE).contains(&leaves.len()) {
             return Ok(self.place(prefix, &leaves, before));
         }
         let known = bucket.untouched(depth, changes);
@@ -263,7 +268,7 @@ impl Updater {
             self.change(prefix, before, BucketNow::Empty);
             return EMPTY_ROOT;
         }
-        if leaves.len() <= Bucket::MAX_LEAVES {
+        if leaves.len() <= SPLIT_ABOVE {
             let built = Bucket::build(depth, leaves, Default::default());
             return self.write(prefix, built, before);
         }
@@ -287,7 +292,7 @@ impl Updater {
         before: Option<Body>,
     ) -> StateRoot {
         self.made += bucket.size() + BUCKET;
-        // A bucket has at most `Bucket::MAX_LEAVES` leaves, so the number fits.
+        // A bucket has at most `SPLIT_ABOVE` leaves, so the number fits.
         let count = u16::try_from(bucket.count()).unwrap_or(u16::MAX);
         let (root, cell) = (
             BucketRoot { root, count },
