@@ -116,16 +116,15 @@ impl Desk {
         Ok(())
     }
 
+    /// The patient's list, whole or not.
     pub fn history(&self) -> Result<serde_json::Value> {
-        let words = ["patient", "history", "--home", text(&self.home)?];
-        let options = ["--node", &self.node, "--subject", "Patient/1"];
-        let shape = ["--quarters", "1", "--format", "json"];
-        Ok(serde_json::from_str(&run(&[
-            &words[..],
-            &options,
-            &shape,
-        ]
-        .concat())?)?)
+        let output = Command::new(binary("medanchor")?)
+            .args(["patient", "history", "--home", text(&self.home)?])
+            .args(["--node", &self.node, "--subject", "Patient/1"])
+            .args(["--quarters", "1", "--format", "json"])
+            .output()?;
+        ensure!(matches!(output.status.code(), Some(0 | 1)), "{output:?}");
+        Ok(serde_json::from_slice(&output.stdout)?)
     }
 }
 
