@@ -18,7 +18,7 @@
 use crate::checkpoint::{Checkpoint, parse_decimal, parse_hash};
 use crate::merkle::{ProofError, verify_consistency};
 use crate::note::{Note, NoteError};
-use crate::policy::{Distrust, PolicyRange, VerifiedCheckpoint};
+use crate::policy::{CheckpointPolicy, Distrust, VerifiedCheckpoint};
 use crate::{Size, TreeHash};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use std::fmt;
@@ -106,7 +106,7 @@ impl ConsistencyReceipt {
     pub fn verify(
         &self,
         old: &Checkpoint,
-        policy: &PolicyRange,
+        policy: &dyn CheckpointPolicy,
     ) -> Result<VerifiedCheckpoint, Inconsistent> {
         let verified = policy.verify_checkpoint(&self.checkpoint)?;
         let new = verified.checkpoint();

@@ -19,8 +19,9 @@ use crate::TreeHash;
 use crate::checkpoint::{Checkpoint, CheckpointError, parse_hash};
 use crate::merkle::{ProofError, verify_consistency};
 use crate::note::{KeyName, Note, NoteError, VerifierKey};
-use crate::policy::{Distrust, Policy};
+use crate::policy::Policy;
 use base64::{Engine, engine::general_purpose::STANDARD};
+use std::collections::BTreeSet;
 use std::fmt;
 
 const HEADER: &str = "medanchor/fork@v1";
@@ -162,16 +163,32 @@ impl Fork {
         self.proof.as_ref()
     }
 
+    /// The signed notes of the smaller checkpoint and of the larger one.
+    #[must_use]
+    pub const fn notes(&self) -> (&Note, &Note) {
+        (&self.earlier.0, &self.later.0)
+    }
+
     /// Says whose keys signed both checkpoints.
     ///
     /// # Errors
     ///
     /// [`Unconvincing`] if no key of the policy did, or a signature does not hold.
     pub fn verify(&self, policy: &Policy) -> Result<Convicted, Unconvincing> {
-        let origin = &self.earlier.1.origin;
-        let logs = policy.logs().iter().filter(|key| key.name() == origin);
+        self.verify_by(policy, policy)
+    }
+
+    /// The same where the smaller checkpoint has another policy than the larger one: a key counts if
+    /// both name it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::verify`].
+    pub fn verify_by(&self, earlier: &Policy, later: &Policy) -> Result<Convicted, Unconvincing> {
+        let keys_of = |policy| keys(policy, &self.earlier.1.origin);
+        let named: BTreeSet<&VerifierKey> = keys_of(later).collect();
         let mut both = Vec::new();
-        for key in logs.chain(policy.witnesses()) {
+        for key in keys_of(earlier).filter(|key| named.contains(key)) {
             let signed = |note: &Note| match note.signed_by(key) {
                 Ok(held) => Ok(held.is_some()),
                 Err(_) => Err(Unconvincing::Signature {
@@ -185,10 +202,9 @@ impl Fork {
         if both.is_empty() {
             return Err(Unconvincing::Nobody);
         }
-        let accepts = |note: &Note| -> Result<_, Distrust> { policy.verify_checkpoint(note) };
         let accepted = (
-            accepts(&self.earlier.0).is_ok(),
-            accepts(&self.later.0).is_ok(),
+            earlier.verify_checkpoint(&self.earlier.0).is_ok(),
+            later.verify_checkpoint(&self.later.0).is_ok(),
         );
         Ok(Convicted { both, accepted })
     }
@@ -221,6 +237,13 @@ impl Fork {
             Err(ForkError::Form)
         }
     }
+}
+
+/// The keys of a policy whose signatures under that log's checkpoints count.
+fn keys<'p>(policy: &'p Policy, origin: &'p KeyName) -> impl Iterator<Item = &'p VerifierKey> {
+    let logs = policy.logs().iter();
+    let logs = logs.filter(move |key| key.name() == origin);
+    logs.chain(policy.witnesses())
 }
 
 fn contradict(

@@ -10,7 +10,7 @@ use crate::checkpoint::parse_decimal;
 use crate::consistency::parse_hashes;
 use crate::merkle::{ProofError, leaf_hash, verify_inclusion};
 use crate::note::{Note, NoteError};
-use crate::policy::{Distrust, PolicyRange, VerifiedCheckpoint};
+use crate::policy::{CheckpointPolicy, Distrust, VerifiedCheckpoint};
 use crate::{Index, Size, TreeHash};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use std::fmt;
@@ -115,7 +115,11 @@ impl Receipt {
     /// # Errors
     ///
     /// [`Unproved`] says what does not hold.
-    pub fn verify(&self, entry: &[u8], policy: &PolicyRange) -> Result<VerifiedReceipt, Unproved> {
+    pub fn verify(
+        &self,
+        entry: &[u8],
+        policy: &dyn CheckpointPolicy,
+    ) -> Result<VerifiedReceipt, Unproved> {
         let checkpoint = policy.verify_checkpoint(&self.checkpoint)?;
         let (leaf, head) = (leaf_hash(entry), checkpoint.checkpoint());
         verify_inclusion(self.index, head.size, &leaf, &self.proof, &head.root)?;

@@ -114,7 +114,7 @@ pub use error::SdkError;
 pub use identity::{Identity, IdentityError, PayloadsMoved};
 pub use medanchor_ledger::event::Event as SignedEvent;
 pub use medanchor_ledger::event::{Fraction, Verdict, VoidReason};
-pub use medanchor_ledger::policy::{Policies, Policy, PolicyRange};
+pub use medanchor_ledger::policy::{CheckpointPolicy, Policies, Policy, PolicyRange};
 pub use medanchor_ledger::rules::{Decision, DenialReason};
 pub use medanchor_ledger::{EventId, Height, ParticipantName, Size, Tag, Time};
 pub use medanchor_vault::CodeScheme;

@@ -26,9 +26,8 @@ use medanchor_ledger::event::Event;
 use medanchor_ledger::genesis::{Genesis, GenesisError};
 use medanchor_ledger::note::Note;
 use medanchor_ledger::policy::{
-    ChainError, CoseKeys, Distrust, Policies, PolicyChain, PolicyRange, VerifiedCheckpoint,
+    ChainError, CheckpointPolicy, Distrust, Policies, PolicyChain, VerifiedCheckpoint,
 };
-use medanchor_ledger::receipt::{Receipt, Unproved};
 use medanchor_ledger::{EventId, Index, Size};
 
 /// Why the policies of a network are not known.
@@ -86,9 +85,7 @@ pub fn verify_receipt_by(
     event: &[u8],
     receipt: &[u8],
 ) -> Result<Anchored, ProofError> {
-    let parsed = Receipt::parse(receipt)?;
-    let range = policies.range_of(&parsed.checkpoint);
-    verify_receipt_in(range.map_err(Unproved::from)?, event, receipt)
+    verify_receipt_in(policies, event, receipt)
 }
 
 /// An event that is in the ledger, as a quorum of COSE receipts has proved.
@@ -131,8 +128,10 @@ impl Transparent {
 /// [`CheckError`] says what does not hold.
 pub fn verify_statement(policies: &Policies, statement: &[u8]) -> Result<Transparent, CheckError> {
     let statement = TransparentStatement::decode(statement)?;
-    let keys = cose_keys(policies, &statement.receipts)?;
-    let quorum = Quorum::verify(&statement.receipts, statement.event.encoded(), keys)?;
+    let (receipts, entry) = (&statement.receipts, statement.event.encoded());
+    let quorum = policies.verify_cose(size_of(receipts), |keys| {
+        Quorum::verify(receipts, entry, keys)
+    })?;
     Ok(Transparent { statement, quorum })
 }
 
@@ -147,19 +146,17 @@ pub fn verify_consistency(
     held: &[u8],
     receipt: &[u8],
 ) -> Result<VerifiedCheckpoint, CheckError> {
-    consistency_by(|note| policies.range_of(note), held, receipt)
+    consistency_by(policies, held, receipt)
 }
 
 /// The same by whatever says which policy must accept a checkpoint.
-pub(crate) fn consistency_by<'p>(
-    range_of: impl Fn(&Note) -> Result<&'p PolicyRange, Distrust>,
+pub(crate) fn consistency_by(
+    policy: &dyn CheckpointPolicy,
     held: &[u8],
     receipt: &[u8],
 ) -> Result<VerifiedCheckpoint, CheckError> {
-    let held = held_checkpoint(&range_of, held)?;
-    let receipt = ConsistencyReceipt::parse(receipt)?;
-    let range = range_of(&receipt.checkpoint);
-    Ok(receipt.verify(&held, range.map_err(Inconsistent::from)?)?)
+    let held = held_checkpoint(policy, held)?;
+    Ok(ConsistencyReceipt::parse(receipt)?.verify(&held, policy)?)
 }
 
 /// As [`verify_consistency`], by a quorum of COSE Receipts of consistency: the CBOR array of them
@@ -172,37 +169,29 @@ pub fn verify_cose_consistency(
     held: &[u8],
     receipts: &[u8],
 ) -> Result<QuorumOfConsistency, CheckError> {
-    let held = held_checkpoint(|note| policies.range_of(note), held)?;
+    let held = held_checkpoint(policies, held)?;
     let receipts = CoseReceipt::decode_list(receipts)?;
-    let keys = cose_keys(policies, &receipts)?;
-    Ok(QuorumOfConsistency::verify(&receipts, &held, keys)?)
+    Ok(policies.verify_cose(size_of(&receipts), |keys| {
+        QuorumOfConsistency::verify(&receipts, &held, keys)
+    })?)
 }
 
-fn held_checkpoint<'p>(
-    range_of: impl Fn(&Note) -> Result<&'p PolicyRange, Distrust>,
-    held: &[u8],
-) -> Result<Checkpoint, CheckError> {
+fn held_checkpoint(policy: &dyn CheckpointPolicy, held: &[u8]) -> Result<Checkpoint, CheckError> {
     let note = Note::parse(held).map_err(|error| CheckError::Held(error.into()))?;
-    let verified = range_of(&note).and_then(|range| range.verify_checkpoint(&note));
-    Ok(verified.map_err(CheckError::Held)?.checkpoint().clone())
+    let verified = policy.verify_checkpoint(&note).map_err(CheckError::Held)?;
+    Ok(verified.checkpoint().clone())
 }
 
-/// The keys of the size that the receipts claim; all of them must claim the same.
-fn cose_keys<'p>(
-    policies: &'p Policies,
-    receipts: &[CoseReceipt],
-) -> Result<&'p CoseKeys, CoseUnproved> {
-    let size = receipts.first().map_or(Size(0), |first| first.head.size);
-    let turn = policies.at(size);
-    let (first, last) = (Size(1), Size(u64::MAX));
-    let turn = turn.ok_or(CoseUnproved::OutsideRange { size, first, last })?;
-    Ok(&turn.cose)
+/// The size that the receipts claim; all of them must claim the same.
+fn size_of(receipts: &[CoseReceipt]) -> Size {
+    receipts.first().map_or(Size(0), |first| first.head.size)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing::network_with;
+    use medanchor_ledger::receipt::Unproved;
     use medanchor_ledger::rules::Role;
 
     #[test]

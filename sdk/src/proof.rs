@@ -19,7 +19,7 @@ use medanchor_ledger::document::{
     AccessReceipt, HistoryPage, HistoryVerifier, StateDocument, VerifiedAccess, VerifiedHistory,
     VerifiedState,
 };
-use medanchor_ledger::policy::{PolicyRange, VerifiedCheckpoint};
+use medanchor_ledger::policy::{CheckpointPolicy, VerifiedCheckpoint};
 use medanchor_ledger::rules::tag::TagLink;
 use medanchor_ledger::state::StateKey;
 use medanchor_ledger::{EventId, ParticipantName, Tag};
@@ -98,7 +98,7 @@ impl History {
 /// # Errors
 /// [`ProofError`] says what does not hold.
 pub fn verify_state(
-    policy: &PolicyRange,
+    policy: &dyn CheckpointPolicy,
     key: &StateKey,
     document: &[u8],
 ) -> Result<Proved<VerifiedState>, ProofError> {
@@ -117,7 +117,7 @@ pub fn verify_state(
 /// # Errors
 /// [`ProofError`] says what does not hold; [`ProofError::Unfinished`] when the last page is missing.
 pub fn verify_history(
-    policy: &PolicyRange,
+    policy: &dyn CheckpointPolicy,
     owner: &ParticipantName,
     tag: &Tag,
     pages: &[u8],
@@ -139,7 +139,7 @@ pub fn verify_history(
 /// # Errors
 /// [`ProofError`] says what does not hold.
 pub fn verify_access(
-    policy: &PolicyRange,
+    policy: &dyn CheckpointPolicy,
     event: &EventId,
     document: &[u8],
 ) -> Result<Proved<VerifiedAccess>, ProofError> {
@@ -179,7 +179,7 @@ impl HistoryReader {
     pub(crate) fn add(
         &mut self,
         page: HistoryPage,
-        policy: &PolicyRange,
+        policy: &dyn CheckpointPolicy,
     ) -> Result<Option<VerifiedHistory>, ProofError> {
         if self.links.len() + page.links.len() > MAX_LINKS {
             return Err(ProofError::TooLong);
@@ -209,7 +209,7 @@ impl HistoryReader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use medanchor_ledger::policy::Policy;
+    use medanchor_ledger::policy::{Policy, PolicyRange};
     use medanchor_ledger::{Height, Size};
     use std::path::PathBuf;
 

@@ -16,7 +16,7 @@
 
 use medanchor_ledger::document::{DocumentError, NotProved};
 use medanchor_ledger::event::{DecodeError, Event};
-use medanchor_ledger::policy::{Policy, PolicyRange};
+use medanchor_ledger::policy::{CheckpointPolicy, Policy, PolicyRange};
 use medanchor_ledger::receipt::{Receipt, ReceiptError, Unproved, VerifiedReceipt};
 use medanchor_ledger::{EventId, Index, Size};
 use std::fmt;
@@ -81,12 +81,13 @@ pub fn verify_receipt(
     verify_receipt_in(&PolicyRange::from(policy.clone(), Size(0)), event, receipt)
 }
 
-/// Checks a receipt of an event against a policy and the sizes that it stands for.
+/// Checks a receipt of an event against a policy and the sizes that it stands for, or the policies
+/// of a network.
 ///
 /// # Errors
 /// [`ProofError`] says what does not hold.
 pub fn verify_receipt_in(
-    policy: &PolicyRange,
+    policy: &dyn CheckpointPolicy,
     event: &[u8],
     receipt: &[u8],
 ) -> Result<Anchored, ProofError> {

@@ -195,7 +195,7 @@ fn history(bytes: &[u8]) -> bool {
     assert!(bytes.starts_with(history.document()));
     assert_eq!(history.links().len() as u64, history.proved().count);
     assert!([0, 6].contains(&history.proved().count), "never so many");
-    let file = verify_history(&POLICY, &owner, &tag, history.document());
+    let file = verify_history(&*POLICY, &owner, &tag, history.document());
     assert_eq!(file.ok(), Some(history), "pages, or their file");
     true
 }

@@ -33,7 +33,7 @@ pub(crate) type Value = (Height, Vec<u8>, Option<Vec<u8>>);
 /// What the good state documents say.
 pub(crate) static STATE: LazyLock<BTreeSet<Value>> = LazyLock::new(|| {
     let good = Seeds::of("vectors/state-proof", "good", ".hex").read();
-    let verified = |bytes: Vec<u8>| StateDocument::decode(&bytes).ok()?.verify(&POLICY).ok();
+    let verified = |bytes: Vec<u8>| StateDocument::decode(&bytes).ok()?.verify(&*POLICY).ok();
     let good = good.expect("frozen files").into_iter();
     good.filter_map(verified).map(said).collect()
 });
@@ -41,7 +41,7 @@ pub(crate) static STATE: LazyLock<BTreeSet<Value>> = LazyLock::new(|| {
 /// What was decided in the good access receipts.
 pub(crate) static DECIDED: LazyLock<BTreeSet<(EventId, u8)>> = LazyLock::new(|| {
     let good = Seeds::of("vectors/access-receipt", "good", ".hex").read();
-    let verified = |bytes: Vec<u8>| AccessReceipt::decode(&bytes).ok()?.verify(&POLICY).ok();
+    let verified = |bytes: Vec<u8>| AccessReceipt::decode(&bytes).ok()?.verify(&*POLICY).ok();
     let good = good.expect("frozen files").into_iter();
     good.filter_map(verified).map(decided).collect()
 });
@@ -67,7 +67,7 @@ fn state(bytes: &[u8]) -> bool {
         StateDocument::decode(bytes).ok(),
         StateDocument::encode,
     );
-    let Some(Ok(verified)) = read.map(|document| document.verify(&POLICY)) else {
+    let Some(Ok(verified)) = read.map(|document| document.verify(&*POLICY)) else {
         return false;
     };
     assert!(STATE.contains(&said(verified)), "never so");
@@ -81,7 +81,7 @@ fn history(bytes: &[u8]) -> bool {
     let mut verifier = HistoryVerifier::new(owner, Tag::new([1; 16]));
     let mut rest = bytes;
     while let Ok((page, length)) = HistoryPage::decode_first(rest) {
-        match verifier.add(&page, &POLICY) {
+        match verifier.add(&page, &*POLICY) {
             Ok(Some(verified)) => {
                 assert!([0, 6].contains(&verified.count), "never so many");
                 return true;
@@ -100,7 +100,7 @@ fn access(bytes: &[u8]) -> bool {
         AccessReceipt::decode(bytes).ok(),
         AccessReceipt::encode,
     );
-    let Some(Ok(verified)) = read.map(|receipt| receipt.verify(&POLICY)) else {
+    let Some(Ok(verified)) = read.map(|receipt| receipt.verify(&*POLICY)) else {
         return false;
     };
     assert!(DECIDED.contains(&decided(verified)), "never decided so");

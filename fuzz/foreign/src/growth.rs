@@ -168,7 +168,7 @@ fn receipt(bytes: &[u8]) -> bool {
         return false;
     };
     let verified = OLD.iter().filter_map(|old| {
-        let verified = read.verify(old, &POLICY).ok()?;
+        let verified = read.verify(old, &*POLICY).ok()?;
         assert!(old.size <= verified.checkpoint().size, "a log that shrank");
         assert!(LATER.contains(read.checkpoint.text()), "never signed");
         Some(())

@@ -48,13 +48,13 @@ fn receipt(bytes: &[u8]) -> bool {
     let mut proved = false;
     for index in [0, 1, 2, 3, 999] {
         let entry = format!("entry {index}").into_bytes();
-        if let Ok(verified) = receipt.verify(&entry, &POLICY) {
+        if let Ok(verified) = receipt.verify(&entry, &*POLICY) {
             assert_eq!(verified.index().0, index, "an entry in another's place");
             assert!(SIGNED.contains(receipt.checkpoint.text()), "never signed");
             proved = true;
         }
         // None of these entries is an event, and the SDK's receipts are of events.
-        assert!(verify_receipt_in(&POLICY, &entry, bytes).is_err());
+        assert!(verify_receipt_in(&*POLICY, &entry, bytes).is_err());
     }
     proved
 }

@@ -23,7 +23,9 @@ pub enum CoseUnproved {
         found: KeyName,
     },
     /// The keys were not made for logs of this size.
-    #[error("these COSE keys are for sizes {first} to {last}, not {size}; use the policy chain")]
+    #[error(
+        "the policy for sizes {first} to {last} does not count at size {size}; take what the validators of that size signed, and their policy"
+    )]
     OutsideRange {
         /// The size of the receipt.
         size: Size,

@@ -13,7 +13,7 @@ use super::{DocumentError, NotProved, Part, SealProof, StateClaim, VerifiedSeal}
 use crate::cbor::{CborFault, Reader, Writer};
 use crate::event::{AccessRequest, Event, EventBody, MAX_EVENT_BYTES};
 use crate::merkle::{leaf_hash, verify_inclusion};
-use crate::policy::{PolicyRange, VerifiedCheckpoint};
+use crate::policy::{CheckpointPolicy, VerifiedCheckpoint};
 use crate::receipt::Receipt;
 use crate::rules::access::Grounds;
 use crate::rules::{Consent, Decision, RULES_VERSION, Record, Request};
@@ -141,7 +141,7 @@ impl AccessReceipt {
     ///
     /// # Errors
     /// [`NotProved`] says what does not hold.
-    pub fn verify(&self, policy: &PolicyRange) -> Result<VerifiedAccess, NotProved> {
+    pub fn verify(&self, policy: &dyn CheckpointPolicy) -> Result<VerifiedAccess, NotProved> {
         let seal = self.seal.verify(policy)?;
         let EventBody::AccessRequest(body) = self.event.body() else {
             return Err(NotProved::NotARequest);

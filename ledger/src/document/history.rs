@@ -10,7 +10,7 @@ use super::{DocumentError, NotProved, Part, StateDocument};
 use crate::cbor::{Reader, Writer};
 use crate::event::DecodeError;
 use crate::event::EventKind;
-use crate::policy::{PolicyRange, VerifiedCheckpoint};
+use crate::policy::{CheckpointPolicy, VerifiedCheckpoint};
 use crate::rules::tag::TagLink;
 use crate::rules::{Anchored, StateValue, TagIndex};
 use crate::{EventId, Height, Index, ParticipantName, Tag, Time};
@@ -183,7 +183,7 @@ impl HistoryVerifier {
     pub fn add(
         &mut self,
         page: &HistoryPage,
-        policy: &PolicyRange,
+        policy: &dyn CheckpointPolicy,
     ) -> Result<Option<VerifiedHistory>, NotProved> {
         if self.done {
             return Err(NotProved::AfterLast);
@@ -206,7 +206,7 @@ impl HistoryVerifier {
     fn finish(
         &self,
         state: &StateDocument,
-        policy: &PolicyRange,
+        policy: &dyn CheckpointPolicy,
     ) -> Result<VerifiedHistory, NotProved> {
         if state.key != TagIndex::key(&self.owner, &self.tag) {
             return Err(NotProved::OtherKey);

@@ -2,7 +2,7 @@
 
 use super::{DocumentError, NotProved};
 use crate::cbor::{Reader, Writer};
-use crate::policy::PolicyRange;
+use crate::policy::CheckpointPolicy;
 use crate::receipt::{Receipt, VerifiedReceipt};
 use crate::seal::{MAX_SEAL_BYTES, Seal};
 
@@ -32,7 +32,7 @@ impl SealProof {
     ///
     /// # Errors
     /// [`NotProved::Seal`] or [`NotProved::SealPlace`].
-    pub fn verify(&self, policy: &PolicyRange) -> Result<VerifiedSeal, NotProved> {
+    pub fn verify(&self, policy: &dyn CheckpointPolicy) -> Result<VerifiedSeal, NotProved> {
         let receipt = self.receipt.verify(&self.seal.encode(), policy)?;
         let place = self.seal.first.0.checked_add(self.seal.count);
         if place != Some(receipt.index().0) {

@@ -2,7 +2,7 @@
 
 use super::{DocumentError, NotProved, Part, SealProof, StateClaim};
 use crate::cbor::{Reader, Writer};
-use crate::policy::{PolicyRange, VerifiedCheckpoint};
+use crate::policy::{CheckpointPolicy, VerifiedCheckpoint};
 use crate::state::StateKey;
 use crate::{Height, Time};
 
@@ -46,7 +46,7 @@ impl StateDocument {
     ///
     /// # Errors
     /// [`NotProved`] says what does not hold.
-    pub fn verify(&self, policy: &PolicyRange) -> Result<VerifiedState, NotProved> {
+    pub fn verify(&self, policy: &dyn CheckpointPolicy) -> Result<VerifiedState, NotProved> {
         let seal = self.seal.verify(policy)?;
         self.claim
             .verify(&seal.seal.state_root, &self.key, Part::State)?;

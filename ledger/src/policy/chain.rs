@@ -13,13 +13,11 @@
 //! the policy as the next height's, and the receipt (C2SP `tlog-proof`) proves that seal as the last
 //! entry under a checkpoint of exactly its size.
 
-use super::{CoseKeys, Distrust, NoCoseKeys, Policy, PolicyError, PolicyRange, VerifiedCheckpoint};
+use super::{CoseKeys, Distrust, NoCoseKeys, Policies, Policy, PolicyError, PolicyRange, Turn};
 use crate::cbor::{CborError, Reader, Writer};
-use crate::checkpoint::Checkpoint;
 use crate::event::DecodeError;
 use crate::genesis::Genesis;
-use crate::note::Note;
-use crate::receipt::{Receipt, ReceiptError, Unproved, VerifiedReceipt};
+use crate::receipt::{Receipt, ReceiptError, Unproved};
 use crate::seal::{MAX_SEAL_BYTES, Seal};
 use crate::{GenesisHash, Height, PolicyHash, Size};
 
@@ -338,92 +336,10 @@ impl<'g> Walk<'g> {
     }
 }
 
-/// One policy's turn: the sizes for which it stands, and the COSE keys of its validators.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Turn {
-    /// The first height whose seal names the policy as its own.
-    pub since: Height,
-    /// The policy and its sizes.
-    pub range: PolicyRange,
-    /// The COSE keys for the same sizes.
-    pub cose: CoseKeys,
-}
-
-/// The policies of a network, each for its sizes, as a chain has proved them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Policies {
-    genesis: GenesisHash,
-    /// In order, without gap or overlap, the last without end; never empty.
-    turns: Vec<Turn>,
-}
-
 impl Policies {
     /// The policies of a network whose validators never changed.
     #[must_use]
     pub fn of_genesis(genesis: &Genesis) -> Self {
         Walk::new(genesis).end()
-    }
-
-    /// The network.
-    #[must_use]
-    pub const fn genesis(&self) -> GenesisHash {
-        self.genesis
-    }
-
-    /// Every turn, in order.
-    #[must_use]
-    pub fn turns(&self) -> &[Turn] {
-        &self.turns
-    }
-
-    /// The turn that a size falls into; none for the empty log, which nobody signs.
-    #[must_use]
-    pub fn at(&self, size: Size) -> Option<&Turn> {
-        self.turns.iter().find(|turn| turn.range.contains(size))
-    }
-
-    /// The turn that a height falls into; the first begins at height 0, so there always is one.
-    #[must_use]
-    pub fn at_height(&self, height: Height) -> Option<&Turn> {
-        self.turns.iter().rfind(|turn| turn.since <= height)
-    }
-
-    /// Checks a checkpoint by the policy of its size.
-    ///
-    /// # Errors
-    ///
-    /// [`Distrust`] says why the checkpoint is not to be trusted.
-    pub fn verify_checkpoint(&self, note: &Note) -> Result<VerifiedCheckpoint, Distrust> {
-        let size = note.text().parse::<Checkpoint>()?.size;
-        self.range(size)?.verify_checkpoint(note)
-    }
-
-    /// Checks a receipt by the policy of its size.
-    ///
-    /// # Errors
-    ///
-    /// [`Unproved`] says what does not hold.
-    pub fn verify_receipt(
-        &self,
-        receipt: &Receipt,
-        entry: &[u8],
-    ) -> Result<VerifiedReceipt, Unproved> {
-        receipt.verify(entry, self.range_of(&receipt.checkpoint)?)
-    }
-
-    /// The policy that must accept a note, by the size that it claims.
-    ///
-    /// # Errors
-    ///
-    /// [`Distrust`] if the note is no checkpoint, or is of the empty log.
-    pub fn range_of(&self, note: &Note) -> Result<&PolicyRange, Distrust> {
-        self.range(note.text().parse::<Checkpoint>()?.size)
-    }
-
-    fn range(&self, size: Size) -> Result<&PolicyRange, Distrust> {
-        let (first, last) = (Size(1), Size(u64::MAX));
-        let turn = self.at(size);
-        let turn = turn.ok_or(Distrust::OutsideRange { size, first, last })?;
-        Ok(&turn.range)
     }
 }

@@ -16,10 +16,12 @@ use std::fmt::Write as _;
 mod chain;
 mod cose;
 mod parse;
+mod policies;
 
-pub use chain::{ChainError, Link, Policies, PolicyChain, Turn};
+pub use chain::{ChainError, Link, PolicyChain};
 pub use cose::{CoseKeys, NoCoseKeys};
 pub use parse::PolicyError;
+pub use policies::{CheckpointPolicy, Policies, Turn};
 
 /// A policy file, read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -61,21 +63,25 @@ pub enum Distrust {
         key: KeyName,
     },
     /// No log of the policy signed the checkpoint.
-    #[error("no log key of this policy signed a checkpoint of {origin}; use that network's policy")]
+    #[error(
+        "no log key of this policy signed a checkpoint of {origin}; use that network's policy, or its whole policy chain"
+    )]
     NoLog {
         /// The origin of the checkpoint.
         origin: KeyName,
     },
     /// The quorum is not met.
     #[error(
-        "{cosigners} witnesses of the policy cosigned, which is no quorum; fetch it again later"
+        "{cosigners} witnesses of the policy cosigned, which is no quorum; fetch it again later, and the policy chain"
     )]
     NoQuorum {
         /// How many witnesses of the policy cosigned.
         cosigners: usize,
     },
-    /// The policy was not made for logs of this size.
-    #[error("this policy is for sizes {first} to {last}, not {size}; use the policy of that size")]
+    /// The policy does not stand for logs of this size, whoever signed.
+    #[error(
+        "the policy for sizes {first} to {last} does not count at size {size}; take what the validators of that size signed, and their policy"
+    )]
     OutsideRange {
         /// The size of the checkpoint.
         size: Size,
@@ -314,12 +320,13 @@ impl PolicyRange {
     pub fn verify_checkpoint(&self, note: &Note) -> Result<VerifiedCheckpoint, Distrust> {
         let size = note.text().parse::<Checkpoint>()?.size;
         if !self.contains(size) {
-            return Err(Distrust::OutsideRange {
-                size,
-                first: self.first,
-                last: self.last,
-            });
+            return Err(self.outside(size));
         }
         self.policy.verify_checkpoint(note)
+    }
+
+    const fn outside(&self, size: Size) -> Distrust {
+        let (first, last) = (self.first, self.last);
+        Distrust::OutsideRange { size, first, last }
     }
 }

@@ -50,19 +50,19 @@ fn genesis(network: u8) -> Genesis {
 }
 
 /// A network whose sets change, and its log.
-struct Story {
+pub struct Story {
     network: u8,
-    genesis: Genesis,
-    nodes: Nodes,
-    size: u64,
+    pub genesis: Genesis,
+    pub nodes: Nodes,
+    pub size: u64,
     height: u64,
-    members: Vec<usize>,
+    pub members: Vec<usize>,
     policy: Policy,
-    chain: PolicyChain,
+    pub chain: PolicyChain,
 }
 
 impl Story {
-    fn new(network: u8) -> Self {
+    pub fn new(network: u8) -> Self {
         let genesis = genesis(network);
         let mut nodes = Nodes::default();
         nodes.append(b"the seal of height 0");
@@ -84,7 +84,7 @@ impl Story {
         ValidatorSet::new(members.collect()).unwrap()
     }
 
-    fn gathered(&self) -> Gathering {
+    pub fn gathered(&self) -> Gathering {
         let checkpoint = Checkpoint {
             origin: self.genesis.origin().clone(),
             size: Size(self.size),
@@ -135,13 +135,13 @@ impl Story {
         }
     }
 
-    fn quiet(&mut self, events: u64) {
+    pub fn quiet(&mut self, events: u64) {
         let same = self.policy.hash();
         self.block(events, same);
     }
 
     /// A block that ends this set's turn; `members` follow.
-    fn change(&mut self, events: u64, members: &[usize]) {
+    pub fn change(&mut self, events: u64, members: &[usize]) {
         let before = std::mem::replace(&mut self.members, members.to_vec());
         let since = Height(self.height + 1).next();
         let policy = Policy::of_later_validators(self.genesis.origin(), &self.set(), since);
@@ -247,11 +247,6 @@ fn a_set_that_has_left_vouches_for_no_later_size() {
         "who lacks the link cannot know"
     );
     let policies = story.chain.verify(&story.genesis).unwrap();
-    // Three of the old set are in the new one too, under the same keys; all of these must count.
-    story.members = vec![3];
-    let alone = Unproved::Checkpoint(Distrust::NoLog {
-        origin: story.genesis.origin().clone(),
-    });
     let turn = policies.at(Size(last)).unwrap();
     let (first, size) = (Size(1), Size(last + 2));
     let outside = Distrust::OutsideRange {
@@ -263,7 +258,6 @@ fn a_set_that_has_left_vouches_for_no_later_size() {
         receipt.verify(entry, &turn.range),
         Err(Unproved::Checkpoint(outside))
     );
-    assert!(alone.to_string().contains("chain.example"));
 }
 
 #[test]

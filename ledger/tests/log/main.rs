@@ -15,4 +15,5 @@ mod receipts;
 mod signatures;
 mod support;
 mod tiles;
+mod turns;
 mod witnesses;

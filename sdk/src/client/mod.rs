@@ -29,13 +29,13 @@ pub use problem::Problem;
 pub use trust::Trust;
 
 use crate::context::{Context, System};
-use crate::receipt::Anchored;
+use crate::receipt::{Anchored, verify_receipt_in};
 use answer::{Item, read_batch, read_item};
 use http::{Answer, Request};
 use medanchor_ledger::EventId;
 use medanchor_ledger::event::Event;
 use medanchor_ledger::note::Note;
-use medanchor_ledger::policy::VerifiedCheckpoint;
+use medanchor_ledger::policy::{CheckpointPolicy, VerifiedCheckpoint};
 use retry::Nodes;
 use std::sync::Arc;
 
@@ -239,7 +239,7 @@ impl Client {
             }
             Item::Accepted(_, rule) => Ok(Posted::Accepted { rule }),
             Item::Anchored(receipt) => {
-                let anchored = self.trust.verify_receipt(event.encoded(), &receipt)?;
+                let anchored = verify_receipt_in(&self.trust, event.encoded(), &receipt)?;
                 Ok(Posted::Anchored(Box::new(anchored)))
             }
         }
@@ -290,7 +290,8 @@ impl Client {
         self.believed(|| {
             let answer = self.ask(&request)?;
             refuse_pending(&answer)?;
-            Ok(self.trust.verify_receipt(event.encoded(), &answer.body)?)
+            let trust = &self.trust;
+            Ok(verify_receipt_in(trust, event.encoded(), &answer.body)?)
         })
     }
 
@@ -306,8 +307,7 @@ impl Client {
         let answer = self.get("/checkpoint", TEXT, MAX_RECEIPT)?;
         let distrust = |error| ClientError::Distrust(Box::new(error));
         let note = Note::parse(&answer.body).map_err(|error| distrust(error.into()))?;
-        let range = self.trust.range_of(&note).map_err(distrust)?;
-        range.verify_checkpoint(&note).map_err(distrust)
+        self.trust.verify_checkpoint(&note).map_err(distrust)
     }
 }
 

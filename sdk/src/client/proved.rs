@@ -163,7 +163,7 @@ impl Client {
         self.believed(|| {
             let answer = self.document(&path, AccessReceipt::MAX_BYTES, patience)?;
             refuse_pending(&answer)?;
-            Ok(read_access(&self.trust, event, &answer.body)?)
+            Ok(verify_access(&self.trust, event, &answer.body)?)
         })
     }
 
@@ -190,9 +190,7 @@ pub(super) fn read_state(
     height: Option<Height>,
     document: &[u8],
 ) -> Result<Proved<VerifiedState>, ProofError> {
-    let read = StateDocument::decode(document)?;
-    let range = trust.proof_range(&read.seal.receipt.checkpoint)?;
-    let proved = verify_state(range, key, document)?;
+    let proved = verify_state(trust, key, document)?;
     match height {
         Some(height) if height != proved.proved().height => Err(ProofError::Other("height")),
         _ => Ok(proved),
@@ -205,18 +203,5 @@ pub(super) fn read_page(
     reading: &mut HistoryReader,
     page: &[u8],
 ) -> Result<Option<VerifiedHistory>, ProofError> {
-    let page = HistoryPage::decode(page)?;
-    let range = trust.page_range(&page)?;
-    reading.add(page, range)
-}
-
-/// What a receipt proves of the request for access in this event.
-pub(super) fn read_access(
-    trust: &Trust,
-    event: &EventId,
-    receipt: &[u8],
-) -> Result<Proved<VerifiedAccess>, ProofError> {
-    let read = AccessReceipt::decode(receipt)?;
-    let range = trust.proof_range(&read.seal.receipt.checkpoint)?;
-    verify_access(range, event, receipt)
+    reading.add(HistoryPage::decode(page)?, trust)
 }

@@ -8,9 +8,9 @@ use super::Trust;
 use super::answer::{read_batch, read_item};
 use super::http::Answer;
 use super::problem::Problem;
-use super::proved::{read_access, read_page, read_state};
+use super::proved::{read_page, read_state};
 use super::unproven::read_value;
-use crate::proof::{History, HistoryReader, Proved};
+use crate::proof::{History, HistoryReader, Proved, verify_access};
 use medanchor_ledger::document::{VerifiedAccess, VerifiedState};
 use medanchor_ledger::rules::StateValue;
 use medanchor_ledger::state::StateKey;
@@ -87,5 +87,5 @@ pub fn history(
 /// Reads the proof of a decision on access.
 #[must_use]
 pub fn access(trust: &Trust, event: &EventId, body: &[u8]) -> Option<Proved<VerifiedAccess>> {
-    read_access(trust, event, body).ok()
+    verify_access(trust, event, body).ok()
 }

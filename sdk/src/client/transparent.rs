@@ -9,11 +9,12 @@ use super::{Answer, Client, ClientError, MAX_RECEIPT, Request, refuse_pending};
 use crate::policies::{
     CheckError, PoliciesError, Transparent, consistency_by, verify_statement, walk_policies,
 };
-use medanchor_ledger::checkpoint::Checkpoint;
 use medanchor_ledger::cose_receipt::TransparentStatement;
 use medanchor_ledger::event::Event;
 use medanchor_ledger::note::Note;
-use medanchor_ledger::policy::{Distrust, Policies, PolicyChain, VerifiedCheckpoint};
+use medanchor_ledger::policy::{
+    CheckpointPolicy, Distrust, Policies, PolicyChain, VerifiedCheckpoint,
+};
 use std::sync::Arc;
 
 const STATEMENT: &str =
@@ -68,8 +69,7 @@ impl Client {
         let path = format!("/v1/consistency?from={size}");
         self.believed(|| {
             let answer = self.get(&path, RECEIPT_TEXT, MAX_RECEIPT)?;
-            let range_of = |note: &_| self.trust.range_of(note);
-            consistency_by(range_of, held, &answer.body).map_err(false_proof)
+            consistency_by(&self.trust, held, &answer.body).map_err(false_proof)
         })
     }
 
@@ -95,8 +95,7 @@ impl Client {
 /// What the application holds is judged before a node is asked about it.
 fn held_size(trust: &Trust, held: &[u8]) -> Result<medanchor_ledger::Size, Distrust> {
     let note = Note::parse(held)?;
-    trust.range_of(&note)?.verify_checkpoint(&note)?;
-    Ok(note.text().parse::<Checkpoint>()?.size)
+    Ok(trust.verify_checkpoint(&note)?.checkpoint().size)
 }
 
 fn false_proof(error: CheckError) -> ClientError {

@@ -33,7 +33,7 @@ use super::signed::MessageError;
 use medanchor_ledger::cbor::{CborError, Reader, Writer};
 use medanchor_ledger::document::{DocumentError, NotProved, StateDocument};
 use medanchor_ledger::event::{DecodeError, Event, MAX_EVENT_BYTES};
-use medanchor_ledger::policy::PolicyRange;
+use medanchor_ledger::policy::CheckpointPolicy;
 use medanchor_ledger::{EventId, Height, NetworkId, ParticipantName, Time};
 use proved::Proved;
 use zeroize::Zeroizing;
@@ -140,7 +140,10 @@ impl EvidenceFile {
     ///
     /// # Errors
     /// [`NotConvicted`] if a fact is not proved.
-    pub fn heights(&self, policy: &PolicyRange) -> Result<Vec<(Height, Time)>, NotConvicted> {
+    pub fn heights(
+        &self,
+        policy: &dyn CheckpointPolicy,
+    ) -> Result<Vec<(Height, Time)>, NotConvicted> {
         let of = |fact: &Fact| {
             let state = fact.document.verify(policy)?;
             Ok((state.height, state.time))
@@ -160,7 +163,7 @@ impl EvidenceFile {
     ///
     /// # Errors
     /// [`NotConvicted`] says why nobody.
-    pub fn verify(&self, policy: &PolicyRange) -> Result<Convicted, NotConvicted> {
+    pub fn verify(&self, policy: &dyn CheckpointPolicy) -> Result<Convicted, NotConvicted> {
         Ok(self.evidence.verify(&self.proved(policy)?)?)
     }
 
@@ -168,13 +171,13 @@ impl EvidenceFile {
     ///
     /// # Errors
     /// [`NotConvicted`] if a fact is not proved.
-    pub fn decided(&self, policy: &PolicyRange) -> Result<Option<Decided>, NotConvicted> {
+    pub fn decided(&self, policy: &dyn CheckpointPolicy) -> Result<Option<Decided>, NotConvicted> {
         let proved = self.proved(policy)?;
         let request = self.evidence.request();
         Ok(request.and_then(|request| proved.decided(&request)))
     }
 
-    fn proved(&self, policy: &PolicyRange) -> Result<Proved, NotConvicted> {
+    fn proved(&self, policy: &dyn CheckpointPolicy) -> Result<Proved, NotConvicted> {
         let network = self.evidence.record().record.network;
         let mut proved = Vec::with_capacity(self.facts.len());
         for fact in &self.facts {
