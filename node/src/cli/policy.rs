@@ -2,18 +2,28 @@
 //!
 //! What always holds: what is printed was walked from a genesis file: that of the home, the one that
 //! was given, or, with neither, the one that the node serves, whose hash is then told so that it can be
-//! compared.
+//! compared. Of a height that the published log has not reached nothing is printed.
 
 use crate::exit::{Exit, Fatal};
 use crate::home::Home;
 use crate::output::{complain, say_bytes};
 use medanchor_ledger::Height;
+use medanchor_ledger::checkpoint::Checkpoint;
 use medanchor_ledger::genesis::{Genesis, MAX_GENESIS_BYTES};
+use medanchor_ledger::merkle::bundle::{BundleId, MAX_ENTRY, read_entries};
+use medanchor_ledger::note::Note;
 use medanchor_ledger::policy::{Policies, PolicyChain};
+use medanchor_ledger::seal::Seal;
 use medanchor_store::LogReader;
+use std::fmt::Display;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// The entries of a full bundle.
+const ENTRIES: u64 = 256;
+/// The longest bundle.
+const MAX_BUNDLE: usize = 256 * (2 + MAX_ENTRY);
 
 /// Print whose signatures count at a height (C2SP tlog-policy), or the chain of all policies
 #[derive(clap::Args)]
@@ -27,8 +37,9 @@ The policy file says whose signatures make a checkpoint trustworthy; give it to 
 receipts with tools of their own. The chain says which policy stands for which sizes of the log,
 with the proof of each change; medanchor-audit and the SDK walk it from the genesis file.
 
-Exit codes: 0 it is printed; 1 the home's log cannot be read; 2 wrong usage; 11 the genesis file
-cannot be used; 15 the chain does not hold; 19 the node cannot be reached.")]
+Exit codes: 0 it is printed; 1 the published log does not reach the height, or the home's log cannot
+be read; 2 wrong usage; 11 the genesis file cannot be used; 15 the chain or the log's end does not
+hold; 19 the node cannot be reached.")]
 pub struct Policy {
     /// A node's home; the node need not run
     #[arg(long, env = "MEDANCHOR_HOME", required_unless_present = "url")]
@@ -39,7 +50,7 @@ pub struct Policy {
     /// The genesis file to walk from; without it that of the home or of the node
     #[arg(long)]
     genesis: Option<PathBuf>,
-    /// The height; without it the newest
+    /// A height that the published log has reached; without it the newest policy
     #[arg(long, conflicts_with = "chain")]
     height: Option<u64>,
     /// Print the chain of all policies instead: binary, for a file
@@ -52,12 +63,14 @@ pub struct Policy {
 /// # Errors
 /// [`Fatal`] with the exit code and what to do.
 pub fn run(wanted: &Policy) -> Result<Exit, Fatal> {
-    let (genesis, chain) = match (&wanted.url, &wanted.home) {
-        (Some(url), _) => from_node(url.trim_end_matches('/'), wanted.genesis.as_deref())?,
-        (None, home) => from_home(
-            &Home::new(home.clone().unwrap_or_default()),
-            wanted.genesis.as_deref(),
-        )?,
+    let place = match (&wanted.url, &wanted.home) {
+        (Some(url), _) => Place::Node(url.trim_end_matches('/').to_owned()),
+        (None, home) => Place::Home(Home::new(home.clone().unwrap_or_default())),
+    };
+    let genesis = wanted.genesis.as_deref();
+    let (genesis, chain) = match &place {
+        Place::Node(url) => from_node(url, genesis)?,
+        Place::Home(home) => from_home(home, genesis)?,
     };
     let policies = chain
         .verify(&genesis)
@@ -65,10 +78,81 @@ pub fn run(wanted: &Policy) -> Result<Exit, Fatal> {
     if wanted.chain {
         say_bytes(&chain.encode())?;
     } else {
-        let height = Height(wanted.height.unwrap_or(u64::MAX));
-        say_bytes(policy_at(&policies, height))?;
+        let height = wanted.height.map(Height);
+        height.map_or(Ok(()), |height| place.reaches(height))?;
+        say_bytes(policy_at(&policies, height.unwrap_or(Height(u64::MAX))))?;
     }
     Ok(Exit::Success)
+}
+
+/// Where the published log is.
+enum Place {
+    Home(Home),
+    Node(String),
+}
+
+impl Place {
+    /// Refuses a height beyond the end of the published log: which validators will stand there is not
+    /// known.
+    fn reaches(&self, height: Height) -> Result<(), Fatal> {
+        let last = match self.checkpoint()? {
+            Some(note) => self.end(&note)?,
+            // A home whose node has not run yet has what genesis lays down.
+            None => Height(0),
+        };
+        if height <= last {
+            return Ok(());
+        }
+        let message = format!(
+            "height {height} is not reached: the published log ends with height {last}; wait for a later checkpoint, or ask without --height for the newest policy"
+        );
+        Err(Fatal::new(Exit::Failure, message))
+    }
+
+    fn checkpoint(&self) -> Result<Option<Vec<u8>>, Fatal> {
+        match self {
+            Self::Node(url) => fetch(url, "checkpoint", Note::MAX_BYTES).map(Some),
+            Self::Home(home) => {
+                let note = LogReader::new(&home.log()).checkpoint();
+                note.map_err(|error| crate::run::storage_fatal(&error))
+            }
+        }
+    }
+
+    /// The height of the last block under a checkpoint.
+    fn end(&self, note: &[u8]) -> Result<Height, Fatal> {
+        let damaged = |why: &dyn Display| {
+            Fatal::new(
+                Exit::Damaged,
+                format!("the end of the published log: {why}"),
+            )
+        };
+        let note = Note::parse(note).map_err(|error| damaged(&error))?;
+        let checkpoint = note.text().parse::<Checkpoint>();
+        let size = checkpoint.map_err(|error| damaged(&error))?.size;
+        let last = size.0.saturating_sub(1);
+        let bundle = BundleId::at(last / ENTRIES, size);
+        let bundle = bundle.ok_or_else(|| damaged(&"its checkpoint is of no entries"))?;
+        let bytes = self.bundle(bundle)?;
+        let entries = read_entries(bundle, &bytes).map_err(|error| damaged(&error))?;
+        let at = usize::try_from(last % ENTRIES).unwrap_or(usize::MAX);
+        let seal = entries.get(at).map(|entry| Seal::decode(entry));
+        match seal {
+            Some(Ok(seal)) => Ok(seal.height),
+            Some(Err(error)) => Err(damaged(&error)),
+            None => Err(damaged(&"it has fewer entries than its checkpoint says")),
+        }
+    }
+
+    fn bundle(&self, id: BundleId) -> Result<Vec<u8>, Fatal> {
+        match self {
+            Self::Node(url) => fetch(url, &id.to_string(), MAX_BUNDLE),
+            Self::Home(home) => {
+                let bytes = LogReader::new(&home.log()).bundle(id);
+                bytes.map_err(|error| crate::run::storage_fatal(&error))
+            }
+        }
+    }
 }
 
 fn policy_at(policies: &Policies, height: Height) -> &[u8] {

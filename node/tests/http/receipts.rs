@@ -160,11 +160,18 @@ fn the_command_prints_policy_and_chain_of_a_home_and_of_a_node() {
     let home = home.to_str().expect("text");
     let (policy, chain) = (rig.get("/policy").body, rig.get("/policy-chain").body);
     for from in [["--home", home], ["--url", rig.url.as_str()]] {
-        for height in [&[][..], &["--height", "0"], &["--height", "999"]] {
+        for height in [&[][..], &["--height", "0"]] {
             let printed = medanchor(&[&from[..], height].concat());
             assert_eq!(printed.status.code(), Some(0), "{printed:?}");
             assert_eq!(printed.stdout, policy);
         }
+        let beyond = medanchor(&[&from[..], &["--height", "999999"]].concat());
+        let said = String::from_utf8(beyond.stderr).expect("text");
+        assert!(
+            said.contains("height 999999 is not reached: the published log ends with height "),
+            "{said}"
+        );
+        assert_eq!((beyond.status.code(), beyond.stdout), (Some(1), Vec::new()));
         let printed = medanchor(&[&from[..], &["--chain"]].concat());
         assert_eq!(
             (printed.status.code(), printed.stdout),
