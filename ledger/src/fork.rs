@@ -104,10 +104,11 @@ pub enum Unconvincing {
 /// Whose keys signed both sides of a fork.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Convicted {
-    /// The policy's log keys and witnesses that signed both: each broke its promise.
+    /// The policy's log keys and witnesses that signed both: each broke its promise. None where two
+    /// policies without a key in common each accept their side.
     pub both: Vec<VerifierKey>,
-    /// Whether the policy accepts the earlier checkpoint, and the later one. If both, more than a
-    /// third of the validators are at fault.
+    /// Whether the policy accepts the earlier checkpoint, and the later one. If one policy accepts
+    /// both, more than a third of the validators are at fault.
     pub accepted: (bool, bool),
 }
 
@@ -179,7 +180,7 @@ impl Fork {
     }
 
     /// The same where the smaller checkpoint has another policy than the larger one: a key counts if
-    /// both name it.
+    /// both name it, and if each policy accepts its side the fork is proved though no key signed both.
     ///
     /// # Errors
     ///
@@ -199,13 +200,14 @@ impl Fork {
                 both.push(key.clone());
             }
         }
-        if both.is_empty() {
-            return Err(Unconvincing::Nobody);
-        }
         let accepted = (
             earlier.verify_checkpoint(&self.earlier.0).is_ok(),
             later.verify_checkpoint(&self.later.0).is_ok(),
         );
+        let by_two = earlier != later && accepted == (true, true);
+        if both.is_empty() && !by_two {
+            return Err(Unconvincing::Nobody);
+        }
         Ok(Convicted { both, accepted })
     }
 

@@ -103,7 +103,7 @@ impl Policies {
             judged => return judged,
         };
         let accepts = |turn: &&Turn| turn.range.policy().verify_checkpoint(note).is_ok();
-        Err(match self.turns.iter().rfind(accepts) {
+        Err(match self.nearest(size, accepts) {
             Some(turn) => turn.range.outside(size),
             None => refused,
         })
@@ -127,7 +127,7 @@ impl Policies {
             Err(refused) => refused,
         };
         let accepts = |turn: &&Turn| verify(&turn.cose.clone().within(none, all)).is_ok();
-        Err(match self.turns.iter().rfind(accepts) {
+        Err(match self.nearest(size, accepts) {
             Some(turn) => {
                 let (first, last) = turn.range.sizes();
                 outside(first, last)
@@ -156,6 +156,16 @@ impl Policies {
     /// [`Distrust`] if the note is no checkpoint, or is of the empty log.
     pub fn range_of(&self, note: &Note) -> Result<&PolicyRange, Distrust> {
         self.range(note.text().parse::<Checkpoint>()?.size)
+    }
+
+    /// Of the turns that accept something of that size, the last one before it, or the first after it.
+    fn nearest(&self, size: Size, accepts: impl Fn(&&Turn) -> bool) -> Option<&Turn> {
+        let after = self
+            .turns
+            .partition_point(|turn| turn.range.sizes().1 < size);
+        let (before, after) = self.turns.split_at_checked(after)?;
+        let last = before.iter().rfind(&accepts);
+        last.or_else(|| after.iter().find(&accepts))
     }
 
     fn range(&self, size: Size) -> Result<&PolicyRange, Distrust> {
