@@ -5,21 +5,19 @@
 //! printed, and it is said that the file opens it.
 
 use crate::fault::Fault;
-use medanchor_ledger::Size;
-use medanchor_ledger::policy::{Policy, PolicyRange};
+use crate::trust::Trust;
 use medanchor_vault::custody::{EvidenceFile, Refusal};
 use serde_json::{Value, json};
 
 const OPENS: &str = "this file opens the record for whoever has it, so keep it as you would the record, and remove it when it is judged";
 
 /// Who did what, for scripts and for people.
-pub(crate) fn judge(bytes: &[u8], policy: Policy) -> Result<(Value, String), Fault> {
+pub(crate) fn judge(bytes: &[u8], trust: &Trust) -> Result<(Value, String), Fault> {
     let bad = |cause: &dyn std::fmt::Display| Fault::Evidence(cause.to_string());
     let file = EvidenceFile::decode(bytes).map_err(|error| bad(&error))?;
-    let policy = PolicyRange::from(policy, Size(0));
     let evidence = file.evidence();
     let opens = evidence.shows_the_record();
-    let convicted = file.verify(&policy).map_err(|error| match opens {
+    let convicted = file.verify(trust).map_err(|error| match opens {
         true => bad(&format!("{error}; {OPENS}")),
         false => bad(&error),
     })?;
@@ -27,8 +25,8 @@ pub(crate) fn judge(bytes: &[u8], policy: Policy) -> Result<(Value, String), Fau
     let (owner, version) = (&about.owner, about.record.version);
     let record = about.record.record.to_string();
     let request = evidence.request().map(|request| request.to_string());
-    let refused = evidence.refusal().zip(file.decided(&policy).ok().flatten());
-    let heights = file.heights(&policy).map_err(|error| bad(&error))?;
+    let refused = evidence.refusal().zip(file.decided(trust).ok().flatten());
+    let heights = file.heights(trust).map_err(|error| bad(&error))?;
     let oldest = heights.iter().min();
     let value = json!({
         "verdict": "proved",

@@ -2,9 +2,10 @@
 
 use crate::replay::Options;
 use crate::tier::Tier;
+use crate::trust::TrustArgs;
 use clap::{Args, Parser, Subcommand};
 use medanchor_ledger::note::VerifierKey;
-use medanchor_ledger::{EventId, Height, ParticipantName, Tag};
+use medanchor_ledger::{EventId, Height, ParticipantName, Size, Tag};
 use std::path::PathBuf;
 
 const VERIFY_EXAMPLES: &str = "\
@@ -13,6 +14,7 @@ Examples:
   medanchor-audit verify https://north.example       # everything, from a node or a file server
   medanchor-audit verify DIR --tier hashes           # only that these are the checkpoint's entries
   medanchor-audit verify DIR --policy known.policy   # and that the signers are those you know
+  medanchor-audit verify DIR --genesis genesis --policy-chain chain   # by yours
   medanchor-audit verify DIR --json | jq .verdict    # for scripts
 
 Exit codes: 0 all that the tier checks holds; 1 something does not, and the output names it;
@@ -76,9 +78,8 @@ pub(crate) struct VerifyArgs {
 /// Which checkpoint is believed, and how the log under it is replayed.
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
-    /// A policy file that the checkpoint must meet, beside the one that follows from genesis.
-    #[arg(long)]
-    pub(crate) policy: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
     /// A folder for the state that is computed on the way; a temporary one if none is given.
     #[arg(long)]
     pub(crate) work: Option<PathBuf>,
@@ -125,9 +126,8 @@ pub(crate) struct MirrorArgs {
     pub(crate) source: String,
     /// The folder of the mirror: empty, new, or that of an earlier run.
     pub(crate) dir: PathBuf,
-    /// A policy file that the checkpoint must meet, beside the one that follows from genesis.
-    #[arg(long)]
-    pub(crate) policy: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
     /// How many files are fetched at once.
     #[arg(long, default_value_t = 4, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=32))]
     pub(crate) parallel: usize,
@@ -170,9 +170,8 @@ pub(crate) struct InclusionArgs {
     /// The event, by its id; all entries before it are read.
     #[arg(long, value_name = "ID")]
     pub(crate) event: Option<EventId>,
-    /// A policy file that the checkpoint must meet, beside the one that follows from genesis.
-    #[arg(long)]
-    pub(crate) policy: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
     /// A folder for the receipt and the entry.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: Option<PathBuf>,
@@ -202,12 +201,8 @@ pub(crate) struct ConsistencyArgs {
     /// The log whose tiles show it: a folder or an address.
     #[arg(long, value_name = "FOLDER or URL")]
     pub(crate) log: Option<String>,
-    /// The genesis file of the network, where there is no --log.
-    #[arg(long)]
-    pub(crate) genesis: Option<PathBuf>,
-    /// A policy file that both must meet, beside the one that follows from genesis.
-    #[arg(long)]
-    pub(crate) policy: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
     /// A folder for the proof; evidence of a fork goes there too, or to the current folder.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: Option<PathBuf>,
@@ -222,6 +217,7 @@ Examples:
   medanchor-audit evidence stall-0123456789abcdef.observation --genesis genesis
   medanchor-audit evidence a/stall-*.attestation b/stall-*.attestation --genesis genesis \\
       --observer 'watch.example/a+01234567+AQ...' --observer 'watch.example/b+89abcdef+AQ...'
+  medanchor-audit evidence fork-0123456789abcdef.fork --genesis genesis --policy-chain chain
   medanchor-audit evidence custodian.evidence --genesis genesis
 
 A .fork file proves by signatures that a log was forked, and whose keys signed both sides. An
@@ -248,12 +244,8 @@ pub(crate) struct EvidenceArgs {
     /// Observers' files about the same thing are counted together.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// The policy file of the network: whose signatures count.
-    #[arg(long)]
-    pub(crate) policy: Option<PathBuf>,
-    /// The genesis file of the network instead.
-    #[arg(long)]
-    pub(crate) genesis: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
     /// The verifier key of an observer that you trust, as `watch key new` printed it. May be given
     /// up to 64 times; one key counts once, whatever its names.
     #[arg(long = "observer", value_name = "KEY", value_parser = crate::observed::observer)]
@@ -287,20 +279,12 @@ pub(crate) struct ReceiptArgs {
     /// them itself.
     #[arg(long)]
     pub(crate) event: Option<PathBuf>,
-    /// The genesis file of the network.
-    #[arg(long)]
-    pub(crate) genesis: Option<PathBuf>,
-    /// The chain of policies from it (`medanchor policy --chain`, or `/policy-chain` of a node);
-    /// without it, the validators of genesis are taken to stand for every size.
-    #[arg(long, requires = "genesis")]
-    pub(crate) policy_chain: Option<PathBuf>,
-    /// A policy file instead (`medanchor policy`).
-    #[arg(long)]
-    pub(crate) policy: Option<PathBuf>,
-    /// The first size of the log for which that policy stands.
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
+    /// The first size of the log for which the policy of --policy stands.
     #[arg(long, default_value_t = 0, conflicts_with = "genesis")]
     pub(crate) first_size: u64,
-    /// The last size of the log for which that policy stands; none means all to come.
+    /// The last size of the log for which it stands; none means all to come.
     #[arg(long, conflicts_with = "genesis")]
     pub(crate) last_size: Option<u64>,
     /// Print JSON instead of text.
@@ -311,6 +295,7 @@ pub(crate) struct ReceiptArgs {
 const STATE_EXAMPLES: &str = "\
 Examples:
   medanchor-audit state record.state --policy known.policy        # checks one, without a network
+  medanchor-audit state record.state --genesis genesis --policy-chain chain
   medanchor-audit state --log DIR --key HEX --out F               # makes one from a copy of the log
   medanchor-audit state --log DIR --key HEX --height 77 --out F   # at an earlier height
 
@@ -344,7 +329,9 @@ pub(crate) struct StateArgs {
     #[arg(conflicts_with = "log")]
     pub(crate) file: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) policy: PolicyArgs,
+    pub(crate) trust: TrustArgs,
+    #[command(flatten)]
+    pub(crate) sizes: SizeArgs,
     /// A published log to make the document from: a folder, a home, or an address.
     #[arg(long, requires = "out")]
     pub(crate) log: Option<String>,
@@ -370,7 +357,9 @@ pub(crate) struct HistoryArgs {
     #[arg(conflicts_with = "log")]
     pub(crate) file: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) policy: PolicyArgs,
+    pub(crate) trust: TrustArgs,
+    #[command(flatten)]
+    pub(crate) sizes: SizeArgs,
     /// A published log to make the history from: a folder, a home, or an address.
     #[arg(long, requires = "out")]
     pub(crate) log: Option<String>,
@@ -400,7 +389,9 @@ pub(crate) struct AccessArgs {
     #[arg(conflicts_with = "log")]
     pub(crate) file: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) policy: PolicyArgs,
+    pub(crate) trust: TrustArgs,
+    #[command(flatten)]
+    pub(crate) sizes: SizeArgs,
     /// A published log to decide from again: a folder, a home, or an address.
     #[arg(long, requires = "event")]
     pub(crate) log: Option<String>,
@@ -414,26 +405,25 @@ pub(crate) struct AccessArgs {
     pub(crate) making: MakingArgs,
 }
 
-/// Whose signatures count.
-#[derive(Debug, Args)]
-pub(crate) struct PolicyArgs {
-    /// The policy file of the network: whose signatures count. With --log, a policy that its checkpoint
-    /// must meet beside the one that follows from genesis.
-    #[arg(long)]
-    pub(crate) policy: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) sizes: SizeArgs,
-}
-
 /// For which sizes of the log a policy stands.
 #[derive(Debug, Args)]
 pub(crate) struct SizeArgs {
-    /// The first size of the log for which the policy stands.
+    /// The first size of the log for which the policy of --policy stands.
     #[arg(long, default_value_t = 0)]
     pub(crate) first_size: u64,
-    /// The last size of the log for which the policy stands; none means all to come.
+    /// The last size of the log for which it stands; none means all to come.
     #[arg(long)]
     pub(crate) last_size: Option<u64>,
+}
+
+impl SizeArgs {
+    /// The first size and the last one.
+    pub(crate) fn sizes(&self) -> (Size, Size) {
+        (
+            Size(self.first_size),
+            Size(self.last_size.unwrap_or(u64::MAX)),
+        )
+    }
 }
 
 /// How a log is replayed.

@@ -8,13 +8,14 @@ use crate::compare::{Compared, Signed, compare, evidence_name};
 use crate::fault::{Failure, Fault, Trouble};
 use crate::file;
 use crate::inclusion::fail;
-use crate::opened::{Log, accept};
+use crate::opened::Log;
 use crate::output;
+use crate::trust::Trust;
 use crate::{EXIT_GOOD, EXIT_USAGE};
 use medanchor_ledger::Size;
 use medanchor_ledger::consistency::ConsistencyReceipt;
 use medanchor_ledger::note::Note;
-use medanchor_ledger::policy::PolicyRange;
+use medanchor_ledger::policy::CheckpointPolicy;
 use medanchor_store::files::{make_folder, write_aside};
 use serde_json::json;
 use std::io::Write;
@@ -35,8 +36,8 @@ pub(crate) fn run(args: &ConsistencyArgs) -> u8 {
         );
         return EXIT_USAGE;
     }
-    if args.log.is_none() && args.genesis.is_none() {
-        eprintln!("without --log the signers are known only from --genesis");
+    if let (None, Some(lack)) = (&args.log, args.trust.lack()) {
+        eprintln!("without --log {lack}");
         return EXIT_USAGE;
     }
     match prove(args) {
@@ -46,19 +47,16 @@ pub(crate) fn run(args: &ConsistencyArgs) -> u8 {
 }
 
 fn prove(args: &ConsistencyArgs) -> Result<Shown, Failure> {
-    let given = crate::opened::read_policy(args.policy.as_deref())?;
-    let log = args
-        .log
-        .as_deref()
-        .map(|log| Log::open(log, args.policy.as_deref()));
+    let given = args.trust.read()?;
+    let log = args.log.as_deref().map(|log| Log::open(log, &given));
     let log = log.transpose()?;
-    let genesis = match (&log, &args.genesis) {
-        (Some(log), _) => log.genesis.clone(),
-        (None, path) => crate::opened::genesis_file(path.as_deref())?,
+    let trust = match &log {
+        Some(log) => log.trust.clone(),
+        None => Trust::alone(&given)?,
     };
     let signed = |path: &Path| -> Result<Signed, Failure> {
         let signed = Signed::parse(&file::read(path, Note::MAX_BYTES as u64)?)?;
-        accept(&signed.note, &genesis, given.as_ref())?;
+        trust.verify_checkpoint(&signed.note).map_err(Fault::from)?;
         Ok(signed)
     };
     let old = signed(&args.old)?;
@@ -96,8 +94,7 @@ fn prove(args: &ConsistencyArgs) -> Result<Shown, Failure> {
                 proof,
                 checkpoint: new.note,
             };
-            let range = PolicyRange::from(genesis.policy().clone(), Size(0));
-            let checked = receipt.verify(&old.checkpoint, &range);
+            let checked = receipt.verify(&old.checkpoint, &trust);
             checked.map_err(|error| Fault::Evidence(error.to_string()))?;
             let written = args.out.is_some().then(|| {
                 let name = format!(

@@ -13,15 +13,15 @@ use crate::observation::Observation;
 use crate::observed::{self, Judged, Told};
 use crate::output;
 use crate::together;
+use crate::trust::Trust;
 use crate::{EXIT_FAILED, EXIT_GOOD, EXIT_UNREADABLE, EXIT_USAGE};
-use medanchor_ledger::fork::Fork;
-use medanchor_ledger::genesis::{Genesis, MAX_GENESIS_BYTES};
+use medanchor_ledger::fork::{Convicted, Fork};
 use medanchor_ledger::note::NoteKey;
-use medanchor_ledger::policy::Policy;
+use medanchor_ledger::policy::{CheckpointPolicy, Distrust};
 use medanchor_vault::custody::EvidenceFile;
 use serde_json::{Value, json};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// Bytes by which it is seen what a file is.
@@ -32,30 +32,45 @@ const MOST: usize = 64;
 
 /// Checks the files, prints what they show, and gives the exit code.
 pub(crate) fn run(args: &EvidenceArgs) -> u8 {
-    if args.policy.is_some() == args.genesis.is_some() {
-        eprintln!("give the network's policy file with --policy, or its genesis with --genesis");
+    let trust = &args.trust;
+    if trust.policy.is_some() == trust.genesis.is_some() || trust.lack().is_some() {
+        eprintln!(
+            "give the network's policy file with --policy, or its genesis with --genesis, and --policy-chain if the validators have changed"
+        );
         return EXIT_USAGE;
     }
     if args.files.len() > MOST || args.observers.len() > MOST {
         eprintln!("give at most {MOST} files and {MOST} times --observer");
         return EXIT_USAGE;
     }
-    if let [file] = args.files.as_slice() {
-        let (code, judged) = one(args, file);
-        return match args.json {
-            true => output::print(code, |out| writeln!(out, "{:#}", judged.value)),
-            false => output::print(code, |out| write!(out, "{}", judged.text)),
-        };
+    let trust = match trusted(args) {
+        Ok(trust) => trust,
+        Err(failure) => return tell(args, &nothing(&failure)),
+    };
+    match args.files.as_slice() {
+        [file] => tell(args, &one(args, &trust, file)),
+        files => several(args, &trust, files),
     }
-    several(args)
+}
+
+fn trusted(args: &EvidenceArgs) -> Result<Trust, Failure> {
+    Ok(Trust::alone(&args.trust.read()?)?)
+}
+
+/// What one file shows, with the exit code.
+fn tell(args: &EvidenceArgs, (code, judged): &(u8, Judged)) -> u8 {
+    match args.json {
+        true => output::print(*code, |out| writeln!(out, "{:#}", judged.value)),
+        false => output::print(*code, |out| write!(out, "{}", judged.text)),
+    }
 }
 
 /// Several files: each by itself, then what the observers told together.
-fn several(args: &EvidenceArgs) -> u8 {
+fn several(args: &EvidenceArgs, trust: &Trust, files: &[PathBuf]) -> u8 {
     let (mut values, mut text, mut told) = (Vec::new(), String::new(), Vec::<Told>::new());
     let mut worst = EXIT_GOOD;
-    for file in &args.files {
-        let (code, judged) = one(args, file);
+    for file in files {
+        let (code, judged) = one(args, trust, file);
         let name = file.display().to_string();
         text += &format!("{name}:\n{}\n", judged.text);
         values.push(json!({ "file": name, "shows": judged.value }));
@@ -72,11 +87,15 @@ fn several(args: &EvidenceArgs) -> u8 {
 }
 
 /// What one file shows, and the exit code for it alone.
-fn one(args: &EvidenceArgs, file: &Path) -> (u8, Judged) {
-    let failure = match judge(args, file) {
-        Ok(judged) => return (EXIT_GOOD, judged),
-        Err(failure) => failure,
-    };
+fn one(args: &EvidenceArgs, trust: &Trust, file: &Path) -> (u8, Judged) {
+    match judge(args, trust, file) {
+        Ok(judged) => (EXIT_GOOD, judged),
+        Err(failure) => nothing(&failure),
+    }
+}
+
+/// That nothing is shown, and why.
+fn nothing(failure: &Failure) -> (u8, Judged) {
     let (code, verdict, said) = match failure {
         Failure::Fault(_) => (EXIT_FAILED, "failed", "The evidence does not hold"),
         Failure::Trouble(_) => (EXIT_UNREADABLE, "unreadable", "There is no verdict"),
@@ -91,31 +110,19 @@ const fn shows(value: Value, text: String) -> Judged {
     Judged { value, text, told }
 }
 
-fn judge(args: &EvidenceArgs, file: &Path) -> Result<Judged, Failure> {
+fn judge(args: &EvidenceArgs, trust: &Trust, file: &Path) -> Result<Judged, Failure> {
     let bytes = whole(file)?;
-    let policy = match (&args.policy, &args.genesis) {
-        (Some(path), _) => Policy::parse(&file::read(path, Policy::MAX_BYTES as u64)?),
-        (None, Some(path)) => {
-            let bytes = file::read(path, MAX_GENESIS_BYTES as u64)?;
-            Ok(Genesis::decode(&bytes)
-                .map_err(Fault::from)?
-                .policy()
-                .clone())
-        }
-        (None, None) => Policy::parse(&[]),
-    };
-    let policy = policy.map_err(Fault::from)?;
     if EvidenceFile::is_start_of(&bytes) {
-        let (value, text) = breach::judge(&bytes, policy)?;
+        let (value, text) = breach::judge(&bytes, trust)?;
         return Ok(shows(value, text));
     }
     if bytes.starts_with(Attestation::START) {
-        return Ok(observed::attestation(&bytes, &policy, &args.observers)?);
+        return Ok(observed::attestation(&bytes, trust, &args.observers)?);
     }
     if bytes.starts_with(b"medanchor/observation") {
-        return Ok(observed::observation(&bytes, &policy)?);
+        return Ok(observed::observation(&bytes, trust)?);
     }
-    let (value, text) = fork(&bytes, &policy)?;
+    let (value, text) = fork(&bytes, trust)?;
     Ok(shows(value, text))
 }
 
@@ -130,10 +137,37 @@ fn whole(path: &Path) -> Result<Zeroizing<Vec<u8>>, Trouble> {
     file::read(path, most as u64).map(Zeroizing::new)
 }
 
-fn fork(bytes: &[u8], policy: &Policy) -> Result<(Value, String), Fault> {
-    let bad = |cause: &dyn std::fmt::Display| Fault::Evidence(cause.to_string());
-    let fork = Fork::parse(bytes).map_err(|error| bad(&error))?;
-    let convicted = fork.verify(policy).map_err(|error| bad(&error))?;
+/// Whose keys signed both sides, by the policy of each side's size.
+fn convicted(fork: &Fork, trust: &Trust) -> Result<Convicted, Fault> {
+    let (earlier, later) = fork.notes();
+    let by = |note| Ok::<_, Distrust>(trust.range_of(note)?.policy());
+    fork.verify_by(by(earlier)?, by(later)?).map_err(|error| {
+        // Those who signed outside their sizes are told apart from strangers.
+        let outside = [earlier, later].map(|note| trust.verify_checkpoint(note));
+        let outside = outside.into_iter().filter_map(Result::err);
+        let mut outside = outside.filter(|error| matches!(error, Distrust::OutsideRange { .. }));
+        outside
+            .next()
+            .map_or_else(|| Fault::Evidence(error.to_string()), Fault::from)
+    })
+}
+
+/// What an accepted fork says of the validators, who may be others for one size than for the other.
+fn at_fault(fork: &Fork, trust: &Trust) -> &'static str {
+    let (earlier, later) = fork.notes();
+    match trust.range_of(earlier) == trust.range_of(later) {
+        true => {
+            "The policy accepts both: more than a third of the validators signed both, which no honest one does.\n"
+        }
+        false => {
+            "Each is accepted by the policy of its size, and the policies are two: those named above broke their promise, and if nobody is, one set or the other did.\n"
+        }
+    }
+}
+
+fn fork(bytes: &[u8], trust: &Trust) -> Result<(Value, String), Fault> {
+    let fork = Fork::parse(bytes).map_err(|error| Fault::Evidence(error.to_string()))?;
+    let convicted = convicted(&fork, trust)?;
     let (earlier, later) = (fork.earlier(), fork.later());
     let keys: Vec<String> = convicted
         .both
@@ -168,9 +202,7 @@ fn fork(bytes: &[u8], policy: &Policy) -> Result<(Value, String), Fault> {
         text += &format!("  signed both       {key}\n");
     }
     text += match accepted {
-        true => {
-            "The policy accepts both: more than a third of the validators signed both, which no honest one does.\n"
-        }
+        true => at_fault(&fork, trust),
         false => "The policy does not accept both, but whoever signed both broke its promise.\n",
     };
     Ok((value, text))

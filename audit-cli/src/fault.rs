@@ -10,7 +10,7 @@ use medanchor_ledger::event::DecodeError;
 use medanchor_ledger::execute::{BlockFault, Halt};
 use medanchor_ledger::genesis::GenesisError;
 use medanchor_ledger::note::NoteError;
-use medanchor_ledger::policy::Distrust;
+use medanchor_ledger::policy::{ChainError, Distrust};
 use medanchor_ledger::receipt::Unproved;
 use medanchor_ledger::{EventId, Height, Index, InspectionHandle, ParticipantName, Round, Size};
 use std::path::PathBuf;
@@ -180,6 +180,17 @@ pub(crate) enum Fault {
     /// The genesis file is none.
     #[error("genesis: {0}")]
     Genesis(#[from] GenesisError),
+    /// The chain of policies does not hold, so it is not known whose signatures count.
+    #[error("policy-chain: {0}")]
+    Chain(#[from] ChainError),
+    /// Two chains of policies that both hold name different successors.
+    #[error(
+        "policy-chain: it parts from the one that is known at policy {link}, and both are signed: the validators before named two successors; keep both and take them to the other members"
+    )]
+    ChainsPart {
+        /// The place of the first policy that differs, from 0.
+        link: usize,
+    },
     /// The network is another than the one that was asked for.
     #[error("this is the log of {found}, not of {wanted}")]
     OtherNetwork {
@@ -438,6 +449,7 @@ impl Fault {
             | Self::TileShape { path, .. } => Some(path),
             Self::Records { path, .. } => Some(path),
             Self::Genesis(_) => Some("genesis"),
+            Self::Chain(_) | Self::ChainsPart { .. } => Some("policy-chain"),
             Self::Note(_) | Self::Distrust(_) | Self::Checkpoint { .. } => Some("checkpoint"),
             Self::NoCertificate { .. } | Self::OtherValue { .. } | Self::Certificate { .. } => {
                 Some("certificates")

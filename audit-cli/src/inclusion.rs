@@ -16,7 +16,6 @@ use medanchor_ledger::event::Event;
 use medanchor_ledger::merkle::bundle::{BundleId, read_entries};
 use medanchor_ledger::merkle::tile::TileNodes;
 use medanchor_ledger::merkle::{NoProof, inclusion_proof};
-use medanchor_ledger::policy::PolicyRange;
 use medanchor_ledger::receipt::Receipt;
 use medanchor_ledger::{Index, Size};
 use medanchor_store::files::{make_folder, write_aside};
@@ -55,7 +54,7 @@ pub(crate) fn fail(failure: &Failure, json: bool) -> u8 {
 }
 
 fn prove(args: &InclusionArgs) -> Result<(Proved, Vec<PathBuf>), Failure> {
-    let log = Log::open(&args.target, args.policy.as_deref())?;
+    let log = Log::open(&args.target, &args.trust.read()?)?;
     let size = log.head().size;
     let index = match (args.index, &args.event) {
         (Some(index), _) => Index(index),
@@ -75,13 +74,14 @@ fn prove(args: &InclusionArgs) -> Result<(Proved, Vec<PathBuf>), Failure> {
         checkpoint: log.note.clone(),
         extra: None,
     };
-    let range = PolicyRange::from(log.genesis.policy().clone(), Size(0));
-    let verified = receipt.verify(&entry, &range).map_err(Fault::from)?;
+    let verified = receipt.verify(&entry, &log.trust);
+    let verified = verified.map_err(Fault::from)?;
+    let range = log.trust.range_of(&log.note).map_err(Fault::from)?;
     let files = match &args.out {
         Some(folder) => write(folder, index, &entry, &receipt)?,
         None => Vec::new(),
     };
-    Ok((told(&verified, &entry, &range), files))
+    Ok((told(&verified, &entry, range), files))
 }
 
 fn entry(log: &Log, index: Index, size: Size) -> Result<Vec<u8>, Failure> {

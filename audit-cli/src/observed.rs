@@ -8,8 +8,8 @@ use crate::attestation::{Attestation, Statement};
 use crate::fault::Fault;
 use crate::observation::{Kind, Observation, Seen};
 use crate::parties::{Backwards, Head, backwards};
+use crate::trust::Trust;
 use medanchor_ledger::note::{Note, NoteKey, VerifierKey};
-use medanchor_ledger::policy::Policy;
 use medanchor_ledger::sha256;
 use serde_json::{Value, json};
 
@@ -61,9 +61,9 @@ pub(crate) fn observer(text: &str) -> Result<VerifierKey, String> {
 }
 
 /// Judges an observation.
-pub(crate) fn observation(bytes: &[u8], policy: &Policy) -> Result<Judged, Fault> {
+pub(crate) fn observation(bytes: &[u8], trust: &Trust) -> Result<Judged, Fault> {
     let found = Observation::parse(bytes).map_err(|error| Fault::Evidence(error.to_string()))?;
-    let heads = heads(&found.notes, policy);
+    let heads = heads(&found.notes, trust);
     let shown = Shown::of(&found.seen, heads, Standing::Nobody);
     Ok(Judged {
         value: shown.value(),
@@ -75,7 +75,7 @@ pub(crate) fn observation(bytes: &[u8], policy: &Policy) -> Result<Judged, Fault
 /// Judges an attestation by the keys of the observers that were named.
 pub(crate) fn attestation(
     bytes: &[u8],
-    policy: &Policy,
+    trust: &Trust,
     observers: &[VerifierKey],
 ) -> Result<Judged, Fault> {
     let bad = |why: String| Fault::Evidence(why);
@@ -88,7 +88,7 @@ pub(crate) fn attestation(
         ))
     })?;
     let said = &found.statement;
-    if policy.logs().iter().all(|key| *key.name() != said.network) {
+    if !trust.speaks_of(&said.network) {
         return Err(bad(format!(
             "it is about {}, of which this policy says nothing; use that network's policy",
             said.network
@@ -102,7 +102,7 @@ pub(crate) fn attestation(
     };
     let shown = Shown {
         statement: Some(said),
-        ..Shown::of(&said.seen, heads(&notes, policy), standing)
+        ..Shown::of(&said.seen, heads(&notes, trust), standing)
     };
     Ok(Judged {
         value: shown.value(),
@@ -115,8 +115,8 @@ pub(crate) fn attestation(
     })
 }
 
-fn heads(notes: &[Note], policy: &Policy) -> Vec<Head> {
-    notes.iter().map(|note| Head::of(note, policy)).collect()
+fn heads(notes: &[Note], trust: &Trust) -> Vec<Head> {
+    notes.iter().map(|note| Head::of(note, trust)).collect()
 }
 
 fn subject(said: &Statement) -> Subject {

@@ -1,24 +1,24 @@
 //! A log whose genesis, policy and checkpoint were read and hold.
 //!
-//! What always holds: the policy is the one that follows from genesis, the checkpoint meets it and
-//! the one that was given, and is of the network whose genesis file stands in the log.
+//! What always holds: the policies are those that follow from genesis, the checkpoint meets the one of
+//! its size and the one that was given, and is of the network whose genesis file stands in the log.
 
 use crate::compare::Signed;
 use crate::fault::{Failure, Fault, Trouble};
-use crate::file;
 use crate::mirror::folder::{BESIDE, NEWEST};
 use crate::source::{self, Source};
+use crate::trust::{Given, Trust};
 use medanchor_ledger::Size;
 use medanchor_ledger::checkpoint::Checkpoint;
 use medanchor_ledger::genesis::{Genesis, MAX_GENESIS_BYTES};
 use medanchor_ledger::note::Note;
-use medanchor_ledger::policy::{Policy, VerifiedCheckpoint};
-use std::path::Path;
+use medanchor_ledger::policy::{CheckpointPolicy, Policy, VerifiedCheckpoint};
 
 /// A log, opened.
 pub(crate) struct Log {
     pub(crate) source: Box<dyn Source>,
     pub(crate) genesis: Genesis,
+    pub(crate) trust: Trust,
     pub(crate) note: Note,
     pub(crate) checkpoint: VerifiedCheckpoint,
     /// The size that a mirror is on its way to, if the folder is one that was interrupted.
@@ -26,9 +26,9 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// Opens the log in a folder, a home, or at an address. `policy` is a file that the checkpoint
-    /// must meet beside the policy of genesis.
-    pub(crate) fn open(target: &str, policy: Option<&Path>) -> Result<Self, Failure> {
+    /// Opens the log in a folder, a home, or at an address, and judges its checkpoint by its genesis,
+    /// its chain of policies and what was given.
+    pub(crate) fn open(target: &str, given: &Given) -> Result<Self, Failure> {
         let source = source::open(target)?;
         let genesis = read_genesis(&*source)?;
         let newest = newest(&*source)?;
@@ -38,11 +38,12 @@ impl Log {
         if mirror && source.read("checkpoint", Note::MAX_BYTES as u64)?.is_none() {
             return Err(Trouble::Unfinished(target.to_owned()).into());
         }
-        let (note, checkpoint) =
-            read_checkpoint(&*source, &genesis, read_policy(policy)?.as_ref())?;
+        let mut trust = Trust::of(&genesis, given)?;
+        let (note, checkpoint) = read_checkpoint(&*source, &mut trust)?;
         Ok(Self {
             source,
             genesis,
+            trust,
             note,
             on_its_way: newest.filter(|size| *size > checkpoint.checkpoint().size),
             checkpoint,
@@ -55,6 +56,15 @@ impl Log {
             note: self.note.clone(),
             checkpoint: self.head().clone(),
         }
+    }
+
+    /// How many validators there are at the checkpoint's size, and how many of them are a quorum.
+    pub(crate) fn validators(&self) -> (usize, usize) {
+        let policies = self.trust.policies();
+        let turn = policies.and_then(|policies| policies.at(self.head().size));
+        turn.map_or((0, 0), |turn| {
+            (turn.cose.iter().count(), turn.cose.quorum())
+        })
     }
 
     /// Origin, size and root.
@@ -71,22 +81,6 @@ fn newest(source: &dyn Source) -> Result<Option<Size>, Failure> {
     let bytes = source.read(NEWEST, Note::MAX_BYTES as u64)?;
     let signed = bytes.and_then(|bytes| Signed::parse(&bytes).ok());
     Ok(signed.map(|signed| signed.checkpoint.size))
-}
-
-/// The policy in a file of the user's, if one was named.
-pub(crate) fn read_policy(path: Option<&Path>) -> Result<Option<Policy>, Failure> {
-    let Some(path) = path else {
-        return Ok(None);
-    };
-    let bytes = file::read(path, Policy::MAX_BYTES as u64)?;
-    Ok(Some(Policy::parse(&bytes).map_err(Fault::from)?))
-}
-
-/// A genesis file that the user names.
-pub(crate) fn genesis_file(path: Option<&Path>) -> Result<Genesis, Failure> {
-    let missing = || missing("genesis");
-    let bytes = file::read(path.ok_or_else(missing)?, MAX_GENESIS_BYTES as u64)?;
-    Ok(Genesis::decode(&bytes).map_err(Fault::from)?)
 }
 
 /// The genesis of a log, whose policy file is the one that follows from it.
@@ -108,35 +102,18 @@ pub(crate) fn policy_path(genesis: &Genesis) -> String {
     format!("policies/{}", genesis.policy().hash())
 }
 
-/// The checkpoint of a log, accepted by the policy of genesis and by the one that was given.
+/// The checkpoint of a log, accepted by the policy of its size. The chain is read after the
+/// checkpoint, which it covers then, also while the log grows.
 pub(crate) fn read_checkpoint(
     source: &dyn Source,
-    genesis: &Genesis,
-    given: Option<&Policy>,
+    trust: &mut Trust,
 ) -> Result<(Note, VerifiedCheckpoint), Failure> {
     let bytes = source.read("checkpoint", Note::MAX_BYTES as u64)?;
     let bytes = bytes.ok_or_else(|| missing("checkpoint"))?;
     let note = Note::parse(&bytes).map_err(Fault::from)?;
-    let checkpoint = accept(&note, genesis, given)?;
+    trust.learn_from(source)?;
+    let checkpoint = trust.verify_checkpoint(&note).map_err(Fault::from)?;
     Ok((note, checkpoint))
-}
-
-/// A checkpoint of the network of `genesis`, if its policy accepts the note and the given one does.
-pub(crate) fn accept(
-    note: &Note,
-    genesis: &Genesis,
-    given: Option<&Policy>,
-) -> Result<VerifiedCheckpoint, Fault> {
-    let checkpoint = genesis.policy().verify_checkpoint(note)?;
-    let (found, wanted) = (&checkpoint.checkpoint().origin, genesis.origin());
-    if found != wanted {
-        let (found, wanted) = (found.to_string(), wanted.to_string());
-        return Err(Fault::OtherNetwork { wanted, found });
-    }
-    if let Some(policy) = given {
-        policy.verify_checkpoint(note)?;
-    }
-    Ok(checkpoint)
 }
 
 fn missing(path: &str) -> Failure {

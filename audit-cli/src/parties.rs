@@ -1,22 +1,23 @@
 //! What the signatures in checkpoints prove by themselves, whoever hands them over and wherever they were
 //! served.
 //!
-//! What always holds: only signatures by keys of the policy count, and of a note in which one of these does
-//! not hold, none. A cosignature says that its signer had seen no larger tree at its time (C2SP
-//! `tlog-cosignature`): one over a smaller tree at a later time than one over a larger tree breaks that
-//! promise, and both together prove it of that key.
+//! What always holds: only signatures by keys of the policy of a checkpoint's own size count, so nobody's
+//! from outside its turn, and of a note in which one of these does not hold, none. A cosignature says that
+//! its signer had seen no larger tree at its time (C2SP `tlog-cosignature`): one over a smaller tree at a
+//! later time than one over a larger tree breaks that promise, and both together prove it of that key.
 
+use crate::trust::Trust;
 use medanchor_ledger::Size;
 use medanchor_ledger::checkpoint::Checkpoint;
 use medanchor_ledger::note::{Held, Note};
-use medanchor_ledger::policy::{Cosigner, Policy};
+use medanchor_ledger::policy::{CheckpointPolicy, Cosigner};
 
 /// A checkpoint, and who signed it.
 pub(crate) struct Head {
     pub(crate) checkpoint: Option<Checkpoint>,
-    /// Why the policy does not accept it.
+    /// Why it is not to be trusted.
     pub(crate) refused: Option<String>,
-    /// The policy's cosigners whose signatures hold, with their times.
+    /// The cosigners of its size whose signatures hold, with their times.
     pub(crate) cosigners: Vec<Cosigner>,
 }
 
@@ -33,18 +34,17 @@ pub(crate) struct Backwards {
 
 impl Head {
     /// Judges the signatures of a note.
-    pub(crate) fn of(note: &Note, policy: &Policy) -> Self {
-        let verdict = policy.verify_checkpoint(note);
+    pub(crate) fn of(note: &Note, trust: &Trust) -> Self {
         let checkpoint: Option<Checkpoint> = note.text().parse().ok();
-        let ours = |head: &Checkpoint| policy.logs().iter().any(|key| *key.name() == head.origin);
-        let cosigners = match checkpoint.as_ref().is_some_and(ours) {
-            true => cosigners(note, policy).unwrap_or_default(),
-            false => Vec::new(),
-        };
+        let ours = checkpoint
+            .as_ref()
+            .is_some_and(|head| trust.speaks_of(&head.origin));
+        let cosigners = cosigners(note, trust).filter(|_| ours);
+        let verdict = trust.verify_checkpoint(note);
         Self {
             checkpoint,
             refused: verdict.err().map(|why| why.to_string()),
-            cosigners,
+            cosigners: cosigners.unwrap_or_default(),
         }
     }
 
@@ -57,8 +57,9 @@ impl Head {
     }
 }
 
-/// The policy's cosigners of a note; none if a signature does not hold.
-fn cosigners(note: &Note, policy: &Policy) -> Option<Vec<Cosigner>> {
+/// The cosigners of a checkpoint that the policy of its size names; none if a signature does not hold.
+fn cosigners(note: &Note, trust: &Trust) -> Option<Vec<Cosigner>> {
+    let policy = trust.range_of(note).ok()?.policy();
     for key in policy.logs() {
         note.signed_by(key).ok()?;
     }

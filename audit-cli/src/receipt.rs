@@ -6,13 +6,13 @@
 
 use crate::cli::ReceiptArgs;
 use crate::output;
-use crate::trust::{NoTrust, Trust};
-use crate::{EXIT_FAILED, EXIT_GOOD, EXIT_UNREADABLE};
+use crate::trust::Trust;
+use crate::{EXIT_FAILED, EXIT_GOOD, EXIT_UNREADABLE, EXIT_USAGE};
 use medanchor_ledger::Size;
 use medanchor_ledger::cose_receipt::{Quorum, TransparentStatement};
 use medanchor_ledger::event::Event;
 use medanchor_ledger::merkle::leaf_hash;
-use medanchor_ledger::policy::{PolicyChain, PolicyRange};
+use medanchor_ledger::policy::PolicyRange;
 use medanchor_ledger::receipt::{Receipt, VerifiedReceipt};
 use medanchor_ledger::seal::EntryKind;
 use serde::Serialize;
@@ -20,7 +20,7 @@ use std::fs::File;
 use std::io::{Read, StdoutLock, Write};
 use std::path::Path;
 
-/// The longest file that is read: longer than any but a policy chain may be.
+/// The longest receipt or event that is read.
 const MAX_FILE: u64 = 1 << 20;
 
 /// The first byte of every COSE_Sign1, and of no text.
@@ -48,7 +48,7 @@ enum Failure {
     #[error("the receipt is none: {0}")]
     Receipt(#[from] medanchor_ledger::receipt::ReceiptError),
     #[error(transparent)]
-    Trust(#[from] NoTrust),
+    Trust(#[from] crate::fault::Failure),
     #[error("the event is not proved: {0}")]
     Unproved(#[from] medanchor_ledger::receipt::Unproved),
 }
@@ -56,7 +56,9 @@ enum Failure {
 impl Failure {
     const fn exit_code(&self) -> u8 {
         match self {
-            Self::Unreadable { .. } | Self::Oversize { .. } => EXIT_UNREADABLE,
+            Self::Unreadable { .. }
+            | Self::Oversize { .. }
+            | Self::Trust(crate::fault::Failure::Trouble(_)) => EXIT_UNREADABLE,
             _ => EXIT_FAILED,
         }
     }
@@ -98,6 +100,10 @@ struct About {
 
 /// Checks the receipt, prints what was found, and gives the exit code.
 pub(crate) fn run(args: &ReceiptArgs) -> u8 {
+    if let Some(lack) = args.trust.lack() {
+        eprintln!("{lack}");
+        return EXIT_USAGE;
+    }
     match check(args) {
         Ok(proved) => {
             let print = |out: &mut StdoutLock<'_>| match args.json {
@@ -111,7 +117,9 @@ pub(crate) fn run(args: &ReceiptArgs) -> u8 {
 }
 
 fn check(args: &ReceiptArgs) -> Result<Proved, Failure> {
-    let trust = trust(args)?;
+    let (first, last) = (args.first_size, args.last_size.unwrap_or(u64::MAX));
+    let given = args.trust.read_within(Size(first), Size(last))?;
+    let trust = Trust::alone(&given).map_err(crate::fault::Failure::from)?;
     let event = args.event.as_deref().map(|path| read(path, MAX_FILE));
     let (event, receipt) = (event.transpose()?, read(&args.receipt, MAX_FILE)?);
     if receipt.first() == Some(&COSE_SIGN1) {
@@ -119,28 +127,10 @@ fn check(args: &ReceiptArgs) -> Result<Proved, Failure> {
     }
     let entry = event.ok_or(Failure::NoEvent)?;
     let receipt = Receipt::parse(&receipt)?;
-    let range = trust
-        .range_of(&receipt.checkpoint)
-        .map_err(medanchor_ledger::receipt::Unproved::from)?;
-    let verified = receipt.verify(&entry, range)?;
+    let verified = receipt.verify(&entry, &trust)?;
+    let range = trust.range_of(&receipt.checkpoint);
+    let range = range.map_err(medanchor_ledger::receipt::Unproved::from)?;
     Ok(told(&verified, &entry, range))
-}
-
-fn trust(args: &ReceiptArgs) -> Result<Trust, Failure> {
-    let chain_limit = u64::try_from(PolicyChain::MAX_BYTES).unwrap_or(u64::MAX);
-    if let Some(genesis) = &args.genesis {
-        let chain = args.policy_chain.as_deref();
-        let chain = chain.map(|path| read(path, chain_limit)).transpose()?;
-        return Ok(Trust::genesis(&read(genesis, MAX_FILE)?, chain.as_deref())?);
-    }
-    let (first, last) = (args.first_size, args.last_size.unwrap_or(u64::MAX));
-    // The command line has one of the two.
-    let policy = args.policy.as_deref().unwrap_or(Path::new("policy"));
-    Ok(Trust::policy(
-        &read(policy, MAX_FILE)?,
-        Size(first),
-        Size(last),
-    )?)
 }
 
 fn check_statement(
@@ -153,10 +143,11 @@ fn check_statement(
     if event.is_some_and(|event| event != entry) {
         return Err(Failure::OtherEvent);
     }
-    let claimed = statement.receipts.first().map(|first| first.head.size);
-    let turn = trust.turn(claimed.unwrap_or_default());
-    let turn = turn.ok_or(Failure::NoCoseKeys)?;
-    let quorum = Quorum::verify(&statement.receipts, entry, &turn.cose)?;
+    let policies = trust.policies().ok_or(Failure::NoCoseKeys)?;
+    let (receipts, claimed) = (&statement.receipts, statement.receipts.first());
+    let size = claimed.map_or_else(Size::default, |first| first.head.size);
+    let quorum = policies.verify_cose(size, |keys| Quorum::verify(receipts, entry, keys))?;
+    let turn = policies.at(size).ok_or(Failure::NoCoseKeys)?;
     let head = quorum.checkpoint();
     let signers = quorum.validators().iter();
     let signers = signers.map(|(validator, seconds)| Cosigned {

@@ -21,7 +21,7 @@ pub(crate) const WHOLE_TREE: &str = "every entry's hash stands in its tile, ever
 
 const OF_HASHES: [&str; 3] = [
     "genesis is the one encoding of a sound genesis, and the policy file is the one that follows from it",
-    "the checkpoint is signed by a log key of the policy and cosigned by its quorum",
+    "the chain of policies holds from genesis on, and the checkpoint is signed by a log key of the policy of its size and cosigned by its quorum",
     WHOLE_TREE,
 ];
 const OF_SIGNATURES: [&str; 3] = [

@@ -4,14 +4,13 @@ use crate::cli::VerifyArgs;
 use crate::cosigned::Cosigned;
 use crate::fault::Failure;
 use crate::older::Older;
+use crate::opened::Log;
 use crate::output;
 use crate::state::AuditState;
 use crate::tier::{Tier, WHOLE_TREE};
 use crate::verify::Outcome;
 use crate::{EXIT_FAILED, EXIT_GOOD, EXIT_UNREADABLE};
 use medanchor_ledger::execute::View;
-use medanchor_ledger::genesis::Genesis;
-use medanchor_ledger::policy::VerifiedCheckpoint;
 use medanchor_ledger::seal::Seal;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -36,12 +35,13 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    pub(crate) fn of(genesis: &Genesis, checkpoint: &VerifiedCheckpoint) -> Self {
-        let head = checkpoint.checkpoint();
+    pub(crate) fn of(log: &Log) -> Self {
+        let (head, checkpoint) = (log.head(), &log.checkpoint);
         let cosigners = checkpoint.cosigners().iter();
+        let (validators, quorum) = log.validators();
         Self {
             origin: head.origin.to_string(),
-            genesis: genesis.hash().to_string(),
+            genesis: log.genesis.hash().to_string(),
             policy: checkpoint.policy().to_string(),
             size: head.size.0,
             root: head.root.to_string(),
@@ -49,8 +49,8 @@ impl Facts {
             cosigners: cosigners
                 .map(|cosigner| cosigner.key.name().to_string())
                 .collect(),
-            validators: genesis.validators().len(),
-            quorum: genesis.validators().quorum(),
+            validators,
+            quorum,
             ..Self::default()
         }
     }
@@ -108,9 +108,13 @@ impl Scope {
             scope.checked.push(proved.to_owned());
             scope.checked.retain(|text| text != WHOLE_TREE);
         }
-        if args.replay.policy.is_some() {
+        if args.replay.trust.policy.is_some() {
             let given = "the checkpoint meets the policy file that was given";
             scope.checked.insert(2, given.to_owned());
+        }
+        if args.replay.trust.genesis.is_some() {
+            let given = "the genesis file is the one that was given";
+            scope.checked.insert(1, given.to_owned());
         }
         match args.until {
             Some(height) => scope.not_checked.extend([

@@ -56,8 +56,8 @@ pub(crate) fn run(args: &VerifyArgs) -> u8 {
 }
 
 fn audit(args: &VerifyArgs, outcome: &mut Outcome) -> Result<(), Failure> {
-    let log = Log::open(&args.target, args.replay.policy.as_deref())?;
-    outcome.facts = Some(Facts::of(&log.genesis, &log.checkpoint));
+    let log = Log::open(&args.target, &args.replay.trust.read()?)?;
+    outcome.facts = Some(Facts::of(&log));
     outcome.on_its_way = log.on_its_way;
     let progress = Progress::new(args.json, log.head().size);
     match args.tier {

@@ -88,7 +88,8 @@ fn receipts(replace: impl Fn(&mut PathBuf)) {
             .map(|path| path.to_str().expect("a path that is text"));
         let (code, said) = ends(&["receipt", receipt, "--event", event, "--policy", policy]);
         assert_eq!(code, 3, "{said}");
-        assert!(said.contains("is longer than"), "{said}");
+        let endless = said.contains("it is no file");
+        assert!(endless || said.contains("is longer than"), "{said}");
     }
 }
 

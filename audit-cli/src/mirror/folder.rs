@@ -5,7 +5,7 @@
 //!
 //! | path | what |
 //! |---|---|
-//! | `checkpoint`, `tile/`, `genesis`, `policies/`, `certificates`, `cosignatures` | the log, as a node publishes it |
+//! | `checkpoint`, `tile/`, `genesis`, `policies/`, `policy-chain`, `certificates`, `cosignatures` | the log, as a node publishes it |
 //! | `.mirror/newest` | the newest signed checkpoint that the mirror has accepted; its tiles may be on their way |
 //! | `.mirror/fork-*.fork`, `.mirror/rollback-*.observation` | what a source did wrong |
 //! | `.mirror/lock` | held by the process that writes |

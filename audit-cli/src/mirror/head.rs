@@ -10,12 +10,12 @@ use super::tree::{Edges, edges};
 use crate::compare::{Compared, Signed, compare, evidence_name};
 use crate::fault::{Failure, Fault, Trouble};
 use crate::observation::{Kind, Observation, Seen};
-use crate::opened::{accept, read_checkpoint};
+use crate::opened::read_checkpoint;
 use crate::source::Source;
+use crate::trust::Trust;
 use medanchor_ledger::fork::Fork;
-use medanchor_ledger::genesis::Genesis;
 use medanchor_ledger::note::Note;
-use medanchor_ledger::policy::Policy;
+use medanchor_ledger::policy::CheckpointPolicy;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What a mirror knows before it asks.
@@ -35,24 +35,15 @@ pub(crate) enum Offer {
 }
 
 impl Known {
-    pub(crate) fn read(
-        folder: &Folder,
-        genesis: &Genesis,
-        given: Option<&Policy>,
-    ) -> Result<Self, Failure> {
-        let whole = kept(folder, "checkpoint", genesis, given)?;
-        let newest = kept(folder, NEWEST, genesis, given)?.or_else(|| whole.clone());
+    pub(crate) fn read(folder: &Folder, trust: &Trust) -> Result<Self, Failure> {
+        let whole = kept(folder, "checkpoint", trust)?;
+        let newest = kept(folder, NEWEST, trust)?.or_else(|| whole.clone());
         Ok(Self { whole, newest })
     }
 }
 
-/// A checkpoint that the mirror wrote, and that must still meet the policy.
-fn kept(
-    folder: &Folder,
-    name: &str,
-    genesis: &Genesis,
-    given: Option<&Policy>,
-) -> Result<Option<Signed>, Failure> {
+/// A checkpoint that the mirror wrote, and that must still be one to trust.
+fn kept(folder: &Folder, name: &str, trust: &Trust) -> Result<Option<Signed>, Failure> {
     let Some(bytes) = folder.log().read(name, Note::MAX_BYTES as u64)? else {
         return Ok(None);
     };
@@ -60,29 +51,34 @@ fn kept(
         let path = folder.path(name);
         let path = path.display();
         Trouble::Mirror(format!(
-            "{path} of the mirror is no good: {fault}; mirror to an empty folder, or give the right --policy"
+            "{path} of the mirror is no good: {fault}; mirror to an empty folder, or give the right --policy or --policy-chain"
         ))
     };
     let signed = Signed::parse(&bytes).map_err(damaged)?;
-    accept(&signed.note, genesis, given).map_err(damaged)?;
+    let judged = trust.verify_checkpoint(&signed.note);
+    judged.map_err(|why| damaged(why.into()))?;
     Ok(Some(signed))
 }
 
-/// Asks the source for its checkpoint and holds it against what the mirror knows.
+/// The source's checkpoint. What its chain of policies adds is known from then on, also where the
+/// checkpoint is refused.
+pub(crate) fn newest(remote: &Remote, trust: &mut Trust) -> Result<Signed, Failure> {
+    remote.attempt(|| {
+        let (note, verified) = read_checkpoint(&*remote.source, trust)?;
+        let checkpoint = verified.checkpoint().clone();
+        Ok(Signed { note, checkpoint })
+    })
+}
+
+/// Holds the source's checkpoint, `found`, against what the mirror knows.
 pub(crate) fn offer(
     remote: &Remote,
     folder: &Folder,
-    genesis: &Genesis,
-    given: Option<&Policy>,
+    found: Signed,
     known: &Known,
     name: &str,
 ) -> Result<Offer, Failure> {
     let source = &*remote.source;
-    let found = remote.attempt(|| {
-        let (note, verified) = read_checkpoint(source, genesis, given)?;
-        let checkpoint = verified.checkpoint().clone();
-        Ok(Signed { note, checkpoint })
-    })?;
     let size = |signed: &Option<Signed>| signed.as_ref().map(|signed| signed.checkpoint.size);
     if let Some(newest) = &known.newest {
         if found.checkpoint.size < newest.checkpoint.size {

@@ -1,10 +1,11 @@
 //! `mirror`: a copy of a published log that is the same log, verified as it comes.
 //!
 //! What always holds: nothing is renamed into place that was not checked against the checkpoint's
-//! root, or by a quorum's signatures; `checkpoint` moves last, after all that it needs is durable; a
-//! kill at any moment leaves a mirror that the next run goes on with. A fork or a rollback changes
-//! nothing and leaves a file of evidence.
+//! root, or by a quorum's signatures; `checkpoint` moves last, after all that it needs is durable, the
+//! chain of policies included; a kill at any moment leaves a mirror that the next run goes on with. A
+//! fork or a rollback changes nothing and leaves a file of evidence.
 
+mod chain;
 pub(crate) mod folder;
 mod head;
 mod records;
@@ -14,18 +15,18 @@ mod tree;
 use crate::cli::MirrorArgs;
 use crate::compare::Signed;
 use crate::fault::{Failure, Fault, Trouble};
-use crate::opened::{policy_path, read_genesis, read_policy};
+use crate::opened::{policy_path, read_genesis};
 use crate::output;
 use crate::progress::Progress;
 use crate::source::{self, Source};
 use crate::stop::Stop;
+use crate::trust::Trust;
 use crate::{EXIT_FAILED, EXIT_GOOD, EXIT_UNREADABLE};
 use folder::{BESIDE, Folder};
 pub(crate) use head::now;
-use head::{Known, Offer, offer};
+use head::{Known, Offer, newest, offer};
 use medanchor_ledger::Size;
 use medanchor_ledger::genesis::Genesis;
-use medanchor_ledger::policy::Policy;
 use remote::Remote;
 use serde_json::{Value, json};
 use std::io::Write;
@@ -40,7 +41,7 @@ struct Mirror<'a> {
     remote: Remote,
     folder: Folder,
     genesis: Genesis,
-    given: Option<Policy>,
+    trust: Trust,
 }
 
 /// What a round did.
@@ -75,14 +76,14 @@ pub(crate) fn run(args: &MirrorArgs) -> u8 {
 const fn ends(failure: &Failure) -> bool {
     matches!(
         failure,
-        Failure::Fault(Fault::Fork { .. } | Fault::OtherNetwork { .. })
+        Failure::Fault(Fault::Fork { .. } | Fault::ChainsPart { .. } | Fault::OtherNetwork { .. })
             | Failure::Trouble(Trouble::Mirror(_) | Trouble::Panicked)
     )
 }
 
 impl<'a> Mirror<'a> {
     fn open(args: &'a MirrorArgs, stop: Stop) -> Result<Self, Failure> {
-        let given = read_policy(args.policy.as_deref())?;
+        let given = args.trust.read()?;
         let patience = Duration::from_secs(args.timeout);
         let source = source::open_within(&args.source, patience)?;
         refuse_other_folders(&args.dir, &*source)?;
@@ -92,25 +93,29 @@ impl<'a> Mirror<'a> {
             stop,
         };
         let genesis = remote.attempt(|| read_genesis(&*remote.source))?;
+        let mut trust = Trust::of(&genesis, &given)?;
         let folder = Folder::open(&args.dir)?;
         keep_genesis(&folder, &genesis)?;
+        chain::read(&folder, &mut trust)?;
         Ok(Self {
             args,
             remote,
             folder,
             genesis,
-            given,
+            trust,
         })
     }
 
     /// Fetches what the source has and the folder lacks.
     fn round(&mut self) -> Result<Round, Failure> {
-        let (remote, folder, genesis) = (&self.remote, &self.folder, &self.genesis);
-        let given = self.given.as_ref();
-        let known = Known::read(folder, genesis, given)?;
+        let (remote, folder) = (&self.remote, &self.folder);
+        let found = newest(remote, &mut self.trust);
+        chain::keep(folder, &self.trust)?;
+        let found = found?;
+        let known = Known::read(folder, &self.trust)?;
         let old = known.whole.as_ref();
         let old = old.map_or(Size(0), |whole| whole.checkpoint.size);
-        match offer(remote, folder, genesis, given, &known, &self.args.source)? {
+        match offer(remote, folder, found, &known, &self.args.source)? {
             Offer::Grown(found, edges) => self.fetch(found, &edges, old),
             Offer::Nothing(found) => Ok(Round {
                 found,

@@ -67,7 +67,11 @@ impl Remote {
 const fn may_pass(failure: &Failure) -> bool {
     !matches!(
         failure,
-        Failure::Fault(Fault::Fork { .. } | Fault::Rollback { .. } | Fault::OtherNetwork { .. })
-            | Failure::Trouble(Trouble::Stopped | Trouble::Work(_) | Trouble::Mirror(_))
+        Failure::Fault(
+            Fault::Fork { .. }
+                | Fault::Rollback { .. }
+                | Fault::ChainsPart { .. }
+                | Fault::OtherNetwork { .. }
+        ) | Failure::Trouble(Trouble::Stopped | Trouble::Work(_) | Trouble::Mirror(_))
     )
 }

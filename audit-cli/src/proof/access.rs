@@ -2,7 +2,7 @@
 
 use super::failure::{Failure, print_json};
 use super::make::{Replayed, open, write_whole};
-use super::rests::{Rests, policy};
+use super::rests::{Rests, trust};
 use crate::cli::AccessArgs;
 use crate::{EXIT_GOOD, EXIT_USAGE, file, find, output};
 use medanchor_ledger::EventId;
@@ -34,11 +34,11 @@ struct Proved {
 
 /// Checks or makes an access receipt, prints what it proves, and gives the exit code.
 pub(crate) fn run(args: &AccessArgs) -> u8 {
-    let done = match (&args.file, &args.policy.policy, &args.log, &args.event) {
-        (Some(file), Some(policy), None, None) => check(file, policy, args),
+    let done = match (&args.file, args.trust.lack(), &args.log, &args.event) {
+        (Some(file), None, None, None) => check(file, args),
         (None, _, Some(log), Some(event)) => make(log, event, args),
         _ => {
-            eprintln!("give a FILE with --policy, or --log with --event; see --help");
+            eprintln!("give a FILE with --genesis or --policy, or --log with --event; see --help");
             return EXIT_USAGE;
         }
     };
@@ -48,15 +48,15 @@ pub(crate) fn run(args: &AccessArgs) -> u8 {
     }
 }
 
-fn check(file: &Path, given: &Path, args: &AccessArgs) -> Result<VerifiedAccess, Failure> {
-    let policy = policy(given, &args.policy.sizes)?;
+fn check(file: &Path, args: &AccessArgs) -> Result<VerifiedAccess, Failure> {
+    let trust = trust(&args.trust, &args.sizes)?;
     let bytes = file::read(file, AccessReceipt::MAX_BYTES as u64)?;
-    Ok(AccessReceipt::decode(&bytes)?.verify(&policy)?)
+    Ok(AccessReceipt::decode(&bytes)?.verify(&trust)?)
 }
 
 /// Replays the log up to the request's block, and has the receipt decide once more.
 fn make(log: &str, id: &EventId, args: &AccessArgs) -> Result<VerifiedAccess, Failure> {
-    let log = open(log, &args.policy)?;
+    let log = open(log, &args.trust, &args.sizes)?;
     let found = find::event(&log, id, args.making.json)?;
     if !matches!(found.event.body(), EventBody::AccessRequest(_)) {
         return Err(NotProved::NotARequest.into());
@@ -66,7 +66,7 @@ fn make(log: &str, id: &EventId, args: &AccessArgs) -> Result<VerifiedAccess, Fa
     let receipt = AccessReceipt::new(found.event, inclusion, replayed.view().map(), seal);
     let receipt = receipt.map_err(Replayed::unreadable)?;
     let receipt = receipt.ok_or(NotProved::NotARequest)?;
-    let verified = receipt.verify(&replayed.policy())?;
+    let verified = receipt.verify(replayed.trust())?;
     if let Some(out) = &args.out {
         write_whole(out, |file| file.write_all(&receipt.encode()))?;
     }

@@ -4,7 +4,6 @@ use crate::fault;
 use crate::output;
 use crate::{EXIT_FAILED, EXIT_UNREADABLE};
 use medanchor_ledger::document::{DocumentError, NotProved};
-use medanchor_ledger::policy::PolicyError;
 use serde::Serialize;
 use std::io::Write;
 
@@ -26,9 +25,9 @@ pub(crate) enum Failure {
     /// The file changed between two readings.
     #[error("the file changed while it was read; check it again")]
     Changed,
-    /// The policy file is none.
-    #[error("the policy is none: {0}")]
-    Policy(#[from] PolicyError),
+    /// The files that say whom to trust cannot be read, or say nothing.
+    #[error(transparent)]
+    Trust(fault::Failure),
     /// The log is not sound, or could not be read.
     #[error("the log: {0}")]
     Log(#[from] fault::Failure),
@@ -49,6 +48,7 @@ impl Failure {
     const fn exit_code(&self) -> u8 {
         match self {
             Self::Log(fault::Failure::Trouble(_))
+            | Self::Trust(fault::Failure::Trouble(_))
             | Self::Trouble(_)
             | Self::Write { .. }
             | Self::Changed => EXIT_UNREADABLE,

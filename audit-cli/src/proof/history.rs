@@ -3,15 +3,15 @@
 use super::failure::{Failure, print_json};
 use super::make::{Replayed, open, write_whole};
 use super::pages::Pages;
-use super::rests::{Rests, policy};
+use super::rests::{Rests, trust};
 use crate::cli::HistoryArgs;
 use crate::fault;
+use crate::trust::Trust;
 use crate::{EXIT_GOOD, EXIT_USAGE, output};
 use medanchor_ledger::document::{
     HistoryPage, HistoryVerifier, StateClaim, StateDocument, VerifiedHistory,
 };
 use medanchor_ledger::execute::{Executed, View};
-use medanchor_ledger::policy::PolicyRange;
 use medanchor_ledger::rules::tag::{TagLink, moved};
 use medanchor_ledger::rules::{Anchored, DenialReason, TagIndex};
 use medanchor_ledger::{Height, Index, ParticipantName, Tag};
@@ -32,9 +32,9 @@ struct Proved {
 
 /// Checks or makes a history, prints it, and gives the exit code.
 pub(crate) fn run(args: &HistoryArgs) -> u8 {
-    let done = match (&args.file, &args.policy.policy, &args.log, &args.out) {
-        (Some(file), Some(given), None, None) => {
-            policy(given, &args.policy.sizes).and_then(|policy| checked(file, &policy, args))
+    let done = match (&args.file, args.trust.lack(), &args.log, &args.out) {
+        (Some(file), None, None, None) => {
+            trust(&args.trust, &args.sizes).and_then(|trust| checked(file, &trust, args))
         }
         (None, _, Some(log), Some(out)) => match (&args.owner, &args.tag) {
             (Some(owner), Some(tag)) => make(log, owner, tag, out, args),
@@ -49,14 +49,16 @@ pub(crate) fn run(args: &HistoryArgs) -> u8 {
 }
 
 fn usage() -> u8 {
-    eprintln!("give a FILE with --policy, or --log with --owner, --tag and --out; see --help");
+    eprintln!(
+        "give a FILE with --genesis or --policy, or --log with --owner, --tag and --out; see --help"
+    );
     EXIT_USAGE
 }
 
 /// Checks the file, then reads it once more to print its events: nothing is told that is not proved,
 /// and nothing is held in memory.
-fn checked(file: &Path, policy: &PolicyRange, args: &HistoryArgs) -> Result<u8, Failure> {
-    let verified = verify(file, policy, args, &mut |_| Ok(()))?;
+fn checked(file: &Path, trust: &Trust, args: &HistoryArgs) -> Result<u8, Failure> {
+    let verified = verify(file, trust, args, &mut |_| Ok(()))?;
     let proved = Proved {
         verdict: "good",
         owner: verified.owner.to_string(),
@@ -75,7 +77,7 @@ fn checked(file: &Path, policy: &PolicyRange, args: &HistoryArgs) -> Result<u8, 
         }
         writeln!(out, "  tag        {} of {}", proved.tag, proved.owner)?;
         proved.rests.print(out)?;
-        let listed = verify(file, policy, args, &mut |link| print_link(out, link));
+        let listed = verify(file, trust, args, &mut |link| print_link(out, link));
         again = match listed {
             Ok(found) if found == verified => Ok(()),
             Ok(_) => Err(Failure::Changed),
@@ -104,7 +106,7 @@ fn print_link(out: &mut impl Write, link: &TagLink) -> Result<(), Failure> {
 /// Verifies the pages of a file one after the other, and gives each link to `each`.
 fn verify(
     file: &Path,
-    policy: &PolicyRange,
+    trust: &Trust,
     args: &HistoryArgs,
     each: &mut dyn FnMut(&TagLink) -> Result<(), Failure>,
 ) -> Result<VerifiedHistory, Failure> {
@@ -123,7 +125,7 @@ fn verify(
     let mut verifier = HistoryVerifier::new(first.owner.clone(), first.tag);
     let (mut page, mut verdict) = (Some(first), None);
     while let Some(read) = page {
-        verdict = verifier.add(&read, policy)?;
+        verdict = verifier.add(&read, trust)?;
         read.links.iter().try_for_each(&mut *each)?;
         page = pages.next()?;
     }
@@ -149,12 +151,12 @@ fn make(
             Err(std::io::Error::other("the replay failed"))
         }
     });
-    let policy = made.unwrap_or(Err(Failure::Unfinished));
-    let policy = match written {
-        Err(failure) => return Err(policy.err().unwrap_or(failure)),
-        Ok(()) => policy?,
+    let trust = made.unwrap_or(Err(Failure::Unfinished));
+    let trust = match written {
+        Err(failure) => return Err(trust.err().unwrap_or(failure)),
+        Ok(()) => trust?,
     };
-    checked(out, &policy, args)
+    checked(out, &trust, args)
 }
 
 /// Replays the log and writes the pages as they fill.
@@ -164,7 +166,7 @@ fn replay_into(
     tag: &Tag,
     out: &mut impl Write,
     args: &HistoryArgs,
-) -> Result<PolicyRange, Failure> {
+) -> Result<Trust, Failure> {
     let key = TagIndex::key(owner, tag);
     let mut page = HistoryPage {
         owner: owner.clone(),
@@ -184,7 +186,7 @@ fn replay_into(
         }
         Ok(())
     };
-    let log = open(log, &args.policy)?;
+    let log = open(log, &args.trust, &args.sizes)?;
     let until = args.height.map(Height);
     let replayed = Replayed::of(log, &args.making, until, &mut visit)?;
     let claim = StateClaim::of(replayed.view().map(), &key);
@@ -196,7 +198,7 @@ fn replay_into(
     out.write_all(&page.encode())
         .and_then(|()| out.flush())
         .map_err(|cause| Failure::Log(cannot_write(cause)))?;
-    Ok(replayed.policy())
+    Ok(replayed.trust().clone())
 }
 
 /// The links that a block adds to the tag of `key`.

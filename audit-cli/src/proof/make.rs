@@ -1,21 +1,21 @@
 //! Making documents from a published log: a replay by the rules, and the seal's receipt from the tiles.
 
 use super::failure::Failure;
-use crate::cli::{MakingArgs, PolicyArgs};
+use crate::cli::{MakingArgs, SizeArgs};
 use crate::fault::{self, Fault, Trouble};
 use crate::opened::Log;
 use crate::progress::Progress;
 use crate::replay::Replay;
 use crate::state::AuditState;
 use crate::tiles::CheckedTiles;
+use crate::trust::{Trust, TrustArgs};
 use medanchor_ledger::document::SealProof;
 use medanchor_ledger::execute::Executed;
 use medanchor_ledger::merkle::tile::TileNodes;
 use medanchor_ledger::merkle::{NoProof, inclusion_proof};
-use medanchor_ledger::policy::PolicyRange;
 use medanchor_ledger::receipt::Receipt;
 use medanchor_ledger::seal::Seal;
-use medanchor_ledger::{Height, Index, ReadFailed, Size, TreeHash};
+use medanchor_ledger::{Height, Index, ReadFailed, TreeHash};
 use medanchor_store::ScratchView;
 use std::fs::File;
 use std::io::Write;
@@ -87,10 +87,9 @@ impl Replayed {
         }
     }
 
-    /// The policy that follows from the log's genesis, by which a document is checked before it is
-    /// handed out.
-    pub(super) fn policy(&self) -> PolicyRange {
-        PolicyRange::from(self.log.genesis.policy().clone(), Size(0))
+    /// By whom the log's checkpoint is trusted: a document is checked by that before it is handed out.
+    pub(super) const fn trust(&self) -> &Trust {
+        &self.log.trust
     }
 
     /// The state that was computed could not be read.
@@ -100,8 +99,10 @@ impl Replayed {
 }
 
 /// Opens a published log.
-pub(super) fn open(target: &str, policy: &PolicyArgs) -> Result<Log, Failure> {
-    Ok(Log::open(target, policy.policy.as_deref())?)
+pub(super) fn open(target: &str, trust: &TrustArgs, sizes: &SizeArgs) -> Result<Log, Failure> {
+    let (first, last) = sizes.sizes();
+    let given = trust.read_within(first, last).map_err(Failure::Trust)?;
+    Ok(Log::open(target, &given)?)
 }
 
 /// Writes a file aside and renames it, so that one under its final name is whole.

@@ -2,18 +2,17 @@
 
 use super::failure::Failure;
 use crate::cli::SizeArgs;
-use crate::file;
-use medanchor_ledger::policy::{Policy, PolicyRange, VerifiedCheckpoint};
-use medanchor_ledger::{Height, Size, Time};
+use crate::trust::{Trust, TrustArgs};
+use medanchor_ledger::policy::VerifiedCheckpoint;
+use medanchor_ledger::{Height, Time};
 use serde::Serialize;
 use std::io::Write;
-use std::path::Path;
 
-/// The policy that was given, and the sizes for which it was said to stand.
-pub(super) fn policy(path: &Path, args: &SizeArgs) -> Result<PolicyRange, Failure> {
-    let policy = Policy::parse(&file::read(path, Policy::MAX_BYTES as u64)?)?;
-    let last = args.last_size.unwrap_or(u64::MAX);
-    Ok(PolicyRange::new(policy, Size(args.first_size), Size(last)))
+/// Whom the files that were given say to trust.
+pub(super) fn trust(args: &TrustArgs, sizes: &SizeArgs) -> Result<Trust, Failure> {
+    let (first, last) = sizes.sizes();
+    let given = args.read_within(first, last).map_err(Failure::Trust)?;
+    Trust::alone(&given).map_err(|fault| Failure::Trust(fault.into()))
 }
 
 /// What a document rests on, for people and for scripts.

@@ -2,7 +2,7 @@
 
 use super::failure::{Failure, print_json};
 use super::make::{Replayed, open, write_whole};
-use super::rests::{Rests, policy};
+use super::rests::{Rests, trust};
 use crate::cli::StateArgs;
 use crate::{EXIT_GOOD, EXIT_USAGE, file, output};
 use medanchor_ledger::Height;
@@ -32,11 +32,13 @@ pub(crate) fn run(args: &StateArgs) -> u8 {
             return EXIT_USAGE;
         }
     };
-    let done = match (&args.file, &args.policy.policy, &args.log, &key, &args.out) {
-        (Some(file), Some(policy), None, key, None) => check(file, policy, args, key.as_ref()),
+    let done = match (&args.file, args.trust.lack(), &args.log, &key, &args.out) {
+        (Some(file), None, None, key, None) => check(file, args, key.as_ref()),
         (None, _, Some(log), Some(key), Some(out)) => make(log, key, out, args),
         _ => {
-            eprintln!("give a FILE with --policy, or --log with --key and --out; see --help");
+            eprintln!(
+                "give a FILE with --genesis or --policy, or --log with --key and --out; see --help"
+            );
             return EXIT_USAGE;
         }
     };
@@ -51,23 +53,18 @@ fn parse_key(text: &str) -> Result<StateKey, String> {
     StateKey::new(&bytes).map_err(|error| error.to_string())
 }
 
-fn check(
-    file: &Path,
-    given: &Path,
-    args: &StateArgs,
-    key: Option<&StateKey>,
-) -> Result<VerifiedState, Failure> {
-    let policy = policy(given, &args.policy.sizes)?;
+fn check(file: &Path, args: &StateArgs, key: Option<&StateKey>) -> Result<VerifiedState, Failure> {
+    let trust = trust(&args.trust, &args.sizes)?;
     let bytes = file::read(file, StateDocument::MAX_BYTES as u64)?;
     let document = StateDocument::decode(&bytes)?;
     if key.is_some_and(|key| *key != document.key) {
         return Err(Failure::Other("key"));
     }
-    Ok(document.verify(&policy)?)
+    Ok(document.verify(&trust)?)
 }
 
 fn make(log: &str, key: &StateKey, out: &Path, args: &StateArgs) -> Result<VerifiedState, Failure> {
-    let log = open(log, &args.policy)?;
+    let log = open(log, &args.trust, &args.sizes)?;
     let until = args.height.map(Height);
     let replayed = Replayed::of(log, &args.making, until, &mut |_| Ok(()))?;
     let claim = StateClaim::of(replayed.view().map(), key);
@@ -76,7 +73,7 @@ fn make(log: &str, key: &StateKey, out: &Path, args: &StateArgs) -> Result<Verif
         claim: claim.map_err(Replayed::unreadable)?,
         seal: replayed.seal_proof()?,
     };
-    let verified = document.verify(&replayed.policy())?;
+    let verified = document.verify(replayed.trust())?;
     write_whole(out, |file| file.write_all(&document.encode()))?;
     Ok(verified)
 }

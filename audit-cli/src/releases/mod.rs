@@ -77,7 +77,7 @@ pub(crate) fn run(args: &ReleasesArgs) -> u8 {
 }
 
 fn check(args: &ReleasesArgs) -> Result<Report, Failure> {
-    let log = Log::open(&args.log, args.replay.policy.as_deref())?;
+    let log = Log::open(&args.log, &args.replay.trust.read()?)?;
     let exported = args.releases.iter().map(|given| given.read(&log.genesis));
     let exported: Vec<Exported> = exported.collect::<Result<_, _>>()?;
     let mut gathered = Gathered::of(&exported);

@@ -62,7 +62,7 @@ pub(crate) fn run(args: &ReportArgs) -> u8 {
 }
 
 fn report(args: &ReportArgs) -> Result<Vec<PathBuf>, Failure> {
-    let log = Log::open(&args.target, args.replay.policy.as_deref())?;
+    let log = Log::open(&args.target, &args.replay.trust.read()?)?;
     let clock = args.utc_offset.unwrap_or(match args.lang {
         Language::En => Clock::UTC,
         Language::Zh => Clock::BEIJING,

@@ -58,7 +58,7 @@ impl Page<'_> {
             .filter_map(|cosigner| cosigner.key.name().as_str().rsplit('/').next())
             .collect();
         let size = format!("{} {}", grouped(head.size.0), words.entries);
-        let (validators, quorum) = (genesis.validators().len(), genesis.validators().quorum());
+        let (validators, quorum) = self.log.validators();
         let signers = format!(
             "{} ({} / {validators} {} {quorum})",
             names.join(", "),

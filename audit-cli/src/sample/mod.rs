@@ -73,7 +73,7 @@ pub(crate) fn run(args: &SampleArgs) -> u8 {
 }
 
 fn sample(args: &SampleArgs, text: &mut Vec<u8>) -> Result<(), Failure> {
-    let log = Log::open(&args.target, args.replay.policy.as_deref())?;
+    let log = Log::open(&args.target, &args.replay.trust.read()?)?;
     let progress = Progress::new(args.json, log.head().size);
     let mut gathered = Gathered::new(log.genesis.network_id());
     let mut replay = Replay::new(&log, args.replay.options(None))?;

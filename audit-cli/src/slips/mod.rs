@@ -82,7 +82,7 @@ pub(crate) fn run(args: &SlipsArgs) -> u8 {
 
 fn check(args: &SlipsArgs) -> Result<Report, Failure> {
     let slips = read(&args.slips)?;
-    let log = Log::open(&args.log, args.replay.policy.as_deref())?;
+    let log = Log::open(&args.log, &args.replay.trust.read()?)?;
     let mut gathered = Gathered::of(&slips, &log.genesis);
     let progress = Progress::new(args.json, log.head().size);
     let mut replay = Replay::new(&log, args.replay.options(None))?;

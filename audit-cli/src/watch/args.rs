@@ -1,5 +1,6 @@
 //! The command line of `watch`.
 
+use crate::trust::TrustArgs;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -40,18 +41,17 @@ pub(crate) struct WatchArgs {
     /// The folder for what was seen, and for evidence.
     #[arg(long, required = true)]
     pub(super) dir: Option<PathBuf>,
-    /// A checkpoint that was saved elsewhere, with its quorum. Every copy must by now have it: one
-    /// with fewer entries is found as a rollback, one that contradicts it as a fork. May be given up
-    /// to 32 times.
+    /// A checkpoint that was saved elsewhere, with the quorum of its size. Every copy must by now have
+    /// it: one with fewer entries is found as a rollback, one that contradicts it as a fork. May be
+    /// given up to 32 times.
     #[arg(long = "checkpoint", value_name = "FILE")]
     pub(super) checkpoints: Vec<PathBuf>,
     /// The observer's key, made by `watch key new`: it signs what is found and no party's signature
     /// proves.
     #[arg(long, value_name = "FILE")]
     pub(super) key: Option<PathBuf>,
-    /// A policy file that every checkpoint must meet, beside the one that follows from genesis.
-    #[arg(long)]
-    pub(super) policy: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) trust: TrustArgs,
     /// Look once, and say by the exit code what was found.
     #[arg(long)]
     pub(super) once: bool,

@@ -6,6 +6,7 @@
 //! | path | what |
 //! |---|---|
 //! | `genesis` | the network that is watched, as the first log that answered gave it |
+//! | `policy-chain` | the longest chain of its policies that any log showed or the user gave |
 //! | `seen/<hash>.checkpoint` | the newest checkpoint of a log, by the hash of its folder or address |
 //! | `evidence/*.fork` | proof of a fork |
 //! | `evidence/*.observation` | what was seen and nobody signed |
@@ -18,12 +19,12 @@ use crate::compare::{Signed, evidence_name};
 use crate::fault::{Failure, Trouble};
 use crate::mirror::folder::failed;
 use crate::observation::{Kind, Observation};
-use crate::opened::accept;
 use crate::source::{Folder, Source};
+use crate::trust::{CHAIN, Trust};
 use medanchor_ledger::fork::Fork;
 use medanchor_ledger::genesis::{Genesis, MAX_GENESIS_BYTES};
 use medanchor_ledger::note::Note;
-use medanchor_ledger::policy::Policy;
+use medanchor_ledger::policy::{CheckpointPolicy, PolicyChain};
 use medanchor_ledger::sha256;
 use medanchor_store::HomeLock;
 use medanchor_store::files::{make_folder, sync_folder, write_aside};
@@ -59,16 +60,33 @@ impl Kept {
         self.write("genesis", genesis.encoded())
     }
 
-    /// The checkpoint that was seen last of a log; one that no longer meets the policy is as none.
-    pub(crate) fn seen(
-        &self,
-        target: &str,
-        genesis: &Genesis,
-        given: Option<&Policy>,
-    ) -> Result<Option<Signed>, Failure> {
+    /// Adds the chain of policies that was kept to what is known, and keeps the longer of the two.
+    pub(crate) fn learn(&self, trust: &mut Trust) -> Result<(), Failure> {
+        let damaged = |error| {
+            let path = self.folder.join(CHAIN);
+            Trouble::Mirror(format!("{} does not hold: {error}", path.display()))
+        };
+        let bytes = self.read(CHAIN, PolicyChain::MAX_BYTES as u64)?;
+        let longer = bytes.map(|bytes| trust.learn(&bytes).map_err(damaged));
+        if longer.transpose()? == Some(true) {
+            return Ok(());
+        }
+        Ok(self.keep_chain(trust)?)
+    }
+
+    /// Keeps the chain that is known, if there ever was a change of validators.
+    pub(crate) fn keep_chain(&self, trust: &Trust) -> Result<(), Trouble> {
+        match trust.chain().filter(|chain| !chain.links.is_empty()) {
+            Some(chain) => self.write(CHAIN, &chain.encode()),
+            None => Ok(()),
+        }
+    }
+
+    /// The checkpoint that was seen last of a log; one that is no longer to be trusted is as none.
+    pub(crate) fn seen(&self, target: &str, trust: &Trust) -> Result<Option<Signed>, Failure> {
         let bytes = self.read(&name_of(target), Note::MAX_BYTES as u64)?;
         let signed = bytes.and_then(|bytes| Signed::parse(&bytes).ok());
-        Ok(signed.filter(|signed| accept(&signed.note, genesis, given).is_ok()))
+        Ok(signed.filter(|signed| trust.verify_checkpoint(&signed.note).is_ok()))
     }
 
     pub(crate) fn keep_seen(&self, target: &str, signed: &Signed) -> Result<(), Trouble> {

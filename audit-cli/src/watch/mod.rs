@@ -6,6 +6,7 @@
 //! if not.
 
 pub(crate) mod args;
+mod asked;
 mod forks;
 mod kept;
 mod observer;
@@ -17,10 +18,11 @@ pub(crate) use observer::ObserverKey;
 use crate::fault::{Failure, Trouble};
 use crate::inclusion::fail;
 use crate::mirror::now;
-use crate::opened::{read_genesis, read_policy};
+use crate::opened::read_genesis;
 use crate::output;
 use crate::source;
 use crate::stop::Stop;
+use crate::trust::{Given, Trust};
 use crate::{EXIT_FAILED, EXIT_GOOD, EXIT_UNREADABLE, EXIT_USAGE};
 use args::{WatchArgs, WatchCommand};
 use kept::Kept;
@@ -56,18 +58,21 @@ pub(crate) fn run(args: &WatchArgs) -> u8 {
 }
 
 fn watch(args: &WatchArgs, dir: &Path, stop: &Stop) -> Result<u8, Failure> {
-    let given = read_policy(args.policy.as_deref())?;
+    let given = args.trust.read()?;
+    let saved = saved::read(&args.checkpoints)?;
     let key = args.key.as_deref().map(ObserverKey::read).transpose();
     let key = key.map_err(|error| Trouble::Mirror(error.to_string()))?;
     let kept = Kept::open(dir)?;
-    let genesis = genesis(args, &kept, stop)?;
-    let saved = saved::read(&args.checkpoints, &genesis, given.as_ref())?;
-    let round = Round {
+    let genesis = genesis(args, &given, &kept, stop)?;
+    let mut trust = Trust::of(&genesis, &given)?;
+    kept.learn(&mut trust)?;
+    let mut round = Round {
         targets: &args.targets,
-        genesis: &genesis,
-        given: given.as_ref(),
+        network: genesis.origin(),
+        trust,
         kept: &kept,
-        saved: &saved,
+        given: &saved,
+        saved: Vec::new(),
         key: key.as_ref(),
         patience: Duration::from_secs(args.timeout),
         stall_after: args.stall_after,
@@ -93,11 +98,15 @@ fn watch(args: &WatchArgs, dir: &Path, stop: &Stop) -> Result<u8, Failure> {
     }
 }
 
-/// The network that is watched: the one that was watched before, or that of the first log that
-/// answers.
-fn genesis(args: &WatchArgs, kept: &Kept, stop: &Stop) -> Result<Genesis, Failure> {
+/// The network that is watched: the one that was watched before, the one that was given, or that of
+/// the first log that answers.
+fn genesis(args: &WatchArgs, given: &Given, kept: &Kept, stop: &Stop) -> Result<Genesis, Failure> {
     if let Some(genesis) = kept.genesis()? {
         return Ok(genesis);
+    }
+    if let Some(genesis) = given.genesis() {
+        kept.keep_genesis(genesis)?;
+        return Ok(genesis.clone());
     }
     loop {
         let mut last = Failure::from(Trouble::Stopped);

@@ -1,38 +1,36 @@
 //! One look at all copies of a log.
 //!
-//! What always holds: a checkpoint counts only if the policy accepts it; every two that count are held
-//! against each other by the tiles of the larger one, those of earlier rounds and those that the user
-//! saved included; what one copy serves can hide nothing that another shows.
+//! What always holds: a checkpoint counts only if the policy of its size accepts it, by the longest
+//! chain that any copy showed; every two that count are held against each other by the tiles of the
+//! larger one, those of earlier rounds and those that the user saved included; what one copy serves can
+//! hide nothing that another shows.
 
 use super::ObserverKey;
 use super::kept::Kept;
-use super::saved::Saved;
+use super::saved::{self, Saved};
 use crate::attestation::Statement;
 use crate::compare::Signed;
 use crate::fault::{Failure, Fault, Trouble};
 use crate::mirror::now;
 use crate::observation::{Kind, Seen};
-use crate::opened::accept;
 use crate::parties::{Head, backwards};
-use crate::source::{self, Source};
-use medanchor_ledger::genesis::Genesis;
-use medanchor_ledger::note::Note;
-use medanchor_ledger::policy::{Distrust, Policy};
+use crate::source::Source;
+use crate::trust::Trust;
+use medanchor_ledger::note::{KeyName, Note};
+use medanchor_ledger::policy::Distrust;
 use std::path::PathBuf;
-use std::thread;
 use std::time::Duration;
-
-/// How many copies are asked at once.
-const AT_ONCE: usize = 16;
 
 /// What a round looks at and by what.
 pub(crate) struct Round<'w> {
     pub(crate) targets: &'w [String],
-    pub(crate) genesis: &'w Genesis,
-    pub(crate) given: Option<&'w Policy>,
+    pub(crate) network: &'w KeyName,
+    pub(crate) trust: Trust,
     pub(crate) kept: &'w Kept,
     /// What the user saved.
-    pub(crate) saved: &'w [Saved],
+    pub(crate) given: &'w [Saved],
+    /// What of it counts in this round.
+    pub(crate) saved: Vec<&'w Saved>,
     /// Who signs what is found.
     pub(crate) key: Option<&'w ObserverKey>,
     pub(crate) patience: Duration,
@@ -56,8 +54,8 @@ pub(crate) struct Finding {
 pub(super) struct Copy<'w> {
     pub(super) target: &'w str,
     pub(super) signed: Signed,
-    /// The latest time at which one of the policy's cosigners signed it.
-    seconds: u64,
+    /// The latest time at which one of its size's cosigners signed it.
+    pub(super) seconds: u64,
     pub(super) source: Box<dyn Source>,
     /// What was seen of it before.
     pub(super) before: Option<Signed>,
@@ -90,7 +88,7 @@ impl Wrong {
         Self::new(kind, says, Some(served.note.to_string().into_bytes()))
     }
 
-    fn of(failure: &Failure, served: Option<Vec<u8>>) -> Self {
+    pub(super) fn of(failure: &Failure, served: Option<Vec<u8>>) -> Self {
         let kind = match failure {
             Failure::Trouble(_) => Kind::Unreachable,
             Failure::Fault(Fault::Distrust(Distrust::NoQuorum { .. })) => Kind::NoQuorum,
@@ -115,10 +113,17 @@ pub(crate) struct Looked {
 
 impl<'w> Round<'w> {
     /// Looks at all copies, keeps what was seen and the evidence of what is wrong.
-    pub(crate) fn look(&self) -> Result<Looked, Failure> {
+    pub(crate) fn look(&mut self) -> Result<Looked, Failure> {
         let (mut copies, mut findings) = (Vec::new(), Vec::new());
-        for (target, asked) in self.targets.iter().zip(self.ask_all()?) {
-            match asked {
+        let mut asked = self.ask_all()?;
+        self.learn(&mut asked)?;
+        self.saved = saved::counting(self.given, &self.trust, asked.iter().any(Result::is_ok))?;
+        for (target, asked) in self.targets.iter().zip(asked) {
+            let judged = match asked {
+                Ok(served) => self.accept(target, served)?,
+                Err(wrong) => Err(wrong),
+            };
+            match judged {
                 Ok(copy) => copies.push(copy),
                 Err(wrong) => findings.push(self.observe(target, wrong)?),
             }
@@ -140,61 +145,6 @@ impl<'w> Round<'w> {
             sizes: sizes.collect(),
             findings,
         })
-    }
-
-    fn ask_all(&self) -> Result<Vec<Asked<'w>>, Failure> {
-        let mut asked = Vec::new();
-        for some in self.targets.chunks(AT_ONCE) {
-            let answers: Vec<_> = thread::scope(|scope| {
-                let ask = |target: &'w String| scope.spawn(move || self.ask(target));
-                let threads: Vec<_> = some.iter().map(ask).collect();
-                threads
-                    .into_iter()
-                    .map(thread::ScopedJoinHandle::join)
-                    .collect()
-            });
-            for answer in answers {
-                asked.push(answer.map_err(|_| Trouble::Panicked)??);
-            }
-        }
-        Ok(asked)
-    }
-
-    /// Asks one copy; the outer error is the watcher's own.
-    fn ask(&self, target: &'w str) -> Result<Asked<'w>, Failure> {
-        let before = self.kept.seen(target, self.genesis, self.given)?;
-        let (source, bytes) = match self.fetch(target) {
-            Ok(found) => found,
-            Err(failure) => return Ok(Err(Wrong::of(&failure, None))),
-        };
-        let judged = Signed::parse(&bytes).and_then(|signed| {
-            let verified = accept(&signed.note, self.genesis, self.given)?;
-            Ok((signed, verified))
-        });
-        Ok(match judged {
-            Ok((signed, verified)) => Ok(Copy {
-                target,
-                signed,
-                seconds: verified
-                    .cosigners()
-                    .iter()
-                    .map(|cosigner| cosigner.seconds)
-                    .max()
-                    .unwrap_or(0),
-                source,
-                before,
-            }),
-            Err(fault) => Err(Wrong::of(&fault.into(), Some(bytes))),
-        })
-    }
-
-    /// What a copy gives as its checkpoint.
-    fn fetch(&self, target: &str) -> Result<(Box<dyn Source>, Vec<u8>), Failure> {
-        let source = source::open_within(target, self.patience)?;
-        let bytes = source.read("checkpoint", Note::MAX_BYTES as u64)?;
-        let path = "checkpoint".to_owned();
-        let bytes = bytes.ok_or(Fault::Missing { path })?;
-        Ok((source, bytes))
     }
 
     /// What is wrong with one copy, by itself and beside the largest.
@@ -244,10 +194,9 @@ impl<'w> Round<'w> {
     /// against one that proves it by signatures, if there is one, else against the largest.
     fn rollback(&self, copy: &Copy<'_>) -> Result<Option<Finding>, Trouble> {
         let size = copy.signed.checkpoint.size;
-        let policy = self.genesis.policy();
-        let served = Head::of(&copy.signed.note, policy);
+        let served = Head::of(&copy.signed.note, &self.trust);
         let proves =
-            |known: &Signed| !backwards(&served, &Head::of(&known.note, policy)).is_empty();
+            |known: &Signed| !backwards(&served, &Head::of(&known.note, &self.trust)).is_empty();
         let before = copy.before.iter().map(|signed| (signed, true));
         let saved = self.saved.iter().map(|saved| (&saved.signed, false));
         let larger: Vec<_> = before
@@ -280,7 +229,7 @@ impl<'w> Round<'w> {
         } = wrong;
         let seen = Seen::new(kind, now(), target, &says);
         let (of, says) = (seen.of.clone(), seen.says.clone());
-        let network = self.genesis.origin().clone();
+        let network = self.network.clone();
         let statement = Statement {
             network,
             seen,
@@ -301,5 +250,5 @@ impl<'w> Round<'w> {
     }
 }
 
-/// A copy that counts, or what is wrong with it.
-type Asked<'w> = Result<Copy<'w>, Wrong>;
+/// What came of a copy, or what is wrong with it.
+pub(super) type Asked<T> = Result<T, Wrong>;

@@ -23,6 +23,7 @@ Examples:
   medanchor key show --home HOME publisher --note   # at the log: its verifier key
   medanchor-audit witness --key w1.key --dir w1 --listen 127.0.0.1:7380 \\
       --log 'city/0a1b...+12345678+AQ...'
+  medanchor-audit witness --key w1.key --dir w1 --genesis genesis --policy-chain chain
 
 The log's operator adds to config.toml, with the key that `witness key new` printed:
   [[witness]]
@@ -45,8 +46,20 @@ pub(crate) struct WitnessArgs {
     /// A log to witness: its verifier key, or a policy file (C2SP tlog-policy) whose quorum every
     /// checkpoint must then have. May be given several times; of several policies of one log, or
     /// several keys, any one suffices, and a key together with a policy of the same log is refused.
-    #[arg(long = "log", value_name = "KEY|POLICY", required = true)]
+    #[arg(
+        long = "log",
+        value_name = "KEY|POLICY",
+        required_unless_present = "genesis"
+    )]
     pub(super) logs: Vec<String>,
+    /// The genesis file of a network to witness: a checkpoint must meet the policy of its size, which
+    /// follows from it.
+    #[arg(long)]
+    pub(super) genesis: Option<PathBuf>,
+    /// The chain of policies from that genesis; when the validators change, start the witness again
+    /// with the longer one.
+    #[arg(long, requires = "genesis")]
+    pub(super) policy_chain: Option<PathBuf>,
     /// The folder in which the witness remembers.
     #[arg(long, required = true)]
     pub(super) dir: Option<PathBuf>,

@@ -3,10 +3,11 @@
 use super::evidence::{self, Kept, Kind};
 use super::key::WitnessKey;
 use super::{Answer, Failure};
+use crate::trust::Trust;
 use medanchor_ledger::Size;
 use medanchor_ledger::checkpoint::Checkpoint;
 use medanchor_ledger::note::{KeyName, Note, NoteSignature};
-use medanchor_ledger::policy::{Distrust, Policy};
+use medanchor_ledger::policy::{CheckpointPolicy, Distrust, Policy};
 use medanchor_ledger::witness::{AddCheckpoint, Refusal, advance};
 use medanchor_store::{make_folder, write_durably};
 use std::fs::File;
@@ -18,7 +19,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// One log.
 pub(super) struct Log {
     folder: PathBuf,
-    policies: Vec<Policy>,
+    policies: Vec<Trust>,
     /// Held from the check of a request until its checkpoint is on disk.
     state: Mutex<State>,
 }
@@ -36,7 +37,7 @@ impl Log {
     pub(super) fn open(
         folder: PathBuf,
         origin: &KeyName,
-        policies: Vec<Policy>,
+        policies: Vec<Trust>,
         key: &WitnessKey,
     ) -> Result<Self, Failure> {
         let failed = |cause| Failure::Folder {
@@ -123,16 +124,16 @@ impl Log {
     fn trusted(&self, note: &Note) -> Result<Vec<NoteSignature>, Distrust> {
         let mut met = None;
         let mut distrust = None;
-        for policy in &self.policies {
-            match policy.verify_checkpoint(note) {
-                Ok(_) => met = met.or(Some(policy)),
+        for trust in &self.policies {
+            match trust.verify_checkpoint(note) {
+                Ok(_) => met = met.or(Some(trust)),
                 // A bad signature under any trusted key condemns the note.
                 Err(bad @ Distrust::Signature { .. }) => return Err(bad),
                 Err(other) => distrust = Some(other),
             }
         }
         match (met, distrust) {
-            (Some(policy), _) => Ok(lines_of(note, policy)),
+            (Some(trust), _) => Ok(lines_of(note, trust.range_of(note)?.policy())),
             (None, Some(distrust)) => Err(distrust),
             // There is a policy at least.
             (None, None) => Ok(Vec::new()),

@@ -64,7 +64,9 @@ impl Failure {
     const fn exit_code(&self) -> u8 {
         match self {
             Self::Trust(
-                trust::TrustError::Neither { .. } | trust::TrustError::KeyBesidePolicy { .. },
+                trust::TrustError::Neither { .. }
+                | trust::TrustError::KeyBesidePolicy { .. }
+                | trust::TrustError::LogBesideGenesis { .. },
             ) => EXIT_USAGE,
             Self::Damaged { .. } => EXIT_FAILED,
             _ => EXIT_UNREADABLE,
@@ -107,7 +109,7 @@ fn serve(args: &WitnessArgs, key_path: &Path, dir: &Path) -> Result<u8, Failure>
         dir: dir.to_owned(),
         cause,
     };
-    let trusted = trust::read(&args.logs)?;
+    let trusted = trust::read(&args.logs, trust::network(args)?)?;
     let key = WitnessKey::read(key_path)?;
     let _key_lock = lock_key(key_path)?;
     make_folder(dir).map_err(failed)?;

@@ -1,7 +1,10 @@
 use super::evidence::{Kept, Kind};
 use super::key::WitnessKey;
 use super::*;
+use crate::cli::{Cli, Command};
+use clap::Parser;
 use medanchor_ledger::note::{Held, Note, NoteSignature};
+use medanchor_ledger::policy::PolicyChain;
 use std::fs;
 
 /// The folder of the vectors, and a file in it.
@@ -27,7 +30,7 @@ impl Rig {
 
     fn try_open(&self) -> Result<Witness, Failure> {
         let log = String::from_utf8(vector("log.vkey")).expect("text");
-        let trusted = trust::read(&[log.trim().to_owned()]).expect("a log");
+        let trusted = trust::read(&[log.trim().to_owned()], None).expect("a log");
         Witness::open(&self.folder.path().join("w1"), self.key(), trusted)
     }
 
@@ -229,10 +232,10 @@ fn a_key_beside_a_policy_of_the_same_log_is_refused() {
     let (key, policy) = (log.trim().to_owned(), path.display().to_string());
     for given in [[&key, &policy], [&policy, &key]] {
         let given = given.map(ToOwned::to_owned);
-        let refused = trust::read(&given).expect_err("refused");
+        let refused = trust::read(&given, None).expect_err("refused");
         assert!(matches!(refused, trust::TrustError::KeyBesidePolicy { .. }));
     }
-    assert!(trust::read(&[key.clone(), key]).is_ok());
+    assert!(trust::read(&[key.clone(), key], None).is_ok());
 }
 
 /// The base64 of a hash that depends on `number`.
@@ -275,11 +278,64 @@ fn a_policy_with_a_quorum_must_be_met() {
     let policy = format!("log {log}witness w {}\nquorum w\n", other.verifier());
     fs::write(&path, policy).expect("written");
     let given = path.to_str().expect("text").to_owned();
-    let trusted = trust::read(&[given]).expect("a policy");
+    let trusted = trust::read(&[given], None).expect("a policy");
     let witness = Witness::open(&rig.folder.path().join("w2"), rig.key(), trusted);
     let last = [b"old 0\n\n", &vector("last.note")[..]].concat();
     let answer = witness.expect("opened").add_checkpoint(&last);
     assert_eq!(status(&answer), 403, "{answer:?}");
+}
+
+/// A chain and what the first set signed at size 8, two entries after its turn, from the vectors.
+#[test]
+fn the_departed_get_no_cosignature_once_their_link_is_known() {
+    let rig = Rig::new();
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vectors/policy-chain");
+    let read = |name: &str| fs::read(vectors.join(name)).expect(name);
+    let late = PolicyChain::decode(&read("rejected-late-receipt.cbor")).expect("a chain");
+    let late = &late.links[0].receipt.checkpoint;
+    let body = format!("old 0\n\n{late}");
+    let args = |chain: &[&str]| {
+        let genesis = vectors.join("genesis");
+        let genesis = genesis.to_str().expect("text");
+        let all = ["medanchor-audit", "witness", "--key", "k", "--dir", "d"];
+        let all = [&all[..], &["--genesis", genesis], chain].concat();
+        match Cli::try_parse_from(all).expect("a command").command {
+            Command::Witness(args) => args,
+            other => panic!("{other:?}"),
+        }
+    };
+    let answered = |folder: &str, args: &WitnessArgs| {
+        let network = trust::network(args).expect("a network");
+        let trusted = trust::read(&[], network).expect("a log");
+        let witness = Witness::open(&rig.folder.path().join(folder), rig.key(), trusted);
+        witness.expect("opened").add_checkpoint(body.as_bytes())
+    };
+    let chain = vectors.join("good-of-four.cbor");
+    let known = args(&["--policy-chain", chain.to_str().expect("text")]);
+    let Answer::Refused(403, why) = answered("known", &known) else {
+        panic!("a departed set is believed");
+    };
+    assert!(
+        why.contains("sizes 1 to 6 does not count at size 8"),
+        "{why}"
+    );
+    let unknown = answered("unknown", &args(&[]));
+    assert!(matches!(unknown, Answer::Cosigned(_)), "{unknown:?}");
+    let network = trust::network(&known).expect("a network");
+    let policy = first_policy(&read("genesis"));
+    let path = rig.folder.path().join("policy");
+    fs::write(&path, policy).expect("written");
+    let given = [path.to_str().expect("text").to_owned()];
+    assert!(matches!(
+        trust::read(&given, network),
+        Err(trust::TrustError::LogBesideGenesis { .. })
+    ));
+}
+
+/// The first policy file of a network.
+fn first_policy(genesis: &[u8]) -> Vec<u8> {
+    let genesis = medanchor_ledger::genesis::Genesis::decode(genesis).expect("a genesis");
+    genesis.policy().as_bytes().to_vec()
 }
 
 #[test]
@@ -290,7 +346,7 @@ fn what_names_no_log_is_refused() {
     let none = none.to_str().expect("text").to_owned();
     let own = rig.key().verifier().to_string();
     for given in ["nowhere", &none, &own] {
-        assert!(trust::read(&[given.to_owned()]).is_err(), "{given}");
+        assert!(trust::read(&[given.to_owned()], None).is_err(), "{given}");
     }
 }
 

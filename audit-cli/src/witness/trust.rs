@@ -1,14 +1,18 @@
 //! Which logs a witness knows, and whose signatures a checkpoint of theirs must have.
 
+use super::args::WitnessArgs;
+use crate::fault::Failure;
+use crate::trust::{Trust, TrustArgs};
+use medanchor_ledger::Size;
 use medanchor_ledger::note::{KeyName, NoteKey, VerifierKey};
-use medanchor_ledger::policy::{Policy, PolicyError};
+use medanchor_ledger::policy::{Policy, PolicyError, PolicyRange};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 
-/// Origins, and the policies of each, a key given alone being one: a checkpoint must meet one of
-/// them.
-pub(super) type Trusted = BTreeMap<KeyName, Vec<Policy>>;
+/// Origins, and by whom each is trusted, a key given alone being a policy: a checkpoint must meet one
+/// of them.
+pub(super) type Trusted = BTreeMap<KeyName, Vec<Trust>>;
 
 /// Why a log cannot be witnessed.
 #[derive(Debug, thiserror::Error)]
@@ -26,10 +30,30 @@ pub(super) enum TrustError {
         "--log gives both a key and a policy of {origin}: the key alone would do, and the policy's quorum would not be asked for; give one of the two"
     )]
     KeyBesidePolicy { origin: KeyName },
+    #[error(
+        "--log and --genesis are both of {origin}: what --log gives would do for every size, and the policy of a size would not be asked for; give one of the two"
+    )]
+    LogBesideGenesis { origin: KeyName },
+    #[error(transparent)]
+    Network(#[from] Failure),
 }
 
-/// Reads what `--log` gave.
-pub(super) fn read(given: &[String]) -> Result<Trusted, TrustError> {
+/// By whom the network of `--genesis` is trusted, if one was given.
+pub(super) fn network(args: &WitnessArgs) -> Result<Option<Trust>, TrustError> {
+    if args.genesis.is_none() {
+        return Ok(None);
+    }
+    let given = TrustArgs {
+        genesis: args.genesis.clone(),
+        policy_chain: args.policy_chain.clone(),
+        policy: None,
+    };
+    let trust = Trust::alone(&given.read()?).map_err(Failure::from)?;
+    Ok(Some(trust))
+}
+
+/// Reads what `--log` gave, and adds the network.
+pub(super) fn read(given: &[String], network: Option<Trust>) -> Result<Trusted, TrustError> {
     let mut trusted = Trusted::new();
     let mut alone = BTreeMap::new();
     for given in given {
@@ -46,10 +70,18 @@ pub(super) fn read(given: &[String]) -> Result<Trusted, TrustError> {
                 return Err(TrustError::KeyBesidePolicy { origin });
             }
             let policies = trusted.entry(origin.clone()).or_default();
-            if !policies.contains(&policy) {
-                policies.push(policy.clone());
+            let trust = Trust::Policy(PolicyRange::from(policy.clone(), Size(0)));
+            if !policies.contains(&trust) {
+                policies.push(trust);
             }
         }
+    }
+    let named = network.and_then(|trust| Some((trust.origin()?.clone(), trust)));
+    if let Some((origin, trust)) = named {
+        if trusted.contains_key(&origin) {
+            return Err(TrustError::LogBesideGenesis { origin });
+        }
+        trusted.insert(origin, vec![trust]);
     }
     Ok(trusted)
 }

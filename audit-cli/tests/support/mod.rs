@@ -18,6 +18,7 @@ use medanchor_ledger::merkle::bundle::{BundleId, append_entry};
 use medanchor_ledger::merkle::tile::{Tile, TileId};
 use medanchor_ledger::merkle::{Frontier, Leaves, inclusion_proof, leaf_hash};
 use medanchor_ledger::note::Note;
+use medanchor_ledger::policy::PolicyChain;
 use medanchor_ledger::receipt::Receipt;
 use medanchor_ledger::rules::{Participant, Role};
 use medanchor_ledger::seal::value_id;
@@ -319,6 +320,8 @@ impl Built {
             &format!("policies/{}", policy.hash()),
             policy.as_bytes(),
         );
+        let chain = PolicyChain::of_genesis(genesis);
+        write(folder, "policy-chain", &chain.encode());
         self.publish_tree(folder);
         let checkpoints = self.checkpoints();
         let certificates = (1..)
