@@ -53,7 +53,7 @@ impl BucketChange {
     pub fn net(updates: &[Arc<[Self]>]) -> Vec<Self> {
         let mut all: Vec<&Self> = updates.iter().flat_map(|update| update.iter()).collect();
         // Stable: under one prefix they stay in the order in which they happened.
-        all.sort_by(|one, other| one.prefix.cmp(&other.prefix));
+        all.sort_by_key(|change| change.prefix);
         let same = all.chunk_by(|one, other| one.prefix == other.prefix);
         same.filter_map(|same| {
             let (first, last) = (same.first()?, same.last()?);
