@@ -306,9 +306,8 @@ fn contribute(
     let keys = KeyRing::read(home).map_err(key_fatal)?;
     if keys.is_empty() {
         tracing::warn!(
-            "this home has no keys for random outputs, so inspections are drawn without this validator; `medanchor key register` makes them"
+            "this home has no keys for random outputs, so inspections are drawn without this validator; `medanchor key register` makes the first ones, `medanchor key replace` others in the place of those that the ledger knows"
         );
-        return Ok(());
     }
     let contributor = Contributor::new(Arc::clone(shared), admission.clone(), home.clone(), keys);
     tokio::spawn(contributor.run(cancel.clone()));

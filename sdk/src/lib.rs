@@ -100,6 +100,8 @@ pub mod subject;
 #[cfg(test)]
 mod testing;
 mod ticket;
+#[cfg(feature = "client")]
+mod together;
 mod token;
 
 #[cfg(feature = "client")]

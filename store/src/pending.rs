@@ -17,28 +17,31 @@ const EVENT: usize = 64;
 pub(crate) struct Pending {
     /// The changes of one update after the other.
     changes: Vec<Arc<[BucketChange]>>,
-    bytes: usize,
-    /// Bytes of buckets that were replaced and are held by `changes` alone.
+    /// Bytes of the buckets that `changes` holds.
+    buckets: usize,
+    /// Bytes of those of them that were replaced, and may be the save's that is under way.
     replaced: usize,
+    /// Bytes of where the events stand.
+    events: usize,
 }
 
 impl Pending {
     /// Takes in a later block.
     pub(crate) fn absorb(&mut self, executed: &Executed) {
         self.absorb_update(&executed.map_update);
-        self.bytes += executed.events.len() * EVENT;
+        self.events += executed.events.len() * EVENT;
     }
 
-    /// Takes in a later update of the map. While a save is under way some of the buckets that it
-    /// replaced are the save's, so that the sum may be too small by as much as that.
+    /// Takes in a later update of the map.
     pub(crate) fn absorb_update(&mut self, update: &MapUpdate) {
         self.changes.push(Arc::clone(update.changes()));
-        self.bytes += update.made();
+        self.buckets += update.made();
         self.replaced += update.replaced();
-        if self.replaced > self.bytes / 2 {
-            self.changes = vec![BucketChange::net(&self.changes).into()];
-            self.bytes = self.bytes.saturating_sub(self.replaced);
+        if self.replaced > self.buckets / 2 {
+            let net = BucketChange::net(&self.changes);
+            self.buckets = net.iter().map(BucketChange::memory).sum();
             self.replaced = 0;
+            self.changes = vec![net.into()];
         }
     }
 
@@ -49,7 +52,7 @@ impl Pending {
 
     /// About how many bytes of memory the changes take.
     pub(crate) const fn bytes(&self) -> usize {
-        self.bytes
+        self.buckets + self.events
     }
 }
 

@@ -24,6 +24,7 @@ use medanchor_ledger::state::{
 };
 use medanchor_ledger::{Index, NetworkId, Size};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -232,7 +233,7 @@ fn save_map(
     }
     let (mut moves, mut copied) = (Vec::new(), Vec::new());
     while let Some(number) = stored.rows.emptiest(first) {
-        for (root, moved) in reclaim(&mut stored.rows, batch.map, number)? {
+        for (root, moved) in reclaim(&mut stored.rows, &stored.moved, batch.map, number)? {
             copied.push((moved.prefix, Some((root, Some(Place::of(&moved.to))))));
             moves.push(moved);
         }
@@ -240,8 +241,17 @@ fn save_map(
     moves.sort_by_key(|moved| moved.prefix);
     stored.moved.push(&moves);
     let Stored { parts, moved, .. } = stored;
-    let all = |each: &mut dyn FnMut(Prefix, Spot)| each_spot(batch.map, &spots, moved, each);
+    let whole = Cell::new(true);
+    let all = |each: &mut dyn FnMut(Prefix, Spot)| {
+        each_spot(batch.map, &spots, moved, &mut |prefix, spot| {
+            whole.set(whole.get() && has_row_if_leaves(spot));
+            each(prefix, spot);
+        });
+    };
     parts.write(transaction, spots.iter().chain(&copied).copied(), all)?;
+    if !whole.get() {
+        return Err(MAP_DAMAGED);
+    }
     Ok(Saved { written, moves })
 }
 
@@ -268,6 +278,10 @@ impl Stored {
     }
 }
 
+fn has_row_if_leaves(spot: Spot) -> bool {
+    spot.is_none_or(|(root, place)| (root.count > 0) == place.is_some())
+}
+
 /// Hands over what stands under every prefix of a map. The `spots` of those that changed are in the
 /// same order; the buckets of the others are stored, where the map says or where they were `moved` to.
 fn each_spot(
@@ -289,16 +303,21 @@ fn each_spot(
     });
 }
 
-/// Copies what counts out of a segment; gives where it is now.
+/// Copies what counts out of a segment; gives where it is now. What counts is what the map has there:
+/// a row that was not released and that the map has elsewhere would bring an old bucket back.
 fn reclaim(
     rows: &mut RowLog,
+    before: &MovedRows,
     map: &StateMap,
     number: u32,
 ) -> Result<Vec<(BucketRoot, BucketMove)>, StoreError> {
     let mut kept = Vec::new();
     rows.scan(number, |place, bytes| {
-        let found = row::prefix(bytes).and_then(|prefix| Some((prefix, map.stored(&prefix)?.0)));
-        let (prefix, root) = found.ok_or(MAP_DAMAGED)?;
+        let found = row::prefix(bytes).and_then(|prefix| Some((prefix, map.stored(&prefix)?)));
+        let (prefix, (root, row)) = found.ok_or(MAP_DAMAGED)?;
+        if before.now(Place::of(&row)) != place {
+            return Err(MAP_DAMAGED);
+        }
         kept.push((prefix, root, place, bytes.to_vec()));
         Ok(())
     })?;

@@ -3,7 +3,7 @@
 
 use crate::process::{cpu_seconds, thread_cpu};
 use crate::report::{Budget, Section, percentile};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use medanchor_sdk::custody::{Circle, MAX_TOGETHER};
 use medanchor_sdk::fhir::SeparateConsent;
 use medanchor_sdk::patient::last_quarters;
@@ -14,12 +14,15 @@ use medanchor_sdk::{
 use medanchor_tests::city::{City, OWNER, READER};
 use medanchor_tests::service::Service;
 use std::path::Path;
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// Records that are sealed one by one, and read.
 const RECORDS: usize = 50;
 /// Records that are sealed together, in several calls.
 const MANY: usize = 8 * MAX_TOGETHER;
+/// Threads that seal one record after the other at the same time.
+const CALLERS: usize = 32;
 const READS: usize = 100;
 const ACCESSES: usize = 1_000;
 /// How often its history is fetched, and how often checked each time.
@@ -45,6 +48,8 @@ pub fn measure(dir: &Path) -> Result<Vec<Section>> {
     let sealing = seal(&city, &owner, &names, 1)?;
     let many: Vec<String> = (0..MANY).map(|n| format!("Bundle/{n}")).collect();
     let together = seal(&city, &owner, &many, MAX_TOGETHER)?;
+    let crowd: Vec<String> = (0..MANY).map(|n| format!("Condition/{n}")).collect();
+    let crowded = seal_by_callers(&city, &owner, &crowd)?;
     let ticket = grant(&owner, &names)?;
     let quarter = last_quarters(owner.now(), 1);
     let keys = owner.subject_keys(SUBJECT)?;
@@ -54,7 +59,7 @@ pub fn measure(dir: &Path) -> Result<Vec<Section>> {
     let reader = city.sdk(READER)?;
     let reading = read(&city, &reader, &ticket)?;
     let history = history(&reader, &ticket, &tag)?;
-    Ok(vec![sealing, together, reading, history])
+    Ok(vec![sealing, together, crowded, reading, history])
 }
 
 fn payload(name: &str) -> Vec<u8> {
@@ -75,23 +80,66 @@ fn custodians_cpu(city: &City) -> Result<f64> {
 
 /// Seals documents, `together` at a time.
 fn seal(city: &City, owner: &Sdk, names: &[String], together: usize) -> Result<Section> {
+    let how = format!("{together} at a time");
+    sealing(city, owner, names, &how, |circle| {
+        let calls = names.chunks(together);
+        calls
+            .map(|names| match names {
+                [name] => timed(|| seal_one(city, owner, circle, name)),
+                names => timed(|| seal_some(city, owner, circle, names)),
+            })
+            .collect()
+    })
+}
+
+/// Seals documents one in a call, by many threads at the same time.
+fn seal_by_callers(city: &City, owner: &Sdk, names: &[String]) -> Result<Section> {
+    let how = format!("one in a call, {CALLERS} callers");
+    sealing(city, owner, names, &how, |circle| {
+        let seal = |name: &String| timed(|| seal_one(city, owner, circle, name));
+        let seal_each = |names: &[String]| names.iter().map(seal).collect::<Result<Vec<_>>>();
+        let times: Result<Vec<_>> = thread::scope(|scope| {
+            let each = names.len().div_ceil(CALLERS);
+            let callers: Vec<_> = names
+                .chunks(each)
+                .map(|names| scope.spawn(move || seal_each(names)))
+                .collect();
+            let joined = callers.into_iter().map(|caller| caller.join());
+            joined
+                .map(|times| times.map_err(|_| anyhow!("a caller panicked"))?)
+                .collect()
+        });
+        Ok(times?.concat())
+    })
+}
+
+/// Milliseconds that it takes.
+fn timed(work: impl FnOnce() -> Result<()>) -> Result<f64> {
+    let start = Instant::now();
+    work()?;
+    Ok(start.elapsed().as_secs_f64() * 1e3)
+}
+
+/// What it costs to seal `names`; `seal` does it and gives the milliseconds of its calls.
+fn sealing(
+    city: &City,
+    owner: &Sdk,
+    names: &[String],
+    how: &str,
+    seal: impl FnOnce(&Circle) -> Result<Vec<f64>>,
+) -> Result<Section> {
     let circle = owner.custodians(&city.book)?;
     let own = || cpu_seconds(std::process::id()).context("this process's CPU time");
     let (before, theirs) = (own()?, custodians_cpu(city)?);
-    let mut times = Vec::with_capacity(names.len());
-    for names in names.chunks(together) {
-        let start = Instant::now();
-        seal_some(city, owner, &circle, names)?;
-        times.push(start.elapsed().as_secs_f64() * 1e3);
-    }
+    let mut times = seal(&circle)?;
     let each = |seconds: f64| seconds * 1e3 / names.len() as f64;
     let (own, theirs) = (each(own()? - before), each(custodians_cpu(city)? - theirs));
     let workload = format!(
-        "{} documents of {PAYLOAD} bytes, {together} at a time, 3 of 5 custodians over mutual TLS, events anchored and their receipts checked; signatures checked; durable everywhere; CPU time of whole processes, nodes left out; load now: {}",
+        "{} documents of {PAYLOAD} bytes, {how}, 3 of 5 custodians over mutual TLS, events anchored and their receipts checked; signatures checked; durable everywhere; CPU time of whole processes, nodes left out; load now: {}",
         names.len(),
         load()
     );
-    let title = format!("Sealing records in custody, {together} at a time, four validators");
+    let title = format!("Sealing records in custody, {how}, four validators");
     let mut section = Section::new(title, workload);
     section.add_with(
         "a record, owner and five custodians",
@@ -104,6 +152,18 @@ fn seal(city: &City, owner: &Sdk, names: &[String], together: usize) -> Result<S
     section.add("until anchored, p50", percentile(&mut times, 0.5), "ms");
     section.add("until anchored, p99", percentile(&mut times, 0.99), "ms");
     Ok(section)
+}
+
+fn seal_one(city: &City, owner: &Sdk, circle: &Circle, name: &str) -> Result<()> {
+    let new = NewRecord {
+        name,
+        version: 1,
+        subject: SUBJECT,
+        class: CLASS,
+        payload: &payload(name),
+    };
+    owner.seal_in_custody(&new, circle, &city.certificate)?;
+    Ok(())
 }
 
 fn seal_some(city: &City, owner: &Sdk, circle: &Circle, names: &[String]) -> Result<()> {

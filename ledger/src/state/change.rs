@@ -8,6 +8,7 @@ use super::Prefix;
 use super::cell::{BucketCell, StoredBucket};
 use super::map::BucketRoot;
 use super::page::Body;
+use super::update::BUCKET;
 use std::sync::Arc;
 
 /// What happened under one prefix.
@@ -45,6 +46,18 @@ impl BucketChange {
     #[must_use]
     pub fn before(&self) -> Option<StoredBucket> {
         self.before.as_ref().and_then(Body::stored)
+    }
+
+    /// About how many bytes of memory the bucket takes that was computed; 0 once it is put away.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        match &self.now {
+            BucketNow::Written(_, cell) => match cell.memory() {
+                0 => 0,
+                memory => memory + BUCKET,
+            },
+            BucketNow::Empty | BucketNow::Removed => 0,
+        }
     }
 
     /// What the changes of several updates, each over the one before, come to: one for each prefix,

@@ -19,7 +19,7 @@ const MERGE_BELOW: u16 = 5;
 /// Two sibling pages with no more places than this together become one.
 const MERGE_PLACES: usize = 8;
 /// What a bucket in memory takes beside its bytes.
-const BUCKET: usize = 256;
+pub(super) const BUCKET: usize = 256;
 
 /// What one batch of changes does to a map. Holding one keeps nothing locked.
 #[derive(Clone, Debug)]

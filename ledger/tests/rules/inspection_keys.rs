@@ -200,7 +200,7 @@ fn the_next_replacement_waits_for_the_draws_of_the_keys_before() {
 }
 
 #[test]
-fn a_key_has_one_use_for_ever() {
+fn a_key_that_counts_or_still_serves_has_one_use() {
     let mut world = World::with_custodians();
     world.open(REGULATOR, 1);
     let mut crossed = keys(2);

@@ -155,6 +155,8 @@ pub(crate) fn hold(home: &Home) -> Result<File, KeyError> {
 /// [`KeyError`] names the file.
 pub(crate) fn make_next(home: &Home) -> Result<OutputKeys, KeyError> {
     let (keys, next) = (home.keys(), next(home));
+    // An empty folder is what a cut left after both keys of it were put in their places; any other stays.
+    let _left = fs::remove_dir(&next);
     if !next.exists() {
         let aside = keys.join("next.new");
         if aside.exists() {
@@ -294,6 +296,16 @@ mod tests {
             assert!(settle(&home, &next).unwrap());
             assert_eq!(present(&home), next);
         }
+    }
+
+    /// Both keys stand in their places, and the folder was not removed: the next ones are made all the same.
+    #[test]
+    fn an_empty_folder_of_next_keys_is_no_key() {
+        let (_dir, home) = home();
+        fs::create_dir(home.keys().join("next")).unwrap();
+        let next = make_next(&home).unwrap();
+        assert!(holds(&home, &next));
+        assert_eq!(make_next(&home).unwrap(), next);
     }
 
     #[test]

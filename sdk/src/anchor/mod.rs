@@ -12,6 +12,7 @@ mod flight;
 pub use error::{AnchorError, Refusal};
 
 use crate::client::{Client, ClientError};
+use crate::custody::Gathered;
 use crate::error::SdkError;
 use crate::identity::Identity;
 use crate::receipt::Anchored;
@@ -30,6 +31,8 @@ pub struct Sdk {
     client: Client,
     /// Whether the ledger was seen to have the journal of the emergency key.
     journal_registered: AtomicBool,
+    /// Documents of callers of one each, which go into custody together.
+    gathered: Gathered,
 }
 
 impl Deref for Sdk {
@@ -71,6 +74,7 @@ impl Sdk {
             identity,
             client,
             journal_registered: AtomicBool::new(false),
+            gathered: Gathered::new(),
         }
     }
 
@@ -84,6 +88,10 @@ impl Sdk {
     #[must_use]
     pub const fn client(&self) -> &Client {
         &self.client
+    }
+
+    pub(crate) const fn gathered(&self) -> &Gathered {
+        &self.gathered
     }
 
     pub(crate) const fn journal_registered(&self) -> &AtomicBool {

@@ -7,6 +7,7 @@
 
 mod error;
 mod file;
+mod gather;
 mod hand;
 mod stream;
 
@@ -14,6 +15,7 @@ pub use error::CustodyError;
 use file::Dealt;
 pub use file::MAX_TOGETHER;
 pub(super) use file::UnderWay;
+pub(crate) use gather::Gathered;
 
 use super::circle::{Circle, CircleError};
 use super::supersede::{Known, body};
@@ -56,6 +58,9 @@ impl Sdk {
     /// or a crash, call it again with the same document: it goes on where it was. Once it is done the
     /// vault cannot compare documents any more, and says [`medanchor_vault::VaultError::Entrusted`].
     ///
+    /// Threads that call it at the same time with this very `Sdk`, circle and certificate are sealed together, up to
+    /// [`MAX_TOGETHER`] in a call (documents of up to 64 KiB), which costs each a fraction of a call of its own.
+    ///
     /// The document is JSON within the bounds of [`medanchor_vault::json`], since it is committed to field by field;
     /// anything else is sealed by [`Sdk::seal_stream_in_custody`].
     ///
@@ -67,7 +72,7 @@ impl Sdk {
         circle: &Circle,
         own: &Certificate,
     ) -> Result<SealedInCustody, CustodyError> {
-        only(self.seal_all_in_custody(std::slice::from_ref(new), circle, own)?)
+        self.seal_gathered(new, circle, own)
     }
 
     /// [`Sdk::seal_in_custody`] of up to [`MAX_TOGETHER`] documents, each a record of its own: a custodian is
