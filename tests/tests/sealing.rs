@@ -90,6 +90,8 @@ fn records_are_sealed_together_and_none_stands_in_anothers_way() -> Result<()> {
     let twice = seal(&city, &owner, &[record("Twice/1", 1), record("Twice/1", 1)]);
     ensure!(twice.is_err_and(|error| error.to_string().contains("twice")));
 
+    seal_by_callers(&city, &owner)?;
+
     let later = city.grant(
         &owner,
         "later",
@@ -101,6 +103,50 @@ fn records_are_sealed_together_and_none_stands_in_anothers_way() -> Result<()> {
     let reader = city.sdk(READER)?;
     ensure!(*city.read(&reader, &later, "one of many")?.payload == PAYLOAD);
     ensure!(*city.read(&reader, &ticket, "one alone")?.payload == PAYLOAD);
+    Ok(())
+}
+
+/// Callers of one record each at the same time: each gets the outcome of its own, whoever sealed it, and what
+/// is no document fails alone.
+fn seal_by_callers(city: &City, owner: &Sdk) -> Result<()> {
+    let circle = owner.custodians(&city.book)?;
+    let mut names: Vec<String> = (0..24).map(|n| format!("Condition/{n}")).collect();
+    names.push("Condition/7".into());
+    names.push("broken".into());
+    let seal = |name: &str| {
+        let mut new = record(name, 1);
+        if name == "broken" {
+            new.payload = b"{";
+        }
+        owner.seal_in_custody(&new, &circle, &city.certificate)
+    };
+    let outcomes: Vec<_> = std::thread::scope(|scope| {
+        let callers: Vec<_> = names
+            .iter()
+            .map(|name| scope.spawn(|| seal(name)))
+            .collect();
+        let joined = callers.into_iter().map(std::thread::ScopedJoinHandle::join);
+        joined.map(|outcome| outcome.ok()).collect()
+    });
+    for (name, outcome) in names.iter().zip(&outcomes) {
+        let outcome = outcome.as_ref().context("no caller panics")?;
+        match outcome {
+            Ok(sealed) => ensure!(sealed.record == owner.record_handle(name), "{name}"),
+            // The second caller of one record came after it.
+            Err(_) if is_entrusted(outcome) => ensure!(name == "Condition/7"),
+            Err(error) => ensure!(name == "broken", "{name}: {error}"),
+        }
+    }
+    ensure!(
+        outcomes.iter().flatten().any(Result::is_err),
+        "what is no document is refused"
+    );
+    let again = names
+        .iter()
+        .filter(|name| *name != "broken")
+        .map(|name| seal(name));
+    ensure!(again.into_iter().all(|outcome| is_entrusted(&outcome)));
+    ensure!(deals(city)? == 0);
     Ok(())
 }
 
