@@ -157,7 +157,7 @@ mod tests {
             outcomes
         };
         let outcomes = std::thread::scope(|scope| {
-            let first = scope.spawn(|| together.run(0, &joins, &work));
+            let first = scope.spawn(|| together.run(0, &joins, work));
             let started = || together.lock().working;
             while !started() {
                 std::thread::yield_now();
