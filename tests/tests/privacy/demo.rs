@@ -3,7 +3,7 @@
 
 use super::nodes::{Client, Shown, ask, provoke};
 use super::values::Values;
-use super::{commands, services};
+use super::{care, commands, services};
 use anyhow::{Context, Result, ensure};
 use medanchor_tests::network::{binary, wait_for};
 use nix::sys::signal::{Signal, kill};
@@ -49,18 +49,20 @@ impl Drop for Running {
     }
 }
 
-/// Runs a demo over `input`, asks its nodes for all that they show, provokes errors with `values`,
-/// and stops it.
-pub fn run(input: &Path, values: &Values) -> Result<Demo> {
-    run_and(input, Some(values), |_, _| Ok(()))
+/// Runs a demo over `input`, cares for one patient more, asks its nodes for all that they show, provokes
+/// errors with `values`, and stops it. What the patient has at home is left in `home`.
+pub fn run(input: &Path, values: &Values, home: &Path) -> Result<Demo> {
+    run_and(input, Some(values), |dir, node, shown| {
+        care::live(care::Desk::new(dir, node, home)?, shown)
+    })
 }
 
 /// As [`run`]; once the demo's own work is done and while its nodes run, `meanwhile` is given its
-/// folder and its summary.
+/// folder and the address of a hospital's node.
 pub fn run_and(
     input: &Path,
     values: Option<&Values>,
-    meanwhile: impl FnOnce(&Path, &Value) -> Result<()>,
+    meanwhile: impl FnOnce(&Path, &str, &mut Shown) -> Result<()>,
 ) -> Result<Demo> {
     let (dir, out) = (tempfile::tempdir()?, tempfile::tempdir()?);
     let (said, complained) = (out.path().join("out"), out.path().join("err"));
@@ -76,8 +78,8 @@ pub fn run_and(
     let mut demo = Running(child);
     wait_until_done(&mut demo, &said, &complained)?;
     let summary: Value = serde_json::from_slice(&fs::read(dir.path().join("summary.json"))?)?;
-    meanwhile(dir.path(), &summary)?;
     let mut shown = Shown::new();
+    meanwhile(dir.path(), node(&summary)?, &mut shown)?;
     if let Some(values) = values {
         provoke_all(dir.path(), input, (&summary, values), &mut shown)?;
     }
@@ -85,6 +87,14 @@ pub fn run_and(
     shown.push(("standard output", "the demo".into(), fs::read(said)?));
     shown.push(("standard error", "the demo".into(), fs::read(complained)?));
     Ok(Demo { dir, shown })
+}
+
+/// Where the node listens at which both hospitals post.
+fn node(summary: &Value) -> Result<&str> {
+    let mut nodes = summary["nodes"].as_array().into_iter().flatten();
+    let node = nodes.find(|node| node["institution"] == services::OWNER);
+    let url = node.and_then(|node| node["url"].as_str());
+    url.context("no such node")
 }
 
 /// Asks nodes, services and commands, rightly and wrongly.

@@ -1,6 +1,7 @@
 //! The input of a run: what was given, and beside it what it may lack: people whose names are short in
-//! ASCII, and a patient's file that breaks off in the middle of a name.
+//! ASCII, a patient's file that breaks off in the middle of a name, and whoever stands in `care`.
 
+use super::care::people;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::fs;
@@ -40,7 +41,7 @@ fn bundle() -> Value {
     json!({"resourceType": "Bundle", "type": "collection", "entry": entries.collect::<Vec<_>>()})
 }
 
-/// A copy of the input with both; the broken file's name is [`BROKEN_FILE`].
+/// A copy of the input with all of it; the broken file's name is [`BROKEN_FILE`].
 pub fn completed(input: &Path) -> Result<tempfile::TempDir> {
     let dir = tempfile::tempdir()?;
     for name in medanchor_tests::files::names(input)? {
@@ -49,6 +50,7 @@ pub fn completed(input: &Path) -> Result<tempfile::TempDir> {
         fs::copy(input.join(&name), to)?;
     }
     fs::write(dir.path().join("short-names.json"), bundle().to_string())?;
+    fs::write(dir.path().join("care.json"), people::bundle().to_string())?;
     let whole = json!({"resourceType": "Patient", "name": [{"family": "Chen", "text": BROKEN}]});
     let whole = whole.to_string();
     let end = whole.find(BROKEN).context("the name")? + BROKEN.len() - 1;

@@ -1,6 +1,7 @@
 //! What a whole demo leaves behind and shows: not one personal value of its input stands there, in
 //! any form that this test can think of, and what can be linked is what `docs/privacy.md` admits.
 
+mod care;
 mod commands;
 mod demo;
 mod forms;
@@ -60,6 +61,7 @@ fn is_text(place: &str) -> bool {
             | "vault"
             | "custodians' stores"
             | "configuration and keys"
+            | "patient's files"
     )
 }
 
@@ -154,9 +156,11 @@ fn demo_is_clean(input: &Path, least_values: usize) -> Result<()> {
     let values = values::of_input(input)?;
     ensure!(values.long.len() >= least_values && values.short.len() >= 6);
     let scanner = Scanner::new(&values)?;
-    let demo = demo::run(input, &values)?;
+    let home = tempfile::tempdir()?;
+    let demo = demo::run(input, &values, home.path())?;
     let mut report = Report::default();
-    let left = left_behind(&demo, input)?;
+    let mut left = left_behind(&demo, input)?;
+    left.append(&mut care::at_home(home.path())?);
     for (place, name, bytes) in left.iter().chain(&demo.shown) {
         report.scan(&scanner, place, name, bytes);
     }
@@ -184,6 +188,8 @@ fn everything_was_looked_at(report: &Report) -> Result<()> {
         ("HTTP error", 10_000),
         ("services' HTTP error", 10_000),
         ("command's complaint", 10_000),
+        ("command's result", 1_000),
+        ("patient's files", 1_000),
         ("standard output", 1_000),
     ] {
         let (count, bytes) = report.places.get(place).copied().unwrap_or_default();
