@@ -1,9 +1,11 @@
 //! What a whole demo leaves behind and shows: not one personal value of its input stands there, in
 //! any form that this test can think of, and what can be linked is what `docs/privacy.md` admits.
 
+mod balp;
 mod care;
 mod commands;
 mod demo;
+mod exports;
 mod forms;
 mod input;
 mod links;
