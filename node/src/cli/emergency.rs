@@ -169,7 +169,14 @@ fn anchor(asked: &Anchor) -> Result<Exit, Fatal> {
         ))?;
         #[cfg(feature = "pkcs11")]
         if let Some(tally) = tally {
-            count::tell(sdk.count_emergencies(tally).map_err(not_done)?)?;
+            match sdk.count_emergencies(tally) {
+                Err(why @ (EmergencyError::CountFull | EmergencyError::Token(_))) => {
+                    complain(format_args!(
+                        "{why}: the journal is stated with a key in a file from now on"
+                    ));
+                }
+                marks => count::tell(marks.map_err(not_done)?)?,
+            }
         }
     }
     #[cfg(feature = "pkcs11")]

@@ -3,7 +3,9 @@
 //! What always holds: an entry is in the journal before it is marked in the token, and marked before the
 //! key moves. So a journal may be ahead of its token, by openings that a power cut ended, and it never is
 //! behind but where somebody put an older one in its place. A mark counts only if a key of this identity
-//! signed it. A token that does not count, full or broken, stops no opening: the journal is stated with
+//! signed it, and a journal has to account for every one that does (`account.rs`), not for the newest alone:
+//! what was cut off and written over is seen, and what is written down as lost needs no mark of its own. A
+//! token that does not count, full, broken or slow, stops no opening: the journal is stated with
 //! [`JournalKeyKind::File`] from then on, which every patient's list says.
 //!
 //! | bytes of a mark | |
@@ -14,6 +16,7 @@
 //! | 40..72 | the journal's head after entry `counter`; zero for 0 |
 //! | 72..136 | Ed25519 over "medanchor/emergency-entry/v1" || network || counter || head, as in the journal |
 
+use super::account::{lost, unaccounted};
 use super::journal::{Journal, Lost, Step};
 use super::{EmergencyError, JournalStanding};
 use crate::error::SdkError;
@@ -23,11 +26,16 @@ use medanchor_ledger::signature::{PublicKey, Signature, verify};
 use medanchor_ledger::slip::entry_bytes;
 use medanchor_ledger::{JournalHead, NetworkId};
 use medanchor_vault::{MAX_MARKS, Marks, Protection, Tally};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 const MAGIC: &[u8; 16] = b"medanchor/ectr/1";
 const LENGTH: usize = 136;
 const FULL: &str = "it holds as many entries as a count may have";
 const EMPTIED: &str = "it has lost every mark of this journal";
+/// How long a token's marks are read while a record waits to be opened, and where nothing waits for them.
+const OPENING: Duration = Duration::from_secs(20);
+const MENDING: Duration = Duration::from_secs(600);
 
 /// What a mark says.
 struct Mark {
@@ -71,98 +79,76 @@ impl Mark {
     }
 }
 
-/// What a token has counted.
-pub(super) struct Counted {
-    /// The newest standing; several if entries of one number were counted, which only other software does.
-    newest: Vec<JournalStanding>,
-    /// How many marks there are.
+/// What a token has counted, held against a journal.
+struct Counted {
+    /// The number of the newest entry that it counted.
+    newest: u64,
+    /// Every standing that it counted.
+    standings: Vec<JournalStanding>,
+    /// Those that the journal does not account for, the lowest number first.
+    unaccounted: Vec<JournalStanding>,
+    /// How many marks there are, whoever set them.
     marks: usize,
 }
 
-/// Every mark of this network's journal that is not signed by anybody yet, the newest first.
-fn read(tally: &dyn Tally, network: NetworkId) -> Result<(Vec<Mark>, usize), EmergencyError> {
-    let found = tally.marks().map_err(EmergencyError::Token)?;
-    let marks = found.iter();
-    let mut marks: Vec<Mark> = marks.filter_map(|one| Mark::decode(one, network)).collect();
-    marks.sort_by_key(|mark| std::cmp::Reverse(mark.standing.counter));
-    Ok((marks, found.len()))
-}
-
-/// What the token has counted; none if nothing.
+/// What the token has counted, held against a journal of these steps; none if it counted nothing.
 fn counted(
     tally: &dyn Tally,
-    network: NetworkId,
-    keys: &[PublicKey],
+    within: Duration,
+    steps: &[&Step],
+    (network, keys): (NetworkId, &[PublicKey]),
 ) -> Result<Option<Counted>, EmergencyError> {
-    let (found, marks) = read(tally, network)?;
-    let mut newest: Vec<JournalStanding> = Vec::new();
-    for mark in found {
-        let below = newest.first();
-        if below.is_some_and(|one| one.counter > mark.standing.counter) {
-            break;
-        }
-        if mark.is_signed(network, keys) && !newest.contains(&mark.standing) {
-            newest.push(mark.standing);
-        }
-    }
-    Ok((!newest.is_empty()).then_some(Counted { newest, marks }))
+    let found = tally.marks(within).map_err(EmergencyError::Token)?;
+    let marks = found.len();
+    let decoded = found.iter().filter_map(|one| Mark::decode(one, network));
+    let mut found: Vec<Mark> = decoded.collect();
+    found.sort_by_key(|mark| std::cmp::Reverse(mark.standing.counter));
+    let newest = found.iter().find(|mark| mark.is_signed(network, keys));
+    let Some(newest) = newest.map(|mark| mark.standing.counter) else {
+        return Ok(None);
+    };
+    // What the journal says itself needs no signature of the mark's.
+    let stands = |step: &&Step| (step.standing().counter, step.standing().head);
+    let own: BTreeMap<_, _> = steps.iter().map(stands).collect();
+    let is_own = |one: &JournalStanding| own.get(&one.counter) == Some(&one.head);
+    found.retain(|mark| is_own(&mark.standing) || mark.is_signed(network, keys));
+    let standings: Vec<_> = found.iter().map(|mark| mark.standing).collect();
+    Ok(Some(Counted {
+        newest,
+        unaccounted: unaccounted(steps, &standings),
+        standings,
+        marks,
+    }))
 }
 
 impl Counted {
-    fn counter(&self) -> u64 {
-        self.newest.first().map_or(0, |one| one.counter)
-    }
-
-    /// Refuses a journal that lacks what was counted, or has it otherwise.
-    fn agrees(&self, journal: &Journal) -> Result<(), EmergencyError> {
-        let (counted, found) = (self.counter(), journal.standing().counter);
-        let has = |one: &JournalStanding| journal.head_at(one.counter) == Some(one.head);
-        match self.newest.iter().all(has) {
-            true => Ok(()),
-            false if found < counted => Err(EmergencyError::Uncounted { counted, found }),
-            false => Err(EmergencyError::OtherCount { counted }),
+    /// Refuses a journal that stands at entry `found` and lacks what was counted, or has it otherwise.
+    fn agrees(&self, found: u64) -> Result<(), EmergencyError> {
+        match self.unaccounted.last().map(|one| one.counter) {
+            None => Ok(()),
+            Some(counted) if found < counted => Err(EmergencyError::Uncounted { counted, found }),
+            Some(counted) => Err(EmergencyError::OtherCount { counted }),
         }
     }
+
+    /// What says that the rest is lost, behind entry `from`.
+    fn lost(&self, from: u64) -> Vec<Lost> {
+        lost(from, &self.standings, &self.unaccounted)
+    }
 }
 
-/// Every standing above `counter` that the token has counted, the newest first.
+/// What is lost of a journal of these steps, behind them.
 #[cfg(feature = "client")]
-pub(super) fn counted_above(
+pub(super) fn lost_behind(
+    steps: &[Step],
     tally: &dyn Tally,
-    counter: u64,
     network: NetworkId,
     keys: &[PublicKey],
-) -> Result<Vec<JournalStanding>, EmergencyError> {
-    let (mut marks, _) = read(tally, network)?;
-    marks.retain(|mark| mark.standing.counter > counter && mark.is_signed(network, keys));
-    let mut found: Vec<_> = marks.iter().map(|mark| mark.standing).collect();
-    found.dedup();
-    Ok(found)
-}
-
-/// What takes a journal that stands at `from` past what was counted and stands in no journal, so that it
-/// agrees with the newest that was; none if nothing is missing.
-pub(super) fn lost(
-    from: &JournalStanding,
-    newest: &[JournalStanding],
-    missing: &[JournalStanding],
-) -> Option<Lost> {
-    let head = missing.first()?.head;
-    let behind = from.counter.saturating_add(missing.len() as u64);
-    let standing = match newest {
-        [only] if only.counter >= behind => *only,
-        several => JournalStanding {
-            counter: several
-                .iter()
-                .map(|one| one.counter.saturating_add(1))
-                .fold(behind, u64::max),
-            head,
-        },
-    };
-    Some(Lost {
-        first: from.counter.saturating_add(1),
-        standing,
-    })
+) -> Result<Vec<Lost>, EmergencyError> {
+    let all: Vec<&Step> = steps.iter().collect();
+    let counted = counted(tally, MENDING, &all, (network, keys))?;
+    let end = steps.last().map_or(0, |last| last.standing().counter);
+    Ok(counted.map_or_else(Vec::new, |counted| counted.lost(end)))
 }
 
 /// Whether the next entry is counted.
@@ -176,8 +162,20 @@ pub(super) enum Count<'t> {
 }
 
 impl Identity {
+    /// What the token has counted, held against the journal; none if it counted nothing.
+    fn counted(
+        &self,
+        tally: &dyn Tally,
+        within: Duration,
+        journal: &Journal,
+    ) -> Result<Option<Counted>, EmergencyError> {
+        let keys = self.own_keys().map_err(SdkError::from)?;
+        let steps: Vec<&Step> = journal.steps().collect();
+        counted(tally, within, &steps, (self.network(), &keys))
+    }
+
     /// The mark of a journal that stands so.
-    pub(super) fn mark(&self, standing: JournalStanding) -> Vec<u8> {
+    fn mark(&self, standing: JournalStanding) -> Vec<u8> {
         let JournalStanding { counter, head } = standing;
         let signature = self.sign_bytes(&entry_bytes(self.network(), counter, &head));
         let mark = Mark {
@@ -193,16 +191,16 @@ impl Identity {
         tally: Option<&'t dyn Tally>,
         journal: &Journal,
     ) -> Result<Count<'t>, EmergencyError> {
-        let keys = self.own_keys().map_err(SdkError::from)?;
         let Some(tally) = tally else {
             return Ok(Count::Nobody);
         };
-        match counted(tally, self.network(), &keys) {
-            Err(error) => Ok(Count::Stopped(error.to_string())),
+        match self.counted(tally, OPENING, journal) {
+            Err(error @ EmergencyError::Token(_)) => Ok(Count::Stopped(error.to_string())),
+            Err(other) => Err(other),
             Ok(None) if journal.kind() == JournalKeyKind::File => Ok(Count::Nobody),
             Ok(None) => Ok(Count::Stopped(EMPTIED.into())),
             Ok(Some(counted)) => {
-                counted.agrees(journal)?;
+                counted.agrees(journal.standing().counter)?;
                 Ok(match counted.marks < MAX_MARKS {
                     true => Count::Goes(tally),
                     false => Count::Stopped(FULL.into()),
@@ -246,9 +244,8 @@ impl Identity {
     pub fn count_emergencies(&self, tally: &dyn Tally) -> Result<Marks, EmergencyError> {
         let _turn = self.emergency_turn();
         let mut journal = self.open_journal()?;
-        let keys = self.own_keys().map_err(SdkError::from)?;
-        if let Some(counted) = counted(tally, self.network(), &keys)? {
-            counted.agrees(&journal)?;
+        if let Some(counted) = self.counted(tally, MENDING, &journal)? {
+            counted.agrees(journal.standing().counter)?;
             if counted.marks >= MAX_MARKS {
                 return Err(EmergencyError::CountFull);
             }
@@ -270,20 +267,20 @@ impl Identity {
     pub fn check_emergency_count(&self, tally: &dyn Tally) -> Result<Option<u64>, EmergencyError> {
         let _turn = self.emergency_turn();
         let journal = self.open_journal()?;
-        let keys = self.own_keys().map_err(SdkError::from)?;
-        let Some(counted) = counted(tally, self.network(), &keys)? else {
+        let Some(counted) = self.counted(tally, MENDING, &journal)? else {
             return match journal.kind() {
                 JournalKeyKind::File => Ok(None),
                 _ => Err(EmergencyError::CountGone),
             };
         };
-        counted.agrees(&journal)?;
-        Ok(Some(counted.counter()))
+        counted.agrees(journal.standing().counter)?;
+        Ok(Some(counted.newest))
     }
 
     /// Writes down as lost what the token has counted and the journal lacks, so that care does not wait for a
     /// back-up of the journal: the ledger comes to say how many entries that are, and every patient's list
-    /// of this institution. Asks no network. Gives how many are lost now.
+    /// of this institution. Asks no network, sets no mark. Gives how many are lost now: none when it is called
+    /// again, also where it broke off.
     ///
     /// # Errors
     /// [`EmergencyError`].
@@ -297,22 +294,14 @@ impl Identity {
     fn lose_counted(&self, tally: &dyn Tally) -> Result<u64, EmergencyError> {
         let _turn = self.emergency_turn();
         let mut journal = self.open_journal()?;
-        let keys = self.own_keys().map_err(SdkError::from)?;
-        let Some(counted) = counted(tally, self.network(), &keys)? else {
+        let Some(counted) = self.counted(tally, MENDING, &journal)? else {
             return Ok(0);
         };
-        let mut missing = counted.newest.clone();
-        missing.retain(|one| journal.head_at(one.counter) != Some(one.head));
-        let Some(lost) = lost(&journal.standing(), &counted.newest, &missing) else {
-            return Ok(0);
-        };
-        journal.append(Step::Lost(lost), |bytes| self.sign_bytes(bytes))?;
-        // It is this standing that the next opening is held against.
-        if !counted.newest.contains(&lost.standing) {
-            let set = tally.set(&self.mark(lost.standing));
-            set.map_err(EmergencyError::Token)?;
+        let lost = counted.lost(journal.standing().counter);
+        for one in &lost {
+            journal.append(Step::Lost(*one), |bytes| self.sign_bytes(bytes))?;
         }
-        Ok(lost.count())
+        Ok(lost.iter().map(Lost::count).sum())
     }
 }
 

@@ -210,7 +210,6 @@ impl Journal {
         self.steps.iter().filter_map(|one| one.step.entry())
     }
 
-    #[cfg(feature = "client")]
     pub(super) fn steps(&self) -> impl Iterator<Item = &Step> {
         self.steps.iter().map(|one| &one.step)
     }

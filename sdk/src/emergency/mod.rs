@@ -12,6 +12,7 @@
 //! other software, and it is stated with `JournalKeyKind::Token`. Every patient's list says either
 //! (DESIGN.md section 7, Care never waits).
 
+mod account;
 #[cfg(feature = "client")]
 mod anchor;
 mod count;

@@ -320,10 +320,6 @@ mod against_the_ledger {
         let steps = |entries: &[AccessEmergency]| -> Vec<Step> {
             entries.iter().cloned().map(Step::Entry).collect()
         };
-        let head = JournalStanding {
-            counter: head.counter,
-            head: head.head,
-        };
         let read = |shown: &[AccessEmergency]| chained(steps(shown).into_iter(), &head);
         assert_eq!(read(&entries), Some(steps(&entries)));
         let mut bent = entries.clone();

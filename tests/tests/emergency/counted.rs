@@ -172,5 +172,17 @@ fn entries_that_a_token_counted_and_the_journal_lacks_are_lost_in_every_list() -
     let list = desk.history()?;
     ensure!(openings(&list, "key in a file")? == (3, 1), "{list:#}");
     ensure!(openings(&list, "key in a token")?.1 == 0);
+
+    // Full, and rolled back by five: care does not wait, and what the ledger has is not lost, however often
+    // the journal is mended.
+    std::fs::write(desk.journal(), &kept)?;
+    counter.refused("open", &counter.opening(), "ROLLED BACK")?;
+    counter.open(&["--lost"])?;
+    for _ in 0..2 {
+        counter.done("anchor", &[&node[..], &["--restore"]].concat())?;
+        let head = anchored(&city)?.context("a journal")?;
+        let lost = head.lost.context("lost entries")?;
+        ensure!((head.counter, lost.count) == (7, 3), "{head:?}");
+    }
     Ok(())
 }

@@ -4,15 +4,20 @@
 //! by whoever is to see that nothing was cut off; what it says proves itself. It bears the id of the key that
 //! is kept beside it, so two counts in one token are two.
 //!
-//! Only who initialises the token anew takes its marks away, and with them every key that is in it.
+//! Only who initialises the token anew takes its marks away, and with them every key that is in it. Whoever
+//! may use it without the PIN can add objects that look like marks, so reading them has an end in number and
+//! in time.
 
 use super::tally::{MAX_MARK, MAX_MARKS, Marks, Tally};
 use super::token::{refused, wrong};
 use super::{KeeperError, KeyId};
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
+use std::time::{Duration, Instant};
 
 const APPLICATION: &[u8] = b"medanchor";
+/// What a token is asked when its marks are read.
+const LIST: &str = "list its marks";
 
 /// A session in which the marks beside a key are read, and set if the token's user is logged in.
 pub(crate) struct TokenMarks {
@@ -71,22 +76,40 @@ impl TokenMarks {
     }
 }
 
+/// What a token gives one by one, if there is an end to it before it is late.
+fn bounded<T>(
+    found: impl Iterator<Item = Result<T, KeeperError>>,
+    is_late: impl Fn() -> bool,
+) -> Result<Vec<T>, KeeperError> {
+    let mut all = Vec::new();
+    for one in found {
+        if all.len() == 2 * MAX_MARKS {
+            return Err(wrong(LIST, "there are more than any count has"));
+        }
+        if is_late() {
+            return Err(wrong(LIST, "reading them takes too long"));
+        }
+        all.push(one?);
+    }
+    Ok(all)
+}
+
 impl Tally for TokenMarks {
-    fn marks(&self) -> Result<Vec<Vec<u8>>, KeeperError> {
-        let asked = "list its marks";
+    fn marks(&self, within: Duration) -> Result<Vec<Vec<u8>>, KeeperError> {
+        let begun = Instant::now();
         let template = [
             Attribute::Class(ObjectClass::DATA),
             Attribute::Label(self.label()),
         ];
-        let found = self.session.find_objects(&template);
-        let found = found.map_err(refused(asked))?;
-        if found.len() > 2 * MAX_MARKS {
-            return Err(wrong(asked, "there are more than any count has"));
-        }
-        let mut marks = Vec::with_capacity(found.len());
-        for object in found {
-            marks.push(self.value(object)?);
-        }
+        // The search ends before the next thing is asked in the session.
+        let objects: Vec<ObjectHandle> = {
+            let found = self.session.iter_objects(&template);
+            let found = found.map_err(refused(LIST))?;
+            let found = found.map(|one| one.map_err(refused(LIST)));
+            bounded(found, || begun.elapsed() >= within)?
+        };
+        let values = objects.into_iter().map(|object| self.value(object));
+        let mut marks = bounded(values, || begun.elapsed() >= within)?;
         marks.retain(|mark| mark.len() <= MAX_MARK);
         Ok(marks)
     }
@@ -104,5 +127,40 @@ impl Tally for TokenMarks {
             (false, true) => Marks::StayInHardware,
             (false, false) => Marks::StayInSoftware,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    /// Why a token with so many objects is given up, if it is, and how many were read.
+    fn read(objects: usize, late_after: usize) -> (Option<String>, usize) {
+        let done = Cell::new(0);
+        let found = (0..objects).map(|one| {
+            done.set(done.get() + 1);
+            Ok(one)
+        });
+        let why = match bounded(found, || done.get() > late_after) {
+            Err(KeeperError::Token { why, .. }) => Some(why),
+            other => {
+                assert_eq!(other.unwrap().len(), objects);
+                None
+            }
+        };
+        (why, done.get())
+    }
+
+    #[test]
+    fn reading_marks_has_an_end_in_number_and_in_time() {
+        let most = 2 * MAX_MARKS;
+        assert_eq!(read(most, most), (None, most));
+        let (why, done) = read(10 * MAX_MARKS, usize::MAX);
+        assert!(why.is_some_and(|why| why.contains("more than any count")));
+        assert_eq!(done, most + 1);
+        let (why, done) = read(most, 7);
+        assert!(why.is_some_and(|why| why.contains("too long")));
+        assert_eq!(done, 8);
     }
 }

@@ -9,6 +9,7 @@
 //! sets none.
 
 use super::KeeperError;
+use std::time::Duration;
 
 /// How many marks a count may have. Each takes about 500 bytes of a token's room.
 pub const MAX_MARKS: usize = 4096;
@@ -28,11 +29,12 @@ pub enum Marks {
 
 /// A count in a token.
 pub trait Tally {
-    /// Every mark of this count, in no order, whoever set it; none longer than [`MAX_MARK`].
+    /// Every mark of this count, in no order, whoever set it; none longer than [`MAX_MARK`]. They are read
+    /// one by one, and given up where that takes longer than `within`.
     ///
     /// # Errors
     /// [`KeeperError`], also where there are more than twice [`MAX_MARKS`].
-    fn marks(&self) -> Result<Vec<Vec<u8>>, KeeperError>;
+    fn marks(&self, within: Duration) -> Result<Vec<Vec<u8>>, KeeperError>;
 
     /// Sets a mark, which is in the token for good when this returns.
     ///

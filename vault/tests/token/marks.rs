@@ -74,7 +74,7 @@ fn inside_a_mark_stays() {
 }
 
 fn sorted(tally: &dyn Tally) -> Vec<Vec<u8>> {
-    let mut marks = tally.marks().unwrap();
+    let mut marks = tally.marks(std::time::Duration::MAX).unwrap();
     marks.sort_unstable();
     marks
 }
