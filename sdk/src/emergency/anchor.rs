@@ -231,7 +231,9 @@ impl Anchoring<'_> {
         old || !self.done.is_empty() || ledger.key_kind != key_kind
     }
 
-    /// Anchors entries and says what is lost, in their order, as far as the ledger takes them.
+    /// Anchors entries and says what is lost, in their order, as far as the ledger takes them: what stands
+    /// behind something that it refused is not posted, but the ledger read again. What is lost is said one
+    /// by one, since a statement that waited in a pool would be taken behind whatever comes before it.
     fn anchor_steps(
         &mut self,
         steps: &[Step],
@@ -244,6 +246,12 @@ impl Anchoring<'_> {
             } else {
                 let entries: Vec<_> = part.iter().filter_map(Step::entry).cloned().collect();
                 self.anchor(&entries)?;
+            }
+            if part
+                .last()
+                .is_some_and(|last| last.standing().counter != self.reached)
+            {
+                break;
             }
         }
         Ok(())
@@ -274,6 +282,7 @@ impl Anchoring<'_> {
 
     fn anchor(&mut self, missing: &[AccessEmergency]) -> Result<(), EmergencyError> {
         for part in missing.chunks(TOGETHER) {
+            let last = part.last().map(|entry| entry.counter);
             let signed = part.iter().map(|entry| self.sdk.sign(entry.clone()));
             let signed: Vec<Event> = signed.collect::<Result<_, _>>()?;
             for (result, entry) in self.sdk.anchor_batch(signed).into_iter().zip(part) {
@@ -293,6 +302,9 @@ impl Anchoring<'_> {
                         });
                     }
                 }
+            }
+            if last != Some(self.reached) {
+                break;
             }
         }
         Ok(())

@@ -1,15 +1,17 @@
 //! How often the ledger is asked whether it has the journal of the emergency key.
 
+use super::super::journal::Lost;
 use super::*;
 use crate::anchor::Sdk;
 use crate::client::{Client, ClientConfig};
 use crate::context::fixed::Fixed;
 use crate::testing::node::{Reply, Seen, serve};
 use crate::testing::{Network, Stated};
-use medanchor_ledger::event::{Event, JournalKeyKind};
+use medanchor_ledger::event::{Event, EventKind, JournalKeyKind};
 use medanchor_ledger::rules::{Anchored, CustodianEpoch, EmergencyHead, StateValue};
 use medanchor_ledger::{EventId, ParticipantName};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 const NOW: u64 = 1_767_225_600_000;
 
@@ -20,6 +22,7 @@ struct Node {
     refuses: bool,
     anchored: Option<(EventId, Vec<u8>)>,
     asked: usize,
+    posted: Vec<EventKind>,
 }
 
 impl Node {
@@ -38,6 +41,7 @@ impl Node {
     }
 
     fn post(&mut self, bytes: &[u8]) -> Reply {
+        self.posted.push(Event::decode(bytes).unwrap().kind());
         if self.refuses {
             let rule = serde_json::json!({ "status": 409, "code": "rule-broken", "rule": "any" });
             return Reply::json(409, &rule);
@@ -69,26 +73,31 @@ impl Node {
     }
 }
 
-#[test]
-fn the_ledger_is_asked_for_the_journal_until_it_has_it_and_then_no_more() {
-    let root = tempfile::tempdir().unwrap();
-    drop(hospital(root.path()));
-    let network = network_with(root.path(), &[("north-hospital", Role::Hospital)]);
+/// A hospital with an emergency key, at a node that refuses.
+fn at_a_node(root: &Path) -> (Sdk, Arc<Mutex<Node>>) {
+    drop(hospital(root));
+    let network = network_with(root, &[("north-hospital", Role::Hospital)]);
     let context = Arc::new(Fixed::at(NOW));
-    let folder = root.path().join("north-hospital");
-    let identity = Identity::open_with(&folder, context.clone()).unwrap();
+    let identity = Identity::open_with(&root.join("north-hospital"), context.clone()).unwrap();
     let node = Arc::new(Mutex::new(Node {
         network,
         identity: identity.participant().clone(),
         refuses: true,
         anchored: None,
         asked: 0,
+        posted: Vec::new(),
     }));
     let shared = node.clone();
     let address = serve(move |request| shared.lock().unwrap().answer(request));
     let policy = identity.policy().clone();
     let client = Client::with([address], policy, ClientConfig::default(), context);
-    let sdk = Sdk::with_client(identity, client.unwrap());
+    (Sdk::with_client(identity, client.unwrap()), node)
+}
+
+#[test]
+fn the_ledger_is_asked_for_the_journal_until_it_has_it_and_then_no_more() {
+    let root = tempfile::tempdir().unwrap();
+    let (sdk, node) = at_a_node(root.path());
 
     let refused = sdk.register_emergency_journal();
     assert!(
@@ -101,4 +110,36 @@ fn the_ledger_is_asked_for_the_journal_until_it_has_it_and_then_no_more() {
     let asked = node.lock().unwrap().asked;
     sdk.register_emergency_journal().unwrap();
     assert_eq!(node.lock().unwrap().asked, asked);
+}
+
+/// A statement that waited in a pool behind one that was refused would be taken later, behind anything.
+#[test]
+fn nothing_is_posted_behind_lost_entries_that_the_ledger_refuses() {
+    let root = tempfile::tempdir().unwrap();
+    let (sdk, node) = at_a_node(root.path());
+    node.lock().unwrap().refuses = false;
+    sdk.register_emergency_journal().unwrap();
+    let mut journal = sdk.open_journal().unwrap();
+    let lost = Lost {
+        first: 1,
+        standing: JournalStanding {
+            counter: 2,
+            head: JournalHead::new([9; 32]),
+        },
+    };
+    let sign = |bytes: &[u8]| sdk.sign_bytes(bytes);
+    journal.append(Step::Lost(lost), sign).unwrap();
+    drop(journal);
+    sdk.journal_emergency(&new(), None).unwrap();
+    node.lock().unwrap().refuses = true;
+    node.lock().unwrap().posted.clear();
+    let refused = sdk.anchor_emergency(Duration::MAX);
+    assert!(matches!(refused, Err(EmergencyError::Anchor(_))));
+    let posted = node.lock().unwrap().posted.clone();
+    assert!(!posted.is_empty());
+    assert!(
+        posted
+            .iter()
+            .all(|kind| *kind == EventKind::EmergencyJournal)
+    );
 }
