@@ -128,6 +128,66 @@ fn an_entry_that_a_slip_proves_and_the_ledger_lacks_is_named() {
     assert_eq!(json["slips"][0]["verdict"], "other-network");
 }
 
+/// A home was restored from a back-up at entry 1 and opened two records, of which the ledger had others by
+/// then: mending numbers them anew. They were anchored, so their slips convict nobody.
+#[test]
+fn a_slip_of_an_entry_that_was_numbered_anew_holds() {
+    let mut built = Built::new("slips.medanchor.example");
+    let first = entry(1, JournalHead::EMPTY, 1);
+    let second = entry(2, first.head(), 2);
+    let old = entry(2, first.head(), 3);
+    let older = entry(3, old.head(), 4);
+    let never = entry(4, older.head(), 5);
+    let anew = entry(3, second.head(), 3);
+    let last = entry(4, anew.head(), 4);
+    let events: [EventBody; 6] = [
+        seal(),
+        stated(0, JournalHead::EMPTY, 0).into(),
+        first.clone().into(),
+        second.into(),
+        anew.into(),
+        last.into(),
+    ];
+    for event in events {
+        built.block_of(vec![(HOSPITAL, event)]);
+    }
+    // Nobody kept the slip of the one before.
+    for kept in [&[&old, &older][..], &[&older]] {
+        let slips = kept
+            .iter()
+            .map(|one| slip(&built, one.counter, one.head(), HOSPITAL));
+        let (code, json) = judged(&built, &slips.collect::<Vec<_>>());
+        assert_eq!(code, Some(0), "{json}");
+        let verdicts = json["slips"].as_array().expect("slips").iter();
+        assert!(verdicts.clone().count() == kept.len());
+        assert!(
+            verdicts
+                .into_iter()
+                .all(|one| one["verdict"] == "renumbered"),
+            "{json}"
+        );
+    }
+    let (code, json) = judged(&built, &[slip(&built, 4, never.head(), HOSPITAL)]);
+    assert_eq!(
+        (code, &json["slips"][0]["verdict"]),
+        (Some(1), &"cut".into())
+    );
+}
+
+/// What parted from the ledger and is gone: the statement has the head of the very entry.
+#[test]
+fn a_slip_of_an_entry_that_was_said_to_be_lost_under_a_later_number_is_lost() {
+    let (mut built, first) = ledger();
+    let gone = entry(2, first.head(), 9).head();
+    built.block_of(vec![(HOSPITAL, stated(4, gone, 1).into())]);
+    let (code, json) = judged(&built, &[slip(&built, 2, gone, HOSPITAL)]);
+    assert_eq!(
+        (code, &json["slips"][0]["verdict"]),
+        (Some(1), &"lost".into())
+    );
+    assert_eq!(json["slips"][0]["entry"], 9, "{json}");
+}
+
 #[test]
 fn a_line_that_was_copied_wrongly_is_no_verdict() {
     let (built, first) = ledger();

@@ -11,9 +11,9 @@ Examples:
 
 A file holds slips as `medanchor vault emergency open` prints them, one a line.
 
-Exit codes: 0 the ledger has every entry that a slip proves; 1 it lacks one, or has another one in
-its place, and the output names it, or the ledger does not hold; 2 wrong command line; 3 something
-could not be read.";
+Exit codes: 0 the ledger has every opening that a slip proves, under its number or, where a
+journal was mended, a later one; 1 it lacks one, or has another one in its place, and the output
+names it, or the ledger does not hold; 2 wrong command line; 3 something could not be read.";
 
 /// Hold slips of emergency openings against the ledger: each proves an entry of an institution's
 /// emergency journal, and an entry that the anchored journal lacks was cut off.

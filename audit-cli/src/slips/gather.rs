@@ -4,8 +4,9 @@
 //! that a slip names, so that memory grows with the slips and not with the ledger.
 
 use super::Verdict;
+use super::parted::Parted;
 use crate::outcome::judged;
-use medanchor_ledger::event::EventBody;
+use medanchor_ledger::event::{EmergencyJournal, EventBody};
 use medanchor_ledger::execute::{Executed, View};
 use medanchor_ledger::genesis::Genesis;
 use medanchor_ledger::rules::{EmergencyHead, Participant, StateValue};
@@ -27,6 +28,10 @@ struct Journal {
     keys: Vec<PublicKey>,
     /// The entries that slips name, as far as the ledger has come to them.
     entries: BTreeMap<u64, Option<Found>>,
+    /// What slips prove and the ledger has under other numbers.
+    parted: Parted,
+    /// The heads of slips, each with where it was said that its entry is lost.
+    heads: BTreeMap<JournalHead, Option<Index>>,
     /// The number of its newest entry.
     counter: u64,
     stated: Option<Time>,
@@ -41,9 +46,14 @@ impl Journal {
         }
     }
 
-    fn lost(&mut self, at: Index, first: u64, last: u64) {
-        for (_, found) in self.entries.range_mut(first..=last) {
+    fn lost(&mut self, at: Index, said: &EmergencyJournal) {
+        let first = said.counter.saturating_sub(said.lost).saturating_add(1);
+        for (_, found) in self.entries.range_mut(first..=said.counter) {
             found.get_or_insert(Found::Lost(at));
+        }
+        self.parted.passed(first, said.counter, said.head);
+        if let Some(found) = self.heads.get_mut(&said.head) {
+            found.get_or_insert(at);
         }
     }
 }
@@ -58,6 +68,8 @@ impl Gathered {
         for slip in slips {
             let journal = journals.entry(slip.owner.clone()).or_default();
             journal.entries.insert(slip.counter, None);
+            journal.parted.expect(slip.counter, slip.head);
+            journal.heads.insert(slip.head, None);
         }
         for (name, journal) in &mut journals {
             if let Some(participant) = genesis.spec().participants.get(name) {
@@ -119,10 +131,19 @@ impl Gathered {
         let Some(journal) = journal else {
             return Verdict::Unsigned;
         };
-        match journal.entries.get(&slip.counter) {
-            Some(Some(Found::Entry(at, head))) if *head == slip.head => {
-                Verdict::Anchored { at: *at }
-            }
+        let found = journal.entries.get(&slip.counter);
+        if let Some(Some(Found::Entry(at, head))) = found
+            && *head == slip.head
+        {
+            return Verdict::Anchored { at: *at };
+        }
+        if let Some(at) = journal.parted.found(slip.counter, slip.head) {
+            return Verdict::Renumbered { at };
+        }
+        if let Some(Some(at)) = journal.heads.get(&slip.head) {
+            return Verdict::Lost { at: *at };
+        }
+        match found {
             Some(Some(Found::Entry(at, _))) => Verdict::Other { at: *at },
             Some(Some(Found::Lost(at))) => Verdict::Lost { at: *at },
             _ => Verdict::Lacking {
@@ -139,11 +160,9 @@ fn take(journal: &mut Journal, at: Index, event: &EventBody) {
             if let Some(found) = journal.entries.get_mut(&entry.counter) {
                 found.get_or_insert(Found::Entry(at, entry.head()));
             }
+            journal.parted.take(at, entry);
         }
-        EventBody::EmergencyJournal(said) if said.lost > 0 => {
-            let first = said.counter.saturating_sub(said.lost).saturating_add(1);
-            journal.lost(at, first, said.counter);
-        }
+        EventBody::EmergencyJournal(said) if said.lost > 0 => journal.lost(at, said),
         _ => {}
     }
 }

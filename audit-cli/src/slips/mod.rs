@@ -3,10 +3,12 @@
 //!
 //! What always holds: the whole ledger is audited first, as `verify` does. A slip counts if a key signed it
 //! that the ledger has, or had at any time, for the institution that it names: so a change of keys takes
-//! nothing back. Of an entry that is on the ledger the head must be the slip's.
+//! nothing back. Of an entry that is on the ledger the head must be the slip's, or its opening must be there
+//! under a later number: a journal that was mended has put it there, and hides nothing.
 
 mod args;
 mod gather;
+mod parted;
 mod report;
 
 pub(crate) use args::SlipsArgs;
@@ -33,7 +35,9 @@ const MAX_FILE: u64 = 4 << 20;
 pub(crate) enum Verdict {
     /// It has this very entry.
     Anchored { at: Index },
-    /// It has another entry of this number: the one that the institution signed was cut off.
+    /// It has this opening under a later number, which it was given when its journal was mended.
+    Renumbered { at: Index },
+    /// It has another entry of this number, and the one that the institution signed was found nowhere.
     Other { at: Index },
     /// The institution said that the entry is lost.
     Lost { at: Index },
@@ -47,7 +51,7 @@ pub(crate) enum Verdict {
 
 impl Verdict {
     const fn is_good(self) -> bool {
-        matches!(self, Self::Anchored { .. })
+        matches!(self, Self::Anchored { .. } | Self::Renumbered { .. })
     }
 }
 

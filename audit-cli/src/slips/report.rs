@@ -60,6 +60,7 @@ impl Verdict {
     const fn code(self) -> &'static str {
         match self {
             Self::Anchored { .. } => "anchored",
+            Self::Renumbered { .. } => "renumbered",
             Self::Other { .. } => "cut",
             Self::Lost { .. } => "lost",
             Self::Lacking { .. } => "lacking",
@@ -70,7 +71,10 @@ impl Verdict {
 
     const fn place(self) -> Option<u64> {
         match self {
-            Self::Anchored { at } | Self::Other { at } | Self::Lost { at } => Some(at.0),
+            Self::Anchored { at }
+            | Self::Renumbered { at }
+            | Self::Other { at }
+            | Self::Lost { at } => Some(at.0),
             Self::Lacking { .. } | Self::Unsigned | Self::OtherNetwork => None,
         }
     }
@@ -78,8 +82,11 @@ impl Verdict {
     fn words(self) -> String {
         match self {
             Self::Anchored { at } => format!("anchored, entry {at} of the ledger"),
+            Self::Renumbered { at } => format!(
+                "anchored under a later number, entry {at} of the ledger: the journal had parted, and was mended"
+            ),
             Self::Other { at } => format!(
-                "CUT: entry {at} of the ledger has another opening under this number; the institution signed both"
+                "CUT: entry {at} of the ledger has another opening under this number, the institution signed both, and this one was found nowhere else. If it says that its journal was mended and the opening numbered anew, hold the slips of the entries before it against the ledger, too: with them it is found"
             ),
             Self::Lost { at } => format!(
                 "LOST: the institution said in entry {at} of the ledger that it lost this entry of its journal"
