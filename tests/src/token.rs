@@ -11,26 +11,29 @@ pub const PIN: &str = "628193";
 pub const LABEL: &str = "hospital";
 /// The variable by which SoftHSM finds its configuration.
 pub const CONFIG: &str = "SOFTHSM2_CONF";
+/// Where this is set no test of a token may be skipped: `.ci/run` sets it once SoftHSM is installed.
+const REQUIRED: &str = "MEDANCHOR_TOKEN_REQUIRED";
 
-const MODULES: [&str; 5] = [
+const MODULES: [&str; 6] = [
     "/usr/lib/softhsm/libsofthsm2.so",
     "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
     "/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so",
     "/usr/lib64/softhsm/libsofthsm2.so",
     "/opt/homebrew/lib/softhsm/libsofthsm2.so",
+    "/usr/local/lib/softhsm/libsofthsm2.so",
 ];
 
 /// SoftHSM's module and its configuration, with a token of its own in `folder`; if it is not installed, a
 /// line says so past the test runner, which shows nothing that a passing test prints.
 ///
 /// # Errors
-/// If the token cannot be made.
+/// If the token cannot be made; if it is not installed and no test may be skipped.
 pub fn softhsm(folder: &Path) -> Result<Option<(&'static str, PathBuf)>> {
     let module = MODULES.into_iter().find(|path| Path::new(path).exists());
     let runs = Command::new("softhsm2-util").arg("--version").output();
     let (Some(module), true) = (module, runs.is_ok()) else {
-        skipped("SoftHSM 2 is not installed, so no token was tried; run .ci/token-install");
-        return Ok(None);
+        let why = "SoftHSM 2 is not installed, so no token was tried; run .ci/token-install";
+        return skipped(why, is_required());
     };
     let (tokens, config) = (folder.join("tokens"), folder.join("softhsm2.conf"));
     std::fs::create_dir(&tokens)?;
@@ -46,9 +49,16 @@ pub fn softhsm(folder: &Path) -> Result<Option<(&'static str, PathBuf)>> {
     Ok(Some((module, config)))
 }
 
-fn skipped(why: &str) {
+fn is_required() -> bool {
+    std::env::var_os(REQUIRED).is_some_and(|said| !said.is_empty())
+}
+
+/// Nothing, said aloud, if a test may be skipped.
+fn skipped<T>(why: &str, required: bool) -> Result<Option<T>> {
+    ensure!(!required, "{why}; {REQUIRED} is set, so it is not skipped");
     // A closed standard error only costs the count.
     let _ = std::io::stderr().write_all(format!("skipped: {why}\n").as_bytes());
+    Ok(None)
 }
 
 /// A module that hands every call on to another one, and misbehaves as it is told:
@@ -63,7 +73,7 @@ pub struct Proxy {
 /// Compiles one in `folder`; none, said as for a missing SoftHSM, where there is no compiler.
 ///
 /// # Errors
-/// If it does not compile.
+/// If it does not compile; if there is no compiler and no test may be skipped.
 pub fn proxy(behind: &'static str, folder: &Path) -> Result<Option<Proxy>> {
     let (module, words) = (folder.join("proxy.so"), folder.join("words"));
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vault/tests/token/proxy.rs");
@@ -72,8 +82,8 @@ pub fn proxy(behind: &'static str, folder: &Path) -> Result<Option<Proxy>> {
         .args([&module, &source])
         .status();
     let Ok(compiled) = compiled else {
-        skipped("there is no rustc, so no token that counts was tried");
-        return Ok(None);
+        let why = "there is no rustc, so no token that counts was tried";
+        return skipped(why, is_required());
     };
     ensure!(compiled.success());
     Ok(Some(Proxy {
@@ -112,5 +122,17 @@ impl Proxy {
     #[must_use]
     pub fn has_stopped(&self) -> bool {
         self.stopped().exists()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_that_is_not_there_fails_a_test_only_where_it_is_required() {
+        assert!(matches!(skipped::<()>("no token", false), Ok(None)));
+        let refused = skipped::<()>("no token", true).unwrap_err().to_string();
+        assert!(refused.contains("no token"), "{refused}");
     }
 }
