@@ -5,7 +5,9 @@
 //! as a delegate's only where its root is a delegation of which the patient approved exactly what stands
 //! on the ledger, and which had begun, had not ended and was not revoked when the access was decided. Grants
 //! and their ends are taken from proved histories alone. A re-issue is listed with the consent that it renews
-//! only where its handle is that of this re-issue, and period, approval and end are the same.
+//! only where its handle is that of this re-issue, and period, approval and end are the same, and where it grants
+//! as much: the same numbers of grantees and purposes, and of classes for each quarter. Which these are is in
+//! words that no list has, so a re-issue that names another grantee in the place of one cannot be told.
 
 use super::About;
 use crate::access_list::{Delegate, KeyHolder, ProvedAt};
@@ -44,11 +46,40 @@ struct Granted {
     root: Option<ConsentHandle>,
     not_before: Time,
     not_after: Time,
+    extent: Extent,
     /// Whether the patient approved exactly this grant of a consent.
     approved: bool,
     /// Who decides by it, where the patient approved exactly this grant of a delegation.
     delegate: Option<Delegate>,
     key: EndingKey,
+}
+
+/// How much a consent grants: the numbers of its grantees, purposes, classes and quarters.
+struct Extent {
+    grantees: usize,
+    purposes: usize,
+    classes: usize,
+    quarters: usize,
+}
+
+impl Extent {
+    fn of(grant: &ConsentGrant) -> Self {
+        Self {
+            grantees: grant.grantees.as_slice().len(),
+            purposes: grant.purposes.as_slice().len(),
+            classes: grant.classes.as_slice().len(),
+            quarters: grant.tags.as_slice().len(),
+        }
+    }
+
+    /// Whether a re-issue, which is for one quarter, says as much as what it renews: that has a handle for each
+    /// class and quarter.
+    const fn is_renewed_by(&self, renewal: &Self) -> bool {
+        renewal.quarters == 1
+            && renewal.grantees == self.grantees
+            && renewal.purposes == self.purposes
+            && renewal.classes.saturating_mul(self.quarters) == self.classes
+    }
 }
 
 /// Whose the key is that ends a consent without the institution.
@@ -126,6 +157,7 @@ impl Given {
             root: body.root,
             not_before: body.not_before,
             not_after: body.not_after,
+            extent: Extent::of(body),
             approved,
             key: about.ending_key(body, approved || delegate.is_some()),
             delegate,
@@ -190,13 +222,15 @@ impl Given {
             .collect()
     }
 
-    /// Whether what has the name of a re-issue says of itself what the consent does, and was not ended alone.
+    /// Whether what has the name of a re-issue says of itself what the consent does, grants no more and no less, and
+    /// was not ended alone.
     fn renews(&self, found: &ListedRenewal, one: ConsentHandle, grant: &Granted) -> bool {
         let same = |renewal: &Granted| {
             renewal.root == Some(grant.root.unwrap_or(one))
                 && (renewal.not_before, renewal.not_after) == (grant.not_before, grant.not_after)
                 && (renewal.approved, renewal.key) == (grant.approved, grant.key)
                 && renewal.quarter == found.quarter
+                && grant.extent.is_renewed_by(&renewal.extent)
         };
         self.grants.get(&found.consent).is_some_and(same) && !self.ends.contains_key(&found.consent)
     }

@@ -116,6 +116,45 @@ fn what_only_calls_itself_a_renewal_stands_by_itself() {
     assert_eq!(ended, [false, true]);
 }
 
+/// An institution that holds the patient's key signs what it likes under the handle of a re-issue.
+#[test]
+fn what_grants_more_than_the_consent_is_no_renewal() {
+    let mut words = renewed().words().clone();
+    let more: [fn(&mut Words); 3] = [
+        |words| words.grantees.push(name("second").into()),
+        |words| words.purposes.push("HRESCH".into()),
+        |words| words.classes.push("psychiatry".into()),
+    ];
+    for add in more {
+        let mut wider = words.clone();
+        add(&mut wider);
+        let held = |words| {
+            let draft = ConsentDraft::new(words).unwrap();
+            let terms = Terms::of(own_key(), draft.words()).unwrap();
+            terms.grant(commitment(8)).unwrap()
+        };
+        let (mut first, mut next) = (Chain::new(QUARTER), Chain::new(NEXT));
+        first.add("hospital", 0, held(long().words().clone()));
+        next.add("hospital", 0, held(wider));
+        let history = listed(&mut first, &mut next, &known());
+        let listed: Vec<_> = history.consents.iter().map(|one| one.consent).collect();
+        assert_eq!(listed, [OWN, words.consent]);
+    }
+    // A consent of two quarters has two handles for each class, and its re-issue has one.
+    words = long().words().clone();
+    words.first = Epoch(QUARTER.0 - 1);
+    let two = Terms::of(own_key(), &words).unwrap().grant(commitment(8));
+    let one = Terms::of(own_key(), renewed().words())
+        .unwrap()
+        .grant(commitment(8));
+    let (mut first, mut next) = (Chain::new(QUARTER), Chain::new(NEXT));
+    first.add("hospital", 0, two.unwrap());
+    next.add("hospital", 0, one.unwrap());
+    let history = listed(&mut first, &mut next, &known());
+    assert_eq!(history.consents.len(), 1);
+    assert_eq!(history.consents[0].renewals.len(), 1);
+}
+
 /// Re-issues below a delegation hang on the delegation, and are listed with the consent that they renew.
 #[test]
 fn a_delegates_consent_is_renewed_below_the_delegation() {
