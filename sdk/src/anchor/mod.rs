@@ -13,6 +13,7 @@ pub use error::{AnchorError, Refusal};
 
 use crate::client::{Client, ClientError};
 use crate::custody::Gathered;
+use crate::domain::Looked;
 use crate::error::SdkError;
 use crate::identity::Identity;
 use crate::receipt::Anchored;
@@ -20,8 +21,8 @@ use flight::Flight;
 use medanchor_ledger::EventId;
 use medanchor_ledger::event::Event;
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What an application embeds: an identity, and the nodes that it posts at.
 ///
@@ -33,6 +34,8 @@ pub struct Sdk {
     journal_registered: AtomicBool,
     /// Documents of callers of one each, which go into custody together.
     gathered: Gathered,
+    /// Held by whoever renews or revokes consents, so that none is renewed while it is revoked.
+    looked: Mutex<Looked>,
 }
 
 impl Deref for Sdk {
@@ -75,6 +78,7 @@ impl Sdk {
             client,
             journal_registered: AtomicBool::new(false),
             gathered: Gathered::new(),
+            looked: Mutex::new(Looked::new()),
         }
     }
 
@@ -96,6 +100,11 @@ impl Sdk {
 
     pub(crate) const fn journal_registered(&self) -> &AtomicBool {
         &self.journal_registered
+    }
+
+    pub(crate) fn looked(&self) -> MutexGuard<'_, Looked> {
+        // What is remembered saves asking the ledger; a panic elsewhere spoils nothing.
+        self.looked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Journals an event, posts it, and waits for its receipt.
@@ -170,11 +179,20 @@ impl Sdk {
     /// # Errors
     /// In the results, as [`Sdk::anchor`].
     pub fn resume(&self) -> Vec<Result<Anchored, AnchorError>> {
+        self.resume_such(|_| true)
+    }
+
+    /// [`Sdk::resume`] of such events alone.
+    pub(crate) fn resume_such(
+        &self,
+        such: impl Fn(&Event) -> bool,
+    ) -> Vec<Result<Anchored, AnchorError>> {
         let pending = self.identity.unsettled();
         // The journal was read with the same decoder, so no event drops out here.
         let flights = pending.into_iter().filter_map(|one| {
             Event::decode(&one.event)
                 .ok()
+                .filter(&such)
                 .map(|event| Flight::new(event, one.earlier))
         });
         let mut flights: Vec<Flight> = flights.collect();

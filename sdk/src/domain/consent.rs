@@ -125,11 +125,11 @@ impl Identity {
     ) -> Result<(), SdkError> {
         let kept = Kept {
             subject: new.subject.to_owned(),
-            words: draft.words().clone(),
+            draft: draft.clone(),
             delegated,
             document: RecordHandle::new(self.handle(CONSENT, new.name)),
         };
-        self.keep_running(&kept, draft)
+        self.keep_running(&kept)
     }
 
     /// What a consent would grant, for the patient to approve.

@@ -27,7 +27,11 @@ pub use delegation::{Delegated, Delegation, Majority, Mandate, Minor, NewDelegat
 pub use inspection::{Draw, FixedPopulation, NewInspection, OpenedInspection};
 pub use prescription::{NewPrescription, Prescribed, Redemption};
 pub use record::{NewRecord, RecordLabel, SealedRecord};
-pub use renewal::{RENEWAL_LEAD_MILLIS, Renewal, Renewing, RunningConsent, WaitingConsent};
+#[cfg(feature = "client")]
+pub(crate) use renewal::Looked;
+pub use renewal::{
+    ProvedConsent, RENEWAL_LEAD_MILLIS, Renewal, Renewing, RunningConsent, WaitingConsent,
+};
 #[cfg(feature = "client")]
 pub use renewal::{RenewalError, RenewedConsent, RenewedConsents};
 pub use unit::{Lot, MAX_UNITS, Pack};

@@ -1,48 +1,47 @@
 //! Re-issues on the ledger: what is due is signed by what the ledger proves, anchored, and noted.
 //!
 //! What always holds: a consent is renewed only if a proof of the last minute says that it stands; one that
-//! cannot be renewed keeps no other from it.
+//! cannot be renewed keeps no other from it; no consent is revoked while it is being renewed, nor renewed while
+//! its revocation is on its way.
 
-use super::{Kept, Renewal, Renewing, RunningConsent, WaitingConsent};
+use super::{ProvedConsent, Renewal, RenewalError, Renewing, RunningConsent, WaitingConsent};
 use crate::anchor::{AnchorError, Sdk};
-use crate::client::ClientError;
-use crate::custody::{StandingError, Terms, fresh_value};
+use crate::custody::{Terms, fresh_value};
 use crate::error::SdkError;
 use crate::receipt::Anchored;
-use medanchor_ledger::ConsentHandle;
-use medanchor_ledger::event::ConsentRevoke;
+use medanchor_ledger::event::EventBody;
 use medanchor_ledger::rules::{Consent, Rule};
+use medanchor_ledger::{ConsentHandle, Time};
 use medanchor_vault::Epoch;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// How many consents are looked at before what re-issues them is anchored.
 const TOGETHER: usize = 64;
+/// How long a consent is taken to wait for its patient, in milliseconds, while no approval comes: the ledger may
+/// say meanwhile that it is over, and is asked again once a day.
+const WAITS_MILLIS: u64 = 24 * 3_600_000;
 
-/// Why a consent was not renewed, or not revoked with its re-issues.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RenewalError {
-    /// Nothing was signed.
-    #[error(transparent)]
-    Sdk(#[from] SdkError),
-    /// What the ledger has of it is not known.
-    #[error(transparent)]
-    Standing(#[from] StandingError),
-    /// What was signed is not anchored.
-    #[error(transparent)]
-    Anchor(#[from] AnchorError),
+/// What a process knows of the consents that it looked at. Whoever renews or revokes has it to themselves.
+pub(crate) struct Looked {
+    /// The re-issues that this process anchored and that hang on another consent than the one which they renew. A
+    /// node that is asked later may be a block behind, and not have them.
+    pub(super) beside: BTreeSet<ConsentHandle>,
+    /// What waits, and since when that is known.
+    pub(super) waits: BTreeMap<RunningConsent, (Time, WaitingConsent)>,
 }
 
-impl RenewalError {
-    /// Whether no node could be reached.
-    #[must_use]
-    pub const fn is_unreachable(&self) -> bool {
-        matches!(
-            self,
-            Self::Standing(StandingError::Client(ClientError::Unreachable(_)))
-                | Self::Anchor(AnchorError::Client(ClientError::Unreachable(_)))
-        )
+impl Looked {
+    pub(crate) const fn new() -> Self {
+        Self {
+            beside: BTreeSet::new(),
+            waits: BTreeMap::new(),
+        }
+    }
+
+    /// Notes what waits, and since when that is known.
+    pub(crate) fn note_waiting(&mut self, due: RunningConsent, known: (Time, WaitingConsent)) {
+        self.waits.insert(due, known);
     }
 }
 
@@ -66,7 +65,8 @@ pub struct RenewedConsents {
     pub renewed: Vec<RenewedConsent>,
     /// Waiting for their patients.
     pub waiting: Vec<WaitingConsent>,
-    /// Neither, and why; the next call tries again.
+    /// Neither, and why; the next call tries again. A consent that stands in other words than any that are kept
+    /// is here until it ends, so that nobody takes it for renewed.
     pub failed: Vec<(ConsentHandle, RenewalError)>,
 }
 
@@ -82,8 +82,10 @@ impl Sdk {
     pub fn renew_consents(&self) -> Result<RenewedConsents, SdkError> {
         let mut done = RenewedConsents::default();
         for due in self.renewals_due()?.chunks(TOGETHER) {
-            let signed = self.sign_renewals(due, &mut done);
-            self.anchor_renewals(signed, &mut done);
+            // What is judged to stand is anchored before anything can be revoked.
+            let mut looked = self.looked();
+            let signed = self.sign_renewals(due, &mut looked, &mut done);
+            self.anchor_renewals(signed, &mut looked, &mut done);
             if done.failed.iter().any(|(_, why)| why.is_unreachable()) {
                 break;
             }
@@ -91,17 +93,23 @@ impl Sdk {
         Ok(done)
     }
 
-    fn sign_renewals(&self, due: &[RunningConsent], done: &mut RenewedConsents) -> Vec<Renewal> {
+    fn sign_renewals(
+        &self,
+        due: &[RunningConsent],
+        looked: &mut Looked,
+        done: &mut RenewedConsents,
+    ) -> Vec<Renewal> {
+        let revoking = self.on_their_way(revoked);
         let mut signed = Vec::new();
-        for one in due {
-            match self.renew_consent(one, |consent| self.own_consent(consent)) {
+        for one in due.iter().filter(|one| !revoking.contains(&one.consent)) {
+            match self.look(one, looked) {
                 Ok(Renewing::Stands { renewals, waits }) => {
                     signed.extend(renewals);
                     done.waiting.extend(waits.map(|waits| *waits));
                 }
-                Ok(Renewing::Over | Renewing::NotAnchored) => {}
+                Ok(_) => {}
                 Err(why) => {
-                    let gone = RenewalError::is_unreachable(&why);
+                    let gone = why.is_unreachable();
                     done.failed.push((one.consent, why));
                     if gone {
                         break;
@@ -112,12 +120,60 @@ impl Sdk {
         signed
     }
 
-    fn anchor_renewals(&self, signed: Vec<Renewal>, done: &mut RenewedConsents) {
+    /// Looks what becomes of one consent; revokes what has outlived it.
+    fn look(&self, one: &RunningConsent, looked: &mut Looked) -> Result<Renewing, RenewalError> {
+        if let Some(waits) = self.still_waits(one, looked)? {
+            let (renewals, waits) = (Vec::new(), Some(Box::new(waits)));
+            return Ok(Renewing::Stands { renewals, waits });
+        }
+        looked.waits.remove(one);
+        let found = self.renew_consent(one, |consent| self.proved_consent(consent))?;
+        match &found {
+            Renewing::Stands {
+                waits: Some(waits), ..
+            } => {
+                let now = self.context().now();
+                looked.note_waiting(*one, (now, waits.as_ref().clone()));
+            }
+            Renewing::Outlived(_) => {
+                self.revoke_beside(one.consent, looked)?;
+            }
+            _ => {}
+        }
+        Ok(found)
+    }
+
+    /// What was found to wait today and can still not be signed, so that the ledger need not be asked.
+    fn still_waits(
+        &self,
+        one: &RunningConsent,
+        looked: &Looked,
+    ) -> Result<Option<WaitingConsent>, SdkError> {
+        let Some((since, waits)) = looked.waits.get(one) else {
+            return Ok(None);
+        };
+        let words = waits.draft.words();
+        let key = self.subject_keys(&waits.subject)?.key;
+        let same_key = key.consent_key(words.last).renewal(&waits.of) == words.consent;
+        let today = self.context().now().0.abs_diff(since.0) < WAITS_MILLIS;
+        let waits_on = same_key && today && self.approvals(words.consent)?.is_empty();
+        Ok(waits_on.then(|| waits.clone()))
+    }
+
+    fn anchor_renewals(
+        &self,
+        signed: Vec<Renewal>,
+        looked: &mut Looked,
+        done: &mut RenewedConsents,
+    ) {
         let events = signed.iter().filter_map(|one| one.event.clone());
         let mut results = self.anchor_batch(events.collect()).into_iter();
         for one in signed {
             let result = one.event.as_ref().and_then(|_| results.next());
             let anchored = result.map_or(Ok(()), is_there);
+            if anchored.is_ok() && hangs_beside(&one) {
+                looked.beside.insert(one.consent);
+            }
             let noted = anchored.and_then(|()| Ok(self.note_renewal(&one)?));
             match noted {
                 Ok(tickets) => done.renewed.push(RenewedConsent {
@@ -131,43 +187,35 @@ impl Sdk {
         }
     }
 
-    /// Revokes a consent and its re-issues, those first, which hang on another consent where this one
-    /// continues one. Called again after a failure, it goes on.
-    ///
-    /// # Errors
-    /// [`RenewalError`], as [`Sdk::anchor`] says.
-    pub fn revoke_consent(&self, name: &str) -> Result<Vec<Anchored>, RenewalError> {
-        let consent = self.consent_handle(name);
-        let mut beside = BTreeSet::new();
-        for kept in self.running(consent)? {
-            if kept.words.root.is_some() {
-                beside.extend(self.standing_renewals(&kept)?);
-            }
-        }
-        let sign = |consent| Ok(self.sign(ConsentRevoke { consent })?);
-        let events = beside.into_iter().chain([consent]).map(sign);
-        let events = events.collect::<Result<Vec<_>, RenewalError>>()?;
-        let anchored = self.anchor_batch(events).into_iter();
-        Ok(anchored.collect::<Result<_, _>>()?)
-    }
-
-    fn standing_renewals(&self, kept: &Kept) -> Result<Vec<ConsentHandle>, RenewalError> {
-        let mut standing = Vec::new();
-        for renewal in self.renewals_of(kept)? {
-            let found = self.own_consent(&renewal)?;
-            standing.extend(found.filter(|one| one.revoked.is_none()).map(|_| renewal));
-        }
-        Ok(standing)
-    }
-
-    fn own_consent(&self, consent: &ConsentHandle) -> Result<Option<Consent>, RenewalError> {
+    pub(super) fn proved_consent(
+        &self,
+        consent: &ConsentHandle,
+    ) -> Result<ProvedConsent, RenewalError> {
         let key = Consent::key(self.participant(), consent);
-        Ok(fresh_value(self.client(), &key, &Terms::default())?.value)
+        let found = fresh_value(self.client(), &key, &Terms::default())?;
+        Ok(ProvedConsent {
+            consent: found.value,
+            time: found.at.1,
+        })
+    }
+}
+
+/// Whether a re-issue that was signed now does not end with the consent that it renews.
+fn hangs_beside(one: &Renewal) -> bool {
+    let body = one.event.as_ref().map(|event| event.body());
+    matches!(body, Some(EventBody::ConsentGrant(grant)) if grant.root != Some(one.of.consent))
+}
+
+/// The consent that an event revokes.
+const fn revoked(body: &EventBody) -> Option<ConsentHandle> {
+    match body {
+        EventBody::ConsentRevoke(revoke) => Some(revoke.consent),
+        _ => None,
     }
 }
 
 /// A re-issue that the ledger has already was anchored by a call that was cut off.
-fn is_there(result: Result<Anchored, AnchorError>) -> Result<(), RenewalError> {
+pub(super) fn is_there(result: Result<Anchored, AnchorError>) -> Result<(), RenewalError> {
     match result {
         Err(AnchorError::Refused(why)) if why.rule() == Rule::ConsentExists.code() => Ok(()),
         other => Ok(other.map(drop)?),

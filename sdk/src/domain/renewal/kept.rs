@@ -3,12 +3,13 @@
 //!
 //! What always holds: the names say no more than the ledger does; what is in a file only this vault opens; a
 //! consent that is re-issued moves to the folder of the next quarter by one renaming, and one that was moved
-//! twice, or not at all, for a power cut, is re-issued once, because the ledger has each re-issue once.
+//! twice, or not at all, for a power cut, is re-issued once, because the ledger has each re-issue once; what one
+//! call kept, no later call of the same name in other words takes away.
 //!
 //! ```text
 //! FOLDER/consents/2026-Q4/CONSENT    nonce (12 bytes) || AES-256-GCM(key of the consent, nonce, what is kept)
-//! what is kept = { 1: the patient, 2: the consent in words, as a draft, 3: whether a delegate granted it,
-//!                  4: the handle under which its document is sealed }
+//! what is kept = [ { 1: the patient, 2: the consent in words, as a draft, 3: whether a delegate granted it,
+//!                    4: the handle under which its document is sealed }, ... ], 16 at most
 //! ```
 //!
 //! The key is a seed of the vault for this consent; network and consent are authenticated beside it.
@@ -26,18 +27,25 @@ use medanchor_vault::Epoch;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use zeroize::Zeroizing;
 
 const FOLDER: &str = "consents";
 const DOMAIN: &str = "running-consent";
 /// The longest id of a patient, in bytes.
 const MAX_SUBJECT: usize = 4 << 10;
-const MAX_FILE: u64 = 64 << 10;
+const MAX_FILE: u64 = 512 << 10;
+/// In how many words one consent is kept. An application that grants it once more, after a crash say, may say
+/// another time, and which words the ledger has is known only when it is asked.
+const MAX_KEPT: usize = 16;
+/// Two calls that keep one consent must not take what the other kept.
+static KEEPING: Mutex<()> = Mutex::new(());
 
 /// What is kept of a consent.
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Kept {
     pub(in crate::domain) subject: String,
-    pub(in crate::domain) words: Words,
+    pub(in crate::domain) draft: ConsentDraft,
     pub(in crate::domain) delegated: bool,
     pub(in crate::domain) document: RecordHandle,
 }
@@ -52,30 +60,43 @@ pub struct RunningConsent {
 }
 
 impl Kept {
-    fn encode(&self, draft: &ConsentDraft) -> Zeroizing<Vec<u8>> {
-        let mut writer = Writer::with_capacity(1024);
-        writer.map(4);
-        writer.key(1).text(&self.subject);
-        writer.key(2).bytes(&draft.encode());
-        writer.key(3).bool(self.delegated);
-        writer.key(4).bytes(self.document.as_bytes());
-        Zeroizing::new(writer.into_bytes())
+    pub(super) const fn words(&self) -> &Words {
+        self.draft.words()
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, HandoverError> {
-        let mut reader = Reader::new(bytes);
+    fn write(&self, writer: &mut Writer) {
+        writer.map(4);
+        writer.key(1).text(&self.subject);
+        writer.key(2).bytes(&self.draft.encode());
+        writer.key(3).bool(self.delegated);
+        writer.key(4).bytes(self.document.as_bytes());
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, HandoverError> {
         reader.map(4)?;
-        let kept = Self {
+        Ok(Self {
             subject: reader.key(1)?.text(MAX_SUBJECT)?.to_owned(),
-            words: ConsentDraft::decode(reader.key(2)?.bytes(DRAFT_MAX)?)?
-                .words()
-                .clone(),
+            draft: ConsentDraft::decode(reader.key(2)?.bytes(DRAFT_MAX)?)?,
             delegated: reader.key(3)?.bool()?,
             document: RecordHandle::new(reader.key(4)?.fixed()?),
-        };
-        reader.finish()?;
-        Ok(kept)
+        })
     }
+}
+
+fn encode(all: &[Kept]) -> Zeroizing<Vec<u8>> {
+    let mut writer = Writer::with_capacity(1024);
+    writer.array(all.len());
+    all.iter().for_each(|one| one.write(&mut writer));
+    Zeroizing::new(writer.into_bytes())
+}
+
+fn decode(bytes: &[u8]) -> Result<Vec<Kept>, HandoverError> {
+    let mut reader = Reader::new(bytes);
+    let count = reader.array(1..=MAX_KEPT)?;
+    let all = (0..count).map(|_| Kept::read(&mut reader));
+    let all = all.collect::<Result<_, _>>()?;
+    reader.finish()?;
+    Ok(all)
 }
 
 fn io(path: &Path) -> impl FnOnce(Error) -> SdkError {
@@ -83,41 +104,48 @@ fn io(path: &Path) -> impl FnOnce(Error) -> SdkError {
 }
 
 impl Identity {
-    /// Keeps a consent that holds in a quarter after its last. What an earlier quarter's call of it kept stays
-    /// beside it: the ledger has the words of one of them, and the others are forgotten when it is looked.
-    pub(in crate::domain) fn keep_running(
-        &self,
-        kept: &Kept,
-        draft: &ConsentDraft,
-    ) -> Result<(), SdkError> {
-        if kept.words.later_quarters().next().is_none() {
+    /// Keeps a consent that holds in a quarter after its last. What earlier calls kept of it stays beside it: the
+    /// ledger has the words of one of them.
+    pub(in crate::domain) fn keep_running(&self, kept: &Kept) -> Result<(), SdkError> {
+        let words = kept.words();
+        if words.later_quarters().next().is_none() {
             return Ok(());
         }
         if kept.subject.len() > MAX_SUBJECT {
             return Err(SdkError::Consent("is of a patient whose id is too long"));
         }
         let at = RunningConsent {
-            covers: kept.words.last,
-            consent: kept.words.consent,
+            covers: words.last,
+            consent: words.consent,
         };
+        let _alone = KEEPING.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.kept_running(&at)?.unwrap_or_default();
+        if all.contains(kept) {
+            return Ok(());
+        }
+        if all.len() == MAX_KEPT {
+            // The ledger most likely has the first, which was posted before all others, or one of the newest.
+            all.remove(1);
+        }
+        all.push(kept.clone());
         let path = self.running_path(&at);
-        let sealed = self.seal_running(&at.consent, &kept.encode(draft))?;
+        let sealed = self.seal_running(&at.consent, &encode(&all))?;
         durable::write(&path, &sealed).map_err(io(&path))
     }
 
-    /// What is kept of a consent; none if it is not there any more.
-    pub(super) fn kept_running(&self, at: &RunningConsent) -> Result<Option<Kept>, SdkError> {
+    /// What is kept of a consent, the earliest call's words first; none if it is not there any more.
+    pub(super) fn kept_running(&self, at: &RunningConsent) -> Result<Option<Vec<Kept>>, SdkError> {
         let path = self.running_path(at);
         let sealed = durable::read_bounded(&path, MAX_FILE).map_err(io(&path))?;
         let Some(sealed) = sealed else {
             return Ok(None);
         };
         let opened = self.open_running(&at.consent, &sealed);
-        let kept = opened.and_then(|opened| Kept::decode(&opened).ok());
+        let kept = opened.and_then(|opened| decode(&opened).ok());
         let what = "a consent of this vault";
-        let kept = kept.filter(|kept| kept.words.consent == at.consent);
+        let of_it = |all: &Vec<Kept>| all.iter().all(|one| one.words().consent == at.consent);
         let damaged = || SdkError::Identity(IdentityError::Content { path, what });
-        kept.ok_or_else(damaged).map(Some)
+        kept.filter(of_it).ok_or_else(damaged).map(Some)
     }
 
     /// The consents that are kept under quarters before this one, those of the earliest first.
@@ -133,13 +161,11 @@ impl Identity {
         Ok(all)
     }
 
-    /// What is kept of one consent; what cannot be read is left out.
-    pub(super) fn running(&self, consent: ConsentHandle) -> Result<Vec<Kept>, SdkError> {
+    /// Where one consent is kept.
+    pub(super) fn running(&self, consent: ConsentHandle) -> Result<Vec<RunningConsent>, SdkError> {
         let all = self.running_quarters()?.into_iter();
         let all = all.map(|covers| RunningConsent { covers, consent });
-        Ok(all
-            .filter_map(|at| self.kept_running(&at).ok().flatten())
-            .collect())
+        Ok(all.filter(|at| self.running_path(at).exists()).collect())
     }
 
     /// Notes that a consent is covered up to a later quarter.
@@ -264,14 +290,14 @@ mod tests {
         let draft = ConsentDraft::from_text(text).unwrap();
         let kept = Kept {
             subject: "Patient/1".into(),
-            words: draft.words().clone(),
+            draft: draft.clone(),
             delegated: true,
             document: RecordHandle::new([9; 16]),
         };
-        let bytes = kept.encode(&draft);
+        let bytes = encode(std::slice::from_ref(&kept));
         let length = u8::try_from(draft.encode().len()).unwrap();
         let golden: [&[u8]; 6] = [
-            b"\xa4\x01\x69Patient/1",
+            b"\x81\xa4\x01\x69Patient/1",
             &[0x02, 0x58, length],
             &draft.encode(),
             b"\x03\xf5",
@@ -279,9 +305,12 @@ mod tests {
             &[9; 16],
         ];
         assert_eq!(bytes.as_slice(), golden.concat());
-        let read = Kept::decode(&bytes).unwrap();
-        assert_eq!(*read.encode(&draft), *bytes);
-        assert!((0..bytes.len()).all(|length| Kept::decode(&bytes[..length]).is_err()));
-        assert!(Kept::decode(&[&bytes[..], &[0]].concat()).is_err());
+        assert!(decode(&bytes).unwrap() == [kept.clone()]);
+        assert!((0..bytes.len()).all(|length| decode(&bytes[..length]).is_err()));
+        assert!(decode(b"\x80").is_err(), "nothing is kept");
+        let most = vec![kept.clone(); MAX_KEPT];
+        assert!(decode(&encode(&most)).is_ok());
+        assert!(decode(&encode(&vec![kept; MAX_KEPT + 1])).is_err());
+        assert!(decode(&[&bytes[..], &[0]].concat()).is_err());
     }
 }
