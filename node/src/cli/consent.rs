@@ -1,5 +1,6 @@
 //! `medanchor consent`: what an institution does with its consents by hand.
 
+use super::patient::write_secret;
 use crate::exit::{Exit, Fatal};
 use crate::output::{complain, say};
 use medanchor_sdk::access_list::quarter_name;
@@ -36,9 +37,10 @@ The tickets of the grantees are written to HOME/identity/tickets: hand each to i
 name stands in the file's, by a confidential way, and remove it.
 
 A consent of a patient with a card is renewed by what the patient approved with it. Where that is
-lacking the command names the consent and the patient, and writes what is to be approved to the
-folder of --drafts: `medanchor patient approve`, and then --approvals with its file. The approvals
-of the re-issues that follow are in that file, too.
+lacking the command names the consent, and writes what is to be approved and the patient's id to
+files in the folder of --drafts, which only you can read; neither is printed, since what a timer
+runs is mailed and logged. `medanchor patient approve` takes the draft, and --approvals its file,
+which has the approvals of the re-issues that follow, too.
 
 One process at a time holds an identity: stop `medanchor vault serve` for it.
 
@@ -54,7 +56,7 @@ pub struct Renew {
     /// A file with approvals of consents or re-issues, as `medanchor patient approve` made it; give several
     #[arg(long, value_name = "FILE")]
     approvals: Vec<PathBuf>,
-    /// A folder for what patients have to approve
+    /// A folder for what patients have to approve: CONSENT.QUARTER.draft, and .patient with whose it is
     #[arg(long, value_name = "DIR")]
     drafts: Option<PathBuf>,
 }
@@ -128,20 +130,46 @@ fn tell_renewed(one: &RenewedConsent) -> Result<(), Fatal> {
 }
 
 fn tell_waiting(one: &WaitingConsent, drafts: Option<&Path>) -> Result<(), Fatal> {
-    let (of, words) = (one.of, one.draft.words());
-    let quarter = quarter_name(words.last);
-    say(format_args!(
-        "waits:   consent {of} for {quarter}, to be approved by {}",
-        one.subject.escape_debug()
-    ))?;
+    let of = one.of;
+    let quarter = quarter_name(one.draft.words().last);
     let Some(folder) = drafts else {
-        return Ok(());
+        return say(format_args!(
+            "waits:   consent {of} for {quarter}; --drafts writes what its patient is to approve"
+        ))
+        .map_err(Into::into);
     };
-    let path = folder.join(format!("{of}.{quarter}.draft"));
-    let written = std::fs::create_dir_all(folder)
-        .and_then(|()| std::fs::write(&path, one.draft.to_text() + "\n"));
-    written.map_err(|error| failed(&path, error))?;
-    say(format_args!("  draft  {}", path.display())).map_err(Into::into)
+    say(format_args!("waits:   consent {of} for {quarter}"))?;
+    let draft = folder.join(format!("{of}.{quarter}.draft"));
+    let patient = folder.join(format!("{of}.{quarter}.patient"));
+    make_private(folder).map_err(|error| failed(folder, error))?;
+    write_private(&patient, &one.subject)?;
+    write_private(&draft, &one.draft.to_text())?;
+    say(format_args!("  draft   {}", draft.display()))?;
+    say(format_args!("  patient {}", patient.display())).map_err(Into::into)
+}
+
+/// Makes a folder that nobody else can read; one that is there stays as it is.
+fn make_private(folder: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+/// Writes a file aside that nobody else can read, and then in the place of what is there, whose mode is of no
+/// matter then.
+fn write_private(path: &Path, text: &str) -> Result<(), Fatal> {
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(".part");
+    let aside = PathBuf::from(aside);
+    let cut_off = match std::fs::remove_file(&aside) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    };
+    cut_off.map_err(|error| failed(&aside, error))?;
+    write_secret(&aside, text)?;
+    std::fs::rename(&aside, path).map_err(|error| failed(path, error))
 }
 
 /// A text that a patient handed over.
@@ -152,5 +180,29 @@ fn read(path: &Path) -> Result<String, Fatal> {
     match read.map_err(|error| failed(path, error))? as u64 {
         0..=MAX_TEXT => Ok(text),
         _ => Err(failed(path, "longer than any text that is handed over")),
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::fs::{Permissions, metadata, set_permissions, write};
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn what_a_patient_is_to_approve_is_read_by_nobody_else() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("waiting/now");
+        make_private(&folder).unwrap();
+        let path = folder.join("draft");
+        // What another release left, and what a kill did.
+        write(&path, b"before").unwrap();
+        write(folder.join("draft.part"), b"cut off").unwrap();
+        set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        write_private(&path, "draft").unwrap();
+        let mode = |path: &Path| metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&folder), mode(&path)), (0o700, 0o600));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "draft\n");
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
     }
 }

@@ -25,7 +25,9 @@ file to any participant, such as another hospital, a pharmacy or a regulator: `m
 anchor-end`. The end counts for everybody from its block on, and for all that was granted below the
 consent. It cannot be taken back, and whoever has the file can anchor it. Whether the card approved
 the consent is not looked at here: compare the handle with the list. The end of a consent that
-continues another ends that one alone.
+continues another ends that one alone. A consent that was renewed stands in one line of the list,
+with what it is called in the later quarters: end it by its first handle. The end of one of those
+ends that quarter alone, and the institution renews the consent no more.
 
 Ends that one participant anchors at about one time show it, and let others guess, that the
 consents are one patient's, at two institutions as well: bring them to two, or on different days.
@@ -82,7 +84,8 @@ pub fn end(asked: &End) -> Result<Exit, Fatal> {
     write_secret(&asked.out, &end.to_text())?;
     say(format_args!(
         "Bring {} to any participant: anchored, it ends consent {} of {} for good, if this card \
-         approved it.",
+         approved it. If the list shows this handle as what another consent was renewed as, it ends \
+         that quarter alone, and no further one is made: to end all, end that other consent.",
         asked.out.display(),
         asked.consent,
         asked.institution

@@ -5,6 +5,8 @@ mod card;
 mod end;
 mod history;
 
+pub(super) use card::write_secret;
+
 use crate::exit::{Exit, Fatal};
 use medanchor_sdk::Identity;
 use std::io::Read;
