@@ -11,7 +11,7 @@ use medanchor_node::process::NodeProcess;
 use medanchor_sdk::fhir::SeparateConsent;
 use medanchor_sdk::{
     AccessAsked, Approval, Context, Decision, GrantTicket, Grantee, Identity, NewAccess,
-    NewConsent, NewRecord, Sdk, System,
+    NewConsent, NewRecord, Sdk, SdkError, System,
 };
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;

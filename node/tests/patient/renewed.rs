@@ -2,20 +2,23 @@
 //! consent renew` says which wait for their patients' cards, and the patient's list shows one consent.
 
 use super::*;
+use medanchor_ledger::ConsentHandle;
+use medanchor_ledger::rules::{Consent, StateValue};
 use medanchor_sdk::access_list::quarter_name;
 use medanchor_sdk::context::NoRandomness;
-use medanchor_sdk::{Consented, DenialReason, ParticipantName};
+use medanchor_sdk::{Consented, DenialReason, ParticipantName, ProvedConsent, Renewing};
 use medanchor_vault::Epoch;
+use std::net::TcpListener;
 use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// The machine's clock, put back by a quarter of a year.
-struct QuarterAgo;
+/// A clock that stands on the day before this quarter began.
+struct LastQuarter;
 
-impl Context for QuarterAgo {
+impl Context for LastQuarter {
     fn now(&self) -> Time {
-        Time(System.now().0 - 92 * DAY)
+        Time(Epoch::of(System.now()).begin().0 - DAY)
     }
 
     fn fill(&self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
@@ -43,10 +46,10 @@ impl City {
         Sdk::new(identity, [self.url.clone()]).unwrap()
     }
 
-    /// Grants for a year what a quarter ago was drafted, as `grant` does it, and anchors that now.
+    /// Grants for a year what last quarter was drafted, as `grant` does it, and anchors that now.
     fn granted(&self, grant: impl FnOnce(&Identity, &NewConsent<'_>) -> Consented) -> Consented {
         let folder = self.home.join("identity");
-        let identity = Identity::open_with(&folder, Arc::new(QuarterAgo)).unwrap();
+        let identity = Identity::open_with(&folder, Arc::new(LastQuarter)).unwrap();
         let grantees: [Grantee; 1] = [identity.participant().clone().into()];
         let consented = grant(
             &identity,
@@ -61,6 +64,26 @@ impl City {
         let body = consented.event.body().clone();
         sdk.anchor(sdk.sign(body).unwrap()).unwrap();
         consented
+    }
+
+    /// Signs the re-issue of a consent for this quarter, and is killed before a node has it.
+    fn cut_off(&self, of: ConsentHandle) -> ConsentHandle {
+        let sdk = self.sdk();
+        let mut due = sdk.renewals_due().unwrap();
+        due.retain(|one| one.consent == of);
+        let ledger = |consent: &ConsentHandle| Ok::<_, SdkError>(proved(&sdk, consent));
+        let judged = sdk.renew_consent(&due[0], ledger).unwrap();
+        let Renewing::Stands { mut renewals, .. } = judged else {
+            panic!("it stands");
+        };
+        let renewal = renewals.remove(0);
+        drop(sdk);
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
+        let nobody = format!("http://{}", port.unwrap());
+        let identity = Identity::open(&self.home.join("identity")).unwrap();
+        let sdk = Sdk::new(identity, [nobody]).unwrap();
+        sdk.anchor(renewal.event.unwrap()).unwrap_err();
+        renewal.consent
     }
 
     fn serve(&self) -> Running {
@@ -92,6 +115,17 @@ impl City {
         }
         let ticket = std::fs::read_to_string(path).unwrap();
         GrantTicket::from_text(ticket.trim()).unwrap()
+    }
+}
+
+/// What the ledger has of a consent.
+fn proved(sdk: &Sdk, consent: &ConsentHandle) -> ProvedConsent {
+    let key = Consent::key(sdk.participant(), consent);
+    let found = sdk.client().state(&key, None).unwrap();
+    let value = found.proved().value.as_deref();
+    ProvedConsent {
+        consent: value.map(|value| Consent::decode(value).unwrap()),
+        time: found.proved().time,
     }
 }
 
@@ -170,6 +204,29 @@ fn a_consent_that_continues_another_is_revoked_with_its_renewal_and_alone() {
     assert!(alone.contains("revoke_consent"), "{alone}");
     let revoked = sdk.revoke_consent("Consent/1").unwrap();
     assert!(revoked.len() >= 2, "the re-issue and the consent");
+    assert!(sdk.revoke_consent("Consent/1").unwrap().is_empty());
+    assert!(sdk.renewals_due().unwrap().is_empty(), "it is forgotten");
+    drop(sdk);
+
+    // Its re-issue was signed and journalled, and whoever resumes would post it after the revocation.
+    let other = city.granted(|identity, new| {
+        let below = NewConsent {
+            name: "Consent/2",
+            root: Some("first"),
+            not_after: Time(new.not_after.0 - DAY),
+            ..*new
+        };
+        identity.grant(&below).unwrap()
+    });
+    let renewal = city.cut_off(other.consent);
+    let sdk = city.sdk();
+    sdk.revoke_consent("Consent/2").unwrap();
+    sdk.resume();
+    for consent in [&other.consent, &renewal] {
+        let found = proved(&sdk, consent).consent;
+        assert!(found.is_none_or(|found| found.revoked.is_some()));
+    }
+    assert!(sdk.unsettled().is_empty());
     let [first, below] = &tickets;
     assert_eq!(decided(&sdk, first, record, "first"), Decision::Permitted);
     let revoked = Decision::Denied(DenialReason::Revoked);
@@ -201,11 +258,15 @@ fn a_card_approves_renewals_with_the_consent_or_when_they_wait() {
     let drafts = patient.path("waiting");
     let waits = ended(&city.renew(&["--drafts", &drafts]), Exit::Failure);
     let quarter = quarter_name(Epoch::of(System.now()));
-    let wanted = format!(
-        "waits:   consent {} for {quarter}, to be approved by Patient/7",
-        consented.consent
-    );
+    let wanted = format!("waits:   consent {} for {quarter}", consented.consent);
     assert!(waits.contains(&wanted), "{waits}");
+    assert!(
+        !waits.contains("Patient/7"),
+        "a timer's mail has it: {waits}"
+    );
+    let whose = format!("waiting/{}.{quarter}.patient", consented.consent);
+    let whose = std::fs::read_to_string(patient.path(&whose)).unwrap();
+    assert_eq!(whose, "Patient/7\n");
     let draft = format!("waiting/{}.{quarter}.draft", consented.consent);
     approves(&draft, "mine/2.approval");
     let approvals = patient.path("mine/2.approval");
