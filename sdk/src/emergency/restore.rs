@@ -224,7 +224,7 @@ mod tests {
 
     /// The journal that comes of the ledger's steps, the file's own and what a token counted.
     fn restored(ledger: &[Step], own: &[Step], counted: &[Step]) -> Vec<Step> {
-        let shown = ledger.to_vec().into_iter();
+        let shown = ledger.iter().cloned();
         let mut steps = chained(shown, &state(ledger)).unwrap();
         put_behind(&mut steps, own);
         let (marks, all) = (standings(counted), steps.iter().collect::<Vec<_>>());
@@ -316,7 +316,7 @@ mod tests {
                 standing: end(&whole),
             })
         };
-        let shown = |steps: &[Step]| chained(steps.to_vec().into_iter(), &state(&whole));
+        let shown = |steps: &[Step]| chained(steps.iter().cloned(), &state(&whole));
         assert_eq!(shown(&whole), Some(whole.clone()));
         assert_eq!(shown(&[lost(1)]), None);
         assert_eq!(shown(&[whole[0].clone(), lost(2)]), None);
