@@ -132,6 +132,10 @@ impl Known for Ledger {
         (record == lied_about).then(|| anchored.clone())
     }
 
+    fn place_of(&self, _: &EventId) -> Option<Index> {
+        None
+    }
+
     fn decided(&self, request: &EventId) -> Option<Decided> {
         let (record, _) = &*SEALING;
         Some(Decided {

@@ -74,8 +74,8 @@ fn address_book(bytes: &[u8]) -> bool {
 }
 
 /// The policies of the networks that the files are of.
-static POLICIES: LazyLock<[PolicyRange; 2]> = LazyLock::new(|| {
-    ["policy", "policy-of-sealings"].map(|name| {
+static POLICIES: LazyLock<[PolicyRange; 3]> = LazyLock::new(|| {
+    ["policy", "policy-of-sealings", "policy-of-logs"].map(|name| {
         let file = std::fs::read(root().join("vectors/custody-evidence").join(name));
         let policy = Policy::parse(&file.expect("a frozen file")).expect("a frozen policy");
         PolicyRange::from(policy, Size(0))
@@ -95,7 +95,11 @@ fn evidence_file(bytes: &[u8]) -> bool {
         (convicted.who.as_str(), convicted.of),
         (
             "river-distribution",
-            Breach::BadRelease | Breach::TwoReleases
+            Breach::BadRelease
+                | Breach::TwoReleases
+                | Breach::ReleasedDenied
+                | Breach::ReleasedOther
+                | Breach::ReleasedEarly
         ) | (
             "north-hospital",
             Breach::BadVaultRelease

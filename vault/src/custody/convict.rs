@@ -18,7 +18,7 @@ use crate::secret::VaultPart;
 use medanchor_ledger::event::ReaderKey;
 use medanchor_ledger::rules::{Consent, Record};
 use medanchor_ledger::signature::PublicKey;
-use medanchor_ledger::{ConsentHandle, EventId, ParticipantName, Time, VaultPartHash};
+use medanchor_ledger::{ConsentHandle, EventId, Index, ParticipantName, Time, VaultPartHash};
 
 /// What the ledger says of those whom evidence names.
 pub trait Known {
@@ -32,6 +32,8 @@ pub trait Known {
     fn vault_part(&self, record: &Custodied) -> Option<VaultPartHash>;
     /// What an owner anchored for a record whose key it shared out.
     fn sealed_as(&self, record: &Custodied) -> Option<SealedAs>;
+    /// Where on the ledger an event stands whose receipt is known.
+    fn place_of(&self, event: &EventId) -> Option<Index>;
     /// How a request was decided.
     fn decided(&self, request: &EventId) -> Option<Decided>;
     /// A record as it stood after the block of that time.
@@ -66,6 +68,12 @@ pub enum Breach {
     Refused,
     /// The same, for a reason that the ledger contradicts.
     RefusedFalsely,
+    /// Released a share for a request that was denied.
+    ReleasedDenied,
+    /// Released a share of another record than the request was for.
+    ReleasedOther,
+    /// Released a share before its request was on the ledger.
+    ReleasedEarly,
 }
 
 impl Breach {
@@ -84,6 +92,9 @@ impl Breach {
             Self::WrongCommitment => "wrong-commitment",
             Self::Refused => "refused",
             Self::RefusedFalsely => "refused-falsely",
+            Self::ReleasedDenied => "released-denied",
+            Self::ReleasedOther => "released-other",
+            Self::ReleasedEarly => "released-early",
         }
     }
 
@@ -108,6 +119,11 @@ impl Breach {
             Self::RefusedFalsely => {
                 "refused its part of the key for a request that was permitted, for a reason that the ledger contradicts"
             }
+            Self::ReleasedDenied => "released its share for a request that was denied",
+            Self::ReleasedOther => {
+                "released its share of another record than the one that the request was for"
+            }
+            Self::ReleasedEarly => "released its share before the request was on the ledger",
         }
     }
 }
@@ -183,6 +199,16 @@ pub enum Unconvincing {
         /// The first time of a block that serves.
         from: Time,
     },
+    /// The release is not in the log.
+    #[error(
+        "the release is not in the log whose root was anchored; do not trust whoever gave the evidence"
+    )]
+    NotLogged,
+    /// There was a permitted access before the log was anchored.
+    #[error(
+        "the request was permitted for this record, and on the ledger before the log that has the release; nobody is convicted"
+    )]
+    Accounted,
     /// The messages are not about the same thing, or say the same.
     #[error("the messages of the evidence do not contradict each other; nobody is convicted")]
     Unrelated,
@@ -250,6 +276,7 @@ pub(super) fn judge(evidence: &Evidence, known: &impl Known) -> Result<Convicted
             let of = shown.judge(&anchored.ok_or(Unconvincing::Unknown)?)?;
             Ok(convicted(&shown.record().owner, of))
         }
+        Evidence::Logged(logged) => Ok(convicted(logged.custodian(), logged.judge(known)?)),
         Evidence::SubPoints(deal, old) => {
             let says = &deal.says().terms;
             signed(deal, &says.from.custodian, known)?;

@@ -19,11 +19,13 @@
 //! | 6 | a contributor that did not share out its own share | sub-deal, old points |
 //! | 7 | an owner that sealed a record wrongly | record, key parts, sealed payload or null (`shown.rs`) |
 //! | 8 | an owner that refused its part for a permitted request | refusal |
+//! | 9 | a custodian whose anchored log has a release that the ledger did not permit before | anchoring, receipt, place, release, path (`logged.rs`) |
 //!
 //! An opening is a CBOR array: 1, suite, public key, contents, seed; or 2, suite, secret key (32).
 
 use super::convict::{Convicted, Known, Unconvincing};
 use super::deal::{Acknowledgement, Deal};
+use super::logged::LoggedRelease;
 use super::opening::Opening;
 use super::points::Points;
 use super::refusal::Refusal;
@@ -39,7 +41,7 @@ use std::fmt;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
-/// The most bytes of evidence that does not show a record.
+/// The most bytes of evidence but of a sealing and of a log.
 pub const MAX_EVIDENCE: usize = 16 * 1024;
 
 /// Evidence of one breach.
@@ -70,6 +72,8 @@ pub enum Evidence {
     Sealing(Arc<RecordShown>),
     /// An owner refused its part of the key for a permitted request.
     Refusal(Signed<Refusal>),
+    /// A custodian's own log has a release that the ledger did not permit before.
+    Logged(Box<LoggedRelease>),
 }
 
 /// Says of what it is evidence, and nothing of what was sealed.
@@ -84,6 +88,7 @@ impl fmt::Debug for Evidence {
             Self::SubPoints(..) => "Evidence(sub-points)",
             Self::Sealing(..) => "Evidence(sealing)",
             Self::Refusal(..) => "Evidence(refusal)",
+            Self::Logged(..) => "Evidence(logged release)",
         })
     }
 }
@@ -206,6 +211,7 @@ impl Evidence {
             }
             Self::Sealing(shown) => shown.write(writer.array(4).uint(7)),
             Self::Refusal(refusal) => refusal.write(writer.array(2).uint(8)),
+            Self::Logged(logged) => logged.write(writer.array(6).uint(9)),
         }
         Zeroizing::new(writer.into_bytes())
     }
@@ -215,9 +221,10 @@ impl Evidence {
     /// # Errors
     /// [`MessageError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, MessageError> {
-        let most = match bytes.starts_with(&RecordShown::START) {
-            true => RecordShown::MAX_BYTES,
-            false => MAX_EVIDENCE,
+        let most = match bytes.first_chunk() {
+            Some(&RecordShown::START) => RecordShown::MAX_BYTES,
+            Some(&LoggedRelease::START) => LoggedRelease::MAX_BYTES,
+            _ => MAX_EVIDENCE,
         };
         if bytes.len() > most {
             return Err(MessageError::Oversize);
@@ -229,7 +236,7 @@ impl Evidence {
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, CborError> {
-        let items = reader.array(2..=5)?;
+        let items = reader.array(2..=6)?;
         let value = reader.fault(CborFault::Value);
         let evidence = match (items, reader.uint()?) {
             (3, 1) => Self::Deal(message(reader)?, Opening::read(reader)?),
@@ -245,6 +252,7 @@ impl Evidence {
             (3, 6) => Self::SubPoints(message(reader)?, Points::read(reader)?),
             (4, 7) => Self::Sealing(Arc::new(RecordShown::read(reader)?)),
             (2, 8) => Self::Refusal(message(reader)?),
+            (6, 9) => Self::Logged(Box::new(LoggedRelease::read(reader)?)),
             _ => return Err(value),
         };
         Ok(evidence)

@@ -1,6 +1,7 @@
 //! Evidence in one file with what the ledger says of it, so that a policy is all that a judge needs.
 //!
-//! What always holds: every fact is a state document under a checkpoint that the policy accepts, and an
+//! What always holds: every fact is a state document under a checkpoint that the policy accepts (and what
+//! a custodian anchored has a receipt under one), and an
 //! event counts only as the one whose id that state names; so whoever makes the file can leave facts
 //! out, which convicts nobody, and cannot make any up.
 //!
@@ -20,6 +21,7 @@
 //! | a vault release | participant who signed; the request, with its event; the record, with the event that made the version |
 //! | a sealing | the record, with the event that made the version |
 //! | a refusal | participant who signed; the request, with its event; the record, with the event that made the version, or, where the reason is that the consent ended, the consent and the first one of its chain |
+//! | a log of releases | the request, with its event; the evidence itself has the receipt of what was anchored |
 
 mod about;
 mod proved;
@@ -33,7 +35,8 @@ use super::signed::MessageError;
 use medanchor_ledger::cbor::{CborError, Reader, Writer};
 use medanchor_ledger::document::{DocumentError, NotProved, StateDocument};
 use medanchor_ledger::event::{DecodeError, Event, MAX_EVENT_BYTES};
-use medanchor_ledger::policy::CheckpointPolicy;
+use medanchor_ledger::policy::{CheckpointPolicy, VerifiedCheckpoint};
+use medanchor_ledger::receipt::Unproved;
 use medanchor_ledger::{EventId, Height, NetworkId, ParticipantName, Time};
 use proved::Proved;
 use zeroize::Zeroizing;
@@ -104,6 +107,9 @@ pub enum NotConvicted {
     /// A fact is not proved.
     #[error(transparent)]
     Fact(#[from] NotProved),
+    /// What the evidence says was anchored was not.
+    #[error(transparent)]
+    Anchoring(#[from] Unproved),
     /// The evidence is about another network than the policy's.
     #[error("the evidence is about network {0}, not the policy's; give that network's policy")]
     OtherNetwork(NetworkId),
@@ -179,18 +185,27 @@ impl EvidenceFile {
 
     fn proved(&self, policy: &dyn CheckpointPolicy) -> Result<Proved, NotConvicted> {
         let network = self.evidence.record().record.network;
-        let mut proved = Vec::with_capacity(self.facts.len());
+        let ours = |checkpoint: &VerifiedCheckpoint| {
+            let origin = checkpoint.checkpoint().origin.to_string();
+            let ours = origin.ends_with(&format!("/{network}"));
+            ours.then_some(())
+                .ok_or(NotConvicted::OtherNetwork(network))
+        };
+        let mut anchored = None;
+        if let Evidence::Logged(logged) = &self.evidence {
+            let receipt = logged.prove(policy)?;
+            ours(receipt.checkpoint())?;
+            anchored = Some((logged.anchoring(), receipt.index()));
+        }
+        let mut facts = Vec::with_capacity(self.facts.len());
         for fact in &self.facts {
             let state = fact.document.verify(policy)?;
-            let origin = state.checkpoint.checkpoint().origin.to_string();
-            if !origin.ends_with(&format!("/{network}")) {
-                return Err(NotConvicted::OtherNetwork(network));
-            }
+            ours(&state.checkpoint)?;
             if let Some(value) = state.value {
-                proved.push((state.key, state.time, value, fact.event.clone()));
+                facts.push((state.key, state.time, value, fact.event.clone()));
             }
         }
-        Ok(Proved(proved))
+        Ok(Proved { facts, anchored })
     }
 
     /// The file's bytes.

@@ -14,7 +14,7 @@
 //! | [`place`], [`signed`], [`deal`], [`release`], [`refusal`], [`reshare`], [`destroyed`] | the messages |
 //! | [`custodian`], [`log`] | a custodian's store and its release log |
 //! | [`reader`], [`into`](mod@into) | putting the key together, and opening what it opens |
-//! | [`evidence`], [`opening`], [`shown`], [`evidence_file`], [`convict`], [`reconcile`](mod@reconcile) | what convinces a third party |
+//! | [`evidence`], [`opening`], [`shown`], [`logged`], [`evidence_file`], [`convict`], [`reconcile`](mod@reconcile) | what convinces a third party |
 
 pub mod convict;
 #[cfg(feature = "keep")]
@@ -27,6 +27,7 @@ pub mod into;
 #[cfg(feature = "keep")]
 mod keyed;
 pub mod log;
+pub mod logged;
 pub mod opening;
 pub mod place;
 pub mod points;
@@ -51,6 +52,7 @@ pub use evidence::Evidence;
 pub use evidence_file::{EvidenceFile, Fact, FileError, Need, NotConvicted};
 pub use into::IntoError;
 pub use log::{LogError, ReleaseLog, Released, Snapshot};
+pub use logged::LoggedRelease;
 pub use opening::Opening;
 pub use place::{Custodied, Place};
 pub use points::{MAX_MEMBERS, MIN_THRESHOLD, Points, PointsError, PointsHash, ShareIndex};

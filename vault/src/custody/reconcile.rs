@@ -172,11 +172,11 @@ fn outside(
     let checks = [
         (!access.permitted, Outside::Denied),
         (other, Outside::OtherRecord),
+        (before.is_some(), Outside::AnchoredFirst),
         (
             access.version != record.record.version,
             Outside::OtherVersion,
         ),
-        (before.is_some(), Outside::AnchoredFirst),
         (time.plus_millis(CLOCK) < access.time, Outside::Early),
         (
             time > access.time.plus_millis(PERMIT + CLOCK),

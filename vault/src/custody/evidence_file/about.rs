@@ -2,6 +2,7 @@
 
 use super::Need;
 use crate::custody::evidence::Evidence;
+use crate::custody::logged::LoggedRelease;
 use crate::custody::place::Custodied;
 use crate::custody::refusal::Refusal;
 use medanchor_ledger::{EventId, ParticipantName};
@@ -53,6 +54,7 @@ impl Evidence {
                 let request = Need::Request(says.request);
                 vec![participant(&says.record.owner), request, grounds]
             }
+            Self::Logged(logged) => vec![Need::Request(logged.released().request)],
         }
     }
 
@@ -66,6 +68,7 @@ impl Evidence {
             Self::SubShare(deal, _) | Self::SubPoints(deal, _) => &deal.says().terms.record,
             Self::Sealing(shown) => shown.record(),
             Self::Refusal(refusal) => &refusal.says().record,
+            Self::Logged(logged) => &logged.released().record,
         }
     }
 
@@ -80,6 +83,7 @@ impl Evidence {
                 &release.says().place.custodian
             }
             Self::SubShare(deal, _) | Self::SubPoints(deal, _) => &deal.says().terms.from.custodian,
+            Self::Logged(logged) => logged.custodian(),
         }
     }
 
@@ -92,6 +96,7 @@ impl Evidence {
             }
             Self::VaultRelease(release, _) => Some(release.says().request),
             Self::Refusal(refusal) => Some(refusal.says().request),
+            Self::Logged(logged) => Some(logged.released().request),
             Self::Deal(..) | Self::SubShare(..) | Self::SubPoints(..) | Self::Sealing(_) => None,
         }
     }
@@ -101,6 +106,15 @@ impl Evidence {
     pub const fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Refusal(refusal) => Some(refusal.says()),
+            _ => None,
+        }
+    }
+
+    /// The release in a custodian's log that it shows, if it is of one.
+    #[must_use]
+    pub fn logged(&self) -> Option<&LoggedRelease> {
+        match self {
+            Self::Logged(logged) => Some(logged),
             _ => None,
         }
     }

@@ -13,10 +13,14 @@ use medanchor_ledger::rules::{
 };
 use medanchor_ledger::signature::PublicKey;
 use medanchor_ledger::state::StateKey;
-use medanchor_ledger::{ConsentHandle, EventId, ParticipantName, Time, VaultPartHash};
+use medanchor_ledger::{ConsentHandle, EventId, Index, ParticipantName, Time, VaultPartHash};
 
 /// What was proved: keys, their values, and events that may be the ones that these name.
-pub(super) struct Proved(pub(super) Vec<(StateKey, Time, Vec<u8>, Option<Event>)>);
+pub(super) struct Proved {
+    pub(super) facts: Vec<(StateKey, Time, Vec<u8>, Option<Event>)>,
+    /// An event of the evidence, and where its receipt proves it to stand.
+    pub(super) anchored: Option<(EventId, Index)>,
+}
 
 impl Proved {
     fn value<V: StateValue>(&self, key: &StateKey) -> Option<V> {
@@ -25,12 +29,12 @@ impl Proved {
 
     /// A value, and the time of the block after which it stood.
     fn dated<V: StateValue>(&self, key: &StateKey) -> Option<(Time, V)> {
-        let (_, time, value, _) = self.0.iter().find(|(known, ..)| known == key)?;
+        let (_, time, value, _) = self.facts.iter().find(|(known, ..)| known == key)?;
         Some((*time, V::decode(value).ok()?))
     }
 
     fn events(&self) -> impl Iterator<Item = &Event> {
-        self.0.iter().filter_map(|(.., event)| event.as_ref())
+        self.facts.iter().filter_map(|(.., event)| event.as_ref())
     }
 
     /// The event that made this version of a record, as the record's state names it.
@@ -58,6 +62,11 @@ impl Known for Proved {
 
     fn reader_key(&self, request: &EventId) -> Option<ReaderKey> {
         self.decided(request).map(|decided| decided.reader)
+    }
+
+    fn place_of(&self, event: &EventId) -> Option<Index> {
+        let (known, index) = self.anchored?;
+        (known == *event).then_some(index)
     }
 
     fn decided(&self, request: &EventId) -> Option<Decided> {

@@ -5,6 +5,7 @@ mod evidence;
 mod flow;
 mod into;
 mod log;
+mod logged;
 mod reconcile;
 mod refusal;
 mod reshare;
@@ -23,7 +24,7 @@ use medanchor_ledger::event::{KemSuite, ReaderKey};
 use medanchor_ledger::rules::{Consent, Record};
 use medanchor_ledger::signature::{PublicKey, Signature, SigningKey};
 use medanchor_ledger::{
-    CiphertextHash, ConsentHandle, EventId, NetworkId, ParticipantName, RecordHandle, Time,
+    CiphertextHash, ConsentHandle, EventId, Index, NetworkId, ParticipantName, RecordHandle, Time,
     VaultPartHash,
 };
 
@@ -156,6 +157,7 @@ pub(super) struct Ledger {
     pub(super) names: Vec<&'static str>,
     pub(super) sealed: Option<SealedAs>,
     pub(super) decided: Option<Decided>,
+    pub(super) anchored: Option<Index>,
     pub(super) record: Option<(Time, Record)>,
     pub(super) consents: Vec<(ConsentHandle, (Time, Consent))>,
 }
@@ -182,6 +184,10 @@ impl Known for Ledger {
         self.sealed.clone().filter(|_| *asked == record())
     }
 
+    fn place_of(&self, _: &EventId) -> Option<Index> {
+        self.anchored
+    }
+
     fn decided(&self, request: &EventId) -> Option<Decided> {
         self.decided.clone().filter(|_| *request == REQUEST)
     }
@@ -204,6 +210,7 @@ pub(super) fn ledger(reader: &OpeningKey) -> Ledger {
         names: NAMES.to_vec(),
         sealed: None,
         decided: None,
+        anchored: None,
         record: None,
         consents: Vec::new(),
     }

@@ -82,6 +82,9 @@ fn a_log_that_was_anchored_before_the_request_proves_that_the_release_came_first
     let roots = [anchored(105, 1), anchored(112, 2), anchored(113, 3)];
     assert_eq!(found(&[1, 11, 12], &roots), [], "none is above its request");
     assert_eq!(found(&[1, 11, 12], &[anchored(113, 2)]), []);
+    // A version that came in between hides nothing.
+    let between = (Index(0), Outside::AnchoredFirst, Some(Index(90)));
+    assert_eq!(found(&[9], &[anchored(90, 1)]), [between]);
     // The first root over it counts, and not a later one.
     let roots = [anchored(90, 3), anchored(95, 3), anchored(200, 3)];
     let early = |place, at| (Index(place), Outside::AnchoredFirst, Some(Index(at)));
