@@ -6,7 +6,7 @@
 
 use crate::fault::Fault;
 use crate::trust::Trust;
-use medanchor_vault::custody::{EvidenceFile, Refusal};
+use medanchor_vault::custody::{Decided, EvidenceFile, LoggedRelease, Refusal};
 use serde_json::{Value, json};
 
 const OPENS: &str = "this file opens the record for whoever has it, so keep it as you would the record, and remove it when it is judged";
@@ -25,6 +25,7 @@ pub(crate) fn judge(bytes: &[u8], trust: &Trust) -> Result<(Value, String), Faul
     let (owner, version) = (&about.owner, about.record.version);
     let record = about.record.record.to_string();
     let request = evidence.request().map(|request| request.to_string());
+    let logged = evidence.logged().zip(file.decided(trust).ok().flatten());
     let refused = evidence.refusal().zip(file.decided(trust).ok().flatten());
     let heights = file.heights(trust).map_err(|error| bad(&error))?;
     let oldest = heights.iter().min();
@@ -45,6 +46,14 @@ pub(crate) fn judge(bytes: &[u8], trust: &Trust) -> Result<(Value, String), Faul
             "permitted": decided.time.0,
             "permit_ends": Refusal::permit_ends(decided).0,
         })),
+        "logged": logged.as_ref().map(|(logged, decided)| json!({
+            "place": logged.place().0,
+            "time": logged.released().time.0,
+            "anchored": logged.anchored().0,
+            "key": logged.key().to_string(),
+            "request": decided.place.0,
+            "permitted": decided.permitted,
+        })),
     });
     let mut text = format!(
         "PROVED: {} {}.\n  record            {record} of {owner}, version {version}\n",
@@ -63,7 +72,10 @@ pub(crate) fn judge(bytes: &[u8], trust: &Trust) -> Result<(Value, String), Faul
             "  refused           at {time} ms since 1970, for {code}, says whoever refused\n"
         );
     }
-    if let Some((height, time)) = oldest {
+    if let Some((logged, decided)) = &logged {
+        text += &logged_lines(logged, decided);
+    }
+    if let Some((height, time)) = oldest.filter(|_| logged.is_none()) {
         text += &format!(
             "  as of             height {height}, {time} ms since 1970: a key that was revoked later may be another's\n"
         );
@@ -75,10 +87,26 @@ pub(crate) fn judge(bytes: &[u8], trust: &Trust) -> Result<(Value, String), Faul
         false if refused.is_some() => {
             "Its own signature is under the refusal, with time and reason as it gives them. Nothing is shown of why.\n"
         }
+        false if logged.is_some() => {
+            "Its own event on the ledger anchors the log that has the release, and no clock counts. Whose hand held that key is not shown, nor whether the reader got the share.\n"
+        }
         false => "Its own signature is under it, and nobody who follows the protocol signs that.\n",
     };
     if opens {
         text += &format!("KEEP IT SAFE: {OPENS}.\n");
     }
     Ok((value, text))
+}
+
+/// Where the release was logged and anchored, and what the ledger says of its request.
+fn logged_lines(logged: &LoggedRelease, decided: &Decided) -> String {
+    let (place, at, key) = (logged.place(), logged.anchored(), logged.key());
+    let decision = match decided.permitted {
+        true => "permitted",
+        false => "denied",
+    };
+    format!(
+        "  released          release {place} of its log, anchored as entry {at} of the ledger under its key {key}\n  decided           {decision} as entry {} of the ledger, for record {} of {}\n",
+        decided.place, decided.record, decided.owner
+    )
 }

@@ -230,7 +230,9 @@ of a key: who, and how. One that shows that an owner sealed a record wrongly hol
 record: the output says so, and shows nothing of it. One of a refusal shows that an owner signed
 that it refuses its part of the key for a request that the ledger permitted; time and reason are its
 own words, and a reason by the rules, as a consent that had ended, convicts nobody unless the ledger
-in the file contradicts it.
+in the file contradicts it. One of a release in a custodian's log (`medanchor-audit releases`) shows
+by the log's root on the ledger that the request was denied, was for another record or came later;
+no clock counts, and it does not show that a reader got the share.
 
 Exit codes: 0 every file holds for what it is; 1 one of them proves nothing; 2 wrong command line;
 3 a file could not be read.";
@@ -475,6 +477,7 @@ mod tests {
             ("receipt", "COSE keys"),
             ("sample", "how far withholding"),
             ("releases", "never logged cannot be found"),
+            ("releases", "What rests on a clock"),
             ("slips", "compare the time of the last statement"),
             ("witness", "never restore DIR"),
             (

@@ -5,19 +5,14 @@
 //! the signed root.
 
 use crate::cli::InclusionArgs;
-use crate::entries::{FULL, fetch};
 use crate::fault::{Failure, Fault, Trouble};
 use crate::opened::Log;
 use crate::receipt::{Proved, print_json, print_proved, told};
-use crate::tiles::{CheckedTiles, unreadable};
 use crate::{EXIT_FAILED, EXIT_GOOD, EXIT_UNREADABLE};
 use crate::{find, output};
+use medanchor_ledger::Index;
 use medanchor_ledger::event::Event;
-use medanchor_ledger::merkle::bundle::{BundleId, read_entries};
-use medanchor_ledger::merkle::tile::TileNodes;
-use medanchor_ledger::merkle::{NoProof, inclusion_proof};
 use medanchor_ledger::receipt::Receipt;
-use medanchor_ledger::{Index, Size};
 use medanchor_store::files::{make_folder, write_aside};
 use std::io::{StdoutLock, Write};
 use std::path::{Path, PathBuf};
@@ -55,25 +50,12 @@ pub(crate) fn fail(failure: &Failure, json: bool) -> u8 {
 
 fn prove(args: &InclusionArgs) -> Result<(Proved, Vec<PathBuf>), Failure> {
     let log = Log::open(&args.target, &args.trust.read()?)?;
-    let size = log.head().size;
     let index = match (args.index, &args.event) {
         (Some(index), _) => Index(index),
         (None, Some(id)) => find::event(&log, id, args.json)?.index,
         (None, None) => return Err(Fault::EmptyLog.into()),
     };
-    let entry = entry(&log, index, size)?;
-    let nodes = TileNodes::new(CheckedTiles::new(&*log.source), size);
-    let proof = match inclusion_proof(&nodes, index, size) {
-        Ok(proof) => proof,
-        Err(NoProof::Read(error)) => return Err(unreadable(&error).into()),
-        Err(_) => return Err(Fault::NoEntry { index, size }.into()),
-    };
-    let receipt = Receipt {
-        index,
-        proof,
-        checkpoint: log.note.clone(),
-        extra: None,
-    };
+    let (entry, receipt) = (log.entry(index)?, log.receipt(index)?);
     let verified = receipt.verify(&entry, &log.trust);
     let verified = verified.map_err(Fault::from)?;
     let range = log.trust.range_of(&log.note).map_err(Fault::from)?;
@@ -82,20 +64,6 @@ fn prove(args: &InclusionArgs) -> Result<(Proved, Vec<PathBuf>), Failure> {
         None => Vec::new(),
     };
     Ok((told(&verified, &entry, range), files))
-}
-
-fn entry(log: &Log, index: Index, size: Size) -> Result<Vec<u8>, Failure> {
-    let none = || Fault::NoEntry { index, size };
-    if index.0 >= size.0 {
-        return Err(none().into());
-    }
-    let id = BundleId::at(index.0 / FULL, size).ok_or_else(none)?;
-    let bytes = fetch(&*log.source, id)?;
-    let path = id.to_string();
-    let entries = read_entries(id, &bytes).map_err(|cause| Fault::TileShape { path, cause })?;
-    let place = usize::try_from(index.0 % FULL).unwrap_or(usize::MAX);
-    let entry = entries.get(place).ok_or_else(none)?;
-    Ok(entry.to_vec())
 }
 
 fn write(

@@ -42,6 +42,7 @@ mod prepare;
 mod progress;
 mod proof;
 mod receipt;
+mod receipts;
 mod records;
 mod releases;
 mod replay;

@@ -3,6 +3,10 @@
 //!
 //! `cargo test -p medanchor-audit --test evidence -- --ignored` writes them anew.
 
+#[path = "evidence/logged.rs"]
+mod logged;
+#[path = "evidence/logs.rs"]
+mod logs;
 #[path = "evidence/refusal.rs"]
 mod refusal;
 #[path = "evidence/sealing.rs"]
@@ -11,7 +15,9 @@ mod support;
 
 use medanchor_ledger::cbor::Writer;
 use medanchor_ledger::document::{SealProof, StateClaim, StateDocument};
-use medanchor_ledger::event::{AccessBreakGlass, Event, EventBody, KemSuite, RecordSeal};
+use medanchor_ledger::event::{
+    AccessBreakGlass, Event, EventBody, KemSuite, RecordSeal, UnsignedEvent,
+};
 use medanchor_ledger::execute::View;
 use medanchor_ledger::genesis::Genesis;
 use medanchor_ledger::receipt::Receipt;

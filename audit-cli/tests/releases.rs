@@ -2,6 +2,8 @@
 
 #[path = "releases/ended.rs"]
 mod ended;
+#[path = "releases/evidence.rs"]
+mod evidence;
 mod support;
 
 use medanchor_ledger::cbor::Writer;

@@ -7,13 +7,9 @@ use crate::opened::Log;
 use crate::progress::Progress;
 use crate::replay::Replay;
 use crate::state::AuditState;
-use crate::tiles::CheckedTiles;
 use crate::trust::{Trust, TrustArgs};
 use medanchor_ledger::document::SealProof;
 use medanchor_ledger::execute::Executed;
-use medanchor_ledger::merkle::tile::TileNodes;
-use medanchor_ledger::merkle::{NoProof, inclusion_proof};
-use medanchor_ledger::receipt::Receipt;
 use medanchor_ledger::seal::Seal;
 use medanchor_ledger::{Height, Index, ReadFailed, TreeHash};
 use medanchor_store::ScratchView;
@@ -67,24 +63,13 @@ impl Replayed {
         let index = Index(self.seal.first.0.saturating_add(self.seal.count));
         Ok(SealProof {
             seal: self.seal.clone(),
-            receipt: Receipt {
-                index,
-                proof: self.inclusion(index)?,
-                checkpoint: self.log.note.clone(),
-                extra: None,
-            },
+            receipt: self.log.receipt(index)?,
         })
     }
 
     /// The inclusion proof of an entry under the log's checkpoint.
     pub(super) fn inclusion(&self, index: Index) -> Result<Vec<TreeHash>, Failure> {
-        let size = self.log.head().size;
-        let tiles = TileNodes::new(CheckedTiles::new(&*self.log.source), size);
-        match inclusion_proof(&tiles, index, size) {
-            Ok(proof) => Ok(proof),
-            Err(NoProof::Read(error)) => Err(crate::tiles::unreadable(&error).into()),
-            Err(_) => Err(fault::Failure::from(Fault::Root { size }).into()),
-        }
+        Ok(self.log.inclusion(index)?)
     }
 
     /// By whom the log's checkpoint is trusted: a document is checked by that before it is handed out.

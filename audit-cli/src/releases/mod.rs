@@ -4,9 +4,11 @@
 //! anchored must be that of its log's beginning, and every logged release must have a permitted access of
 //! this very version of this record on the ledger, made before it and no more than five minutes before it,
 //! which neither a revocation, nor an erasure, nor a newer version had ended. What a custodian never logged
-//! cannot be found here.
+//! cannot be found here. Of what signatures prove by themselves a file of evidence is made where one is asked
+//! for; what rests on a clock, or on the whole log, has none.
 
 mod args;
+mod evidence;
 mod gather;
 mod report;
 pub(crate) mod source;
@@ -19,14 +21,18 @@ use crate::output;
 use crate::progress::Progress;
 use crate::replay::Replay;
 use crate::{EXIT_FAILED, EXIT_GOOD, EXIT_UNREADABLE};
+use evidence::Maker;
 use gather::Gathered;
+use medanchor_ledger::execute::Executed;
 use medanchor_ledger::merkle::{Frontier, leaf_hash};
 use medanchor_ledger::{Index, ParticipantName, Size, TreeHash};
 use medanchor_vault::custody::{Finding, reconcile};
 use report::Report;
 use source::Exported;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io::Write;
+use std::path::PathBuf;
 
 /// A root that a custodian anchored and that is not its log's.
 pub(crate) struct OtherRoot {
@@ -38,15 +44,30 @@ pub(crate) struct OtherRoot {
 pub(crate) struct Found {
     pub(crate) custodian: ParticipantName,
     pub(crate) size: Size,
-    /// The largest size that it anchored and that holds.
-    pub(crate) anchored: Size,
+    /// The roots that it anchored and that hold: where each stands on the ledger, and of how many releases.
+    pub(crate) held: Vec<(Index, Size)>,
     pub(crate) other_roots: Vec<OtherRoot>,
     pub(crate) outside: Vec<Finding>,
+    /// The files of evidence, by the release's place in the log.
+    pub(crate) evidence: BTreeMap<Index, PathBuf>,
+    /// How many releases have none since there are enough.
+    pub(crate) left_out: u64,
 }
 
 impl Found {
     fn is_good(&self) -> bool {
         self.other_roots.is_empty() && self.outside.is_empty()
+    }
+
+    /// The largest size that it anchored and that holds.
+    fn anchored(&self) -> Size {
+        self.held.last().map_or(Size(0), |(_, size)| *size)
+    }
+
+    /// The first root that it anchored over the release at this place.
+    fn root_over(&self, place: Index) -> Option<(Index, Size)> {
+        let mut held = self.held.iter();
+        held.find(|(_, size)| size.0 > place.0).copied()
     }
 }
 
@@ -83,25 +104,32 @@ fn check(args: &ReleasesArgs) -> Result<Report, Failure> {
     let mut gathered = Gathered::of(&exported);
     let progress = Progress::new(args.json, log.head().size);
     let mut replay = Replay::new(&log, args.replay.options(None))?;
-    let mut visit = |block: &_, state: &_| {
+    let mut last = None;
+    let mut visit = |block: &Executed, state: &_| {
+        last = Some(block.seal.clone());
         let visited = gathered.visit(block, state);
         visited.map_err(|error| Trouble::Work(error.to_string()).into())
     };
     replay.run(&mut visit, &|count| progress.entries(count))?;
     progress.finish();
-    if replay.finish().state.is_none() {
-        return Err(Trouble::Panicked.into());
+    let (state, seal) = replay.finish().state.zip(last).ok_or(Trouble::Panicked)?;
+    let found = exported.iter().map(|one| judge(one, &gathered));
+    let mut found: Vec<Found> = found.collect();
+    if let Some(folder) = &args.evidence {
+        let maker = Maker::new(&log, (&state, seal), folder)?;
+        for (exported, found) in exported.iter().zip(&mut found) {
+            maker.write(exported, &gathered, found)?;
+        }
     }
-    let found = exported.into_iter().map(|one| judge(one, &gathered));
     Ok(Report {
         origin: log.genesis.origin().to_string(),
         size: log.head().size,
-        found: found.collect(),
+        found,
     })
 }
 
-fn judge(exported: Exported, gathered: &Gathered) -> Found {
-    let roots = roots(&exported);
+fn judge(exported: &Exported, gathered: &Gathered) -> Found {
+    let roots = roots(exported);
     let (mut held, mut other_roots) = (Vec::new(), Vec::new());
     for (at, size, root) in gathered.roots_of(&exported.custodian) {
         let place = usize::try_from(size.0).unwrap_or(usize::MAX);
@@ -113,14 +141,16 @@ fn judge(exported: Exported, gathered: &Gathered) -> Found {
         }
     }
     let size = Size(exported.entries.len() as u64);
-    let entries = exported.entries.into_iter().map(Ok::<_, Infallible>);
+    let entries = exported.entries.iter().cloned().map(Ok::<_, Infallible>);
     let outside = reconcile(entries, &held, |request| Ok(gathered.access(request)));
     Found {
-        custodian: exported.custodian,
+        custodian: exported.custodian.clone(),
         size,
-        anchored: held.last().map_or(Size(0), |(_, size)| *size),
+        held,
         other_roots,
         outside: outside.unwrap_or_else(|never| match never {}),
+        evidence: BTreeMap::new(),
+        left_out: 0,
     }
 }
 

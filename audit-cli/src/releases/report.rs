@@ -1,6 +1,6 @@
 //! What is printed.
 
-use super::Found;
+use super::{Found, evidence};
 use crate::EXIT_FAILED;
 use crate::fault::Failure;
 use medanchor_ledger::Size;
@@ -38,7 +38,7 @@ impl Report {
 
 impl Found {
     fn print(&self, out: &mut impl Write) -> Result<()> {
-        let (size, anchored) = (self.size, self.anchored);
+        let (size, anchored) = (self.size, self.anchored());
         writeln!(
             out,
             "{}: {size} releases, {anchored} of them anchored",
@@ -68,6 +68,16 @@ impl Found {
                 Some(entry) => writeln!(out, " (entry {entry} of the ledger)")?,
                 None => writeln!(out)?,
             }
+            if let Some(path) = self.evidence.get(&finding.place) {
+                writeln!(out, "    evidence  {}", path.display())?;
+            }
+        }
+        if self.left_out > 0 {
+            let (left_out, most) = (self.left_out, evidence::MOST);
+            writeln!(
+                out,
+                "  LEFT OUT: {left_out} more releases have no file of evidence, since {most} against one custodian are enough"
+            )?;
         }
         match self.is_good() {
             true => writeln!(out, "  every release has its permitted access"),
@@ -81,6 +91,7 @@ impl Found {
             other_roots.map(|other| json!({ "entry": other.at.0, "size": other.size.0 }));
         let outside = self.outside.iter().map(|finding| {
             let released = &finding.released;
+            let evidence = self.evidence.get(&finding.place);
             json!({
                 "place": finding.place.0,
                 "request": released.request.to_string(),
@@ -90,14 +101,16 @@ impl Found {
                 "time": released.time.0,
                 "why": finding.why.as_str(),
                 "entry": finding.entry.map(|entry| entry.0),
+                "evidence": evidence.map(|path| path.display().to_string()),
             })
         });
         json!({
             "custodian": self.custodian.to_string(),
             "releases": self.size.0,
-            "anchored": self.anchored.0,
+            "anchored": self.anchored().0,
             "other_roots": other_roots.collect::<Vec<_>>(),
             "without_access": outside.collect::<Vec<_>>(),
+            "left_out": self.left_out,
         })
     }
 }
