@@ -3,6 +3,7 @@
 //! What always holds: a process started here never outlives what started it; every wait has a
 //! bound and waits for a condition, never for time to pass; nothing here is random but keys.
 
+pub mod asking;
 pub mod city;
 pub mod client;
 pub mod evidence;

@@ -4,16 +4,15 @@
 use anyhow::{Context, Result, bail, ensure};
 use medanchor_ledger::rules::ReleaseLog;
 use medanchor_ledger::signature::SigningKey;
-use medanchor_ledger::{ConsentHandle, Nonce, PurposeHandle};
+use medanchor_ledger::{Nonce, PurposeHandle};
 use medanchor_sdk::custody::{AccessKind, Opened, OpenedError, ReleaseAsk, WrongAnswer};
-use medanchor_sdk::direct::{Ask, Certificate, Link, LinkError, MAX_ANSWER, Statement};
-use medanchor_sdk::{ClientConfig, DenialReason, GrantTicket, NewAccess, Sdk};
+use medanchor_sdk::direct::{Ask, Certificate, MAX_ANSWER, Statement};
+use medanchor_sdk::{DenialReason, GrantTicket, NewAccess, Sdk};
+use medanchor_tests::asking::{ask_custodian, link, reader_key, refusal, release_of};
 use medanchor_tests::city::{CUSTODIANS, City, OWNER, PAYLOAD, READER};
-use medanchor_tests::evidence::{audit, convicted, failed};
-use medanchor_tests::files::text;
+use medanchor_tests::evidence::{convicted, failed};
 use medanchor_tests::network::{PATIENCE, wait_for};
-use medanchor_tests::service::{Service, run};
-use medanchor_vault::custody::{Release, SealingKey, Signed};
+use medanchor_tests::service::Service;
 use std::fs::OpenOptions;
 
 /// The one wrong answer of a read that failed, and what the error says.
@@ -27,7 +26,7 @@ fn wrong(read: Result<Opened, OpenedError>) -> Result<(WrongAnswer, String)> {
     Ok((answer, said))
 }
 
-/// A custodian that stalls, lies, answers in two ways or releases what was denied.
+/// A custodian that stalls, lies or answers in two ways; for one that releases too early, `early.rs`.
 #[test]
 fn a_custodian_that_cheats_is_passed_over_named_and_convicted() -> Result<()> {
     let dir = tempfile::tempdir()?;
@@ -80,149 +79,7 @@ fn a_custodian_that_cheats_is_passed_over_named_and_convicted() -> Result<()> {
         verdict.starts_with("PROVED: archive answered one request in two ways"),
         "{verdict}"
     );
-    released_what_was_denied(&mut city, &reader, &ticket)
-}
-
-/// A share goes out although the ledger denied the request: the anchored log shows it to the regulator.
-fn released_what_was_denied(city: &mut City, reader: &Sdk, ticket: &GrantTicket) -> Result<()> {
-    let mut elsewhere = GrantTicket::decode(&ticket.encode())?;
-    elsewhere.consent = ConsentHandle::new([9; 16]);
-    let denied = failed(city.read(reader, &elsewhere, "denied"))?;
-    ensure!(
-        matches!(denied, OpenedError::Denied(DenialReason::UnknownConsent)),
-        "{denied}"
-    );
-    city.corrupt(0, "early")?;
-    let released = ask_custodian(city, reader, 0, "denied", &city.certificate)?;
-    let released: Signed<Release> = Signed::decode(&released?)?;
-    ensure!(released.says().place.custodian.as_str() == "archive");
-    // An honest custodian refuses the same.
-    let refused = refusal(ask_custodian(city, reader, 1, "denied", &city.certificate)?)?;
-    ensure!(refused.contains("custody.denied"), "{refused}");
-
-    // The custodian goes on as if nothing had happened, and anchors its log as it must.
-    city.stop(&[0]);
-    city.start_again(0)?;
-    auditor_names(city, "released although the request was denied")
-}
-
-/// The regulator fetches the log, and the auditor's program finds this in it.
-fn auditor_names(city: &City, what: &str) -> Result<()> {
-    let (home, book) = (city.dir.join("regulator"), city.dir.join("book.toml"));
-    let (file, log) = (city.dir.join("releases"), city.network.node(0).home.log());
-    let given = format!("archive={}", text(&file)?);
-    wait_for("the auditor names the release", PATIENCE, || {
-        let (home, book, out) = (text(&home)?, text(&book)?, text(&file)?);
-        // Of an earlier try.
-        let _ = std::fs::remove_file(&file);
-        let fetch = [
-            "custodian",
-            "log",
-            "--home",
-            home,
-            "--book",
-            book,
-            "--of",
-            "archive",
-        ];
-        run(&[&fetch[..], &["--out", out]].concat())?;
-        let said = audit(&["releases", "--log", text(&log)?, "--releases", &given])?;
-        // Before the root is anchored nothing binds the custodian to this log.
-        let (size, anchored) = sizes(&said).unwrap_or_default();
-        Ok(size == anchored && said.contains(what))
-    })
-}
-
-/// A reader and a custodian that agree: the share goes out before the request is committed, under a time
-/// that fits it afterwards.
-#[test]
-fn a_custodian_that_releases_before_the_request_is_named_by_its_own_anchored_log() -> Result<()> {
-    let dir = tempfile::tempdir()?;
-    let mut city = City::start(dir.path())?;
-    let ticket = city.seal_and_grant("Observation/1")?;
-    let reader = city.sdk(READER)?;
-    let access = NewAccess {
-        name: "not yet",
-        ticket: &ticket,
-        record: ticket.records[0].record,
-        purpose: "TREAT",
-        actor: "Dr. Li",
-        reason: "a consultation",
-    };
-    let requested = reader.request_access(&access)?.event;
-    let agreed = dir.path().join(CUSTODIANS[0]).join("custodian/agreed");
-    std::fs::write(agreed, requested.encoded())?;
-    // An honest custodian knows of no such request.
-    let own = &city.certificate;
-    let refused = refusal(ask_custodian(&city, &reader, 1, "not yet", own)?)?;
-    ensure!(refused.contains("custody.unknown-request"), "{refused}");
-    city.corrupt(0, "before")?;
-    let released = ask_custodian(&city, &reader, 0, "not yet", &city.certificate)?;
-    let released: Signed<Release> = Signed::decode(&released?)?;
-    ensure!(released.says().request == requested.id());
-
-    city.stop(&[0]);
-    city.start_again(0)?;
-    let key = ReleaseLog::key(&CUSTODIANS[0].parse()?);
-    wait_for("the log is anchored", PATIENCE, || {
-        Ok(reader.client().state(&key, None)?.proved().value.is_some())
-    })?;
-    reader.anchor(requested)?;
-    auditor_names(
-        &city,
-        "released before the request was committed, as the anchored log proves",
-    )
-}
-
-/// How many releases the auditor found in the log, and how many of them are anchored.
-fn sizes(said: &str) -> Option<(u64, u64)> {
-    let line = said
-        .lines()
-        .find_map(|line| line.strip_prefix("archive: "))?;
-    let mut numbers = line.split(' ').filter_map(|word| word.parse().ok());
-    Some((numbers.next()?, numbers.next()?))
-}
-
-/// Asks a custodian for its share on a request of the reader's, over the channel of this certificate.
-fn ask_custodian(
-    city: &City,
-    asker: &Sdk,
-    place: usize,
-    request: &str,
-    own: &Certificate,
-) -> Result<Result<Vec<u8>, LinkError>> {
-    let (link, statement) = (
-        link(city, place, own)?,
-        release_of(asker, place, request, own)?,
-    );
-    Ok(link.ask(Ask::Release, &statement, MAX_ANSWER))
-}
-
-fn link(city: &City, place: usize, own: &Certificate) -> Result<Link> {
-    let name = CUSTODIANS[place].parse()?;
-    let counterpart = city.book.get(&name).context("in the book")?;
-    Ok(Link::new(own, counterpart, None, &ClientConfig::default())?)
-}
-
-fn release_of(asker: &Sdk, place: usize, request: &str, own: &Certificate) -> Result<Vec<u8>> {
-    let ask = ReleaseAsk {
-        kind: AccessKind::Request,
-        request: asker.request_handle(request),
-        reader: reader_key(asker, request)?,
-    };
-    Ok(asker.state_to(&CUSTODIANS[place].parse()?, own, Ask::Release, ask.encode())?)
-}
-
-fn refusal(answer: Result<Vec<u8>, LinkError>) -> Result<String> {
-    match answer {
-        Err(error) => Ok(error.to_string()),
-        Ok(_) => bail!("it was released"),
-    }
-}
-
-/// The key that a request of this name names.
-fn reader_key(asker: &Sdk, request: &str) -> Result<SealingKey> {
-    Ok(asker.reader_key(request)?.public().clone())
+    Ok(())
 }
 
 /// An owner that keeps its part of the key back, or gives another one.
