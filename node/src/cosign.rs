@@ -63,8 +63,9 @@ pub struct Cosigners {
     gatherings: BTreeMap<Size, Gathering>,
     /// Records for sizes ahead of this node, by validator.
     early: BTreeMap<ParticipantName, BTreeMap<Size, Cosignature>>,
-    /// Nothing is signed with a time before this, in seconds since 1970: what this node signed
-    /// before it was started again, though the clock was set back.
+    /// Nothing is signed with a time before this, in seconds since 1970: that of what this node signed
+    /// last, though the clock was set back, or it was started again. An earlier time on a later
+    /// checkpoint would prove a rollback that never was.
     not_before: u64,
     /// Origin and validators before the first gathering.
     first_set: Option<(KeyName, ValidatorSet)>,
@@ -124,7 +125,7 @@ impl Cosigners {
     }
 
     fn sign(
-        &self,
+        &mut self,
         checkpoint: &Checkpoint,
         set: &ValidatorSet,
         now: Time,
@@ -139,6 +140,7 @@ impl Cosigners {
         let (log, cosigner) = (keys.log.signing_key(), keys.cosigner.signing_key());
         let now = now.max(Time(self.not_before.saturating_mul(1000)));
         let record = Cosignature::sign(checkpoint, &keys.name, log, cosigner, now)?;
+        self.not_before = record.seconds;
         Ok(Some(record.with_cose(checkpoint, keys.cose.signing_key())))
     }
 

@@ -1,8 +1,8 @@
 //! Callers of one thing each, whose things are done together.
 //!
-//! What always holds: whoever finds nobody at work does at once what waits, its own first; whoever comes
-//! meanwhile waits for the next turn. Each gets the outcome of its own thing, or none if the work ended
-//! without one; a panic at work leaves nobody waiting.
+//! What always holds: whoever finds nobody at work, and nobody before it, does at once what waits, its own
+//! first; whoever comes meanwhile waits for a later turn. Each gets the outcome of its own thing, or none if the
+//! work ended without one; a panic at work leaves nobody waiting.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -50,7 +50,8 @@ impl<T, R> Together<T, R> {
             if let Some(outcome) = state.done.remove(&own) {
                 return outcome;
             }
-            if state.working {
+            let first = state.waiting.front().map(|(ticket, _)| *ticket);
+            if state.working || first != Some(own) {
                 let woken = self.over.wait(state);
                 state = woken.unwrap_or_else(PoisonError::into_inner);
                 continue;
@@ -77,12 +78,10 @@ impl<T, R> Together<T, R> {
 }
 
 impl<T, R> State<T, R> {
-    /// Takes out `own` and what joins it.
+    /// Takes out `own`, which is the first one, and what joins it.
     fn take(&mut self, own: u64, joins: impl Fn(&[T], &T) -> bool) -> (Vec<u64>, Vec<T>) {
         let (mut tickets, mut things, mut rest) = (Vec::new(), Vec::new(), VecDeque::new());
-        let place = self.waiting.iter().position(|(ticket, _)| *ticket == own);
-        let first = place.and_then(|place| self.waiting.remove(place));
-        for (ticket, thing) in first.into_iter().chain(self.waiting.drain(..)) {
+        for (ticket, thing) in self.waiting.drain(..) {
             if ticket == own || joins(&things, &thing) {
                 tickets.push(ticket);
                 things.push(thing);

@@ -34,7 +34,7 @@ pub(crate) struct ReleasesArgs {
     /// A custodian and the file with its log of releases; several may be given.
     #[arg(long, value_name = "CUSTODIAN=FILE", required = true)]
     pub(crate) releases: Vec<Given>,
-    /// Writes a file of evidence, CUSTODIAN-REQUEST.evidence, to this folder for each release whose request
+    /// Writes a file of evidence, CUSTODIAN-PLACE-REQUEST.evidence, to this folder for each release whose request
     /// was denied, was for another record, or came after the log that has the release was anchored: 64 at
     /// most against one custodian. They convince offline (`medanchor-audit evidence`). What rests on a
     /// clock, or on the whole ledger, has none.

@@ -113,7 +113,8 @@ impl<'a> Maker<'a> {
     /// Writes the file, if it convicts; `requested` is where the request stands.
     fn keep(&self, logged: LoggedRelease, requested: Index) -> Result<Option<PathBuf>, Failure> {
         let request = logged.released().request;
-        let name = format!("{}-{request}.evidence", logged.custodian());
+        let place = logged.place().0;
+        let name = format!("{}-{place}-{request}.evidence", logged.custodian());
         let path = self.folder.join(name);
         let fact = self.request(requested)?;
         let file = EvidenceFile::new(Evidence::Logged(Box::new(logged)), vec![fact]);

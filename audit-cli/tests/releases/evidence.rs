@@ -61,8 +61,9 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("a path that is text")
 }
 
-fn named(request: &Event) -> String {
-    format!("{}-{}.evidence", name(CUSTODIAN), request.id())
+/// What the file of the release at this place of the log is called.
+fn named(place: usize, request: &Event) -> String {
+    format!("{}-{place}-{}.evidence", name(CUSTODIAN), request.id())
 }
 
 /// A break-glass that is signed and not on the ledger yet.
@@ -98,7 +99,7 @@ fn a_file_for_each_release_that_signatures_prove_convicts_offline() {
     let (code, json) = place.audit(&world, &log);
     assert_eq!(code, Some(1), "{json}");
     let found = place.found();
-    let wanted = [named(&world.denied), named(&later)];
+    let wanted = [named(2, &world.denied), named(3, &later)];
     let names: Vec<_> = found.keys().cloned().collect();
     let mut sorted = wanted.to_vec();
     sorted.sort();
@@ -154,25 +155,53 @@ fn an_honest_custodian_and_what_no_signature_shows_leave_no_file() {
     assert!(place.found().is_empty());
 }
 
+/// The second release for a request is judged as the first one is: a good one hides nothing, and each breach has
+/// a file of its own.
+#[test]
+fn breaches_of_one_request_hide_behind_no_other() {
+    let (mut world, place) = (world(), Place::new());
+    let asked = world.good().request;
+    let log = [
+        world.good(),
+        world.released(asked, 2, 1_000),
+        world.released(asked, 2, 2_000),
+        world.released(asked, 1, 1_000),
+    ];
+    world.anchor(&log);
+    let (code, json) = place.audit(&world, &log);
+    assert_eq!(code, Some(1), "{json}");
+    let found = place.found();
+    assert_eq!(found.len(), 2, "{json}");
+    for (at, file) in found.keys().enumerate() {
+        let start = format!("{}-{}-{asked}", name(CUSTODIAN), at + 1);
+        assert!(file.starts_with(&start), "{file}");
+        let (code, said) = place.judged(&world, file);
+        assert!(code == 0 && said.contains("PROVED"), "{said}");
+    }
+    let said = &json["custodians"][0]["without_access"];
+    let last = said[2]["why"].as_str().expect("a reason");
+    assert!(last.contains("twice"), "{json}");
+}
+
 #[test]
 fn another_file_of_the_name_is_never_written_over() {
     let (mut world, place) = (world(), Place::new());
     let log = [world.released(world.denied.id(), 2, 1_000)];
     world.anchor(&log);
     std::fs::create_dir(place.path("found")).expect("a folder");
-    let file = place.path("found").join(named(&world.denied));
+    let file = place.path("found").join(named(0, &world.denied));
     std::fs::write(&file, b"mine").expect("a file");
     let (code, json) = place.audit(&world, &log);
     assert_eq!(code, Some(3), "{json}");
     assert_eq!(std::fs::read(&file).expect("a file"), b"mine");
     // One that a kill left half written is no obstacle.
     std::fs::remove_file(&file).expect("a file");
-    let aside = place.path("found").join(named(&world.denied) + ".new");
+    let aside = place.path("found").join(named(0, &world.denied) + ".new");
     std::fs::write(&aside, b"half").expect("a file");
     assert_eq!(place.audit(&world, &log).0, Some(1));
     let found = place.found();
-    assert_eq!(found.keys().collect::<Vec<_>>(), [&named(&world.denied)]);
-    assert_eq!(place.judged(&world, &named(&world.denied)).0, 0);
+    assert_eq!(found.keys().collect::<Vec<_>>(), [&named(0, &world.denied)]);
+    assert_eq!(place.judged(&world, &named(0, &world.denied)).0, 0);
 }
 
 #[test]

@@ -12,7 +12,7 @@ mod flight;
 pub use error::{AnchorError, Refusal};
 
 use crate::client::{Client, ClientError};
-use crate::custody::Gathered;
+use crate::custody::{Claims, Gathered};
 use crate::domain::Looked;
 use crate::error::SdkError;
 use crate::identity::Identity;
@@ -34,6 +34,8 @@ pub struct Sdk {
     journal_registered: AtomicBool,
     /// Documents of callers of one each, which go into custody together.
     gathered: Gathered,
+    /// The records that calls are sealing into custody.
+    claims: Claims,
     /// Held by whoever renews or revokes consents, so that none is renewed while it is revoked.
     looked: Mutex<Looked>,
 }
@@ -78,6 +80,7 @@ impl Sdk {
             client,
             journal_registered: AtomicBool::new(false),
             gathered: Gathered::new(),
+            claims: Claims::new(),
             looked: Mutex::new(Looked::new()),
         }
     }
@@ -96,6 +99,10 @@ impl Sdk {
 
     pub(crate) const fn gathered(&self) -> &Gathered {
         &self.gathered
+    }
+
+    pub(crate) const fn claims(&self) -> &Claims {
+        &self.claims
     }
 
     pub(crate) const fn journal_registered(&self) -> &AtomicBool {

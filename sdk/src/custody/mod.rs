@@ -76,7 +76,7 @@ pub use releases::ReleasesError;
 pub use reshare::{MoveError, MoveStep, Moved, NewMove};
 pub use reshare_ask::{OTHER_SHARE, ReshareAsk, UNFIT_SUB_SHARE};
 #[cfg(feature = "client")]
-pub(crate) use seal::Gathered;
+pub(crate) use seal::{Claims, Gathered};
 #[cfg(feature = "client")]
 pub use seal::{CustodyError, MAX_TOGETHER, SealedInCustody};
 #[cfg(feature = "client")]

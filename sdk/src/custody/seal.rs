@@ -5,12 +5,14 @@
 //! event is signed only once every custodian acknowledged and the acknowledgements are on disk, where
 //! they stay as evidence; S leaves the vault for good once the event is anchored.
 
+mod claims;
 mod error;
 mod file;
 mod gather;
 mod hand;
 mod stream;
 
+pub(crate) use claims::Claims;
 pub use error::CustodyError;
 use file::Dealt;
 pub use file::MAX_TOGETHER;
@@ -58,8 +60,9 @@ impl Sdk {
     /// or a crash, call it again with the same document: it goes on where it was. Once it is done the
     /// vault cannot compare documents any more, and says [`medanchor_vault::VaultError::Entrusted`].
     ///
-    /// Threads that call it at the same time with this very `Sdk`, circle and certificate are sealed together, up to
-    /// [`MAX_TOGETHER`] in a call (documents of up to 64 KiB), which costs each a fraction of a call of its own.
+    /// Threads that call it at the same time with this very `Sdk`, for the same custodians and with the same
+    /// certificate, are sealed together, up to [`MAX_TOGETHER`] in a call (documents of up to 64 KiB), which costs
+    /// each a fraction of a call of its own. Calls for one record come one after the other.
     ///
     /// The document is JSON within the bounds of [`medanchor_vault::json`], since it is committed to field by field;
     /// anything else is sealed by [`Sdk::seal_stream_in_custody`].
@@ -92,6 +95,7 @@ impl Sdk {
         if new.len() > MAX_TOGETHER {
             return Err(CustodyError::TooMany(new.len()));
         }
+        let _claim = (self.claims()).claim(new.iter().map(|one| self.record_handle(one.name)));
         let (outcomes, going) = self.begin(new)?;
         self.go_on(going, outcomes, circle, own)
     }
@@ -277,6 +281,7 @@ impl Sdk {
 
     /// Removes what is left of tries to deal any version of a record, and of moves to other custodians.
     pub(super) fn remove_deals(&self, record: RecordHandle) -> Result<(), CustodyError> {
+        let _claim = self.claims().claim([record]);
         UnderWay::read(self.deals_folder())?.forget(|one| one.record == record)?;
         let moves = self.folder().join(super::reshare::FOLDER);
         durable::remove_all(&moves, |name| name.starts_with(&format!("{record}-"))).map_err(

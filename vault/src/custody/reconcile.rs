@@ -143,8 +143,9 @@ pub fn reconcile<E>(
         let first = anchored.partition_point(|(_, size)| size.0 <= place.0);
         let bound = anchored.get(first).map(|(index, _)| *index);
         let at = known.as_ref().map(|access| access.index);
+        // What proves a breach is not hidden by a second entry that is none.
         let twice = (!seen.insert(released.request)).then_some((Outside::Twice, at));
-        if let Some((why, entry)) = twice.or_else(|| outside(&released, known.as_ref(), bound)) {
+        if let Some((why, entry)) = outside(&released, known.as_ref(), bound).or(twice) {
             findings.push(Finding {
                 place,
                 released,

@@ -26,7 +26,8 @@ pub const MAX_TOGETHER: usize = 128;
 /// The most bytes of a file.
 const MAX_FILE: u64 = 16 << 20;
 
-/// Held, with others, by whoever writes a file; alone, by whoever removes what was not written to its end.
+/// Held, with others, by whoever writes a file of its own; alone, by whoever takes deals out of one, or removes
+/// what was not written to its end.
 static WRITING: RwLock<()> = RwLock::new(());
 
 /// The deals of one record, and the quarter of the year whose tag it is sealed under.
@@ -88,13 +89,8 @@ impl UnderWay {
                 continue;
             }
             // Another call may have ended meanwhile.
-            if let Some(bytes) = durable::read_bounded(&path, MAX_FILE).map_err(io(&path))? {
-                let dealt = decode(&bytes).map_err(|_| CustodyError::EarlierDeals {
-                    path: path.clone(),
-                    why: "the file is damaged",
-                })?;
-                files.push((path, dealt));
-            }
+            let dealt = read_file(&path)?;
+            files.extend(dealt.map(|dealt| (path, dealt)));
         }
         remove_cut_off(&cut_off)?;
         Ok(Self { folder, files })
@@ -132,22 +128,38 @@ impl UnderWay {
         is_such: impl Fn(&RecordVersion) -> bool,
     ) -> Result<(), CustodyError> {
         let is_left = |dealt: &Dealt| dealt.of().is_some_and(|of| !is_such(&of.record));
-        let mut left = Vec::new();
-        for (path, dealt) in std::mem::take(&mut self.files) {
-            let count = dealt.len();
-            let kept: Vec<Dealt> = dealt.into_iter().filter(is_left).collect();
-            if kept.is_empty() {
-                durable::remove_file(&path).map_err(io(&path))?;
-                continue;
+        for (path, dealt) in &mut self.files {
+            if !dealt.iter().all(is_left) {
+                *dealt = keep_in(path, is_left)?;
             }
-            if kept.len() < count {
-                write(&path, &encode(&kept))?;
-            }
-            left.push((path, kept));
         }
-        self.files = left;
+        self.files.retain(|(_, dealt)| !dealt.is_empty());
         Ok(())
     }
+}
+
+/// The deals of a file; none if it is gone.
+fn read_file(path: &Path) -> Result<Option<Vec<Dealt>>, CustodyError> {
+    let bytes = durable::read_bounded(path, MAX_FILE).map_err(io(path))?;
+    let dealt = bytes.map(|bytes| decode(&bytes)).transpose();
+    dealt.map_err(|_| CustodyError::EarlierDeals {
+        path: path.into(),
+        why: "the file is damaged",
+    })
+}
+
+/// Leaves such deals in a file, which is gone if there are none, and gives them. Another call may have
+/// forgotten others since the file was read: what it has now counts, or they would come back.
+fn keep_in(path: &Path, is_left: impl Fn(&Dealt) -> bool) -> Result<Vec<Dealt>, CustodyError> {
+    let _alone = WRITING.write().unwrap_or_else(PoisonError::into_inner);
+    let now = read_file(path)?.unwrap_or_default();
+    let left: Vec<Dealt> = now.into_iter().filter(is_left).collect();
+    match left.is_empty() {
+        true => durable::remove_file(path),
+        false => durable::write(path, &encode(&left)),
+    }
+    .map_err(io(path))?;
+    Ok(left)
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), CustodyError> {
@@ -276,6 +288,26 @@ mod tests {
         assert_eq!(again.of(&record).unwrap().quarter, Epoch(225));
 
         under_way.forget(|_| true).unwrap();
+        assert_eq!(names(folder.path()), [""; 0]);
+    }
+
+    /// A call for many records failed, and each is tried again by a call of its own, at the same time.
+    #[test]
+    fn calls_that_end_what_one_file_has_bring_nothing_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut failed = read(folder.path()).unwrap();
+        let all = (1..=3).map(|version| dealt(version, 224));
+        failed.add(all.collect()).unwrap();
+        let mut calls = [1, 2, 3].map(|version| (version, read(folder.path()).unwrap()));
+        for (version, call) in &mut calls[..2] {
+            call.forget(|record| record.version == *version).unwrap();
+        }
+        assert_eq!(versions(&calls[1].1), [3]);
+        assert_eq!(versions(&read(folder.path()).unwrap()), [3]);
+        calls[2].1.forget(|record| record.version == 3).unwrap();
+        assert_eq!(names(folder.path()), [""; 0]);
+        // The file is gone: nothing is left to forget.
+        failed.forget(|_| true).unwrap();
         assert_eq!(names(folder.path()), [""; 0]);
     }
 

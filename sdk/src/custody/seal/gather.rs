@@ -1,17 +1,18 @@
 //! Callers of one document each, which go into custody together.
 //!
-//! What always holds: callers with the same circle and certificate that come while others are sealed are
-//! sealed in one call after it, so that a custodian is asked once for all of them; whoever comes alone
-//! waits for nobody. A document stands in no other's way: where a call for several fails as a whole, each
-//! caller makes its own.
+//! What always holds: callers for the same custodians, with the same certificate, that come while others are
+//! sealed are sealed in one call after it, so that a custodian is asked once for all of them; whoever comes
+//! alone waits for nobody. A document stands in no other's way: where a call for several fails as a whole, they
+//! are sealed one by one, unless a custodian did not answer, which is so for all of them.
 
 use super::{CustodyError, MAX_TOGETHER, SealedInCustody};
 use crate::anchor::Sdk;
 use crate::custody::Circle;
-use crate::direct::Certificate;
+use crate::direct::{Certificate, Counterpart};
 use crate::domain::NewRecord;
 use crate::together::Together;
-use std::ptr;
+use medanchor_ledger::TlsKeyHash;
+use std::slice;
 use zeroize::Zeroizing;
 
 /// The longest document that is copied to go with others; what a longer one costs is its own bytes.
@@ -24,9 +25,7 @@ type Outcome = Result<SealedInCustody, CustodyError>;
 
 /// A document of a caller who may be another thread.
 pub(crate) struct Document {
-    /// Which circle and certificate the caller has: they are borrowed as long as it waits, so that no two
-    /// have one address.
-    by: (usize, usize),
+    by: By,
     name: Zeroizing<String>,
     version: u32,
     subject: Zeroizing<String>,
@@ -34,10 +33,24 @@ pub(crate) struct Document {
     payload: Zeroizing<Vec<u8>>,
 }
 
+/// Whom a caller asks, and as whom.
+#[derive(PartialEq)]
+struct By {
+    epoch: u32,
+    /// Where each custodian is asked, as the caller has it in its book.
+    asked: Vec<Option<Counterpart>>,
+    own: TlsKeyHash,
+}
+
 impl Document {
     fn of(new: &NewRecord<'_>, circle: &Circle, own: &Certificate) -> Self {
+        let asked = circle.seats.iter().map(|seat| seat.counterpart.clone());
         Self {
-            by: (ptr::from_ref(circle).addr(), ptr::from_ref(own).addr()),
+            by: By {
+                epoch: circle.epoch(),
+                asked: asked.collect(),
+                own: own.key_hash(),
+            },
             name: new.name.to_owned().into(),
             version: new.version,
             subject: new.subject.to_owned().into(),
@@ -71,23 +84,29 @@ impl Sdk {
         circle: &Circle,
         own: &Certificate,
     ) -> Outcome {
-        let alone =
-            || super::only(self.seal_all_in_custody(std::slice::from_ref(new), circle, own)?);
+        let alone = |one: &NewRecord<'_>| {
+            super::only(self.seal_all_in_custody(slice::from_ref(one), circle, own)?)
+        };
         if new.payload.len() > LONGEST {
-            return alone();
+            return alone(new);
         }
         let one = Document::of(new, circle, own);
         let work = |documents: Vec<Document>| {
             let all: Vec<_> = documents.iter().map(Document::as_new).collect();
-            match (self.seal_all_in_custody(&all, circle, own), all.len()) {
-                (Ok(outcomes), _) => outcomes,
-                (Err(error), 1) => vec![Err(error)],
-                (Err(_), _) => Vec::new(),
+            match self.seal_all_in_custody(&all, circle, own) {
+                Ok(outcomes) => outcomes,
+                Err(CustodyError::NotAcknowledged { name, why }) => {
+                    let each = all.iter().map(|_| (name.clone(), why.clone()));
+                    let refused = |(name, why)| Err(CustodyError::NotAcknowledged { name, why });
+                    each.map(refused).collect()
+                }
+                Err(error) if all.len() == 1 => vec![Err(error)],
+                Err(_) => all.iter().map(alone).collect(),
             }
         };
         let outcome = self
             .gathered()
             .run(one, |others, one| one.joins(others), work);
-        outcome.unwrap_or_else(alone)
+        outcome.unwrap_or_else(|| alone(new))
     }
 }

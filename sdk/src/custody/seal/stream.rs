@@ -30,8 +30,9 @@ impl Sdk {
     ) -> Result<SealedInCustody, CustodyError> {
         // Before the document is read, which takes its time.
         check_word("class", new.class)?;
-        let known = self.known(new)?;
         let record = self.record_handle(new.name);
+        let _claim = self.claims().claim([record]);
+        let known = self.known(new)?;
         let one = (self.vault()).seal_stream_to_share(record, new.version, source)?;
         // Before the ledger has a record that the emergency key opens, it has the journal of that key.
         self.register_emergency_journal()?;

@@ -69,6 +69,9 @@ fn every_release_without_its_access_is_named_and_no_other() {
         (Index(9), Outside::OtherVersion, Some(Index(109))),
     ];
     assert_eq!(found(&[1, 2, 3, 4, 5, 6, 7, 8, 8, 9], &[]), expected);
+    // What proves a breach is said of the second entry as of the first one.
+    let denied = |place| (Index(place), Outside::Denied, Some(Index(103)));
+    assert_eq!(found(&[3, 3], &[]), [denied(0), denied(1)]);
 }
 
 /// Whatever the custodian's clock said: its own root stands before the request.
