@@ -10,7 +10,9 @@ use crate::trust::Trust;
 use medanchor_ledger::Size;
 use medanchor_ledger::checkpoint::Checkpoint;
 use medanchor_ledger::note::{Held, Note};
-use medanchor_ledger::policy::{CheckpointPolicy, Cosigner};
+use medanchor_ledger::policy::{CheckpointPolicy, Cosigner, Policy, VerifiedCheckpoint};
+use medanchor_ledger::validator::quorum;
+use std::cmp::Reverse;
 
 /// A checkpoint, and who signed it.
 pub(crate) struct Head {
@@ -71,6 +73,17 @@ fn cosigners(note: &Note, trust: &Trust) -> Option<Vec<Cosigner>> {
         }
     }
     Some(found)
+}
+
+/// When a checkpoint was signed, in seconds since 1970: the latest time but those that as many of the policy's
+/// witnesses gave as may be faulty. So these cannot make it later, and one who is honest signed no earlier.
+pub(crate) fn attested_time(verified: &VerifiedCheckpoint, policy: &Policy) -> u64 {
+    let witnesses = policy.witnesses().count();
+    let faulty = witnesses.saturating_sub(quorum(witnesses));
+    let mut times: Vec<u64> = verified.cosigners().iter().map(|one| one.seconds).collect();
+    times.sort_unstable_by_key(|seconds| Reverse(*seconds));
+    let time = times.get(faulty).or(times.last());
+    time.copied().unwrap_or_default()
 }
 
 /// Who signed the smaller of two checkpoints of one log after the larger one.

@@ -163,7 +163,7 @@ fn cosigned(checkpoint: &Checkpoint, time: Time) -> Note {
 }
 
 #[test]
-fn a_saved_checkpoint_without_quorum_or_bound_and_too_many_are_refused() {
+fn a_saved_checkpoint_without_quorum_is_found_and_mistakes_with_them_are_refused() {
     let files = folder();
     let few = saved(files.path(), "few", &Built::busy(20).note_by(2, EARLY));
     let copy = published(&Built::busy(20));
@@ -180,8 +180,16 @@ fn a_saved_checkpoint_without_quorum_or_bound_and_too_many_are_refused() {
         ends(&[&line[..], &given].concat())
     };
     let (code, said) = end(text(&few), 1);
-    assert!(code == 3 && said.contains("no quorum"), "{said}");
-    assert_eq!(end("/dev/zero", 1).0, 3);
+    let told = format!("FOUND  broken of {}: ", text(&few));
+    assert!(code == 1 && said.contains(&told), "{said}");
+    assert!(said.contains("no quorum"), "{said}");
+    let mut other = Built::new("other.example");
+    other.block(Vec::new());
+    let other = saved(files.path(), "other", &other.note());
+    for mistake in ["/dev/zero", "/nowhere", text(&other)] {
+        let (code, said) = end(mistake, 1);
+        assert!(code == 3 && said.contains(mistake), "{said}");
+    }
     let good = saved(files.path(), "good", &Built::busy(20).note());
     assert_eq!(end(text(&good), 33).0, 2);
 }

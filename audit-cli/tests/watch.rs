@@ -1,5 +1,7 @@
 //! `watch`: what each fault of a copy looks like, what is kept of it, and what is remembered.
 
+#[path = "watch/lasting.rs"]
+mod lasting;
 mod support;
 
 use medanchor_ledger::Time;
@@ -9,6 +11,7 @@ use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::Child;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -264,24 +267,10 @@ fn another_network_is_broken_and_nothing_to_watch_is_no_verdict() {
     );
 }
 
-#[test]
-fn a_watcher_tells_what_begins_and_what_is_over_and_stops_when_asked() {
-    let honest = published(&Built::busy(20));
-    let absent = tempfile::tempdir().expect("a folder");
-    let dir = tempfile::tempdir().expect("a folder");
-    let args = [
-        "watch",
-        "--json",
-        "--every",
-        "1",
-        "--stall-after",
-        "0",
-        "--dir",
-        text(dir.path()),
-        text(honest.path()),
-        text(absent.path()),
-    ];
-    let mut child = start(&args);
+/// A watcher that looks every second, and what waits for its next line about an event.
+fn watching(dir: &Path, more: &[&str]) -> (Child, impl Fn(&str) -> Value + use<>) {
+    let args = ["watch", "--json", "--every", "1", "--dir", text(dir)];
+    let mut child = start(&[&args, more].concat());
     let (said, says) = channel();
     let out = BufReader::new(child.stdout.take().expect("an output"));
     thread::spawn(move || {
@@ -290,13 +279,27 @@ fn a_watcher_tells_what_begins_and_what_is_over_and_stops_when_asked() {
             let _ = said.send(line);
         }
     });
-    let wait_for = |event: &str| loop {
+    let wait_for = move |event: &str| loop {
         let line = says.recv_timeout(PATIENCE).expect("a line");
         let line: Value = serde_json::from_str(&line).expect("JSON");
         if line["event"] == event {
-            assert_eq!(line["kind"], "unreachable", "{line:#}");
-            break;
+            return line;
         }
+    };
+    (child, wait_for)
+}
+
+#[test]
+fn a_watcher_tells_what_begins_and_what_is_over_and_stops_when_asked() {
+    let honest = published(&Built::busy(20));
+    let absent = tempfile::tempdir().expect("a folder");
+    let dir = tempfile::tempdir().expect("a folder");
+    let targets = [text(honest.path()), text(absent.path())];
+    let quiet = ["--stall-after", "0"];
+    let (child, wait_for) = watching(dir.path(), &[quiet, targets].concat());
+    let wait_for = |event| {
+        let line = wait_for(event);
+        assert_eq!(line["kind"], "unreachable", "{line:#}");
     };
     wait_for("found");
     Built::busy(20).publish(absent.path());

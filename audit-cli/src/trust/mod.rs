@@ -12,6 +12,7 @@ pub(crate) use args::{Given, TrustArgs};
 
 use crate::fault::{Failure, Fault};
 use crate::source::Source;
+use medanchor_ledger::checkpoint::Checkpoint;
 use medanchor_ledger::genesis::Genesis;
 use medanchor_ledger::note::{KeyName, Note};
 use medanchor_ledger::policy::{
@@ -137,6 +138,18 @@ impl Trust {
             Self::Policy(range) => Ok(range),
             Self::Genesis(walked, _) => walked.policies.range_of(note),
         }
+    }
+
+    /// Whether a longer chain may accept what this one refuses for this cause: the size is of its last turn,
+    /// which a change of validators may have ended, and those who signed are none of that turn, or too few.
+    pub(crate) fn may_come(&self, head: &Checkpoint, why: &Distrust) -> bool {
+        let Self::Genesis(walked, _) = self else {
+            return false;
+        };
+        let last = walked.policies.turns().last();
+        last.is_some_and(|turn| turn.range.contains(head.size))
+            && head.origin == *walked.genesis.origin()
+            && matches!(why, Distrust::NoLog { .. } | Distrust::NoQuorum { .. })
     }
 
     /// Whether it says whose signatures count for this log.

@@ -12,7 +12,7 @@ Examples:
   medanchor-audit watch https://north.example --dir watch --checkpoint monday.checkpoint
   medanchor-audit watch key new --name watch.example/a --out a.key
   medanchor-audit watch https://north.example --dir watch --key a.key
-  medanchor-audit evidence watch/evidence/fork-0123456789abcdef.fork \\
+  medanchor-audit evidence watch/evidence/fork-*.fork \\
       --genesis watch/genesis                                                    # anybody, offline
 
 A fork is proved by signatures, and the evidence convinces anybody who knows the network's policy.
@@ -41,9 +41,9 @@ pub(crate) struct WatchArgs {
     /// The folder for what was seen, and for evidence.
     #[arg(long, required = true)]
     pub(super) dir: Option<PathBuf>,
-    /// A checkpoint that was saved elsewhere, with the quorum of its size. Every copy must by now have
-    /// it: one with fewer entries is found as a rollback, one that contradicts it as a fork. May be
-    /// given up to 32 times.
+    /// A checkpoint that was saved elsewhere, with the quorum of its size (without it, it is found as
+    /// broken). Every copy must by now have it: one with fewer entries is found as a rollback, one that
+    /// contradicts it as a fork. May be given up to 32 times.
     #[arg(long = "checkpoint", value_name = "FILE")]
     pub(super) checkpoints: Vec<PathBuf>,
     /// The observer's key, made by `watch key new`: it signs what is found and no party's signature

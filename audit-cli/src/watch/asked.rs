@@ -1,12 +1,14 @@
 //! What the copies give when they are asked: a checkpoint, and the chain of policies.
 //!
-//! What always holds: every chain that any copy served is walked, and the longest kept, before any
-//! checkpoint is judged, so that no copy hides a link that another one shows; a copy whose chain does not
-//! hold does not count.
+//! What always holds: every chain that any copy served is walked before any checkpoint is judged, so that
+//! no copy hides a link that another one shows; a chain that does not hold is told, and hides no checkpoint
+//! that is served beside it.
 
-use super::round::{Asked, Copy, Round, Wrong};
+use super::round::{Asked, Copy, Finding, Round, Wrong};
 use crate::compare::Signed;
 use crate::fault::{Failure, Fault, Trouble};
+use crate::observation::Kind;
+use crate::parties::attested_time;
 use crate::source::{self, Source};
 use crate::trust::CHAIN;
 use medanchor_ledger::note::Note;
@@ -21,7 +23,15 @@ pub(super) struct Served {
     source: Box<dyn Source>,
     /// What it gives as its checkpoint.
     checkpoint: Vec<u8>,
-    chain: Option<Vec<u8>>,
+    /// Its chain of policies, if it has one; or why that does not count.
+    chain: Result<Option<Vec<u8>>, Wrong>,
+}
+
+impl Served {
+    /// Whether it told a chain that holds, or that there is none.
+    pub(super) const fn told(&self) -> bool {
+        self.chain.is_ok()
+    }
 }
 
 impl<'w> Round<'w> {
@@ -46,23 +56,22 @@ impl<'w> Round<'w> {
 
     /// Asks one copy for its checkpoint and then for its chain of policies, which covers it.
     fn ask(&self, target: &str) -> Asked<Served> {
-        let wrong = |failure: Failure, served| Wrong::of(&failure, served);
+        let wrong = |failure: Failure| Wrong::of(&failure, None);
         let source = source::open_within(target, self.patience);
-        let source = source.map_err(|trouble| wrong(trouble.into(), None))?;
+        let source = source.map_err(|trouble| wrong(trouble.into()))?;
         let checkpoint = source.read("checkpoint", Note::MAX_BYTES as u64);
-        let checkpoint = checkpoint.map_err(|failure| wrong(failure, None))?;
+        let checkpoint = checkpoint.map_err(wrong)?;
         let missing = || Fault::Missing {
             path: "checkpoint".to_owned(),
         };
-        let checkpoint = checkpoint.ok_or_else(|| wrong(missing().into(), None))?;
-        match source.read(CHAIN, PolicyChain::MAX_BYTES as u64) {
-            Ok(chain) => Ok(Served {
-                source,
-                checkpoint,
-                chain,
-            }),
-            Err(failure) => Err(wrong(failure, Some(checkpoint))),
-        }
+        let checkpoint = checkpoint.ok_or_else(|| wrong(missing().into()))?;
+        let chain = source.read(CHAIN, PolicyChain::MAX_BYTES as u64);
+        let chain = chain.map_err(|failure| Wrong::of(&failure, Some(checkpoint.clone())));
+        Ok(Served {
+            source,
+            checkpoint,
+            chain,
+        })
     }
 
     /// Walks every chain that was served, and keeps the longest.
@@ -70,12 +79,14 @@ impl<'w> Round<'w> {
         let mut longer = false;
         for asked in all {
             let Ok(served) = asked else { continue };
-            match served.chain.take().map(|chain| self.trust.learn(&chain)) {
-                None | Some(Ok(false)) => {}
-                Some(Ok(true)) => longer = true,
-                Some(Err(fault)) => {
-                    let checkpoint = std::mem::take(&mut served.checkpoint);
-                    *asked = Err(Wrong::of(&fault.into(), Some(checkpoint)));
+            let Ok(Some(chain)) = &served.chain else {
+                continue;
+            };
+            match self.trust.learn(chain) {
+                Ok(more) => longer |= more,
+                Err(fault) => {
+                    let checkpoint = served.checkpoint.clone();
+                    served.chain = Err(Wrong::of(&fault.into(), Some(checkpoint)));
                 }
             }
         }
@@ -85,30 +96,72 @@ impl<'w> Round<'w> {
         }
     }
 
-    /// Judges what a copy served; the outer error is the watcher's own.
-    pub(super) fn accept(
+    /// What came of one copy: its checkpoint, if that counts, whatever else is wrong with it.
+    pub(super) fn take(
         &self,
         target: &'w str,
-        served: Served,
-    ) -> Result<Asked<Copy<'w>>, Failure> {
-        let before = self.kept.seen(target, &self.trust)?;
-        let judged = Signed::parse(&served.checkpoint).and_then(|signed| {
-            let verified = self.trust.verify_checkpoint(&signed.note)?;
-            Ok((signed, verified))
-        });
-        Ok(match judged {
-            Ok((signed, verified)) => {
-                let times = verified.cosigners().iter().map(|one| one.seconds);
-                let seconds = times.max().unwrap_or(0);
-                Ok(Copy {
-                    target,
-                    signed,
-                    seconds,
-                    source: served.source,
-                    before,
-                })
+        asked: Asked<Served>,
+        findings: &mut Vec<Finding>,
+    ) -> Result<Option<Copy<'w>>, Failure> {
+        let (before, forgotten) = self.before(target, asked.as_ref().ok())?;
+        let mut wrongs = Vec::new();
+        let forgot = forgotten.is_some();
+        wrongs.extend(forgotten);
+        let copy = match asked {
+            Err(wrong) => Err(wrong),
+            Ok(Served {
+                source,
+                checkpoint,
+                chain,
+            }) => {
+                wrongs.extend(chain.err());
+                self.counting(&checkpoint)
+                    .map(|(signed, seconds)| Copy {
+                        target,
+                        signed,
+                        seconds,
+                        source,
+                        before,
+                        forgot,
+                    })
+                    .map_err(|fault| Wrong::of(&fault.into(), Some(checkpoint)))
             }
-            Err(fault) => Err(Wrong::of(&fault.into(), Some(served.checkpoint))),
-        })
+        };
+        let copy = copy.map_err(|wrong| wrongs.push(wrong)).ok();
+        for wrong in Wrong::by_kind(wrongs) {
+            findings.push(self.observe(target, wrong)?);
+        }
+        Ok(copy)
+    }
+
+    /// The checkpoint that was seen of a copy before; apart from it one that no longer counts by the chain
+    /// that is known now, which nothing may replace.
+    fn before(
+        &self,
+        target: &str,
+        now: Option<&Served>,
+    ) -> Result<(Option<Signed>, Option<Wrong>), Failure> {
+        let Some(seen) = self.kept.seen(target)? else {
+            return Ok((None, None));
+        };
+        let Err(why) = self.trust.verify_checkpoint(&seen.note) else {
+            return Ok((Some(seen), None));
+        };
+        let says = format!(
+            "the checkpoint of {} entries that was seen of it before does not count by the chain of policies that is known now, and is kept: {why}",
+            seen.checkpoint.size
+        );
+        let served = now.map(|served| served.checkpoint.clone());
+        let wrong = Wrong::new(Kind::Broken, says, served).beside(&seen);
+        Ok((None, Some(wrong)))
+    }
+
+    /// What was served as a checkpoint, if it counts, and when it was signed.
+    fn counting(&self, checkpoint: &[u8]) -> Result<(Signed, u64), Fault> {
+        let signed = Signed::parse(checkpoint)?;
+        let verified = self.trust.verify_checkpoint(&signed.note)?;
+        let range = self.trust.range_of(&signed.note)?;
+        let seconds = attested_time(&verified, range.policy());
+        Ok((signed, seconds))
     }
 }

@@ -1,7 +1,8 @@
 //! What a watcher keeps in its folder.
 //!
 //! What always holds: a file is under its name whole and durable; the checkpoint that was seen of a
-//! log is replaced only by one of at least its size that the policy accepts.
+//! log is replaced only by one of at least its size that the policy accepts; whoever is watched cannot fill
+//! the disk with evidence, of which only so much is kept of one place, kind and day.
 //!
 //! | path | what |
 //! |---|---|
@@ -14,21 +15,63 @@
 //! | `lock` | held by the watcher that runs |
 
 use super::ObserverKey;
+use super::round::FORK;
 use crate::attestation::Statement;
-use crate::compare::{Signed, evidence_name};
+use crate::compare::Signed;
 use crate::fault::{Failure, Trouble};
 use crate::mirror::folder::failed;
-use crate::observation::{Kind, Observation};
-use crate::source::{Folder, Source};
+use crate::mirror::now;
+use crate::observation::Kind;
+use crate::source::{self, Folder, Source};
 use crate::trust::{CHAIN, Trust};
 use medanchor_ledger::fork::Fork;
 use medanchor_ledger::genesis::{Genesis, MAX_GENESIS_BYTES};
 use medanchor_ledger::note::Note;
-use medanchor_ledger::policy::{CheckpointPolicy, PolicyChain};
+use medanchor_ledger::policy::PolicyChain;
 use medanchor_ledger::sha256;
 use medanchor_store::HomeLock;
 use medanchor_store::files::{make_folder, sync_folder, write_aside};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+
+/// Seconds.
+const DAY: u64 = 86_400;
+
+/// How many files a day are kept of one kind and place that no signatures prove.
+const MOST_UNPROVED: usize = 8;
+
+/// How many that they do, and how many forks of the same two.
+const MOST_PROVED: usize = 64;
+
+/// Where the evidence is.
+pub(super) struct Filed {
+    pub(super) path: PathBuf,
+    /// So many of its like were kept that day that this is one of them, and nothing was written.
+    enough: Option<usize>,
+}
+
+impl Filed {
+    /// What a finding says, and that its own file was left out, if it was.
+    pub(super) fn told(&self, says: String) -> String {
+        match self.enough {
+            None => says,
+            Some(most) => format!(
+                "{says}; more of this were seen today than the {most} that are kept, of which this is the last"
+            ),
+        }
+    }
+}
+
+/// What tells a file of evidence from others.
+struct Named {
+    kind: &'static str,
+    /// The files that are counted together.
+    like: String,
+    /// This one among them.
+    own: String,
+    extension: &'static str,
+    most: usize,
+}
 
 /// A watcher's folder.
 pub(crate) struct Kept {
@@ -82,72 +125,117 @@ impl Kept {
         }
     }
 
-    /// The checkpoint that was seen last of a log; one that is no longer to be trusted is as none.
-    pub(crate) fn seen(&self, target: &str, trust: &Trust) -> Result<Option<Signed>, Failure> {
+    /// The checkpoint that was seen last of a log. Whether it still counts is not judged.
+    pub(crate) fn seen(&self, target: &str) -> Result<Option<Signed>, Failure> {
         let bytes = self.read(&name_of(target), Note::MAX_BYTES as u64)?;
-        let signed = bytes.and_then(|bytes| Signed::parse(&bytes).ok());
-        Ok(signed.filter(|signed| trust.verify_checkpoint(&signed.note).is_ok()))
+        Ok(bytes.and_then(|bytes| Signed::parse(&bytes).ok()))
     }
 
     pub(crate) fn keep_seen(&self, target: &str, signed: &Signed) -> Result<(), Trouble> {
         self.write(&name_of(target), signed.note.to_string().as_bytes())
     }
 
-    /// Keeps proof of a fork; where.
-    pub(crate) fn keep_fork(&self, fork: &Fork) -> Result<PathBuf, Trouble> {
-        let text = fork.to_string();
-        let name = evidence_name("fork", text.as_bytes(), "fork");
-        self.evidence(&name, text.as_bytes())
-    }
-
-    /// Keeps an observation, once for what it is of and, where notes tell two of a kind apart, for
-    /// these; where.
-    pub(crate) fn keep_observation(&self, observed: &Observation) -> Result<PathBuf, Trouble> {
-        let seen = &observed.seen;
-        let mut what = format!("{} {}", seen.kind.name(), seen.of);
-        if matches!(seen.kind, Kind::Rollback | Kind::Stall) {
-            let notes = observed.notes.iter();
-            notes.for_each(|note| what += &note.to_string());
+    /// Keeps proof of a fork of these, whatever the day once.
+    pub(super) fn keep_fork(&self, fork: &Fork, of: &str) -> Result<Filed, Trouble> {
+        let (earlier, later) = fork.notes();
+        let own = short(&[of, earlier.text(), later.text()].concat());
+        let ends = format!("-{own}.{FORK}");
+        if let Some(path) = self.alike(FORK, &ends)?.pop() {
+            return Ok(Filed { path, enough: None });
         }
-        let name = evidence_name(seen.kind.name(), what.as_bytes(), "observation");
-        self.evidence(&name, observed.to_string().as_bytes())
+        let named = Named {
+            kind: FORK,
+            like: short(&format!("{of} {}", now() / DAY)),
+            own,
+            extension: FORK,
+            most: MOST_PROVED,
+        };
+        self.evidence(&named, || Ok(fork.to_string().into_bytes()))
     }
 
-    /// Signs and keeps a statement, once a day for what it is of and, where checkpoints with a quorum
-    /// tell two of a kind apart, for these, and again if it is `proved`: whoever is watched cannot fill
-    /// the disk.
-    pub(crate) fn keep_attestation(
+    /// Keeps an observation.
+    pub(super) fn keep_observation(
+        &self,
+        statement: Statement,
+        proved: bool,
+    ) -> Result<Filed, Trouble> {
+        let named = Named::of(&statement, "", proved, "observation");
+        self.evidence(&named, || Ok(statement.unsigned().to_string().into_bytes()))
+    }
+
+    /// Signs and keeps a statement.
+    pub(super) fn keep_attestation(
         &self,
         statement: Statement,
         key: &ObserverKey,
         proved: bool,
-    ) -> Result<PathBuf, Trouble> {
-        let seen = &statement.seen;
-        let (kind, day) = (seen.kind, seen.seconds / 86_400);
-        let mut what = format!(
-            "{} {} {day} {} {proved} ",
-            kind.name(),
-            seen.of,
-            key.verifier()
-        );
-        if matches!(kind, Kind::Rollback | Kind::Stall) {
-            let served = statement.checkpoint().map(|signed| signed.note);
-            let notes = served.iter().chain(&statement.known);
-            notes.for_each(|note| what += note.text());
-        }
-        let name = evidence_name(kind.name(), what.as_bytes(), "attestation");
-        let signed = statement.sign(key);
-        let signed = signed.map_err(|error| Trouble::Mirror(error.to_string()))?;
-        self.evidence(&name, &signed.encode())
+    ) -> Result<Filed, Trouble> {
+        let by = key.verifier().to_string();
+        let named = Named::of(&statement, &by, proved, "attestation");
+        self.evidence(&named, || {
+            let signed = statement.sign(key);
+            let signed = signed.map_err(|error| Trouble::Mirror(error.to_string()))?;
+            Ok(signed.encode())
+        })
     }
 
-    fn evidence(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, Trouble> {
-        let name = format!("evidence/{name}");
+    /// Keeps a file of evidence, unless it is there, or enough of its like are.
+    fn evidence(
+        &self,
+        named: &Named,
+        bytes: impl FnOnce() -> Result<Vec<u8>, Trouble>,
+    ) -> Result<Filed, Trouble> {
+        let Named {
+            kind,
+            like,
+            own,
+            extension,
+            most,
+        } = named;
+        let begins = format!("{kind}-{like}-");
+        let name = format!("evidence/{begins}{own}.{extension}");
         let path = self.folder.join(&name);
-        if !path.is_file() {
-            self.write(&name, bytes)?;
+        let enough = None;
+        if path.is_file() {
+            return Ok(Filed { path, enough });
         }
-        Ok(path)
+        let mut alike = self.alike(&begins, &format!(".{extension}"))?;
+        match alike
+            .pop()
+            .filter(|_| alike.len() >= most.saturating_sub(1))
+        {
+            Some(path) => {
+                let enough = Some(*most);
+                Ok(Filed { path, enough })
+            }
+            None => {
+                self.write(&name, &bytes()?)?;
+                Ok(Filed { path, enough })
+            }
+        }
+    }
+
+    /// The files of evidence whose names begin and end so, in the order of their names.
+    fn alike(&self, begins: &str, ends: &str) -> Result<Vec<PathBuf>, Trouble> {
+        let folder = self.folder.join("evidence");
+        let unreadable = |cause| source::unreadable(&folder.display().to_string(), &cause);
+        let entries = match std::fs::read_dir(&folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(unreadable)?,
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(unreadable)?;
+            let name = entry.file_name();
+            let is_like = name
+                .to_str()
+                .is_some_and(|name| name.starts_with(begins) && name.ends_with(ends));
+            if is_like {
+                found.push(entry.path());
+            }
+        }
+        found.sort();
+        Ok(found)
     }
 
     fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Failure> {
@@ -161,6 +249,40 @@ impl Kept {
         write_aside(&path, bytes).map_err(failed)?;
         sync_folder(parent).map_err(failed)
     }
+}
+
+impl Named {
+    /// Of what was seen: of one kind and place those of a day are alike, and the checkpoints tell them apart
+    /// where any with a quorum do.
+    fn of(statement: &Statement, by: &str, proved: bool, extension: &'static str) -> Self {
+        let seen = &statement.seen;
+        let kind = seen.kind.name();
+        let day = seen.seconds / DAY;
+        let like = format!("{kind} {} {day} {by} {proved}", seen.of);
+        let served = statement.checkpoint().map(|signed| signed.note);
+        let notes: Vec<&Note> = match seen.kind {
+            Kind::Rollback | Kind::Stall => served.iter().chain(&statement.known).collect(),
+            Kind::Broken => statement.known.iter().collect(),
+            Kind::NoQuorum | Kind::Unreachable | Kind::Behind => Vec::new(),
+        };
+        let own: String = notes.iter().map(|note| note.text()).collect();
+        Self {
+            kind,
+            like: short(&like),
+            own: short(&own),
+            extension,
+            most: match proved {
+                true => MOST_PROVED,
+                false => MOST_UNPROVED,
+            },
+        }
+    }
+}
+
+/// A text's hash, as far as it goes into a name.
+fn short(text: &str) -> String {
+    let hash = sha256(&[text.as_bytes()]);
+    hex::encode(hash.first_chunk::<8>().unwrap_or(&[0; 8]))
 }
 
 fn name_of(target: &str) -> String {

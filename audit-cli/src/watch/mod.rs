@@ -1,7 +1,7 @@
 //! `watch`: many copies of one log, looked at once or until the user says stop.
 //!
-//! What always holds: a finding is told when it begins and when it is over, with the file that shows
-//! it; a fork is never over. What was seen is kept, so that a rollback shows after a restart too. What no
+//! What always holds: a finding is told when it begins, when it becomes proved and when it is over, with
+//! the file that shows it; a fork is never over, and nothing that a copy serves ends the watcher. What was seen is kept, so that a rollback shows after a restart too. What no
 //! signature of the network proves is signed by the observer, if there is a key, and said to be nobody's
 //! if not.
 
@@ -64,6 +64,7 @@ fn watch(args: &WatchArgs, dir: &Path, stop: &Stop) -> Result<u8, Failure> {
     let key = key.map_err(|error| Trouble::Mirror(error.to_string()))?;
     let kept = Kept::open(dir)?;
     let genesis = genesis(args, &given, &kept, stop)?;
+    saved::of_network(&saved, genesis.origin())?;
     let mut trust = Trust::of(&genesis, &given)?;
     kept.learn(&mut trust)?;
     let mut round = Round {
@@ -153,10 +154,16 @@ impl Telling {
 
     /// Tells what is new since the last round, or all of it; the code says whether it could be told.
     fn tell(&mut self, looked: Looked, all: bool) -> u8 {
-        let mut open = BTreeMap::new();
+        let mut open: BTreeMap<_, Finding> = BTreeMap::new();
         for finding in looked.findings {
-            self.forked |= finding.kind == "fork";
-            open.insert((finding.kind, finding.of.clone()), finding);
+            self.forked |= finding.is_fork();
+            let key = (finding.kind, finding.of.clone());
+            // What is proved says more than what is not, and stays proved while it lasts.
+            let others = [open.get(&key), self.open.get(&key)].into_iter().flatten();
+            let proved: Vec<&Finding> = others.filter(|other| other.proved).collect();
+            let stays = proved.first().filter(|_| !finding.proved);
+            let finding = stays.map_or(finding, |other| (*other).clone());
+            open.insert(key, finding);
         }
         let sizes = match all || self.first {
             true => looked.sizes,
@@ -169,13 +176,14 @@ impl Telling {
                 self.size(out, target, *size)?;
             }
             for (key, finding) in &self.open {
-                if !before.contains_key(key) {
+                let told = before.get(key);
+                if told.is_none_or(|told| finding.proved && !told.proved) {
                     self.line(out, "found", finding)?;
                 }
             }
             for (key, finding) in &before {
                 // A fork is proved once and for all.
-                if !self.open.contains_key(key) && finding.kind != "fork" {
+                if !self.open.contains_key(key) && !finding.is_fork() {
                     self.line(out, "over", finding)?;
                 }
             }
@@ -198,10 +206,10 @@ impl Telling {
             says,
             evidence,
             proved,
+            attested,
         } = found;
         let evidence = evidence.display();
-        // A fork's file needs no observer.
-        let observer = self.observer.as_ref().filter(|_| *kind != "fork");
+        let observer = self.observer.as_ref().filter(|_| *attested);
         if self.json {
             let line = json!({
                 "seconds": now(),

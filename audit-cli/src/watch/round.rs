@@ -6,8 +6,9 @@
 //! hide nothing that another shows.
 
 use super::ObserverKey;
+use super::asked::Served;
 use super::kept::Kept;
-use super::saved::{self, Saved};
+use super::saved::Saved;
 use crate::attestation::Statement;
 use crate::compare::Signed;
 use crate::fault::{Failure, Fault, Trouble};
@@ -20,6 +21,9 @@ use medanchor_ledger::note::{KeyName, Note};
 use medanchor_ledger::policy::Distrust;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// The kind of a finding that two checkpoints contradict each other.
+pub(crate) const FORK: &str = "fork";
 
 /// What a round looks at and by what.
 pub(crate) struct Round<'w> {
@@ -41,24 +45,35 @@ pub(crate) struct Round<'w> {
 /// Something that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Finding {
-    /// `fork`, or the name of an observation's kind.
+    /// [`FORK`], or the name of an observation's kind.
     pub(crate) kind: &'static str,
     pub(crate) of: String,
     pub(crate) says: String,
     pub(crate) evidence: PathBuf,
     /// Whether the network's own signatures prove it.
     pub(crate) proved: bool,
+    /// Whether the observer signed the evidence.
+    pub(crate) attested: bool,
+}
+
+impl Finding {
+    /// Whether it is proved once and for all, and so is never over.
+    pub(crate) fn is_fork(&self) -> bool {
+        self.kind == FORK
+    }
 }
 
 /// A copy whose checkpoint counts.
 pub(super) struct Copy<'w> {
     pub(super) target: &'w str,
     pub(super) signed: Signed,
-    /// The latest time at which one of its size's cosigners signed it.
+    /// When it was signed, by cosigners of whom one at least is honest.
     pub(super) seconds: u64,
     pub(super) source: Box<dyn Source>,
-    /// What was seen of it before.
+    /// What was seen of it before, if that counts.
     pub(super) before: Option<Signed>,
+    /// Whether what was seen of it before no longer counts.
+    pub(super) forgot: bool,
 }
 
 /// Something wrong with a copy, and what shows it.
@@ -73,7 +88,7 @@ pub(super) struct Wrong {
 
 impl Wrong {
     /// With what it served, if it served anything.
-    fn new(kind: Kind, says: String, served: Option<Vec<u8>>) -> Self {
+    pub(super) fn new(kind: Kind, says: String, served: Option<Vec<u8>>) -> Self {
         Self {
             kind,
             says,
@@ -98,9 +113,25 @@ impl Wrong {
     }
 
     /// Beside another checkpoint.
-    fn beside(self, known: &Signed) -> Self {
+    pub(super) fn beside(self, known: &Signed) -> Self {
         let known = Some(known.note.clone());
         Self { known, ..self }
+    }
+
+    /// What is wrong with one copy, each kind once.
+    pub(super) fn by_kind(wrongs: Vec<Self>) -> Vec<Self> {
+        let mut kinds: Vec<Self> = Vec::new();
+        for wrong in wrongs {
+            match kinds.iter_mut().find(|other| other.kind == wrong.kind) {
+                Some(same) => {
+                    same.says = format!("{}; {}", same.says, wrong.says);
+                    same.served = same.served.take().or(wrong.served);
+                    same.known = same.known.take().or(wrong.known);
+                }
+                None => kinds.push(wrong),
+            }
+        }
+        kinds
     }
 }
 
@@ -114,25 +145,19 @@ pub(crate) struct Looked {
 impl<'w> Round<'w> {
     /// Looks at all copies, keeps what was seen and the evidence of what is wrong.
     pub(crate) fn look(&mut self) -> Result<Looked, Failure> {
-        let (mut copies, mut findings) = (Vec::new(), Vec::new());
         let mut asked = self.ask_all()?;
         self.learn(&mut asked)?;
-        self.saved = saved::counting(self.given, &self.trust, asked.iter().any(Result::is_ok))?;
+        let told = asked.iter().flatten().any(Served::told);
+        let mut findings = self.judge_saved(told);
+        let mut copies = Vec::new();
         for (target, asked) in self.targets.iter().zip(asked) {
-            let judged = match asked {
-                Ok(served) => self.accept(target, served)?,
-                Err(wrong) => Err(wrong),
-            };
-            match judged {
-                Ok(copy) => copies.push(copy),
-                Err(wrong) => findings.push(self.observe(target, wrong)?),
-            }
+            copies.extend(self.take(target, asked, &mut findings)?);
         }
         copies.sort_by_key(|copy| std::cmp::Reverse(copy.signed.checkpoint.size));
         let forked = self.forks(&copies, &mut findings)?;
         for copy in &copies {
             self.judge(copy, copies.first(), &mut findings)?;
-            if !forked {
+            if !copy.forgot && !forked.contains(copy.target) {
                 self.keep(copy)?;
             }
         }
@@ -236,16 +261,17 @@ impl<'w> Round<'w> {
             served,
             known,
         };
-        let evidence = match self.key {
-            None => self.kept.keep_observation(&statement.unsigned())?,
+        let filed = match self.key {
+            None => self.kept.keep_observation(statement, proved)?,
             Some(key) => self.kept.keep_attestation(statement, key, proved)?,
         };
         Ok(Finding {
             kind: kind.name(),
             of,
-            says,
-            evidence,
+            says: filed.told(says),
+            evidence: filed.path,
             proved,
+            attested: self.key.is_some(),
         })
     }
 }

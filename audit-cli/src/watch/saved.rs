@@ -1,14 +1,16 @@
 //! Checkpoints that the user saved elsewhere.
 //!
 //! What always holds: each counts by the policy of its size as any copy's does, judged anew in every round by
-//! the longest chain that is known; they are few and bounded, the largest first.
+//! the longest chain that is known, and one that does not count is a finding; they are few and bounded, the
+//! largest first.
 
+use super::round::{Finding, Round};
 use crate::compare::Signed;
 use crate::fault::{Fault, Trouble};
 use crate::file;
-use crate::trust::Trust;
-use medanchor_ledger::note::Note;
-use medanchor_ledger::policy::CheckpointPolicy;
+use crate::observation::Kind;
+use medanchor_ledger::note::{KeyName, Note};
+use medanchor_ledger::policy::{CheckpointPolicy, Distrust};
 use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 
@@ -34,22 +36,52 @@ pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<Saved>, Trouble> {
     Ok(saved)
 }
 
-/// Those that count. One that does not is the user's mistake, once a copy has `told` its chain: before
-/// that its signers may only not be known yet, and it is left out.
-pub(super) fn counting<'s>(
-    saved: &'s [Saved],
-    trust: &Trust,
-    told: bool,
-) -> Result<Vec<&'s Saved>, Trouble> {
-    let mut counting = Vec::new();
-    for one in saved {
-        match trust.verify_checkpoint(&one.signed.note) {
-            Ok(_) => counting.push(one),
-            Err(why) if told => return Err(refused(&one.path, &why.into())),
-            Err(_) => {}
+/// One of another network is the user's mistake.
+pub(super) fn of_network(saved: &[Saved], network: &KeyName) -> Result<(), Trouble> {
+    let other = |one: &&Saved| one.signed.checkpoint.origin != *network;
+    saved.iter().find(other).map_or(Ok(()), |one| {
+        let (wanted, found) = (
+            network.to_string(),
+            one.signed.checkpoint.origin.to_string(),
+        );
+        Err(refused(&one.path, &Fault::OtherNetwork { wanted, found }))
+    })
+}
+
+impl Round<'_> {
+    /// Takes those that count, and tells of the others: what a copy serves ends no watcher. Nothing is told
+    /// before a copy has `told` its chain, when their signers may only not be known yet.
+    pub(super) fn judge_saved(&mut self, told: bool) -> Vec<Finding> {
+        self.saved.clear();
+        let mut findings = Vec::new();
+        for one in self.given {
+            match self.trust.verify_checkpoint(&one.signed.note) {
+                Ok(_) => self.saved.push(one),
+                Err(why) if told => findings.push(self.does_not_count(one, &why)),
+                Err(_) => {}
+            }
+        }
+        findings
+    }
+
+    /// The user's own file is what shows it.
+    fn does_not_count(&self, saved: &Saved, why: &Distrust) -> Finding {
+        let what = match self.trust.may_come(&saved.signed.checkpoint, why) {
+            true => {
+                "cannot be judged yet, a quorum of its validators is in no chain of policies that a copy shows"
+            }
+            false => "does not count",
+        };
+        let evidence = saved.path.clone();
+        Finding {
+            kind: Kind::Broken.name(),
+            of: evidence.display().to_string(),
+            says: format!("the saved checkpoint {what}: {why}"),
+            evidence,
+            proved: false,
+            attested: false,
         }
     }
-    Ok(counting)
 }
 
 fn refused(path: &Path, fault: &Fault) -> Trouble {

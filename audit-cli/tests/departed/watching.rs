@@ -2,11 +2,15 @@
 //! validators: each checkpoint by the policy of its own size.
 
 use super::Rig;
-use super::support::{ends, name, write};
+use super::support::{ends, finish, name, start, write};
 use super::world::{EARLY, LATE, Signers, World};
 use medanchor_ledger::TreeHash;
 use medanchor_ledger::note::Note;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
+use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 const QUIET: [&str; 2] = ["--stall-after", "0"];
@@ -84,10 +88,13 @@ fn a_saved_checkpoint_counts_by_the_policy_of_its_size_and_the_chains_of_all_cop
     let (code, said) = with("both", &signed, &[&hiding, &new]);
     assert_eq!(code, 0, "{said}");
     let (code, said) = with("late", &late, &[&new]);
-    assert!(code == 3 && said.contains(&rig.outside()), "{said}");
+    let told = format!("FOUND  broken of {late}: the saved checkpoint does not count");
+    assert!(code == 1 && said.contains(&told), "{said}");
+    assert!(said.contains(&rig.outside()), "{said}");
     let (code, said) = with("unknown", &signed, &[&hiding]);
-    let unknown = "no log key of this policy signed";
-    assert!(code == 3 && said.contains(unknown), "{said}");
+    let told = format!("FOUND  broken of {signed}: the saved checkpoint cannot be judged yet");
+    assert!(code == 1 && said.contains(&told), "{said}");
+    assert!(said.contains("no log key of this policy signed"), "{said}");
     // While no copy has told its chain, the signers may only not be known yet.
     let (genesis, nowhere) = (rig.path("new/genesis"), rig.path("nowhere"));
     let given = ["--genesis", &genesis, "--checkpoint", &signed, &nowhere];
@@ -114,6 +121,68 @@ fn a_chain_that_does_not_hold_is_a_finding_of_the_copy_that_served_it() {
         );
         let says = found["says"].as_str().expect("words");
         assert!(says.contains(what), "{says}");
+    }
+}
+
+/// A watcher that runs outlives a copy that hides the chain by which a saved checkpoint counts.
+#[test]
+fn a_copy_whose_chain_is_rolled_back_ends_no_watcher() {
+    let rig = Rig::new();
+    let (signed, hiding) = (rig.path("new/friday"), rig.path("new-cut/log"));
+    let dir = rig.path("watch");
+    let given = ["watch", "--json", "--every", "1", "--dir", &dir, &hiding];
+    let more = ["--checkpoint", &signed];
+    let mut child = start(&[&given, &QUIET[..], &more].concat());
+    let lines = BufReader::new(child.stdout.take().expect("an output")).lines();
+    let mut lines =
+        lines.map(|line| -> Value { serde_json::from_str(&line.expect("a line")).expect("JSON") });
+    let mut next = |event: &str, of: &str| {
+        let wanted = |line: &Value| line["event"] == event && line["of"] == of;
+        lines.find(wanted).expect("a line")
+    };
+    assert_eq!(next("found", &signed)["proved"], false);
+    write(
+        Path::new(&hiding),
+        "policy-chain",
+        &rig.world.chain.encode(),
+    );
+    next("over", &signed);
+    let id = Pid::from_raw(i32::try_from(child.id()).expect("a pid"));
+    kill(id, Signal::SIGTERM).expect("a signal");
+    assert_eq!(finish(child).status.code(), Some(0));
+}
+
+/// What the departed signed beyond their turn was seen while their end was hidden.
+#[test]
+fn a_checkpoint_that_was_seen_is_not_forgotten_when_a_longer_chain_refuses_it() {
+    let rig = Rig::new();
+    let (copy, dir) = (rig.path("old-cut/log"), rig.path("watch"));
+    let given = [&QUIET[..], &[&copy]].concat();
+    let (code, said) = rig.look("watch", &given);
+    assert_eq!(code, 0, "{said}");
+    let seen = || {
+        let mut files = fs::read_dir(Path::new(&dir).join("seen")).expect("a folder");
+        let file = files.next().expect("a file").expect("a file");
+        fs::read_to_string(file.path()).expect("a checkpoint")
+    };
+    let before = seen();
+    for file in ["policy-chain", "checkpoint"] {
+        let now = fs::read(Path::new(&rig.path("new/log")).join(file)).expect("a file");
+        write(Path::new(&copy), file, &now);
+    }
+    for _ in 0..2 {
+        let found = rig.finds("watch", &given);
+        assert_eq!(found["kind"], "broken", "{found:#}");
+        let says = found["says"].as_str().expect("words");
+        assert!(
+            says.contains("that was seen of it before") && says.contains(&rig.outside()),
+            "{says}"
+        );
+        let shown = rig.shows(evidence(&found), true, &[]);
+        let heads = list(&shown, "checkpoints");
+        let accepted: Vec<_> = heads.iter().map(|head| &head["accepted"]).collect();
+        assert_eq!(accepted, [true, false], "{shown:#}");
+        assert_eq!(seen(), before);
     }
 }
 
