@@ -4,23 +4,27 @@
 //! and on an opening that seals to the very same bytes again; of a record that a file opens nothing is
 //! printed, and it is said that the file opens it.
 
-use crate::fault::Fault;
-use crate::trust::Trust;
+use crate::fault::{Failure, Fault};
+use crate::trust::{Asked, Trust};
 use medanchor_vault::custody::{Decided, EvidenceFile, LoggedRelease, Refusal};
 use serde_json::{Value, json};
 
 const OPENS: &str = "this file opens the record for whoever has it, so keep it as you would the record, and remove it when it is judged";
 
 /// Who did what, for scripts and for people.
-pub(crate) fn judge(bytes: &[u8], trust: &Trust) -> Result<(Value, String), Fault> {
+pub(crate) fn judge(bytes: &[u8], trust: &Trust) -> Result<(Value, String), Failure> {
     let bad = |cause: &dyn std::fmt::Display| Fault::Evidence(cause.to_string());
     let file = EvidenceFile::decode(bytes).map_err(|error| bad(&error))?;
     let evidence = file.evidence();
     let opens = evidence.shows_the_record();
-    let convicted = file.verify(trust).map_err(|error| match opens {
-        true => bad(&format!("{error}; {OPENS}")),
-        false => bad(&error),
-    })?;
+    let asked = Asked::new(trust);
+    let besides = if opens {
+        format!("; {OPENS}")
+    } else {
+        String::new()
+    };
+    let convicted = file.verify(&asked);
+    let convicted = convicted.map_err(|error| asked.why(&error, &besides))?;
     let about = evidence.record();
     let (owner, version) = (&about.owner, about.record.version);
     let record = about.record.record.to_string();

@@ -218,9 +218,12 @@ Examples:
   medanchor-audit evidence a/stall-*.attestation b/stall-*.attestation --genesis genesis \\
       --observer 'watch.example/a+01234567+AQ...' --observer 'watch.example/b+89abcdef+AQ...'
   medanchor-audit evidence fork-0123456789abcdef.fork --genesis genesis --policy-chain chain
+  medanchor-audit evidence policy-fork-X-1.policy-chain --genesis genesis \\
+      --policy-chain policy-fork-X-2.policy-chain
   medanchor-audit evidence custodian.evidence --genesis genesis
 
-A .fork file proves by signatures that a log was forked, and whose keys signed both sides. An
+A .fork file proves by signatures that a log was forked, and whose keys signed both sides. So do two
+chains of policies that part, each walked from genesis, of a set that named two successors. An
 .observation says what a watcher saw: nobody signed it. An .attestation is one that an observer
 signed, with the bytes that were served: it is witnessed by those observers whose verifier keys are
 given with --observer, and by nobody else. Of both is said what the signatures of the network's own
@@ -235,7 +238,7 @@ by the log's root on the ledger that the request was denied, was for another rec
 no clock counts, and it does not show that a reader got the share.
 
 Exit codes: 0 every file holds for what it is; 1 one of them proves nothing; 2 wrong command line;
-3 a file could not be read.";
+3 a file could not be read, or a longer chain of policies is needed to judge it.";
 
 /// Check files of evidence offline: who signed both sides of a fork, who broke the custody of a
 /// key, or what somebody saw, and how many observers witness it.

@@ -12,12 +12,13 @@ use crate::file;
 use crate::observation::Observation;
 use crate::observed::{self, Judged, Told};
 use crate::output;
+use crate::successors;
 use crate::together;
-use crate::trust::Trust;
+use crate::trust::{Asked, Trust};
 use crate::{EXIT_FAILED, EXIT_GOOD, EXIT_UNREADABLE, EXIT_USAGE};
 use medanchor_ledger::fork::{Convicted, Fork};
 use medanchor_ledger::note::NoteKey;
-use medanchor_ledger::policy::{CheckpointPolicy, Distrust};
+use medanchor_ledger::policy::{CheckpointPolicy, Distrust, PolicyChain};
 use medanchor_vault::custody::EvidenceFile;
 use serde_json::{Value, json};
 use std::io::Write;
@@ -122,33 +123,46 @@ fn judge(args: &EvidenceArgs, trust: &Trust, file: &Path) -> Result<Judged, Fail
     if bytes.starts_with(b"medanchor/observation") {
         return Ok(observed::observation(&bytes, trust)?);
     }
-    let (value, text) = fork(&bytes, trust)?;
+    let (value, text) = match PolicyChain::is_start_of(&bytes) {
+        true => successors::judge(&bytes, trust)?,
+        false => fork(&bytes, trust)?,
+    };
     Ok(shows(value, text))
 }
 
-/// The file, which may hold what opens a record; only such a file may be as long as a record.
+/// The file, which may hold what opens a record; only such a file may be as long as a record, and only a chain of
+/// policies as long as one.
 fn whole(path: &Path) -> Result<Zeroizing<Vec<u8>>, Trouble> {
-    let most = match EvidenceFile::is_start_of(&file::start(path, START)?) {
-        true => EvidenceFile::MAX_BYTES_OF_RECORD,
-        false => Fork::MAX_BYTES
+    let start = file::start(path, START)?;
+    let most = if EvidenceFile::is_start_of(&start) {
+        EvidenceFile::MAX_BYTES_OF_RECORD
+    } else if PolicyChain::is_start_of(&start) {
+        PolicyChain::MAX_BYTES
+    } else {
+        Fork::MAX_BYTES
             .max(Observation::MAX_BYTES)
-            .max(Attestation::MAX_BYTES),
+            .max(Attestation::MAX_BYTES)
     };
     file::read(path, most as u64).map(Zeroizing::new)
 }
 
 /// Whose keys signed both sides, by the policy of each side's size.
-fn convicted(fork: &Fork, trust: &Trust) -> Result<Convicted, Fault> {
+fn convicted(fork: &Fork, trust: &Trust) -> Result<Convicted, Failure> {
     let (earlier, later) = fork.notes();
-    let by = |note| Ok::<_, Distrust>(trust.range_of(note)?.policy());
+    let by = |note| {
+        let range = trust.range_of(note).map_err(Fault::from)?;
+        Ok::<_, Failure>(range.policy())
+    };
     fork.verify_by(by(earlier)?, by(later)?).map_err(|error| {
         // Those who signed outside their sizes are told apart from strangers.
-        let outside = [earlier, later].map(|note| trust.verify_checkpoint(note));
-        let outside = outside.into_iter().filter_map(Result::err);
+        let asked = Asked::new(trust);
+        let judged = [earlier, later].map(|note| asked.verify_checkpoint(note));
+        let outside = judged.into_iter().filter_map(Result::err);
         let mut outside = outside.filter(|error| matches!(error, Distrust::OutsideRange { .. }));
-        outside
-            .next()
-            .map_or_else(|| Fault::Evidence(error.to_string()), Fault::from)
+        match outside.next() {
+            Some(outside) => Fault::from(outside).into(),
+            None => asked.why(&error, ""),
+        }
     })
 }
 
@@ -165,7 +179,7 @@ fn at_fault(fork: &Fork, trust: &Trust) -> &'static str {
     }
 }
 
-fn fork(bytes: &[u8], trust: &Trust) -> Result<(Value, String), Fault> {
+fn fork(bytes: &[u8], trust: &Trust) -> Result<(Value, String), Failure> {
     let fork = Fork::parse(bytes).map_err(|error| Fault::Evidence(error.to_string()))?;
     let convicted = convicted(&fork, trust)?;
     let (earlier, later) = (fork.earlier(), fork.later());

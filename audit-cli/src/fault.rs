@@ -81,6 +81,16 @@ pub(crate) enum Trouble {
         "{0} is an incomplete mirror: its first run was interrupted, so it has no checkpoint yet; run `medanchor-audit mirror` again"
     )]
     Unfinished(String),
+    /// Whose signatures count at a size is not known, so that a file of evidence cannot be judged.
+    #[error(
+        "who signed the checkpoint of {size} entries in it is nobody, or too few, by the policies that are known; if the validators have changed, give the chain of policies up to then with --policy-chain (a node has it as /policy-chain); if not, it proves nothing{besides}"
+    )]
+    Strangers {
+        /// The size of the checkpoint.
+        size: Size,
+        /// What else is to be said of the file.
+        besides: String,
+    },
     /// The user asked to stop.
     #[error("stopped, as was asked; what was fetched so far is kept, and the same command goes on")]
     Stopped,

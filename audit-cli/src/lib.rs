@@ -52,6 +52,7 @@ mod slips;
 mod source;
 mod state;
 mod stop;
+mod successors;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tier;

@@ -7,11 +7,15 @@
 //! that ended their turn was seen anywhere.
 
 mod args;
+mod lacking;
+mod parting;
 
 pub(crate) use args::{Given, TrustArgs};
+pub(crate) use lacking::Asked;
 
 use crate::fault::{Failure, Fault};
 use crate::source::Source;
+use medanchor_ledger::Size;
 use medanchor_ledger::checkpoint::Checkpoint;
 use medanchor_ledger::genesis::Genesis;
 use medanchor_ledger::note::{KeyName, Note};
@@ -38,6 +42,8 @@ pub(crate) struct Walked {
     genesis: Genesis,
     chain: PolicyChain,
     policies: Policies,
+    /// The last size whose policy is known: two successors of the one after are signed.
+    undisputed: Size,
 }
 
 impl Walked {
@@ -46,14 +52,31 @@ impl Walked {
             policies: chain.verify(genesis)?,
             genesis: genesis.clone(),
             chain,
+            undisputed: Size(u64::MAX),
         })
+    }
+
+    /// Whether it has every link of that chain.
+    fn begins_with(&self, chain: &PolicyChain) -> bool {
+        let known = &self.chain;
+        let same = known.genesis == chain.genesis && known.first == chain.first;
+        same && known.links.starts_with(&chain.links)
+    }
+
+    /// The policy of a checkpoint's size, if it is not disputed.
+    fn range_of(&self, note: &Note) -> Result<&PolicyRange, Distrust> {
+        let range = self.policies.range_of(note)?;
+        let size = note.text().parse::<Checkpoint>()?.size;
+        if size <= self.undisputed {
+            return Ok(range);
+        }
+        let (first, last) = (range.sizes().0, self.undisputed);
+        Err(Distrust::OutsideRange { size, first, last })
     }
 
     /// Takes a chain that goes on where this one ends; whether it did.
     fn learn(&mut self, chain: PolicyChain) -> Result<bool, Fault> {
-        let known = &self.chain;
-        let same = known.genesis == chain.genesis && known.first == chain.first;
-        if same && known.links.starts_with(&chain.links) {
+        if self.begins_with(&chain) {
             return Ok(false);
         }
         let other = Self::new(&self.genesis, chain)?;
@@ -136,7 +159,7 @@ impl Trust {
     pub(crate) fn range_of(&self, note: &Note) -> Result<&PolicyRange, Distrust> {
         match self {
             Self::Policy(range) => Ok(range),
-            Self::Genesis(walked, _) => walked.policies.range_of(note),
+            Self::Genesis(walked, _) => walked.range_of(note),
         }
     }
 
@@ -166,6 +189,7 @@ impl CheckpointPolicy for Trust {
         match self {
             Self::Policy(range) => range.verify_checkpoint(note),
             Self::Genesis(walked, besides) => {
+                walked.range_of(note)?;
                 let verified = walked.policies.verify_checkpoint(note)?;
                 let origin = &verified.checkpoint().origin;
                 if origin != walked.genesis.origin() {

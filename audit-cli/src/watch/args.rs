@@ -16,7 +16,9 @@ Examples:
       --genesis watch/genesis                                                    # anybody, offline
 
 A fork is proved by signatures, and the evidence convinces anybody who knows the network's policy.
-So is a rollback whose smaller checkpoint was cosigned later than the larger one, by the same key.
+So are two chains of policies that part, which are kept as two files: give `evidence` the one, and
+the other with --policy-chain. So is a rollback whose smaller checkpoint was cosigned later than the
+larger one, by the same key.
 Everything else (an old checkpoint that is served again, a stall, a node without quorum, behind or
 out of reach) nobody of the network signed. With --key the observer signs it, with the bytes that
 were served, and the file counts for whoever trusts that observer; several observers' files are

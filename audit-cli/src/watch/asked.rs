@@ -1,8 +1,7 @@
 //! What the copies give when they are asked: a checkpoint, and the chain of policies.
 //!
-//! What always holds: every chain that any copy served is walked before any checkpoint is judged, so that
-//! no copy hides a link that another one shows; a chain that does not hold is told, and hides no checkpoint
-//! that is served beside it.
+//! What always holds: a chain that does not hold, or does not come, is told, and hides no checkpoint that is
+//! served beside it; what was seen before is judged by the chain that is known now, and never forgotten.
 
 use super::round::{Asked, Copy, Finding, Round, Wrong};
 use crate::compare::Signed;
@@ -22,9 +21,9 @@ const AT_ONCE: usize = 16;
 pub(super) struct Served {
     source: Box<dyn Source>,
     /// What it gives as its checkpoint.
-    checkpoint: Vec<u8>,
+    pub(super) checkpoint: Vec<u8>,
     /// Its chain of policies, if it has one; or why that does not count.
-    chain: Result<Option<Vec<u8>>, Wrong>,
+    pub(super) chain: Result<Option<Vec<u8>>, Wrong>,
 }
 
 impl Served {
@@ -72,28 +71,6 @@ impl<'w> Round<'w> {
             checkpoint,
             chain,
         })
-    }
-
-    /// Walks every chain that was served, and keeps the longest.
-    pub(super) fn learn(&mut self, all: &mut [Asked<Served>]) -> Result<(), Trouble> {
-        let mut longer = false;
-        for asked in all {
-            let Ok(served) = asked else { continue };
-            let Ok(Some(chain)) = &served.chain else {
-                continue;
-            };
-            match self.trust.learn(chain) {
-                Ok(more) => longer |= more,
-                Err(fault) => {
-                    let checkpoint = served.checkpoint.clone();
-                    served.chain = Err(Wrong::of(&fault.into(), Some(checkpoint)));
-                }
-            }
-        }
-        match longer {
-            true => self.kept.keep_chain(&self.trust),
-            false => Ok(()),
-        }
     }
 
     /// What came of one copy: its checkpoint, if that counts, whatever else is wrong with it.

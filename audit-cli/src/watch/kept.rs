@@ -10,12 +10,13 @@
 //! | `policy-chain` | the longest chain of its policies that any log showed or the user gave |
 //! | `seen/<hash>.checkpoint` | the newest checkpoint of a log, by the hash of its folder or address |
 //! | `evidence/*.fork` | proof of a fork |
+//! | `evidence/policy-fork-*-1.policy-chain`, `-2` | two chains of policies that hold and part: proof that a quorum named two successors |
 //! | `evidence/*.observation` | what was seen and nobody signed |
 //! | `evidence/*.attestation` | what was seen and the observer signed |
 //! | `lock` | held by the watcher that runs |
 
 use super::ObserverKey;
-use super::round::FORK;
+use super::round::{FORK, POLICY_FORK};
 use crate::attestation::Statement;
 use crate::compare::Signed;
 use crate::fault::{Failure, Trouble};
@@ -43,6 +44,9 @@ const MOST_UNPROVED: usize = 8;
 /// How many that they do, and how many forks of the same two.
 const MOST_PROVED: usize = 64;
 
+/// How many pairs of chains that part are kept, each at most twice 16 MiB.
+const MOST_PARTED: usize = 16;
+
 /// Where the evidence is.
 pub(super) struct Filed {
     pub(super) path: PathBuf,
@@ -56,7 +60,7 @@ impl Filed {
         match self.enough {
             None => says,
             Some(most) => format!(
-                "{says}; more of this were seen today than the {most} that are kept, of which this is the last"
+                "{says}; more of this were seen than the {most} that are kept, of which this is the last"
             ),
         }
     }
@@ -138,19 +142,55 @@ impl Kept {
     /// Keeps proof of a fork of these, whatever the day once.
     pub(super) fn keep_fork(&self, fork: &Fork, of: &str) -> Result<Filed, Trouble> {
         let (earlier, later) = fork.notes();
-        let own = short(&[of, earlier.text(), later.text()].concat());
+        let own = short([of, earlier.text(), later.text()].concat().as_bytes());
         let ends = format!("-{own}.{FORK}");
         if let Some(path) = self.alike(FORK, &ends)?.pop() {
             return Ok(Filed { path, enough: None });
         }
         let named = Named {
             kind: FORK,
-            like: short(&format!("{of} {}", now() / DAY)),
+            like: short(format!("{of} {}", now() / DAY).as_bytes()),
             own,
             extension: FORK,
             most: MOST_PROVED,
         };
         self.evidence(&named, || Ok(fork.to_string().into_bytes()))
+    }
+
+    /// Keeps two chains that part, in whatever order once; where the first of the two is.
+    pub(super) fn keep_parted(
+        &self,
+        one: &PolicyChain,
+        other: &PolicyChain,
+    ) -> Result<Filed, Trouble> {
+        let mut both = [one.encode(), other.encode()];
+        both.sort();
+        let [first, second] = both;
+        let like = short(&[&*first, &second].concat());
+        let mut parted = self.parted_firsts()?;
+        let name = |number: u8| format!("evidence/{POLICY_FORK}-{like}-{number}.{CHAIN}");
+        let path = self.folder.join(name(1));
+        if path.is_file() || parted.len() < MOST_PARTED {
+            let enough = None;
+            if !path.is_file() {
+                // The first is there only if both are.
+                self.write(&name(2), &second)?;
+                self.write(&name(1), &first)?;
+            }
+            return Ok(Filed { path, enough });
+        }
+        let enough = Some(MOST_PARTED);
+        let path = parted.pop().unwrap_or(path);
+        Ok(Filed { path, enough })
+    }
+
+    /// The chains that were kept because they part.
+    pub(super) fn parted(&self) -> Result<Vec<PathBuf>, Trouble> {
+        self.alike(&format!("{POLICY_FORK}-"), &format!(".{CHAIN}"))
+    }
+
+    fn parted_firsts(&self) -> Result<Vec<PathBuf>, Trouble> {
+        self.alike(&format!("{POLICY_FORK}-"), &format!("-1.{CHAIN}"))
     }
 
     /// Keeps an observation.
@@ -268,8 +308,8 @@ impl Named {
         let own: String = notes.iter().map(|note| note.text()).collect();
         Self {
             kind,
-            like: short(&like),
-            own: short(&own),
+            like: short(like.as_bytes()),
+            own: short(own.as_bytes()),
             extension,
             most: match proved {
                 true => MOST_PROVED,
@@ -279,9 +319,9 @@ impl Named {
     }
 }
 
-/// A text's hash, as far as it goes into a name.
-fn short(text: &str) -> String {
-    let hash = sha256(&[text.as_bytes()]);
+/// A hash, as far as it goes into a name.
+fn short(text: &[u8]) -> String {
+    let hash = sha256(&[text]);
     hex::encode(hash.first_chunk::<8>().unwrap_or(&[0; 8]))
 }
 

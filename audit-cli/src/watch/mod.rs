@@ -7,6 +7,7 @@
 
 pub(crate) mod args;
 mod asked;
+mod chains;
 mod forks;
 mod kept;
 mod observer;
@@ -74,6 +75,8 @@ fn watch(args: &WatchArgs, dir: &Path, stop: &Stop) -> Result<u8, Failure> {
         kept: &kept,
         given: &saved,
         saved: Vec::new(),
+        parted: BTreeMap::new(),
+        remembers: false,
         key: key.as_ref(),
         patience: Duration::from_secs(args.timeout),
         stall_after: args.stall_after,

@@ -1,7 +1,7 @@
 //! One look at all copies of a log.
 //!
 //! What always holds: a checkpoint counts only if the policy of its size accepts it, by the longest
-//! chain that any copy showed; every two that count are held against each other by the tiles of the
+//! chain that any copy showed, as far as no two of them part; every two that count are held against each other by the tiles of the
 //! larger one, those of earlier rounds and those that the user saved included; what one copy serves can
 //! hide nothing that another shows.
 
@@ -19,11 +19,15 @@ use crate::source::Source;
 use crate::trust::Trust;
 use medanchor_ledger::note::{KeyName, Note};
 use medanchor_ledger::policy::Distrust;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// The kind of a finding that two checkpoints contradict each other.
 pub(crate) const FORK: &str = "fork";
+
+/// The kind of a finding that a quorum named two successors.
+pub(crate) const POLICY_FORK: &str = "policy-fork";
 
 /// What a round looks at and by what.
 pub(crate) struct Round<'w> {
@@ -35,6 +39,10 @@ pub(crate) struct Round<'w> {
     pub(crate) given: &'w [Saved],
     /// What of it counts in this round.
     pub(crate) saved: Vec<&'w Saved>,
+    /// The chains that part, by the file that has one of two.
+    pub(crate) parted: BTreeMap<PathBuf, Finding>,
+    /// Whether those that were kept before are among what is known.
+    pub(crate) remembers: bool,
     /// Who signs what is found.
     pub(crate) key: Option<&'w ObserverKey>,
     pub(crate) patience: Duration,
@@ -45,7 +53,7 @@ pub(crate) struct Round<'w> {
 /// Something that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Finding {
-    /// [`FORK`], or the name of an observation's kind.
+    /// [`FORK`], [`POLICY_FORK`], or the name of an observation's kind.
     pub(crate) kind: &'static str,
     pub(crate) of: String,
     pub(crate) says: String,
@@ -59,7 +67,7 @@ pub(crate) struct Finding {
 impl Finding {
     /// Whether it is proved once and for all, and so is never over.
     pub(crate) fn is_fork(&self) -> bool {
-        self.kind == FORK
+        matches!(self.kind, FORK | POLICY_FORK)
     }
 }
 
@@ -149,6 +157,7 @@ impl<'w> Round<'w> {
         self.learn(&mut asked)?;
         let told = asked.iter().flatten().any(Served::told);
         let mut findings = self.judge_saved(told);
+        findings.extend(self.parted.values().cloned());
         let mut copies = Vec::new();
         for (target, asked) in self.targets.iter().zip(asked) {
             copies.extend(self.take(target, asked, &mut findings)?);

@@ -4,7 +4,9 @@
 
 use super::logs::{DENIED, Logs, ODD_CLOCK, OTHER_RECORD, PERMITTED, TOO_EARLY, leaves, logs};
 use super::*;
+use medanchor_ledger::checkpoint::Checkpoint;
 use medanchor_ledger::merkle::{Leaves, inclusion_proof};
+use medanchor_ledger::note::Note;
 use medanchor_ledger::rules::Request;
 use medanchor_vault::custody::LoggedRelease;
 
@@ -289,6 +291,45 @@ fn another_networks_policy_believes_no_log() {
     let file = folder.join("good-logged-denied.evidence");
     let (code, text) = judged(&file, &folder.join("policy"));
     assert!(code == 1 && !text.contains("PROVED"), "{text}");
+}
+
+/// A checkpoint of the same root that others signed than whom genesis names, as if they had followed them.
+fn by_others(note: &Note) -> Note {
+    let head: Checkpoint = note.text().parse().expect("a checkpoint");
+    let cosigned = (0..3).map(|number| {
+        let signed = head.cosign(&name(number), &key(30 + number, 3), Time(1_700_000_100_000));
+        signed.expect("a cosignature")
+    });
+    let signatures = std::iter::once(head.sign(&key(30, 2))).chain(cosigned);
+    Note::new(note.text(), signatures.collect()).expect("a note")
+}
+
+#[test]
+fn where_the_chain_of_policies_is_not_given_there_is_no_verdict() {
+    let (logs, folder) = (logs(), tempfile::tempdir().expect("a folder"));
+    let mut receipt = logs.receipt(logs.at);
+    receipt.checkpoint = by_others(&receipt.checkpoint);
+    let release = (Index(DENIED as u64), logs.log[DENIED].clone());
+    let path = logs.path(DENIED);
+    let logged = LoggedRelease::new(logs.anchoring.clone(), receipt, release, path);
+    let anchored = Logs::file(logged.expect("an anchoring"), logs.fact(DENIED));
+    let mut fact = logs.fact(DENIED);
+    let checkpoint = &mut fact.document.seal.receipt.checkpoint;
+    *checkpoint = by_others(checkpoint);
+    let decided = Logs::file(logs.logged(DENIED), fact);
+    let genesis = folder.path().join("genesis");
+    std::fs::write(&genesis, logs.built.genesis.encoded()).expect("a file");
+    let genesis = genesis.to_str().expect("text");
+    for bytes in [anchored, decided] {
+        let file = folder.path().join("file");
+        std::fs::write(&file, bytes).expect("a file");
+        let (code, text) = judged(&file, &vectors("custody-evidence").join(POLICY));
+        assert!(code == 1 && text.contains("no log key"), "{text}");
+        let file = file.to_str().expect("text");
+        let (code, text) = ends(&["evidence", file, "--genesis", genesis]);
+        let says = text.starts_with("There is no verdict: ") && text.contains("--policy-chain");
+        assert!(code == 3 && says, "{code}: {text}");
+    }
 }
 
 #[test]

@@ -180,6 +180,14 @@ impl PolicyChain {
         writer.into_bytes()
     }
 
+    /// Whether bytes begin as a chain does.
+    #[must_use]
+    pub fn is_start_of(bytes: &[u8]) -> bool {
+        let mut reader = Reader::new(bytes);
+        let format = |reader: &mut Reader<'_>| reader.key(0)?.constant(FORMAT);
+        reader.map(3).and_then(|()| format(&mut reader)).is_ok()
+    }
+
     /// Reads what [`Self::encode`] wrote, and nothing else.
     ///
     /// # Errors
