@@ -42,6 +42,11 @@ impl Claims {
         }
     }
 
+    /// Whether a call is at this record now.
+    pub(super) fn has(&self, record: &RecordHandle) -> bool {
+        self.lock().contains(record)
+    }
+
     /// What is behind the lock is changed in one step, so a panic elsewhere spoils nothing.
     fn lock(&self) -> MutexGuard<'_, BTreeSet<RecordHandle>> {
         self.claimed.lock().unwrap_or_else(PoisonError::into_inner)
@@ -98,7 +103,10 @@ mod tests {
             panic!("at work");
         };
         assert!(catch_unwind(AssertUnwindSafe(call)).is_err());
-        drop(claims.claim([record(1)]));
+        assert!(!claims.has(&record(1)));
+        let claim = claims.claim([record(1)]);
+        assert!(claims.has(&record(1)) && !claims.has(&record(2)));
+        drop(claim);
         assert!(claims.lock().is_empty());
     }
 }
