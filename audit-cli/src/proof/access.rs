@@ -1,9 +1,9 @@
 //! `access`: what was decided on a request for access, and on what.
 
+use super::args::AccessArgs;
 use super::failure::{Failure, print_json};
 use super::make::{Replayed, open, write_whole};
 use super::rests::{Rests, trust};
-use crate::cli::AccessArgs;
 use crate::{EXIT_GOOD, EXIT_USAGE, file, find, output};
 use medanchor_ledger::EventId;
 use medanchor_ledger::document::{AccessReceipt, NotProved, VerifiedAccess};

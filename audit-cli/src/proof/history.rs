@@ -1,10 +1,10 @@
 //! `history`: exactly these events bear a tag, up to a height, or none does.
 
+use super::args::HistoryArgs;
 use super::failure::{Failure, print_json};
 use super::make::{Replayed, open, write_whole};
 use super::pages::Pages;
 use super::rests::{Rests, trust};
-use crate::cli::HistoryArgs;
 use crate::fault;
 use crate::trust::Trust;
 use crate::{EXIT_GOOD, EXIT_USAGE, output};

@@ -1,7 +1,7 @@
 //! Making documents from a published log: a replay by the rules, and the seal's receipt from the tiles.
 
+use super::args::{MakingArgs, SizeArgs};
 use super::failure::Failure;
-use crate::cli::{MakingArgs, SizeArgs};
 use crate::fault::{self, Fault, Trouble};
 use crate::opened::Log;
 use crate::progress::Progress;

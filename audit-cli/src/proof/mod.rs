@@ -6,6 +6,7 @@
 //! of the whole log up to its height by the rules, and is checked before its file is there.
 
 mod access;
+pub(crate) mod args;
 mod failure;
 mod history;
 mod make;

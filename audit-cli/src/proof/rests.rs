@@ -1,7 +1,7 @@
 //! What a document rests on: a checkpoint, the keys that counted, the policy.
 
+use super::args::SizeArgs;
 use super::failure::Failure;
-use crate::cli::SizeArgs;
 use crate::trust::{Trust, TrustArgs};
 use medanchor_ledger::policy::VerifiedCheckpoint;
 use medanchor_ledger::{Height, Time};

@@ -1,9 +1,9 @@
 //! `state`: one key's value, or its absence, at one height.
 
+use super::args::StateArgs;
 use super::failure::{Failure, print_json};
 use super::make::{Replayed, open, write_whole};
 use super::rests::{Rests, trust};
-use crate::cli::StateArgs;
 use crate::{EXIT_GOOD, EXIT_USAGE, file, output};
 use medanchor_ledger::Height;
 use medanchor_ledger::document::{StateClaim, StateDocument, VerifiedState};
