@@ -334,3 +334,63 @@ fn name_of(target: &str) -> String {
         .collect();
     format!("seen/{name}.checkpoint")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use medanchor_ledger::GenesisHash;
+    use medanchor_ledger::policy::Policy;
+
+    fn files(kept: &Kept) -> usize {
+        kept.alike("", "").expect("a folder").len()
+    }
+
+    #[test]
+    fn what_signatures_prove_is_kept_up_to_a_bound_and_the_last_file_is_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let kept = Kept::open(folder.path()).expect("a folder");
+        let filed = |like: &str, own: usize| {
+            let named = Named {
+                kind: "rollback",
+                like: short(like.as_bytes()),
+                own: format!("{own:016}"),
+                extension: "observation",
+                most: MOST_PROVED,
+            };
+            let filed = kept.evidence(&named, || Ok(b"proof".to_vec()));
+            filed.expect("a file")
+        };
+        for own in 0..MOST_PROVED {
+            assert!(filed("a place", own).enough.is_none());
+        }
+        let more = filed("a place", MOST_PROVED);
+        assert_eq!(more.path, filed("a place", MOST_PROVED - 1).path);
+        assert!(more.told("it".to_owned()).contains("the 64 that are kept"));
+        assert!(filed("a place", 0).enough.is_none(), "it is there");
+        assert!(filed("another", 0).enough.is_none());
+        assert_eq!(files(&kept), MOST_PROVED + 1);
+    }
+
+    #[test]
+    fn two_chains_that_part_are_kept_once_and_so_many_pairs() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let kept = Kept::open(folder.path()).expect("a folder");
+        let policy = include_bytes!("../../../vectors/custody-evidence/policy");
+        let chain = |number: u8| PolicyChain {
+            genesis: GenesisHash::new([number; 32]),
+            first: Policy::parse(policy).expect("a policy"),
+            links: Vec::new(),
+        };
+        let filed = |one, other| {
+            let filed = kept.keep_parted(&chain(one), &chain(other));
+            filed.expect("files")
+        };
+        assert_eq!(filed(0, 1).path, filed(1, 0).path);
+        assert_eq!(files(&kept), 2);
+        for other in 2..40 {
+            let enough = filed(0, other).enough.is_some();
+            assert_eq!(enough, usize::from(other) > MOST_PARTED, "{other}");
+        }
+        assert_eq!(files(&kept), 2 * MOST_PARTED);
+    }
+}
