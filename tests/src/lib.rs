@@ -14,4 +14,5 @@ pub mod network;
 pub mod service;
 pub mod shared_data;
 pub mod token;
+pub mod tool;
 pub mod workload;

@@ -57,6 +57,18 @@ fn shared(mut consent: Consent) -> Consent {
 }
 
 #[test]
+fn resource_types_of_r5_count_in_the_code_system_of_r5() {
+    let (_, text) = &files("good-r5-verified")[0];
+    let read = |text: &str| shared(Consent::from_r5(text).unwrap());
+    let granted = terms(&read(text)).unwrap();
+    assert_eq!(granted.classes, ["Observation/L2"]);
+
+    let of_r4 = text.replace(words::RESOURCE_TYPES_OF_R5, words::RESOURCE_TYPES);
+    assert_ne!(&of_r4, text);
+    assert_eq!(terms(&read(&of_r4)), Err(NotGranted::UnknownClass(0)));
+}
+
+#[test]
 fn purposes_are_expanded_and_breaking_the_glass_is_never_among_them() {
     let terms = terms(&shared(consent("good-r4-basic"))).unwrap();
     assert_eq!(

@@ -1,6 +1,6 @@
 //! The files of `vectors/fhir`, and consents that nobody here wrote.
 
-use medanchor_sdk::fhir::Consent;
+use medanchor_sdk::fhir::{Consent, words};
 use serde_json::Value;
 use std::path::Path;
 
@@ -58,6 +58,7 @@ fn a_consent_goes_to_the_other_release_and_back() {
         let consent = r4(name);
         let there = consent.to_r5().unwrap().to_string();
         assert_eq!(Consent::from_r5(&there).unwrap(), consent, "{name}");
+        assert!(!there.contains(words::RESOURCE_TYPES), "{name}");
     }
     assert_eq!(
         r4("good-r4-basic").to_r5().unwrap(),

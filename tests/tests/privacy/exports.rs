@@ -1,28 +1,19 @@
 //! The list of a patient's accesses as the patient gets it from the network in which all of that happened, held
-//! against what IHE BALP and FHIR R4 require, as far as it can be told without a validator that knows profiles,
-//! and against the models of FHIR that others made, which know structure and no bindings of codes.
+//! against what IHE BALP and FHIR R4 require, as far as it can be told without a validator that knows BALP;
+//! against the models of FHIR that others made, which know structure and no bindings of codes; and against FHIR's
+//! own definitions, by a validator of others that knows these.
 
 use super::balp::{self, Rule};
 use super::{care, demo, seeds};
 use anyhow::{Context, Result, bail, ensure};
 use medanchor_sdk::fhir::PATIENT_READ;
-use medanchor_tests::network::wait_for;
+use medanchor_tests::tool::{checkout, installed};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
-
-/// How long the models may take to load and to check a few files.
-const PATIENCE: Duration = Duration::from_secs(150);
-
-fn checkout(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
-}
 
 #[test]
-fn lists_from_the_network_follow_balp_and_fit_the_models_of_others() -> Result<()> {
+fn lists_from_the_network_follow_balp_and_hold_by_checkers_of_others() -> Result<()> {
     let home = tempfile::tempdir()?;
     demo::run_and(&seeds(), None, |dir, node, shown| {
         care::live(care::Desk::new(dir, node, home.path())?, shown)
@@ -36,7 +27,14 @@ fn lists_from_the_network_follow_balp_and_fit_the_models_of_others() -> Result<(
         checked.append(&mut follows_the_rules(&read(list)?)?);
     }
     ensure!(checked.len() == balp::RULES, "{} rules", checked.len());
-    fits_the_models(&lists, home.path())
+    let lacking = bent(&lists[0], home.path().join("lacking.json"), |access| {
+        access.as_object_mut().map(|one| one.remove("recorded"));
+    })?;
+    let miscoded = bent(&lists[0], home.path().join("miscoded.json"), |access| {
+        access["outcome"] = "99".into();
+    })?;
+    fits_the_models(&lists, &lacking)?;
+    holds_by_r4(&lists, &lacking, &miscoded)
 }
 
 fn read(file: &Path) -> Result<Value> {
@@ -120,62 +118,45 @@ fn follows_the_rules(bundle: &Value) -> Result<BTreeSet<&'static str>> {
     Ok(checked.into_keys().collect())
 }
 
-/// All resources of the lists fit; one that lacks what R4 requires does not.
-fn fits_the_models(lists: &[PathBuf], dir: &Path) -> Result<()> {
-    let Some((fit, said)) = models(lists, dir)? else {
+/// The lists fit the models; one that lacks what R4 requires does not.
+fn fits_the_models(lists: &[PathBuf], lacking: &Path) -> Result<()> {
+    let Some(python) = installed("venv/bin/python") else {
         return Ok(());
     };
-    ensure!(fit, "{said}");
-    let mut entries = 0;
+    let program = checkout("strangers/python/fhir_models.py");
+    let call = [program, "r4".into()];
+    let said = python.accepts(&[&call, lists].concat())?;
+    let mut resources = 0;
     for list in lists {
-        entries += 1 + read(list)?["entry"].as_array().context("entries")?.len();
+        resources += 1 + read(list)?["entry"].as_array().context("entries")?.len();
     }
-    ensure!(said.matches("ok ").count() == entries, "{said}");
-    let mut bent = read(&lists[0])?;
-    let entries = bent["entry"].as_array_mut().context("entries")?;
-    let event = entries
-        .iter_mut()
-        .find(|one| one["resource"]["resourceType"] == "AuditEvent");
-    let event = event.context("an access")?;
-    let lost = event["resource"]
-        .as_object_mut()
-        .and_then(|one| one.remove("recorded"));
-    ensure!(lost.is_some());
-    let file = dir.join("bent.json");
-    std::fs::write(&file, bent.to_string())?;
-    let (fit, said) = models(&[file], dir)?.context("the models are there")?;
-    ensure!(!fit && said.contains("wrong AuditEvent"), "{said}");
+    ensure!(said.matches("ok ").count() == resources, "{said}");
+    python.refuses("wrong AuditEvent", &[&call[..], &[lacking.into()]].concat())
+}
+
+/// The lists hold by FHIR's own definitions of R4, as HAPI FHIR applies them; two bent ones do not.
+fn holds_by_r4(lists: &[PathBuf], lacking: &Path, miscoded: &Path) -> Result<()> {
+    let Some(validator) = installed("java/validate") else {
+        return Ok(());
+    };
+    let call = [PathBuf::from("r4")];
+    println!("{}", validator.accepts(&[&call, lists].concat())?);
+    let bent = [lacking, miscoded].map(Path::to_path_buf);
+    let (succeeded, said) = validator.run(&[&call[..], &bent].concat())?;
+    ensure!(!succeeded && !said.contains("ok "), "{said}");
+    for words in ["AuditEvent.recorded: minimum required = 1", "'99'"] {
+        ensure!(said.contains(words), "{words}: {said}");
+    }
     Ok(())
 }
 
-/// Whether files fit the models of Python's fhir.resources, and what was said; none if these are not installed,
-/// which one line says past the test runner, which shows nothing that a passing test prints.
-fn models(files: &[PathBuf], dir: &Path) -> Result<Option<(bool, String)>> {
-    let python = checkout("target/strangers/venv/bin/python");
-    if !python.exists() {
-        let line = "skipped: fhir.resources is not installed; run .ci/strangers-install\n";
-        // A closed standard error only costs the count.
-        let _ = std::io::stderr().write_all(line.as_bytes());
-        return Ok(None);
-    }
-    let said = dir.join("said");
-    let mut child = Command::new(python)
-        .arg(checkout("strangers/python/fhir_models.py"))
-        .arg("r4")
-        .args(files)
-        .stdin(Stdio::null())
-        .stdout(std::fs::File::create(&said)?)
-        .spawn()?;
-    let mut status = None;
-    let ended = wait_for("the end of the models", PATIENCE, || {
-        status = child.try_wait()?;
-        Ok(status.is_some())
-    });
-    if ended.is_err() {
-        let _ = child.kill();
-        let _ = child.wait();
-    }
-    ended?;
-    let fit = status.is_some_and(|status| status.success());
-    Ok(Some((fit, std::fs::read_to_string(&said)?)))
+/// Writes the list to `file` with its first access bent.
+fn bent(list: &Path, file: PathBuf, bend: fn(&mut Value)) -> Result<PathBuf> {
+    let mut bundle = read(list)?;
+    let entries = bundle["entry"].as_array_mut().context("entries")?;
+    let mut resources = entries.iter_mut().map(|entry| &mut entry["resource"]);
+    let access = resources.find(|one| one["resourceType"] == "AuditEvent");
+    bend(access.context("an access")?);
+    std::fs::write(&file, bundle.to_string())?;
+    Ok(file)
 }

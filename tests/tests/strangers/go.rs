@@ -1,8 +1,8 @@
 //! Go's own `sumdb/note` and `sumdb/tlog`, and the libraries of transparency-dev (Tessera, formats).
 
 use super::live::Live;
-use super::tool::installed;
 use anyhow::{Result, ensure};
+use medanchor_tests::tool::installed;
 
 /// What a wrong copy of the log has wrong.
 pub(crate) const FLIPPED: [&str; 3] = ["tile/0/000", "tile/0/001", "tile/entries/001"];

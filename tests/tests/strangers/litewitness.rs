@@ -1,7 +1,6 @@
 //! torchwood's litewitness: fed by the publisher's node, killed, and asked to sign what it must not. Its
 //! cosignatures, as the node serves them, are checked by torchwood under a policy that demands them.
 
-use super::tool::{Running, Tool, installed};
 use super::witness::{configured, cosigned, offer, without_signatures_by};
 use anyhow::{Context, Result, ensure};
 use medanchor_ledger::Size;
@@ -11,6 +10,7 @@ use medanchor_tests::client::{Client, batch};
 use medanchor_tests::network::{
     Network, PATIENCE, binary, change_config, found_with_publisher, wait_for,
 };
+use medanchor_tests::tool::{Running, Tool, installed};
 use std::path::{Path, PathBuf};
 
 const NAME: &str = "witness.example/litewitness";

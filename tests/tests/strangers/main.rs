@@ -5,11 +5,11 @@
 //! a line that begins with "skipped:".
 
 mod go;
+mod hapi;
 mod litewitness;
 mod live;
 mod object_store;
 mod python;
-mod tool;
 mod torchwood;
 mod vault_bucket;
 mod witness;

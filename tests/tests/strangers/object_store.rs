@@ -1,10 +1,10 @@
 //! The copy of the log in an S3-compatible service that we did not write (moto's server): an auditor
 //! reads it from there.
 
-use super::tool::{Running, Tool, installed};
 use anyhow::{Context, Result, ensure};
 use medanchor_tests::client::batch;
 use medanchor_tests::network::{Network, PATIENCE, binary, wait_for};
+use medanchor_tests::tool::{Running, Tool, installed};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;

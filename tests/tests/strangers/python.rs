@@ -1,8 +1,8 @@
 //! Python clients: aics-tlog for the tiles, checkpoints and cosignatures, scitt-cose for COSE Receipts.
 
 use super::live::{Live, QUORUM, VALIDATORS, write_pem};
-use super::tool::{checkout, installed};
 use anyhow::{Context, Result, ensure};
+use medanchor_tests::tool::{checkout, installed};
 
 /// The last entry of the first bundle: what a flipped last byte changes.
 const INDEX: &str = "255";

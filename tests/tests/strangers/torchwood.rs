@@ -2,8 +2,8 @@
 
 use super::go::{FLIPPED, without_cosignatures};
 use super::live::{Live, QUORUM, VALIDATORS};
-use super::tool::installed;
 use anyhow::{Result, ensure};
+use medanchor_tests::tool::installed;
 
 #[test]
 fn the_quorum_every_entry_and_the_growth_hold_by_torchwoods_client() -> Result<()> {

@@ -1,7 +1,6 @@
 //! A vault whose payloads are in an S3-compatible service that we did not write (moto's server).
 
 use super::object_store::{Service, agent};
-use super::tool::installed;
 use anyhow::{Context, Result, ensure};
 use medanchor_ledger::{NetworkId, RecordHandle};
 use medanchor_sdk::Identity;
@@ -9,6 +8,7 @@ use medanchor_tests::city::{City, OWNER, PAYLOAD as CITYS, READER};
 use medanchor_tests::files::text;
 use medanchor_tests::network::binary;
 use medanchor_tests::service::run;
+use medanchor_tests::tool::installed;
 use medanchor_vault::{
     Bucket, Credentials, PayloadError, PayloadPlace, Settings, ToSeal, Vault, VaultError,
 };

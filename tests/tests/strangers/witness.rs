@@ -1,7 +1,6 @@
 //! A witness that we did not write (aics-witness): fed by the publisher's node, killed, and asked to sign
 //! what it must not; and what the tests of two witnesses share.
 
-use super::tool::{Running, Tool, installed};
 use anyhow::{Context, Result, bail, ensure};
 use medanchor_ledger::checkpoint::Checkpoint;
 use medanchor_ledger::note::{Note, VerifierKey};
@@ -12,6 +11,7 @@ use medanchor_tests::client::{Client, batch};
 use medanchor_tests::network::{
     Network, PATIENCE, binary, change_config, found_with_publisher, wait_for,
 };
+use medanchor_tests::tool::{Running, Tool, installed};
 use std::path::Path;
 
 const NAME: &str = "witness.example/stranger";

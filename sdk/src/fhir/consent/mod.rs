@@ -34,8 +34,10 @@ pub mod words {
     pub const RECIPIENT: &str = "IRCP";
     /// The code system of relations between people.
     pub const ROLES: &str = "http://terminology.hl7.org/CodeSystem/v3-RoleCode";
-    /// The code system of resource types.
+    /// The code system of resource types, as R4 has it and consents are kept.
     pub const RESOURCE_TYPES: &str = "http://hl7.org/fhir/resource-types";
+    /// The code system in which R5 has them.
+    pub const RESOURCE_TYPES_OF_R5: &str = "http://hl7.org/fhir/fhir-types";
     /// Extension of the resource, one for each separate consent that was given (PIPL 23, 29, 39).
     pub const SEPARATE: &str = "urn:medanchor:fhir:separate-consent";
     /// Extension of the resource: the consent that it replaces.

@@ -201,7 +201,7 @@ impl Rule {
     /// Reads an R5 provision without its period and its exceptions.
     pub(super) fn read_r5(fields: &mut Fields<'_>) -> Result<Self, FhirError> {
         Ok(Self {
-            classes: fields.many("resourceType")?,
+            classes: in_other_release(fields.many("resourceType")?),
             ..Self::read_common(fields)?
         })
     }
@@ -232,7 +232,7 @@ impl Rule {
 
     pub(super) fn write_r5(&self) -> Out {
         let mut out = Out::default();
-        out.many("resourceType", &self.classes);
+        out.many("resourceType", &in_other_release(self.classes.clone()));
         self.write_common(&mut out);
         out
     }
@@ -244,6 +244,20 @@ impl Rule {
         out.one("dataPeriod", self.data_period.as_ref());
         out.many("data", &self.data);
     }
+}
+
+/// R5 has the resource types in another code system than R4. The two names change places, either way, so that a
+/// consent that names the wrong one is read and written again equal, too.
+fn in_other_release(mut classes: Vec<Coding>) -> Vec<Coding> {
+    for system in classes.iter_mut().filter_map(|class| class.system.as_mut()) {
+        let other = match system.as_str() {
+            words::RESOURCE_TYPES => words::RESOURCE_TYPES_OF_R5,
+            words::RESOURCE_TYPES_OF_R5 => words::RESOURCE_TYPES,
+            _ => continue,
+        };
+        other.clone_into(system);
+    }
+    classes
 }
 
 fn data_class(mut extension: Fields<'_>) -> Result<Coding, FhirError> {

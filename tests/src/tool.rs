@@ -1,7 +1,7 @@
-//! Running a stranger's program, within bounds.
+//! Running a program that we did not write, within bounds.
 
+use crate::network::wait_for;
 use anyhow::{Context, Result, ensure};
-use medanchor_tests::network::wait_for;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;
@@ -10,14 +10,14 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// How long a program may take.
-const PATIENCE: Duration = Duration::from_secs(150);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// An installed program.
-pub(crate) struct Tool(PathBuf);
+pub struct Tool(PathBuf);
 
 /// The program at `path` below `target/strangers`; if it is not there, one line says so past the test
 /// runner, which shows nothing that a passing test prints.
-pub(crate) fn installed(path: &str) -> Option<Tool> {
+pub fn installed(path: &str) -> Option<Tool> {
     let program = checkout("target/strangers").join(path);
     if program.exists() {
         return Some(Tool(program));
@@ -29,12 +29,12 @@ pub(crate) fn installed(path: &str) -> Option<Tool> {
 }
 
 /// A file or folder of the checkout.
-pub(crate) fn checkout(path: &str) -> PathBuf {
+pub fn checkout(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
 /// A server, until it is dropped.
-pub(crate) struct Running(Child);
+pub struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -45,7 +45,10 @@ impl Drop for Running {
 
 impl Tool {
     /// Starts it as a server; what it says goes to `said`.
-    pub(crate) fn start<A: AsRef<OsStr>>(&self, said: &Path, arguments: &[A]) -> Result<Running> {
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub fn start<A: AsRef<OsStr>>(&self, said: &Path, arguments: &[A]) -> Result<Running> {
         Ok(Running(self.spawn(File::create(said)?, arguments)?))
     }
 
@@ -58,14 +61,20 @@ impl Tool {
     }
 
     /// Runs it with arguments that it must accept; gives what it said.
-    pub(crate) fn accepts<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Result<String> {
+    ///
+    /// # Errors
+    /// If it does not end well.
+    pub fn accepts<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Result<String> {
         let (succeeded, said) = self.run(arguments)?;
         ensure!(succeeded, "{} did not accept: {said}", self.0.display());
         Ok(said)
     }
 
     /// Runs it with arguments that it must refuse, and say `why`.
-    pub(crate) fn refuses<A: AsRef<OsStr>>(&self, why: &str, arguments: &[A]) -> Result<()> {
+    ///
+    /// # Errors
+    /// If it does not end, accepts, or says something else.
+    pub fn refuses<A: AsRef<OsStr>>(&self, why: &str, arguments: &[A]) -> Result<()> {
         let (succeeded, said) = self.run(arguments)?;
         ensure!(
             !succeeded,
@@ -80,7 +89,11 @@ impl Tool {
         Ok(())
     }
 
-    fn run<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Result<(bool, String)> {
+    /// Runs it to its end; gives whether it succeeded, and what it said.
+    ///
+    /// # Errors
+    /// If it does not start or end.
+    pub fn run<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Result<(bool, String)> {
         let dir = tempfile::tempdir()?;
         let said = dir.path().join("said");
         let mut child = self.spawn(File::create(&said)?, arguments)?;
