@@ -49,12 +49,32 @@ impl Tool {
     /// # Errors
     /// If it does not start.
     pub fn start<A: AsRef<OsStr>>(&self, said: &Path, arguments: &[A]) -> Result<Running> {
-        Ok(Running(self.spawn(File::create(said)?, arguments)?))
+        self.start_with(said, arguments, &[])
     }
 
-    fn spawn<A: AsRef<OsStr>>(&self, said: File, arguments: &[A]) -> Result<Child> {
+    /// [`Tool::start`] with more variables in its environment.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub fn start_with<A: AsRef<OsStr>>(
+        &self,
+        said: &Path,
+        arguments: &[A],
+        environment: &[(&str, &str)],
+    ) -> Result<Running> {
+        let child = self.spawn(File::create(said)?, arguments, environment)?;
+        Ok(Running(child))
+    }
+
+    fn spawn<A: AsRef<OsStr>>(
+        &self,
+        said: File,
+        arguments: &[A],
+        environment: &[(&str, &str)],
+    ) -> Result<Child> {
         let mut command = Command::new(&self.0);
         command.args(arguments).stdin(Stdio::null());
+        command.envs(environment.iter().copied());
         command.stdout(said.try_clone()?).stderr(said);
         let started = command.spawn();
         started.with_context(|| format!("{} does not start", self.0.display()))
@@ -96,7 +116,7 @@ impl Tool {
     pub fn run<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Result<(bool, String)> {
         let dir = tempfile::tempdir()?;
         let said = dir.path().join("said");
-        let mut child = self.spawn(File::create(&said)?, arguments)?;
+        let mut child = self.spawn(File::create(&said)?, arguments, &[])?;
         let mut status = None;
         let ended = wait_for("the end of a stranger's program", PATIENCE, || {
             status = child.try_wait()?;

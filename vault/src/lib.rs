@@ -46,6 +46,7 @@ mod pack;
 pub mod payloads;
 pub mod pointer;
 pub mod purpose;
+mod refusal;
 pub mod seal;
 pub mod secret;
 #[cfg(feature = "keep")]
@@ -79,6 +80,7 @@ pub use objects::{Bucket, Credentials};
 pub use payloads::{PayloadError, StoredPayload};
 pub use pointer::{Pointer, Token};
 pub use purpose::Purpose;
+pub use refusal::refusal;
 pub use seal::{OpenError, RecordVersion, SealError, StreamError};
 #[cfg(feature = "keep")]
 pub use slots::SlotsError;

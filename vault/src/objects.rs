@@ -11,6 +11,7 @@
 //! The calls wait for the network, each in a thread of its own, so that they can be made from anywhere.
 
 use crate::payloads::PayloadError;
+use crate::refusal::refusal;
 use crate::seal::{MAX_SEALED, RecordVersion};
 use bytes::Bytes;
 use object_store::path::Path;
@@ -158,7 +159,7 @@ impl Objects {
         let mut sealed = Vec::new();
         match reader.read_to_end(&mut sealed) {
             Ok(_) => Ok(sealed),
-            Err(_) => Err(lost(&reader.path)),
+            Err(error) => Err(cut_off(&reader.path, error)),
         }
     }
 
@@ -199,7 +200,8 @@ impl Objects {
                 Ok(found) => same(record, &found, sealed),
                 Err(error) if error.is_missing() => {
                     let mut up = Upload::begin(self, path.clone())?;
-                    up.write_all(sealed).map_err(|_| lost(&path))?;
+                    up.write_all(sealed)
+                        .map_err(|error| cut_off(&path, error))?;
                     up.complete()
                 }
                 Err(error) => Err(error),
@@ -368,6 +370,12 @@ fn lost(path: &Path) -> PayloadError {
     }
 }
 
+/// What ended the reading or writing of an object: an error of ours that went through [`io::Error`].
+fn cut_off(path: &Path, error: io::Error) -> PayloadError {
+    let ours = error.downcast::<PayloadError>();
+    ours.unwrap_or_else(|_| lost(path))
+}
+
 fn missing_or_failed(record: &RecordVersion, path: &Path) -> impl FnOnce(Error) -> PayloadError {
     move |error| match error {
         Error::NotFound { .. } => PayloadError::Missing { record: *record },
@@ -382,10 +390,16 @@ fn failed(path: &Path) -> impl FnOnce(Error) -> PayloadError {
         name,
         what: match error {
             Error::NotFound { .. } => "not found: does the bucket exist?",
-            Error::PermissionDenied { .. } => "permission denied: check what the credentials allow",
-            Error::Unauthenticated { .. } => "the credentials are not accepted",
             Error::NotSupported { .. } | Error::NotImplemented { .. } => "it cannot do this",
-            Error::Generic { .. } => "it does not answer, or with an error",
+            Error::PermissionDenied { .. } => {
+                refusal(&error).unwrap_or("permission denied: check what the credentials allow")
+            }
+            Error::Unauthenticated { .. } => {
+                refusal(&error).unwrap_or("the credentials are not accepted: correct them")
+            }
+            Error::Generic { .. } => {
+                refusal(&error).unwrap_or("it does not answer, or with an error")
+            }
             _ => "an unexpected answer",
         },
     }

@@ -7,6 +7,7 @@ use super::PushError;
 use super::target::Target;
 use bytes::Bytes;
 use futures::TryStreamExt;
+use medanchor_vault::refusal;
 use object_store::path::Path;
 use object_store::{
     Attribute, Attributes, Error, MultipartUpload, ObjectStore, ObjectStoreExt, PutMode,
@@ -245,10 +246,14 @@ pub(super) fn conflict(name: &str) -> PushError {
 fn failed(name: &str, error: &Error) -> PushError {
     let what = match error {
         Error::NotFound { .. } => "not found: does the folder or bucket exist?",
-        Error::PermissionDenied { .. } => "permission denied: check what the credentials allow",
-        Error::Unauthenticated { .. } => "the credentials are not accepted",
         Error::NotSupported { .. } | Error::NotImplemented { .. } => "it cannot do this",
-        Error::Generic { .. } => "it does not answer, or with an error",
+        Error::PermissionDenied { .. } => {
+            refusal(error).unwrap_or("permission denied: check what the credentials allow")
+        }
+        Error::Unauthenticated { .. } => {
+            refusal(error).unwrap_or("the credentials are not accepted: correct them")
+        }
+        Error::Generic { .. } => refusal(error).unwrap_or("it does not answer, or with an error"),
         _ => "an unexpected answer",
     };
     PushError::Store {

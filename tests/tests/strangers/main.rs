@@ -4,6 +4,8 @@
 //! `.ci/strangers-install` puts them into `target/strangers`; where one is missing, its test says so in
 //! a line that begins with "skipped:".
 
+mod bucket_access;
+mod checking;
 mod go;
 mod hapi;
 mod litewitness;

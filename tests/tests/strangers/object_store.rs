@@ -1,53 +1,64 @@
 //! The copy of the log in an S3-compatible service that we did not write (moto's server): an auditor
 //! reads it from there.
 
+use super::checking::{Checking, NEEDED, agent};
 use anyhow::{Context, Result, ensure};
-use medanchor_tests::client::batch;
+use medanchor_node::publish_store::Publishing;
+use medanchor_tests::client::{Client, batch};
 use medanchor_tests::network::{Network, PATIENCE, binary, wait_for};
-use medanchor_tests::tool::{Running, Tool, installed};
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
-use ureq::Agent;
 
-/// What no log line may hold.
-const SECRET: &str = "a-secret-of-this-test";
+/// Who writes the copy.
+const USER: &str = "publisher";
 
-/// The bucket's policy.
-const READABLE: &str = r#"{"Version": "2012-10-17", "Statement": [
-    {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::bucket/*"}]}"#;
+/// A network of one node that copies its log into the service's bucket, with the credentials of this file.
+fn publishing(service: &Checking, dir: &Path, credentials: &Path) -> Result<Network> {
+    Network::start(&binary("medanchor")?, dir, 1, |config| {
+        config.publish.url = "s3://bucket/city".into();
+        config.publish.endpoint.clone_from(&service.url);
+        config.publish.credentials = credentials.display().to_string();
+        config.publish.interval_ms = 50;
+    })
+}
 
-/// Who else writes; the service does not check signatures.
-const ANOTHER: &str = "AWS4-HMAC-SHA256 Credential=another/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=00";
+/// Waits until the copy is what is asked for.
+fn wait_for_copy(
+    network: &Network,
+    client: &Client,
+    what: &str,
+    is: impl Fn(u64, &Publishing) -> bool,
+) -> Result<()> {
+    wait_for(what, PATIENCE, || {
+        let status = client.status()?;
+        let publishing = status.publishing.context("it copies")?;
+        Ok(is(status.size, &publishing))
+    })
+    .with_context(|| network.said())
+}
+
+fn whole(size: u64, publishing: &Publishing) -> bool {
+    publishing.size == size && publishing.last_error.is_none()
+}
+
+fn audited(place: &str) -> Result<()> {
+    let audit = Command::new(binary("medanchor-audit")?)
+        .args(["verify", place])
+        .output()?;
+    let said = String::from_utf8_lossy(&audit.stdout);
+    ensure!(audit.status.success(), "{said}");
+    Ok(())
+}
 
 #[test]
 fn a_copy_in_an_s3_service_of_others_is_the_log_and_never_written_over() -> Result<()> {
-    let Some(server) = installed("venv/bin/moto_server") else {
+    let dir = tempfile::tempdir()?;
+    let Some(service) = Checking::start(dir.path())? else {
         return Ok(());
     };
-    let dir = tempfile::tempdir()?;
-    let service = Service::start(&server, dir.path())?;
-    let bucket = format!("{}/bucket", service.url);
-    let agent = agent();
-    agent.put(&bucket).send_empty()?;
-    // Anybody may read, as auditors do; who writes must say who it is.
-    agent.put(format!("{bucket}?policy")).send(READABLE)?;
-    let credentials = dir.path().join("credentials.toml");
-    std::fs::write(
-        &credentials,
-        format!("access_key_id = \"test\"\nsecret_access_key = \"{SECRET}\"\n"),
-    )?;
-    let mut network = Network::start(
-        &binary("medanchor")?,
-        &dir.path().join("net"),
-        1,
-        |config| {
-            config.publish.url = "s3://bucket/city".into();
-            config.publish.endpoint.clone_from(&service.url);
-            config.publish.credentials = credentials.display().to_string();
-            config.publish.interval_ms = 50;
-        },
-    )?;
+    service.allow(USER, NEEDED)?;
+    let key = service.key(USER)?;
+    let mut network = publishing(&service, &dir.path().join("net"), &key.file)?;
     let author = network.authors()?.pop().context("an author")?;
     let client = network.client(0);
     for round in 0..3 {
@@ -58,14 +69,12 @@ fn a_copy_in_an_s3_service_of_others_is_the_log_and_never_written_over() -> Resu
             network.wait_until_node_is_ready(0)?;
         }
     }
-    wait_for("the copy to be the log", PATIENCE, || {
-        let status = client.status()?;
-        let publishing = status.publishing.context("it copies")?;
-        Ok(publishing.size == status.size)
-    })
-    .with_context(|| network.said())?;
+    wait_for_copy(&network, &client, "the copy to be the log", whole)?;
 
-    let place = format!("{bucket}/city");
+    // Auditors are not known to the service.
+    service.lift()?;
+    let agent = agent();
+    let place = format!("{}/bucket/city", service.url);
     for (name, content_type, cache) in [
         ("checkpoint", "text/plain; charset=utf-8", "no-cache"),
         (
@@ -92,75 +101,81 @@ fn a_copy_in_an_s3_service_of_others_is_the_log_and_never_written_over() -> Resu
             answer.headers()
         );
     }
-    let audit = Command::new(binary("medanchor-audit")?)
-        .args(["verify", &place])
-        .output()?;
-    ensure!(
-        audit.status.success(),
-        "{}",
-        String::from_utf8_lossy(&audit.stdout)
-    );
+    audited(&place)?;
+    service.check_again()?;
 
     // Somebody puts another tile there, and takes the checkpoint away so that all is pushed again.
     network.kill(0);
-    let put = agent.put(format!("{place}/tile/0/000"));
-    put.header("authorization", ANOTHER)
-        .send(b"another".as_slice())?;
-    let delete = agent.delete(format!("{place}/checkpoint"));
-    delete.header("authorization", ANOTHER).call()?;
+    service.put("city/tile/0/000", b"another")?;
+    service.delete("city/checkpoint")?;
     network.restart(0)?;
-    wait_for("the conflict to be told", PATIENCE, || {
-        let publishing = client.status()?.publishing.context("it copies")?;
-        Ok(publishing
-            .last_error
-            .is_some_and(|error| error.contains("another tile/0/000")))
+    wait_for_copy(&network, &client, "the conflict to be told", |_, copy| {
+        let error = copy.last_error.as_deref();
+        error.is_some_and(|error| error.contains("another tile/0/000"))
     })?;
-    let found = agent
-        .get(format!("{place}/tile/0/000"))
-        .call()?
-        .body_mut()
-        .read_to_vec()?;
-    ensure!(found == b"another", "it was written over");
-    ensure!(!network.said().contains(SECRET), "a secret is in the log");
-    Ok(())
+    let found = service.object("city/tile/0/000")?;
+    ensure!(found.as_deref() == Some(b"another"), "it was written over");
+    key.is_nowhere_in(&network.said())
 }
 
-pub(super) fn agent() -> Agent {
-    let settings = Agent::config_builder().timeout_global(Some(Duration::from_secs(30)));
-    settings.proxy(None).build().new_agent()
-}
-
-/// The service, until it is dropped.
-pub(super) struct Service {
-    pub(super) url: String,
-    _running: Running,
-}
-
-impl Service {
-    pub(super) fn start(server: &Tool, dir: &Path) -> Result<Self> {
-        let said = dir.join("service");
-        let running = server.start(&said, &["-H", "127.0.0.1", "-p", "0"])?;
-        let mut url = None;
-        let heard = wait_for("the service to listen", PATIENCE, || {
-            let text = std::fs::read_to_string(&said)?;
-            // Without its line break the address may not be whole yet.
-            let mut lines = text
-                .split_inclusive('\n')
-                .filter(|line| line.ends_with('\n'));
-            url = lines.find_map(address);
-            Ok(url.is_some())
-        });
-        heard.with_context(|| std::fs::read_to_string(&said).unwrap_or_default())?;
-        Ok(Self {
-            url: url.context("its address")?,
-            _running: running,
+/// A node runs on while the service refuses its copy, and the copy is whole once the credentials are right.
+#[test]
+fn a_copy_waits_for_credentials_that_the_service_accepts() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let Some(service) = Checking::start(dir.path())? else {
+        return Ok(());
+    };
+    service.allow(USER, &[])?;
+    let key = service.key(USER)?;
+    let right = std::fs::read_to_string(&key.file)?;
+    let mut network = publishing(&service, &dir.path().join("net"), &key.file)?;
+    let author = network.authors()?.pop().context("an author")?;
+    let client = network.client(0);
+    let refused = |network: &Network, words: &str| {
+        client.post(&batch(&author.seal_many(20)?), true)?;
+        wait_for_copy(network, &client, words, |size, copy| {
+            let error = copy.last_error.as_deref();
+            copy.size < size && error.is_some_and(|error| error.contains(words))
         })
-    }
-}
+    };
+    let again = |network: &mut Network, credentials: &str| {
+        network.kill(0);
+        std::fs::write(&key.file, credentials)?;
+        network.restart(0)?;
+        network.wait_until_node_is_ready(0)
+    };
 
-/// `http://127.0.0.1:PORT` out of a line of what it says.
-fn address(line: &str) -> Option<String> {
-    let rest = line.split("http://127.0.0.1:").nth(1)?;
-    let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
-    Some(format!("http://127.0.0.1:{port}"))
+    refused(&network, "permission denied: let the credentials read")?;
+    // It needs no other credentials, and is not started again.
+    service.allow(USER, NEEDED)?;
+    wait_for_copy(&network, &client, "the copy, once it is permitted", whole)?;
+    for (slip, words) in [
+        (
+            key.with_another_secret(&right),
+            "the secret access key is not the one",
+        ),
+        (key.with_another_id(&right), "no such access key id"),
+        (
+            format!("{right}session_token = \"another\"\n"),
+            "the session token is not valid",
+        ),
+    ] {
+        again(&mut network, &slip)?;
+        refused(&network, words)?;
+    }
+    again(&mut network, &right)?;
+    wait_for_copy(&network, &client, "the copy, with the right key", whole)?;
+    service.withdraw(USER)?;
+    refused(&network, "or it was withdrawn")?;
+    let next = service.key(USER)?;
+    let fresh = std::fs::read_to_string(&next.file)?;
+    again(&mut network, &fresh)?;
+    wait_for_copy(&network, &client, "the copy, with another key", whole)?;
+
+    for key in [&key, &next] {
+        key.is_nowhere_in(&network.said())?;
+        key.is_nowhere_in(&serde_json::to_string(&client.status()?)?)?;
+    }
+    service.lift()?;
+    audited(&format!("{}/bucket/city", service.url))
 }

@@ -1,6 +1,7 @@
-//! A vault whose payloads are in an S3-compatible service that we did not write (moto's server).
+//! A vault whose payloads are in an S3-compatible service that we did not write (moto's server), which checks
+//! every request's signature, key and permission.
 
-use super::object_store::{Service, agent};
+use super::checking::{Checking, Key, NEEDED};
 use anyhow::{Context, Result, ensure};
 use medanchor_ledger::{NetworkId, RecordHandle};
 use medanchor_sdk::Identity;
@@ -8,93 +9,67 @@ use medanchor_tests::city::{City, OWNER, PAYLOAD as CITYS, READER};
 use medanchor_tests::files::text;
 use medanchor_tests::network::binary;
 use medanchor_tests::service::run;
-use medanchor_tests::tool::installed;
 use medanchor_vault::{
     Bucket, Credentials, PayloadError, PayloadPlace, Settings, ToSeal, Vault, VaultError,
 };
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-const NETWORK: NetworkId = NetworkId::new([1; 16]);
-const PAYLOAD: &[u8] = br#"{"dose":1.50,"name":"Zhang San"}"#;
+pub(super) const NETWORK: NetworkId = NetworkId::new([1; 16]);
+pub(super) const PAYLOAD: &[u8] = br#"{"dose":1.50,"name":"Zhang San"}"#;
 /// Three parts, of which the last is not full.
-const STREAM: u64 = 17 * 1024 * 1024 + 5;
+pub(super) const STREAM: u64 = 17 * 1024 * 1024 + 5;
 
-fn settings(service: &Service) -> Result<Settings> {
+/// Who keeps payloads in the bucket.
+pub(super) const USER: &str = "hospital";
+
+pub(super) fn settings(service: &Checking, credentials: Credentials) -> Result<Settings> {
     let mut bucket = Bucket::parse("s3://bucket/hospital/vault")?;
     bucket.endpoint.clone_from(&service.url);
-    bucket.credentials = Some(Credentials {
-        access_key_id: "test".into(),
-        secret_access_key: "a-secret-of-this-test".to_owned().into(),
-        session_token: None,
-    });
+    bucket.credentials = Some(credentials);
     Ok(Settings {
         payloads: PayloadPlace::Bucket(bucket),
         ..Settings::default()
     })
 }
 
-fn record(number: u8) -> RecordHandle {
+pub(super) fn record(number: u8) -> RecordHandle {
     RecordHandle::new([number; 16])
 }
 
-/// A service with a bucket, if the server is installed.
-fn with_bucket(folder: &Path) -> Result<Option<Service>> {
-    let Some(server) = installed("venv/bin/moto_server") else {
+/// A service with a bucket and a key of whom it lets use it, if the server is installed.
+pub(super) fn with_bucket(folder: &Path) -> Result<Option<(Checking, Key)>> {
+    let Some(service) = Checking::start(folder)? else {
         return Ok(None);
     };
-    let service = Service::start(&server, folder)?;
-    agent()
-        .put(format!("{}/bucket", service.url))
-        .send_empty()?;
-    Ok(Some(service))
+    service.allow(USER, NEEDED)?;
+    let key = service.key(USER)?;
+    Ok(Some((service, key)))
 }
 
 /// A payload that nobody has to keep.
-fn study() -> impl Read {
+pub(super) fn study() -> impl Read {
     std::io::repeat(7).take(STREAM)
 }
 
-/// What the service has under this name.
-fn object(service: &Service, name: &str) -> Result<Option<Vec<u8>>> {
-    const READER: &str = "AWS4-HMAC-SHA256 Credential=another/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=00";
-    let url = format!("{}/bucket/hospital/vault/{name}", service.url);
-    let settings = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .proxy(None);
-    let mut answer = settings
-        .build()
-        .new_agent()
-        .get(url)
-        .header("authorization", READER)
-        .call()?;
-    match answer.status().as_u16() {
-        200 => Ok(Some(
-            answer
-                .body_mut()
-                .with_config()
-                .limit(1 << 26)
-                .read_to_vec()?,
-        )),
-        404 => Ok(None),
-        other => anyhow::bail!("{name}: {other}"),
-    }
+/// What the service has of the vault under this name.
+pub(super) fn object(service: &Checking, name: &str) -> Result<Option<Vec<u8>>> {
+    service.object(&format!("hospital/vault/{name}"))
 }
 
-fn name(number: u8) -> String {
+pub(super) fn name(number: u8) -> String {
     format!("{number:02x}/{}-1.sealed", record(number))
 }
 
 #[test]
 fn a_vault_keeps_its_payloads_in_an_s3_service_of_others_and_erases_them_there() -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let Some(service) = with_bucket(dir.path())? else {
+    let Some((service, key)) = with_bucket(dir.path())? else {
         return Ok(());
     };
     let folder = dir.path().join("vault");
-    let vault = Vault::create_with(&folder, NETWORK, &settings(&service)?)?;
+    let vault = Vault::create_with(&folder, NETWORK, &settings(&service, key.credentials())?)?;
 
     let sealed = vault.seal(record(1), 1, PAYLOAD)?;
     let batch: Vec<ToSeal<'_>> = (2..=20)
@@ -112,7 +87,7 @@ fn a_vault_keeps_its_payloads_in_an_s3_service_of_others_and_erases_them_there()
         "a payload is in the folder"
     );
 
-    let vault = Vault::open_with(&folder, NETWORK, &settings(&service)?)?;
+    let vault = Vault::open_with(&folder, NETWORK, &settings(&service, key.credentials())?)?;
     ensure!(vault.seal(record(1), 1, PAYLOAD)? == sealed, "sealed again");
     ensure!(
         vault.seal_stream(record(30), 1, study())? == streamed,
@@ -154,11 +129,11 @@ fn a_vault_keeps_its_payloads_in_an_s3_service_of_others_and_erases_them_there()
         matches!(erased, Some(VaultError::Erased { .. })),
         "{erased:?}"
     );
-    another_vault_keeps_away(&service, &dir.path().join("other"))
+    another_vault_keeps_away(&service, &key, &dir.path().join("other"))
 }
 
-fn another_vault_keeps_away(service: &Service, folder: &Path) -> Result<()> {
-    let vault = Vault::create_with(folder, NETWORK, &settings(service)?)?;
+fn another_vault_keeps_away(service: &Checking, key: &Key, folder: &Path) -> Result<()> {
+    let vault = Vault::create_with(folder, NETWORK, &settings(service, key.credentials())?)?;
     let refused = vault.seal(record(50), 1, PAYLOAD).err();
     let other = Some(VaultError::Payload(PayloadError::OtherVault));
     ensure!(
@@ -169,7 +144,7 @@ fn another_vault_keeps_away(service: &Service, folder: &Path) -> Result<()> {
 }
 
 /// Every sealed payload below a vault's folder.
-fn in_folder(home: &Path) -> Result<usize> {
+pub(super) fn in_folder(home: &Path) -> Result<usize> {
     let mut found = 0;
     for shelf in std::fs::read_dir(home.join("identity/vault/payloads"))? {
         for file in std::fs::read_dir(shelf?.path())? {
@@ -188,13 +163,9 @@ fn object_of(record: RecordHandle) -> String {
 #[test]
 fn a_hospital_moves_its_payloads_to_a_bucket_and_serves_them_from_there() -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let Some(service) = with_bucket(dir.path())? else {
+    let Some((service, key)) = with_bucket(dir.path())? else {
         return Ok(());
     };
-    let credentials = dir.path().join("s3.toml");
-    let said = "access_key_id = \"test\"\nsecret_access_key = \"a-secret-of-this-test\"\n";
-    std::fs::write(&credentials, said)?;
-    std::fs::set_permissions(&credentials, std::fs::Permissions::from_mode(0o600))?;
     let city = City::start(&dir.path().join("city"))?;
     let home = city.dir.join(OWNER);
     let identity = home.join("identity");
@@ -203,7 +174,7 @@ fn a_hospital_moves_its_payloads_to_a_bucket_and_serves_them_from_there() -> Res
         let home = text(&home)?;
         run(&[&words[..], &[home], to].concat())
     };
-    let file = text(&credentials)?;
+    let file = text(&key.file)?;
     let to_bucket = [
         "--bucket",
         "s3://bucket/hospital/vault",
@@ -237,7 +208,7 @@ fn a_hospital_moves_its_payloads_to_a_bucket_and_serves_them_from_there() -> Res
     for (ticket, request) in [(&first, "first"), (&second, "second")] {
         ensure!(*city.read(&reader, ticket, request)?.payload == CITYS);
     }
-    ensure!(!vault.said().contains("a-secret-of-this-test"));
+    key.is_nowhere_in(&vault.said())?;
     drop(vault);
 
     // A slip of an editor: nobody writes to another place than where the payloads are.
