@@ -128,9 +128,31 @@ pub struct Coding {
     pub code: Option<String>,
     /// What the system calls it.
     pub display: Option<String>,
+    /// Whether a person chose it.
+    pub user_selected: Option<bool>,
 }
 
-plain!(Coding { system = "system", version = "version", code = "code", display = "display" });
+impl Element for Coding {
+    fn read(fields: &mut Fields<'_>) -> Result<Self, FhirError> {
+        Ok(Self {
+            system: fields.text("system")?,
+            version: fields.text("version")?,
+            code: fields.text("code")?,
+            display: fields.text("display")?,
+            user_selected: fields.boolean("userSelected")?,
+        })
+    }
+
+    fn write(&self, out: &mut Out) {
+        out.text("system", self.system.as_deref());
+        out.text("version", self.version.as_deref());
+        out.text("code", self.code.as_deref());
+        out.text("display", self.display.as_deref());
+        if let Some(selected) = self.user_selected {
+            out.put("userSelected", selected);
+        }
+    }
+}
 
 impl Coding {
     /// A code of a system.
@@ -183,13 +205,39 @@ impl Concept {
 pub struct Identifier {
     /// How it is used, such as `official`.
     pub usage: Option<String>,
+    /// What kind of identifier it is.
+    pub kind: Option<Concept>,
     /// Who gives such identifiers.
     pub system: Option<String>,
     /// The identifier.
     pub value: Option<String>,
+    /// When it is or was in use.
+    pub period: Option<Period>,
+    /// Who gave it.
+    pub assigner: Option<Box<Reference>>,
 }
 
-plain!(Identifier { usage = "use", system = "system", value = "value" });
+impl Element for Identifier {
+    fn read(fields: &mut Fields<'_>) -> Result<Self, FhirError> {
+        Ok(Self {
+            usage: fields.text("use")?,
+            kind: fields.one("type")?,
+            system: fields.text("system")?,
+            value: fields.text("value")?,
+            period: fields.one("period")?,
+            assigner: fields.one("assigner")?.map(Box::new),
+        })
+    }
+
+    fn write(&self, out: &mut Out) {
+        out.text("use", self.usage.as_deref());
+        out.one("type", self.kind.as_ref());
+        out.text("system", self.system.as_deref());
+        out.text("value", self.value.as_deref());
+        out.one("period", self.period.as_ref());
+        out.one("assigner", self.assigner.as_deref());
+    }
+}
 
 /// A reference to another resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

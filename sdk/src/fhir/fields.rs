@@ -225,10 +225,7 @@ impl<'a> Fields<'a> {
         let Some(value) = self.take(name) else {
             return Ok(None);
         };
-        let number = value.text().parse::<u32>().ok();
-        let number = number
-            .filter(|number| *number <= i32::MAX as u32 && number.to_string() == value.text());
-        number.map(Some).ok_or_else(|| {
+        unsigned(value.text()).map(Some).ok_or_else(|| {
             self.error(
                 name,
                 Fault::Malformed("a whole number from 0 to 2147483647"),
@@ -305,6 +302,12 @@ impl<'a> Fields<'a> {
             None => FhirError::new(&self.at, Fault::Unknown),
         })
     }
+}
+
+/// A number up to what FHIR's unsignedInt holds, written in its shortest form.
+pub(super) fn unsigned(text: &str) -> Option<u32> {
+    let number = text.parse::<u32>().ok();
+    number.filter(|number| *number <= i32::MAX as u32 && number.to_string() == text)
 }
 
 /// The elements of a list, of which there are 1 to [`MAX_LIST`].

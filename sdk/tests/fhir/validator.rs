@@ -1,5 +1,6 @@
 //! What is written, held against models of FHIR that others made (Python's fhir.resources).
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -40,6 +41,22 @@ fn fits(python: &Path, release: &str, files: &[PathBuf]) -> (bool, String) {
         .arg(checkout("strangers/python/fhir_models.py"))
         .arg(release)
         .args(files);
+    ended(command)
+}
+
+/// The elements that the models have in a Consent of this release, if the models are there.
+pub(crate) fn elements_of_others(release: &str) -> Option<BTreeSet<String>> {
+    let mut command = Command::new(python()?);
+    command
+        .arg(checkout("strangers/python/fhir_elements.py"))
+        .arg(release);
+    let (succeeded, said) = ended(command);
+    assert!(succeeded, "{said}");
+    Some(said.lines().map(str::to_owned).collect())
+}
+
+/// Whether it succeeded, and what it said.
+fn ended(mut command: Command) -> (bool, String) {
     let child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -65,16 +65,15 @@ impl Consent {
 
     pub(super) fn check_pcf(&self) -> Result<(), FhirError> {
         let policy_names_nothing = self.policies.iter().any(|policy| policy.uri.is_none());
+        // R4 asks for one of the two (ppc-1), and PCF for the address of each policy that there is.
+        let neither = self.policies.is_empty() && self.regulation.is_none();
         let absent = [
             (self.categories.is_empty(), "Consent.category"),
             (self.given.is_none(), "Consent.dateTime"),
             (self.grantors.is_empty(), "Consent.performer"),
             (self.custodians.is_empty(), "Consent.organization"),
             (self.source.is_none(), "Consent.source[x]"),
-            (
-                self.policies.is_empty() || policy_names_nothing,
-                "Consent.policy.uri",
-            ),
+            (neither || policy_names_nothing, "Consent.policy.uri"),
         ];
         if let Some((_, at)) = absent.into_iter().find(|(absent, _)| *absent) {
             return Err(FhirError::new(at, Fault::Missing("IHE PCF")));

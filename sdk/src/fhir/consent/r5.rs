@@ -16,9 +16,9 @@
 use super::{
     Base, Consent, Decision, Exception, Grantor, Head, Policy, Rule, Source, Verification,
 };
-use crate::fhir::element::{Concept, DateTime, Period, Reference};
+use crate::fhir::element::{Attachment, Concept, DateTime, Period, Reference};
 use crate::fhir::error::{Fault, FhirError};
-use crate::fhir::fields::{Element, Fields};
+use crate::fhir::fields::{Element, Fields, unsigned};
 use crate::fhir::out::Out;
 use serde_json::Value as Json;
 
@@ -122,7 +122,7 @@ impl Consent {
                 out.many("sourceReference", std::slice::from_ref(reference))
             }
             Some(Source::Attachment(attachment)) => {
-                out.many("sourceAttachment", std::slice::from_ref(attachment))
+                out.many("sourceAttachment", &[Sized64(attachment.clone())])
             }
             None => {}
         }
@@ -213,9 +213,10 @@ fn given(fields: &mut Fields<'_>, moment: Option<DateTime>) -> Result<Option<Dat
 
 fn source(fields: &mut Fields<'_>) -> Result<Option<Source>, FhirError> {
     let references: Vec<Reference> = fields.many("sourceReference")?;
-    let attachments = fields.many("sourceAttachment")?;
+    let attachments: Vec<Sized64> = fields.many("sourceAttachment")?;
     let references = references.into_iter().map(Source::Reference);
-    let mut all = references.chain(attachments.into_iter().map(Source::Attachment));
+    let attachments = attachments.into_iter().map(|one| Source::Attachment(one.0));
+    let mut all = references.chain(attachments);
     let source = all.next();
     if all.next().is_some() {
         return Err(fields.error(
@@ -227,6 +228,26 @@ fn source(fields: &mut Fields<'_>) -> Result<Option<Source>, FhirError> {
         ));
     }
     Ok(source)
+}
+
+/// An attachment of R5: its `size` is an integer64, which FHIR's JSON has as a text.
+struct Sized64(Attachment);
+
+impl Element for Sized64 {
+    fn read(fields: &mut Fields<'_>) -> Result<Self, FhirError> {
+        const WHAT: &str = "a text with a whole number from 0 to 2147483647";
+        let size = fields.parsed("size", WHAT, unsigned)?;
+        Ok(Self(Attachment {
+            size,
+            ..Attachment::read(fields)?
+        }))
+    }
+
+    fn write(&self, out: &mut Out) {
+        self.0.write(out);
+        let size = self.0.size.map(|size| size.to_string());
+        out.text("size", size.as_deref());
+    }
 }
 
 /// A provision of R5, and what stands below it.
