@@ -15,14 +15,14 @@ use std::process::Command;
 use support::{Built, ends, name};
 
 /// What the longer log may take beyond the shorter one. An event that is in flight takes about 900 bytes,
-/// so that its 72,000 events more would take twice as much if they were held. How full the pipeline gets
-/// differs from run to run, by ten MiB and more.
-const ROOM_KIB: i64 = 32 << 10;
+/// so that its 180,000 events more would take three times as much if they were held. How full the pipeline
+/// gets differs from run to run, by twenty MiB.
+const ROOM_KIB: i64 = 48 << 10;
 /// Events of a block.
 const EVENTS: u64 = 500;
-/// Blocks of the shorter log, which nearly fills the windows that the pipeline has in flight. The longer one
-/// is four times as long.
-const BLOCKS: u64 = 48;
+/// Blocks of the shorter log: twice what the windows that the pipeline has in flight hold. The longer one is
+/// four times as long.
+const BLOCKS: u64 = 120;
 const HOSPITAL: u8 = 1;
 
 fn commitment() -> Commitment {
