@@ -58,8 +58,9 @@ fn found(city: &City) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
     files.map(file).collect()
 }
 
-fn file(city: &City, custodian: &str, request: EventId) -> PathBuf {
-    let name = format!("{custodian}-{request}.evidence");
+/// The file about the release at this place of a custodian's log.
+fn file(city: &City, custodian: &str, place: usize, request: EventId) -> PathBuf {
+    let name = format!("{custodian}-{place}-{request}.evidence");
     city.dir.join("found").join(name)
 }
 
@@ -95,7 +96,8 @@ fn a_custodian_that_releases_too_early_is_convicted_by_its_own_anchored_log() ->
         "{said}"
     );
     let files = found(&city)?;
-    let wanted = [denied, before].map(|request| file(&city, CUSTODIANS[0], request));
+    let wanted = [(1, denied), (2, before)];
+    let wanted = wanted.map(|(place, request)| file(&city, CUSTODIANS[0], place, request));
     ensure!(
         files.keys().collect::<Vec<_>>() == sorted(&wanted),
         "{said}"
