@@ -3,6 +3,7 @@
 use crate::files::text;
 use crate::network::{PATIENCE, binary, wait_for};
 use anyhow::{Result, ensure};
+use medanchor_ledger::sha256;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::path::{Path, PathBuf};
@@ -169,16 +170,23 @@ impl Drop for Service {
 
 fn init(word: &str, home: &Path, node: &str) -> Result<String> {
     let home = text(home)?;
+    let listen = own_address(home);
     run(&[
-        word,
-        "init",
-        "--home",
-        home,
-        "--listen",
-        "127.0.0.1:0",
-        "--node",
-        node,
+        word, "init", "--home", home, "--listen", &listen, "--node", node,
     ])
+}
+
+/// An address of this machine that no other test has: a port is chosen long before the service listens there,
+/// and again while it is stopped, and whoever starts meanwhile would take it on a common address.
+fn own_address(home: &str) -> String {
+    match cfg!(target_os = "linux") {
+        true => {
+            let [a, b, c, ..] = sha256(&[home.as_bytes()]);
+            let b = b / 2; // 127.255.255.255 is everybody
+            format!("127.{}.{b}.{}:0", a | 1, c | 1)
+        }
+        false => "127.0.0.1:0".into(),
+    }
 }
 
 /// Runs `medanchor` to its end; gives its standard output.
