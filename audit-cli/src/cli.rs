@@ -80,19 +80,33 @@ pub(crate) struct VerifyArgs {
 pub(crate) struct ReplayArgs {
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
-    /// A folder for the state that is computed on the way; a temporary one if none is given.
-    #[arg(long)]
-    pub(crate) work: Option<PathBuf>,
-    /// Megabytes of changes to the state that are kept in memory before they go to that folder; half
-    /// as many hold what was read from it.
-    #[arg(long, default_value_t = 256)]
-    pub(crate) memory: usize,
-    /// Threads that hash, and as many that check signatures; one a core if none is given.
-    #[arg(long)]
-    pub(crate) threads: Option<usize>,
+    #[command(flatten)]
+    means: MeansArgs,
 }
 
 impl ReplayArgs {
+    /// How to replay, up to a height or to the end.
+    pub(crate) fn options(&self, until: Option<Height>) -> Options {
+        self.means.options(until)
+    }
+}
+
+/// What a replay may take.
+#[derive(Debug, Args)]
+pub(crate) struct MeansArgs {
+    /// A folder for the state that is computed on the way; a temporary one if none is given.
+    #[arg(long)]
+    work: Option<PathBuf>,
+    /// Megabytes of changes to the state that are kept in memory before they go to that folder; half
+    /// as many hold what was read from it.
+    #[arg(long, default_value_t = 256)]
+    memory: usize,
+    /// Threads that hash, and as many that check signatures; one a core if none is given.
+    #[arg(long)]
+    threads: Option<usize>,
+}
+
+impl MeansArgs {
     /// How to replay, up to a height or to the end.
     pub(crate) fn options(&self, until: Option<Height>) -> Options {
         Options {

@@ -554,9 +554,12 @@ mod tests {
         let (mut cosigners, _, set) = four();
         let last = record(cosigners.keys.as_ref().expect("keys"), 4, 20);
         cosigners.start(last_origin(), set.clone(), Some(&last));
-        let (own, _) = cosigners
-            .decided(checkpoint(5), set, Time(9_000))
-            .expect("signed");
-        assert_eq!(own.expect("signed").seconds, 20);
+        // Set back while it was down, then while it runs.
+        for (size, clock, seconds) in [(5, 9_000, 20), (6, 30_000, 30), (7, 9_000, 30)] {
+            let (own, _) = cosigners
+                .decided(checkpoint(size), set.clone(), Time(clock))
+                .expect("signed");
+            assert_eq!(own.expect("signed").seconds, seconds);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The command lines of `state`, `history` and `access`.
 
+use crate::cli::MeansArgs;
 use crate::replay::Options;
 use crate::trust::TrustArgs;
 use clap::Args;
@@ -140,32 +141,19 @@ impl SizeArgs {
     }
 }
 
-/// How a log is replayed.
+/// How a log is replayed, and how what comes of it is printed.
 #[derive(Debug, Args)]
 pub(crate) struct MakingArgs {
-    /// With --log: a folder for the state that is computed on the way; a temporary one if none is given.
-    #[arg(long)]
-    pub(crate) work: Option<PathBuf>,
-    /// With --log: megabytes of changes to the state that are kept in memory before they go to that
-    /// folder.
-    #[arg(long, default_value_t = 256)]
-    pub(crate) memory: usize,
-    /// With --log: threads that hash, and as many that check signatures; one a core if none is given.
-    #[arg(long)]
-    pub(crate) threads: Option<usize>,
     /// Print JSON instead of text.
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten, next_help_heading = "With --log")]
+    means: MeansArgs,
 }
 
 impl MakingArgs {
     /// How to replay, up to a height or to the end.
     pub(crate) fn options(&self, until: Option<Height>) -> Options {
-        Options {
-            work: self.work.clone(),
-            memory: self.memory,
-            threads: self.threads,
-            until,
-        }
+        self.means.options(until)
     }
 }
