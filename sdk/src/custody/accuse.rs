@@ -7,7 +7,7 @@
 
 mod written;
 
-use super::acknowledged::{MAX_FILE, Sharing};
+use super::acknowledged::Sharing;
 use super::answers::WrongAnswer;
 use super::messages::read_messages;
 use super::standing::StandingError;
@@ -29,6 +29,9 @@ use medanchor_vault::custody::{
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use written::write_private;
+
+/// The most bytes of an answer that holds one sharing's acknowledgements.
+const MAX_ANSWER: u64 = 256 << 10;
 
 /// Why there is no evidence.
 #[derive(Debug, thiserror::Error)]
@@ -333,8 +336,8 @@ impl Sdk {
         let counterpart = book.get(owner).ok_or_else(missing)?;
         let link = Link::new(own, counterpart, None, self.client().config())?;
         let ask = Ask::Acknowledgements;
-        let statement = self.state_to(owner, own, ask, sharing.encode())?;
-        let answer = link.ask(ask, &statement, MAX_FILE)?;
+        let statement = self.state_to(owner, own, ask, sharing.encode().to_vec())?;
+        let answer = link.ask(ask, &statement, MAX_ANSWER)?;
         Ok(read_messages(&answer)?)
     }
 }

@@ -2,20 +2,21 @@
 //! that later releases another share. They say nothing that is not on the ledger, so every participant
 //! that asks gets them.
 //!
-//! ```text
-//! FOLDER/acknowledgements/RECORD-VERSION-EPOCH   [acknowledgements as byte strings], in the order of places
-//! ```
+//! `file` keeps them.
 
-use super::messages::{read_messages, write_messages};
-use crate::durable;
-use crate::identity::Identity;
+mod file;
+
+pub(crate) use file::Acknowledgements;
+
+use super::messages::read_messages;
+#[cfg(feature = "client")]
+use super::messages::write_messages;
+use crate::identity::{Identity, IdentityError};
 use medanchor_ledger::RecordHandle;
 use medanchor_vault::custody::{Acknowledgement, Release, Signed};
-use std::io::ErrorKind;
-use std::path::PathBuf;
-
-/// The most bytes of a file, and of an answer that holds one.
-pub(super) const MAX_FILE: u64 = 256 << 10;
+use std::io::{self, ErrorKind};
+#[cfg(feature = "client")]
+use std::path::Path;
 
 /// One sharing of a record's key: what is asked for in a statement, as handle (16 bytes), version and
 /// epoch (4 each, big-endian).
@@ -40,6 +41,7 @@ impl Sharing {
         }
     }
 
+    #[cfg(feature = "client")]
     const fn acknowledged(one: &Acknowledgement) -> Self {
         Self {
             record: one.record.record.record,
@@ -48,11 +50,14 @@ impl Sharing {
         }
     }
 
-    /// Its one encoding, 24 bytes.
+    /// Its one encoding.
     #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        let (version, epoch) = (self.version.to_be_bytes(), self.epoch.to_be_bytes());
-        [self.record.as_bytes().as_slice(), &version, &epoch].concat()
+    pub fn encode(&self) -> [u8; 24] {
+        let mut bytes = [0; 24];
+        bytes[..16].copy_from_slice(self.record.as_bytes());
+        bytes[16..20].copy_from_slice(&self.version.to_be_bytes());
+        bytes[20..].copy_from_slice(&self.epoch.to_be_bytes());
+        bytes
     }
 
     /// Reads what [`Sharing::encode`] gives; `None` for other bytes.
@@ -77,40 +82,48 @@ impl Identity {
     pub fn acknowledgements(
         &self,
         sharing: &Sharing,
-    ) -> std::io::Result<Option<Vec<Signed<Acknowledgement>>>> {
+    ) -> io::Result<Option<Vec<Signed<Acknowledgement>>>> {
         let bytes = self.acknowledgements_as_kept(sharing)?;
         let read = bytes.map(|bytes| read_messages(&bytes));
-        let damaged = |error| std::io::Error::new(ErrorKind::InvalidData, error);
+        let damaged = |error| io::Error::new(ErrorKind::InvalidData, error);
         read.transpose().map_err(damaged)
     }
 
     /// The same as one encoded list, for whoever asks for it.
     ///
     /// # Errors
-    /// What the system says.
-    pub fn acknowledgements_as_kept(&self, sharing: &Sharing) -> std::io::Result<Option<Vec<u8>>> {
-        durable::read_bounded(&self.acknowledgements_path(sharing), MAX_FILE)
+    /// As [`Identity::acknowledgements`].
+    pub fn acknowledgements_as_kept(&self, sharing: &Sharing) -> io::Result<Option<Vec<u8>>> {
+        self.kept_acknowledgements().get(sharing)
+    }
+
+    /// Whether custodians have acknowledged a version: then its event may have been signed.
+    pub(crate) fn is_acknowledged(
+        &self,
+        record: RecordHandle,
+        version: u32,
+    ) -> Result<bool, IdentityError> {
+        let kept = self.kept_acknowledgements();
+        let has = kept.has(record, version);
+        has.map_err(|error| IdentityError::io(kept.path(), error))
     }
 
     /// Keeps the acknowledgements of sharings, each in the order of the places; on disk when it returns.
+    #[cfg(feature = "client")]
     pub(crate) fn keep_acknowledgements(
         &self,
         sharings: &[Vec<Signed<Acknowledgement>>],
-    ) -> std::io::Result<()> {
-        let named = sharings.iter().filter_map(|all| {
+    ) -> io::Result<()> {
+        let rows = sharings.iter().filter_map(|all| {
             let sharing = Sharing::acknowledged(all.first()?.says());
-            Some((self.acknowledgements_path(&sharing), write_messages(all)))
+            Some((sharing, write_messages(all)))
         });
-        durable::write_all(&named.collect::<Vec<_>>())
+        self.kept_acknowledgements().keep(&rows.collect::<Vec<_>>())
     }
 
-    fn acknowledgements_path(&self, sharing: &Sharing) -> PathBuf {
-        let Sharing {
-            record,
-            version,
-            epoch,
-        } = sharing;
-        let folder = self.folder().join("acknowledgements");
-        folder.join(format!("{record}-{version}-{epoch}"))
+    /// Where they are.
+    #[cfg(feature = "client")]
+    pub(crate) fn acknowledgements_path(&self) -> &Path {
+        self.kept_acknowledgements().path()
     }
 }

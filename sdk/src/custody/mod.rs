@@ -8,7 +8,6 @@
 
 #[cfg(feature = "client")]
 mod accuse;
-#[cfg(feature = "client")]
 mod acknowledged;
 mod answer;
 #[cfg(feature = "client")]
@@ -54,7 +53,7 @@ mod words;
 
 #[cfg(feature = "client")]
 pub use accuse::AccuseError;
-#[cfg(feature = "client")]
+pub(crate) use acknowledged::Acknowledgements;
 pub use acknowledged::Sharing;
 #[cfg(feature = "client")]
 pub use answers::{Answers, Silence, WrongAnswer};

@@ -189,9 +189,8 @@ impl Moving<'_> {
             // Who has a new key since says the same again.
             None | Some(Kept::OtherKeys) => {
                 let acks = self.acknowledged(&each, &points, told)?;
-                let folder = self.sdk.folder().join("acknowledgements");
                 let kept = self.sdk.keep_acknowledgements(std::slice::from_ref(&acks));
-                kept.map_err(io(&folder))?;
+                kept.map_err(io(self.sdk.acknowledgements_path()))?;
                 write(&self.path("acks"), &acks)?;
             }
         }

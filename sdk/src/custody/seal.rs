@@ -192,7 +192,7 @@ impl Sdk {
         let acknowledged = self.hand_out(&dealt, circle, own)?;
         let kept = self.keep_acknowledgements(&acknowledged);
         kept.map_err(|source| CustodyError::Io {
-            path: self.folder().join("acknowledgements"),
+            path: self.acknowledgements_path().into(),
             source,
         })?;
         let said = going.iter().zip(&dealt).zip(points);

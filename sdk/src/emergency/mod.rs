@@ -29,7 +29,7 @@ pub use error::EmergencyError;
 pub use journal::{EmergencyJournalError, Journalled};
 
 use crate::error::SdkError;
-use crate::identity::{Identity, IdentityError};
+use crate::identity::Identity;
 use crate::new_file::NewFile;
 use journal::{Journal, Step};
 use medanchor_ledger::event::AccessEmergency;
@@ -38,7 +38,6 @@ use medanchor_ledger::{Commitment, JournalHead, RecordHandle, Time};
 use medanchor_vault::{
     Custodial, EmergencyKeeper, Marks, Protection, StreamError, Tally, VaultError,
 };
-use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::{MutexGuard, PoisonError};
 use zeroize::Zeroizing;
@@ -271,7 +270,8 @@ impl Identity {
         let keeper = self.vault().unlock_emergency(protection)?;
         if self.vault().custodial(new.record, new.version)? == Custodial::Here {
             check()?;
-            let entry = match self.is_acknowledged(new.record, new.version)? {
+            let acknowledged = self.is_acknowledged(new.record, new.version);
+            let entry = match acknowledged.map_err(SdkError::from)? {
                 true => Some(self.journal_emergency(new, keeper.tally())?),
                 false => None,
             };
@@ -287,24 +287,6 @@ impl Identity {
             keeper: Some(keeper),
             entry: Some(entry),
         })
-    }
-
-    /// Whether custodians have acknowledged a version: then its event may have been signed.
-    fn is_acknowledged(&self, record: RecordHandle, version: u32) -> Result<bool, SdkError> {
-        let folder = self.folder().join("acknowledgements");
-        let io = |error| SdkError::from(IdentityError::io(&folder, error));
-        let entries = match std::fs::read_dir(&folder) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-            entries => entries.map_err(io)?,
-        };
-        let start = format!("{record}-{version}-");
-        for entry in entries {
-            let name = entry.map_err(io)?.file_name();
-            if name.to_string_lossy().starts_with(&start) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     fn journal_emergency(

@@ -4,6 +4,8 @@ use super::*;
 use crate::testing::network_with;
 use medanchor_ledger::RecordHandle;
 use medanchor_ledger::rules::Role;
+use medanchor_ledger::signature::Signature;
+use medanchor_vault::custody::{Acknowledgement, Signed};
 use medanchor_vault::{Cost, KeyFileError, Passphrase};
 use std::path::Path;
 
@@ -35,6 +37,18 @@ pub(super) fn new() -> NewEmergency<'static> {
         actor: "Dr. Zhao",
         reason: "the network is cut",
     }
+}
+
+/// Of the first version of a record.
+fn acknowledgement(record: RecordHandle) -> Signed<Acknowledgement> {
+    let good = include_bytes!("../../../vectors/custody/good-ack.cbor");
+    let mut says = Signed::<Acknowledgement>::decode(good)
+        .unwrap()
+        .says()
+        .clone();
+    says.record.record.record = record;
+    says.record.record.version = 1;
+    Signed::new(says, |_| Signature::new([1; 64]))
 }
 
 fn counter(identity: &Identity) -> u64 {
@@ -174,9 +188,9 @@ fn a_record_whose_key_never_left_opens_without_an_entry() {
     assert_eq!(counter(&identity), 0);
 
     // Cut off later: its event may be on the ledger.
-    let folder = identity.folder().join("acknowledgements");
-    std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(folder.join(format!("{record}-1-1")), b"").unwrap();
+    identity
+        .keep_acknowledgements(&[vec![acknowledgement(record)]])
+        .unwrap();
     let opened = identity.open_in_emergency(&cut_off, &right()).unwrap();
     assert!(&**opened.payload == PAYLOAD && opened.entry.is_some());
     assert_eq!(counter(&identity), 1);

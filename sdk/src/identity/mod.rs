@@ -19,7 +19,7 @@
 //! | `resharing/` | moves to other custodians that are not over | **no**: the same |
 //! | `consents/` | what re-issues the consents that run on, sealed, by the last quarter that each covers | yes |
 //! | `tickets/` | tickets of re-issues, to be handed over and removed; secrets | needless once handed over |
-//! | `acknowledgements/` | what custodians acknowledged: evidence | yes |
+//! | `acknowledgements.redb` | what custodians acknowledged: evidence | yes, while nothing has the folder open |
 //! | `retirements/`, `erasures/` | what custodians said that they destroyed | yes |
 //! | `evidence/` | at a custodian: deals that do not fit | yes |
 //!
@@ -39,6 +39,7 @@ pub use error::IdentityError;
 pub use vault::PayloadsMoved;
 
 use crate::context::{Context, System, random};
+use crate::custody::Acknowledgements;
 use crate::durable;
 use crate::error::SdkError;
 use crate::journal::{Journal, Pending};
@@ -70,6 +71,7 @@ pub struct Identity {
     vault: Vault,
     /// Held while the emergency journal's file is open.
     emergency: Mutex<()>,
+    acknowledgements: Acknowledgements,
     context: Arc<dyn Context>,
 }
 
@@ -152,6 +154,7 @@ impl Identity {
             vault: vault::open(folder, network)?.vault,
             journal: Mutex::new(Journal::open(&folder.join("journal"), id_of)?),
             emergency: Mutex::new(()),
+            acknowledgements: Acknowledgements::new(folder),
             folder: folder.to_owned(),
             context,
         })
@@ -201,6 +204,10 @@ impl Identity {
 
     pub(crate) const fn emergency(&self) -> &Mutex<()> {
         &self.emergency
+    }
+
+    pub(crate) const fn kept_acknowledgements(&self) -> &Acknowledgements {
+        &self.acknowledgements
     }
 
     pub(crate) fn context(&self) -> &Arc<dyn Context> {
