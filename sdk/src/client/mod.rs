@@ -11,6 +11,7 @@ pub(crate) mod coming;
 mod config;
 mod error;
 pub(crate) mod http;
+mod judge;
 mod pace;
 pub(crate) mod problem;
 mod proved;
@@ -32,6 +33,7 @@ use crate::context::{Context, System};
 use crate::receipt::{Anchored, verify_receipt_in};
 use answer::{Item, read_batch, read_item};
 use http::{Answer, Request};
+use judge::Judge;
 use medanchor_ledger::EventId;
 use medanchor_ledger::event::Event;
 use medanchor_ledger::note::Note;
@@ -73,7 +75,7 @@ pub enum Posted {
 pub struct Client {
     nodes: Nodes,
     config: ClientConfig,
-    trust: Trust,
+    judge: Judge,
     context: Arc<dyn Context>,
 }
 
@@ -111,7 +113,7 @@ impl Client {
         Ok(Self {
             nodes,
             config,
-            trust: trust.into(),
+            judge: Judge::new(trust.into()),
             context,
         })
     }
@@ -239,7 +241,7 @@ impl Client {
             }
             Item::Accepted(_, rule) => Ok(Posted::Accepted { rule }),
             Item::Anchored(receipt) => {
-                let anchored = verify_receipt_in(&self.trust, event.encoded(), &receipt)?;
+                let anchored = verify_receipt_in(&self.judge, event.encoded(), &receipt)?;
                 Ok(Posted::Anchored(Box::new(anchored)))
             }
         }
@@ -290,8 +292,8 @@ impl Client {
         self.believed(|| {
             let answer = self.ask(&request)?;
             refuse_pending(&answer)?;
-            let trust = &self.trust;
-            Ok(verify_receipt_in(trust, event.encoded(), &answer.body)?)
+            let judge = &self.judge;
+            Ok(verify_receipt_in(judge, event.encoded(), &answer.body)?)
         })
     }
 
@@ -307,7 +309,7 @@ impl Client {
         let answer = self.get("/checkpoint", TEXT, MAX_RECEIPT)?;
         let distrust = |error| ClientError::Distrust(Box::new(error));
         let note = Note::parse(&answer.body).map_err(|error| distrust(error.into()))?;
-        self.trust.verify_checkpoint(&note).map_err(distrust)
+        self.judge.verify_checkpoint(&note).map_err(distrust)
     }
 }
 

@@ -3,12 +3,13 @@
 //! What always holds: what is returned was verified against the policy, and is about what was asked
 //! for. A node that keeps the state of a height no longer says so with code `not-kept`.
 
-use super::{Answer, Client, ClientError, MAX_FILE, Request, Trust, refuse_pending};
+use super::{Answer, Client, ClientError, MAX_FILE, Request, refuse_pending};
 use crate::proof::{History, HistoryReader, Proved, verify_access, verify_state};
 use crate::receipt::ProofError;
 use medanchor_ledger::document::{
     AccessReceipt, HistoryPage, StateDocument, VerifiedAccess, VerifiedHistory, VerifiedState,
 };
+use medanchor_ledger::policy::CheckpointPolicy;
 use medanchor_ledger::state::StateKey;
 use medanchor_ledger::{EventId, Height, ParticipantName, Tag, Time};
 use std::time::Duration;
@@ -34,7 +35,7 @@ impl Client {
         self.believed(|| {
             let patience = self.config().wait_timeout;
             let answer = self.document(&path, StateDocument::MAX_BYTES, patience)?;
-            Ok(read_state(&self.trust, key, height, &answer.body)?)
+            Ok(read_state(&self.judge, key, height, &answer.body)?)
         })
     }
 
@@ -136,7 +137,7 @@ impl Client {
             let path = format!("/v1/tags/{owner}/{tag}/history?first={}", reading.len());
             let patience = self.config().request_timeout;
             let answer = self.document(&path, HistoryPage::MAX_BYTES, patience)?;
-            let proved = read_page(&self.trust, &mut reading, &answer.body)?;
+            let proved = read_page(&self.judge, &mut reading, &answer.body)?;
             pages.extend_from_slice(&answer.body);
             if let Some(proved) = proved {
                 return Ok(reading.finish(proved, pages));
@@ -163,7 +164,7 @@ impl Client {
         self.believed(|| {
             let answer = self.document(&path, AccessReceipt::MAX_BYTES, patience)?;
             refuse_pending(&answer)?;
-            Ok(verify_access(&self.trust, event, &answer.body)?)
+            Ok(verify_access(&self.judge, event, &answer.body)?)
         })
     }
 
@@ -185,12 +186,12 @@ impl Client {
 
 /// What a document proves of a key, at a height if one was asked for.
 pub(super) fn read_state(
-    trust: &Trust,
+    policy: &dyn CheckpointPolicy,
     key: &StateKey,
     height: Option<Height>,
     document: &[u8],
 ) -> Result<Proved<VerifiedState>, ProofError> {
-    let proved = verify_state(trust, key, document)?;
+    let proved = verify_state(policy, key, document)?;
     match height {
         Some(height) if height != proved.proved().height => Err(ProofError::Other("height")),
         _ => Ok(proved),
@@ -199,9 +200,9 @@ pub(super) fn read_state(
 
 /// Adds a page of a history; the last one proves it.
 pub(super) fn read_page(
-    trust: &Trust,
+    policy: &dyn CheckpointPolicy,
     reading: &mut HistoryReader,
     page: &[u8],
 ) -> Result<Option<VerifiedHistory>, ProofError> {
-    reading.add(HistoryPage::decode(page)?, trust)
+    reading.add(HistoryPage::decode(page)?, policy)
 }

@@ -4,7 +4,6 @@
 //! What always holds: what is returned was verified against what the client believes, and is about
 //! what was asked for.
 
-use super::trust::Trust;
 use super::{Answer, Client, ClientError, MAX_RECEIPT, Request, refuse_pending};
 use crate::policies::{
     CheckError, PoliciesError, Transparent, consistency_by, verify_statement, walk_policies,
@@ -31,7 +30,11 @@ impl Client {
     /// that [`crate::walk_policies`] or [`Self::policies`] gives. [`ClientError::Pending`] and
     /// [`ClientError::Problem`] as of [`Self::receipt`].
     pub fn statement(&self, event: &Event, wait: bool) -> Result<Transparent, ClientError> {
-        let policies = self.trust.policies().ok_or(ClientError::NoCoseKeys)?;
+        let policies = self
+            .judge
+            .trust()
+            .policies()
+            .ok_or(ClientError::NoCoseKeys)?;
         let (query, patience) = match wait {
             true => ("?wait=receipt", self.config.wait_timeout),
             false => ("", self.config.request_timeout),
@@ -65,11 +68,11 @@ impl Client {
     /// `not-found` if the node's log is shorter; [`ClientError::FalseProof`] if the log has not only
     /// grown: keep both checkpoints then.
     pub fn consistency(&self, held: &[u8]) -> Result<VerifiedCheckpoint, ClientError> {
-        let size = held_size(&self.trust, held).map_err(|why| ClientError::Held(Box::new(why)))?;
+        let size = held_size(&self.judge, held).map_err(|why| ClientError::Held(Box::new(why)))?;
         let path = format!("/v1/consistency?from={size}");
         self.believed(|| {
             let answer = self.get(&path, RECEIPT_TEXT, MAX_RECEIPT)?;
-            consistency_by(&self.trust, held, &answer.body).map_err(false_proof)
+            consistency_by(&self.judge, held, &answer.body).map_err(false_proof)
         })
     }
 
@@ -93,9 +96,12 @@ impl Client {
 }
 
 /// What the application holds is judged before a node is asked about it.
-fn held_size(trust: &Trust, held: &[u8]) -> Result<medanchor_ledger::Size, Distrust> {
+fn held_size(
+    judge: &dyn CheckpointPolicy,
+    held: &[u8],
+) -> Result<medanchor_ledger::Size, Distrust> {
     let note = Note::parse(held)?;
-    Ok(trust.verify_checkpoint(&note)?.checkpoint().size)
+    Ok(judge.verify_checkpoint(&note)?.checkpoint().size)
 }
 
 fn false_proof(error: CheckError) -> ClientError {

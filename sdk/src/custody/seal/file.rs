@@ -129,9 +129,17 @@ impl UnderWay {
     ) -> Result<(), CustodyError> {
         let is_left = |dealt: &Dealt| dealt.of().is_some_and(|of| !is_such(&of.record));
         for (path, dealt) in &mut self.files {
-            if !dealt.iter().all(is_left) {
-                *dealt = keep_in(path, is_left)?;
+            if dealt.iter().all(is_left) {
+                continue;
             }
+            // A file only ever loses deals, so it has no others than those that are known.
+            *dealt = match dealt.iter().any(is_left) {
+                true => keep_in(path, is_left)?,
+                false => {
+                    remove(path)?;
+                    Vec::new()
+                }
+            };
         }
         self.files.retain(|(_, dealt)| !dealt.is_empty());
         Ok(())
@@ -160,6 +168,11 @@ fn keep_in(path: &Path, is_left: impl Fn(&Dealt) -> bool) -> Result<Vec<Dealt>, 
     }
     .map_err(io(path))?;
     Ok(left)
+}
+
+fn remove(path: &Path) -> Result<(), CustodyError> {
+    let _alone = WRITING.write().unwrap_or_else(PoisonError::into_inner);
+    durable::remove_file(path).map_err(io(path))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), CustodyError> {
