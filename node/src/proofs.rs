@@ -192,8 +192,8 @@ fn links(
 ) -> Result<Vec<TagLink>, ReadFailed> {
     let mut links = Vec::with_capacity(places.len());
     let mut block: Option<(Seal, Size)> = None;
-    for &index in places {
-        let event = event(store, index)?;
+    store.each_entry(places, |index, entry| {
+        let event = decoded(entry)?;
         let inside = |(seal, end): &&(Seal, Size)| seal.first <= index && index.0 < end.0;
         if block.as_ref().filter(inside).is_none() {
             let height = store.view().height_of(index)?.ok_or_else(missing)?;
@@ -204,7 +204,7 @@ fn links(
         let moved = moved(&event, index, map)?;
         let ours = moved.into_iter().find(|(found, _)| found == key);
         let (Some((_, outcome)), Some((seal, _))) = (ours, &block) else {
-            continue;
+            return Ok(());
         };
         links.push(TagLink {
             anchored: Anchored {
@@ -215,7 +215,8 @@ fn links(
             kind: event.kind(),
             outcome,
         });
-    }
+        Ok::<_, ReadFailed>(())
+    })?;
     Ok(links)
 }
 
@@ -278,8 +279,11 @@ fn seal(store: &Store, height: Height) -> Result<Seal, ReadFailed> {
 }
 
 fn event(store: &Store, index: Index) -> Result<Event, ReadFailed> {
-    let entry = store.entry(index)?.ok_or_else(missing)?;
-    Event::decode(&entry).map_err(|error| ReadFailed(Box::new(error)))
+    decoded(&store.entry(index)?.ok_or_else(missing)?)
+}
+
+fn decoded(entry: &[u8]) -> Result<Event, ReadFailed> {
+    Event::decode(entry).map_err(|error| ReadFailed(Box::new(error)))
 }
 
 const fn missing() -> StoreError {

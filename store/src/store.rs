@@ -203,6 +203,19 @@ impl Store {
         self.shared.log.entry(index)
     }
 
+    /// Hands the entries at `places`, which ascend, to `each`, in their order.
+    ///
+    /// # Errors
+    ///
+    /// When one of them is not in the log or cannot be read, and what `each` gives.
+    pub fn each_entry<E: From<StoreError>>(
+        &self,
+        places: &[Index],
+        each: impl FnMut(Index, &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.shared.log.each_entry(places, each)
+    }
+
     /// Where an event stands in the log; ids are kept for ever.
     ///
     /// # Errors

@@ -23,8 +23,6 @@ mod cache;
 mod edge;
 pub(crate) mod records;
 mod start;
-#[cfg(test)]
-mod tests;
 
 use crate::StoreError;
 use crate::files::{make_folder, read_bounded, sync_folder, write_aside, write_durably};
@@ -43,6 +41,10 @@ pub(crate) use start::LogMark;
 use start::{checkpoint_size, keep_genesis, remove_folder};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+
+const MISSING: StoreError = StoreError::Contradiction {
+    what: "end of the log",
+};
 
 /// The log of one node.
 #[derive(Debug)]
@@ -180,6 +182,34 @@ impl LogFolder {
             .entries(id, |entries| entries.get(place).map(|entry| entry.to_vec()))
     }
 
+    /// Hands the entries at `places`, which ascend, to `each`, in their order. A bundle that has several
+    /// of them is read once.
+    pub(crate) fn each_entry<E: From<StoreError>>(
+        &self,
+        places: &[Index],
+        mut each: impl FnMut(Index, &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for together in places.chunk_by(|one, next| one.0 / 256 == next.0 / 256) {
+            let [first, ..] = together else { continue };
+            let base = self.edge().base();
+            match full_bundle(first.0 / 256).filter(|_| first.0 < base.0) {
+                Some(id) => self.reader.entries(id, |entries| {
+                    let found = |index: &Index| {
+                        let place = usize::try_from(index.0 % 256).unwrap_or(usize::MAX);
+                        each(*index, entries.get(place).ok_or(MISSING)?)
+                    };
+                    together.iter().try_for_each(found)
+                })??,
+                None => {
+                    for index in together {
+                        each(*index, &self.entry(*index)?.ok_or(MISSING)?)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The entries from `first` up to `end`, all of which are in the log.
     pub(crate) fn entries(&self, first: Index, end: Size) -> Result<Vec<Vec<u8>>, StoreError> {
         let mut found = Vec::new();
@@ -187,10 +217,7 @@ impl LogFolder {
         while next < end.0 {
             let base = self.edge().base().0;
             let Some(id) = full_bundle(next / 256).filter(|_| next < base) else {
-                let missing = StoreError::Contradiction {
-                    what: "end of the log",
-                };
-                found.push(self.entry(Index(next))?.ok_or(missing)?);
+                found.push(self.entry(Index(next))?.ok_or(MISSING)?);
                 next += 1;
                 continue;
             };

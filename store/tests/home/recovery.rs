@@ -363,3 +363,39 @@ fn a_save_that_failed_stops_the_store_and_loses_nothing() {
     let store = open(image.path(), lazy()).unwrap();
     assert_eq!(store.view().head().height, Height(2));
 }
+
+#[test]
+fn entries_of_many_places_are_those_that_stand_there_wherever_they_are() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open(home.path(), lazy()).unwrap();
+    for events in [200, 3, 500, 80] {
+        decide(&store, events);
+    }
+    let size = store.view().head().frontier.size().0;
+    let check = |store: &Store| {
+        for step in [1, 7, 255, 256, 700] {
+            let places: Vec<_> = (3..size).step_by(step).map(Index).collect();
+            let mut found = Vec::new();
+            let each = |index, entry: &[u8]| {
+                found.push((index, Some(entry.to_vec())));
+                Ok::<_, StoreError>(())
+            };
+            store.each_entry(&places, each).unwrap();
+            let alone = places
+                .iter()
+                .map(|place| (*place, store.entry(*place).unwrap()));
+            assert_eq!(found, alone.collect::<Vec<_>>());
+        }
+        let mut seen = 0;
+        let each = |_, _: &[u8]| {
+            seen += 1;
+            Ok::<_, StoreError>(())
+        };
+        let refused = store.each_entry(&[Index(2), Index(size)], each);
+        assert!(matches!(refused, Err(StoreError::Contradiction { .. })));
+        assert_eq!(seen, 1);
+    };
+    check(&store);
+    store.close().unwrap();
+    check(&open(home.path(), lazy()).unwrap());
+}
