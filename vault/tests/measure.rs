@@ -5,7 +5,6 @@ use medanchor_ledger::{NetworkId, RecordHandle};
 use medanchor_vault::secret::DataKey;
 use medanchor_vault::{RecordVersion, ToSeal, Vault, seal};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use std::io::{self, Read};
 use std::time::Instant;
 
 const RECORDS: u16 = 200;
@@ -110,39 +109,4 @@ fn sealing_beside_ring() {
         many / 1e9,
         100.0 * many / ring_alone,
     );
-}
-
-/// Most memory that this process ever had, in KiB.
-fn peak_kib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let number = line.and_then(|line| line.split_whitespace().next());
-    number.and_then(|number| number.parse().ok()).unwrap_or(0)
-}
-
-#[test]
-#[ignore = "it measures; it asserts that memory is flat, and no time"]
-fn two_gigabytes_as_a_stream() {
-    const SIZE: u64 = 2 << 30;
-    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let vault = Vault::create(&folder.path().join("vault"), NetworkId::new([1; 16])).unwrap();
-    let record = RecordHandle::new([2; 16]);
-    let before = peak_kib();
-    let start = Instant::now();
-    vault
-        .seal_stream(record, 1, io::repeat(7).take(SIZE))
-        .unwrap();
-    let sealed = start.elapsed().as_secs_f64();
-    let start = Instant::now();
-    let opened = vault
-        .open_to_file(record, 1, &folder.path().join("study"))
-        .unwrap();
-    let opening = start.elapsed().as_secs_f64();
-    assert_eq!(opened, SIZE);
-    let grown = peak_kib().saturating_sub(before);
-    println!("{}", machine());
-    println!(
-        "2 GiB sealed, hashed twice, durable: {sealed:.1} s; opened into a file, durable: {opening:.1} s; memory grew by {grown} KiB"
-    );
-    assert!(grown < 16 * 1024, "{grown} KiB");
 }
