@@ -37,7 +37,8 @@ pub(crate) fn write_all<B: AsRef<[u8]>>(files: &[(PathBuf, B)]) -> Result<()> {
     sync_folder_of(first)
 }
 
-fn aside_of(path: &Path) -> PathBuf {
+/// Where a file is written before it has its name.
+pub(crate) fn aside_of(path: &Path) -> PathBuf {
     let mut aside = path.as_os_str().to_owned();
     aside.push(".");
     aside.push(ASIDE);
@@ -115,7 +116,7 @@ fn folder_of(path: &Path) -> &Path {
     folder.unwrap_or_else(|| Path::new("."))
 }
 
-pub(crate) fn sync_folder_of(path: &Path) -> Result<()> {
+fn sync_folder_of(path: &Path) -> Result<()> {
     File::open(folder_of(path))?.sync_all()
 }
 

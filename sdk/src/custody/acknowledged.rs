@@ -11,7 +11,7 @@ pub(crate) use file::Acknowledgements;
 use super::messages::read_messages;
 #[cfg(feature = "client")]
 use super::messages::write_messages;
-use crate::identity::{Identity, IdentityError};
+use crate::identity::Identity;
 use medanchor_ledger::RecordHandle;
 use medanchor_vault::custody::{Acknowledgement, Release, Signed};
 use std::io::{self, ErrorKind};
@@ -98,14 +98,8 @@ impl Identity {
     }
 
     /// Whether custodians have acknowledged a version: then its event may have been signed.
-    pub(crate) fn is_acknowledged(
-        &self,
-        record: RecordHandle,
-        version: u32,
-    ) -> Result<bool, IdentityError> {
-        let kept = self.kept_acknowledgements();
-        let has = kept.has(record, version);
-        has.map_err(|error| IdentityError::io(kept.path(), error))
+    pub(crate) fn is_acknowledged(&self, record: RecordHandle, version: u32) -> io::Result<bool> {
+        self.kept_acknowledgements().has(record, version)
     }
 
     /// Keeps the acknowledgements of sharings, each in the order of the places; on disk when it returns.

@@ -206,6 +206,20 @@ fn a_record_whose_key_never_left_opens_without_an_entry() {
     assert_eq!(counter(&identity), 2);
 }
 
+/// Whether its event was signed is not known then: an entry too many is better than one too few, and care waits
+/// for neither.
+#[test]
+fn damaged_acknowledgements_keep_care_from_no_record() {
+    let root = tempfile::tempdir().unwrap();
+    let identity = hospital(root.path());
+    let record = RecordHandle::new([9; 16]);
+    identity.vault().seal_to_share(record, 1, PAYLOAD).unwrap();
+    std::fs::write(identity.folder().join("acknowledgements.redb"), b"rubbish").unwrap();
+    let cut_off = NewEmergency { record, ..new() };
+    let opened = identity.open_in_emergency(&cut_off, &right()).unwrap();
+    assert!(&**opened.payload == PAYLOAD && opened.entry.is_some());
+}
+
 /// A lost journal is not taken for an empty one, and no second key is made beside it.
 #[test]
 fn a_lost_journal_is_missed() {

@@ -66,12 +66,12 @@ pub struct Identity {
     began: Time,
     policy: Policy,
     key: SigningKey,
-    // Before the vault, so that it has written its last record when the folder is free for others.
+    // Both before the vault, so that they have written their last when the folder is free for others.
     journal: Mutex<Journal>,
+    acknowledgements: Acknowledgements,
     vault: Vault,
     /// Held while the emergency journal's file is open.
     emergency: Mutex<()>,
-    acknowledgements: Acknowledgements,
     context: Arc<dyn Context>,
 }
 

@@ -1,16 +1,19 @@
 //! The file of acknowledgements, for many records at a time.
 //!
 //! What always holds: what was kept is on disk, however many sharings in one transaction, for a file of each
-//! would cost more than all that is computed for it; what was kept of a sharing last stands for it; a damaged
-//! file is an error and no end of the process.
+//! would cost more than all that is computed for it; what was kept of a sharing last stands for it; a file that
+//! is not as it was written is an error, and no answer and no end of the process.
 //!
-//! `FOLDER/acknowledgements.redb` has one table, from the 24 bytes of [`Sharing::encode`] to the list of
-//! acknowledgements, in the order of places.
+//! | in the folder | |
+//! |---|---|
+//! | `acknowledgements.redb` | one table, from the 24 bytes of [`Sharing::encode`] to the list of acknowledgements, in the order of places |
+//! | `acknowledgements.redb.part` | what a crash left of it when it was made |
+//! | `acknowledgements/RECORD-VERSION-EPOCH` | what earlier builds kept: taken over when the file is made, and needless then |
 
 use super::Sharing;
 use crate::durable;
 use medanchor_ledger::RecordHandle;
-use redb::{Database, ReadOnlyTable, ReadableDatabase, TableDefinition, TableError};
+use redb::{Database, ReadOnlyTable, ReadableDatabase, Table, TableDefinition};
 use std::io::{self, ErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -18,12 +21,17 @@ use std::sync::{Mutex, PoisonError};
 
 /// Memory for pages; they are rarely read.
 const CACHE: usize = 1 << 20;
+/// The most bytes of a file of an earlier build.
+const MAX_FORMER: u64 = 256 << 10;
 
 const TABLE: TableDefinition<'_, &[u8; 24], &[u8]> = TableDefinition::new("acknowledgements/1");
+
+type Rows<'t> = Table<'t, &'static [u8; 24], &'static [u8]>;
 
 /// The file, opened when it is first needed; whoever has nothing in custody has none.
 pub(crate) struct Acknowledgements {
     path: PathBuf,
+    former: PathBuf,
     open: Mutex<Option<Database>>,
 }
 
@@ -31,11 +39,13 @@ impl Acknowledgements {
     pub(crate) fn new(folder: &Path) -> Self {
         Self {
             path: folder.join("acknowledgements.redb"),
+            former: folder.join("acknowledgements"),
             open: Mutex::new(None),
         }
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    #[cfg(feature = "client")]
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -43,16 +53,10 @@ impl Acknowledgements {
     #[cfg(feature = "client")]
     pub(super) fn keep(&self, rows: &[(Sharing, Vec<u8>)]) -> io::Result<()> {
         self.with(|database| {
-            let mut transaction = database.begin_write()?;
-            transaction.set_two_phase_commit(true);
-            transaction.set_quick_repair(true);
-            {
-                let mut table = transaction.open_table(TABLE)?;
-                for (sharing, acknowledgements) in rows {
-                    table.insert(&sharing.encode(), acknowledgements.as_slice())?;
-                }
-            }
-            Ok(transaction.commit()?)
+            write(database, |table| {
+                let mut rows = rows.iter();
+                rows.try_for_each(|(sharing, list)| insert(table, sharing, list))
+            })
         })
     }
 
@@ -86,44 +90,124 @@ impl Acknowledgements {
         none: T,
         work: impl FnOnce(&ReadOnlyTable<&'static [u8; 24], &'static [u8]>) -> Result<T, redb::Error>,
     ) -> io::Result<T> {
-        if !self.path.try_exists()? {
+        if !self.path.try_exists()? && !self.former.try_exists()? {
             return Ok(none);
         }
-        self.with(|database| match database.begin_read()?.open_table(TABLE) {
-            Err(TableError::TableDoesNotExist(_)) => Ok(none),
-            table => work(&table?),
-        })
+        self.with(|database| work(&database.begin_read()?.open_table(TABLE)?))
     }
 
     fn with<T>(&self, work: impl FnOnce(&Database) -> Result<T, redb::Error>) -> io::Result<T> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        // What a disk lost is met with a panic in places.
-        let worked = catch_unwind(AssertUnwindSafe(|| {
+        let worked = unless_panic(|| {
             let database = match open.take() {
                 Some(database) => database,
-                None => open_file(&self.path)?,
+                None => self.open()?,
             };
             work(open.insert(database))
-        }));
-        worked
-            .unwrap_or_else(|_| Err(redb::Error::Corrupted(String::new())))
-            .map_err(|error| {
-                // What the file holds is read again before anything else is said of it.
-                *open = None;
-                match error {
-                    redb::Error::Io(error) => error,
-                    redb::Error::Corrupted(_) => ErrorKind::InvalidData.into(),
-                    other => io::Error::other(other),
-                }
-            })
+        });
+        worked.map_err(|error| {
+            // What the file holds is checked again before anything else is said of it.
+            let broken = open.take();
+            // Why it could not be closed says no more than why it could not be used.
+            let _ = unless_panic(|| {
+                drop(broken);
+                Ok(())
+            });
+            said(error)
+        })
+    }
+
+    fn open(&self) -> Result<Database, redb::Error> {
+        let mut builder = redb::Builder::new();
+        builder
+            .set_cache_size(CACHE)
+            .set_check_integrity_on_open(true);
+        if !self.path.try_exists()? {
+            self.make(&builder)?;
+        }
+        Ok(builder.open(&self.path)?)
+    }
+
+    /// Makes the file aside, so that whoever finds it finds it whole, with what earlier builds kept.
+    fn make(&self, builder: &redb::Builder) -> Result<(), redb::Error> {
+        let aside = durable::aside_of(&self.path);
+        durable::remove_file(&aside)?;
+        let database = builder.create(&aside)?;
+        write(&database, |table| {
+            each_former(&self.former, |sharing, list| insert(table, &sharing, &list))
+        })?;
+        drop(database);
+        Ok(durable::rename(&aside, &self.path)?)
     }
 }
 
-fn open_file(path: &Path) -> Result<Database, redb::Error> {
-    let database = redb::Builder::new().set_cache_size(CACHE).create(path)?;
-    // It may have been made just now.
-    durable::sync_folder_of(path)?;
-    Ok(database)
+/// Writes in one transaction; it is on disk when this returns.
+fn write(
+    database: &Database,
+    fill: impl FnOnce(&mut Rows<'_>) -> Result<(), redb::Error>,
+) -> Result<(), redb::Error> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_two_phase_commit(true);
+    transaction.set_quick_repair(true);
+    fill(&mut transaction.open_table(TABLE)?)?;
+    Ok(transaction.commit()?)
+}
+
+fn insert(table: &mut Rows<'_>, sharing: &Sharing, list: &[u8]) -> Result<(), redb::Error> {
+    table.insert(&sharing.encode(), list)?;
+    Ok(())
+}
+
+/// Gives what earlier builds kept, in a file for each sharing, to `each`.
+fn each_former(
+    folder: &Path,
+    mut each: impl FnMut(Sharing, Vec<u8>) -> Result<(), redb::Error>,
+) -> Result<(), redb::Error> {
+    let files = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        files => files?,
+    };
+    for file in files {
+        let path = file?.path();
+        // What has another name was never whole.
+        let Some(sharing) = path.file_name().and_then(|name| sharing_of(name.to_str()?)) else {
+            continue;
+        };
+        if let Some(list) = durable::read_bounded(&path, MAX_FORMER)? {
+            each(sharing, list)?;
+        }
+    }
+    Ok(())
+}
+
+/// The sharing that `RECORD-VERSION-EPOCH` names.
+fn sharing_of(name: &str) -> Option<Sharing> {
+    let mut parts = name.splitn(3, '-');
+    Some(Sharing {
+        record: parts.next()?.parse().ok()?,
+        version: parts.next()?.parse().ok()?,
+        epoch: parts.next()?.parse().ok()?,
+    })
+}
+
+/// What a disk lost is met with a panic in places.
+fn unless_panic<T>(work: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, redb::Error> {
+    let panicked = |_| Err(redb::Error::Corrupted("it cannot be read".into()));
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(panicked)
+}
+
+/// What to do about it.
+fn said(error: redb::Error) -> io::Error {
+    let why = match error {
+        redb::Error::Corrupted(why) => why,
+        redb::Error::Io(error) => match error.kind() {
+            ErrorKind::InvalidData | ErrorKind::UnexpectedEof => error.to_string(),
+            _ => return error,
+        },
+        other => return io::Error::other(other),
+    };
+    let why = format!("it is damaged ({why}); restore it from the back-up");
+    io::Error::new(ErrorKind::InvalidData, why)
 }
 
 #[cfg(all(test, feature = "client"))]
@@ -168,20 +252,27 @@ mod tests {
         assert!(!kept.has(sharing(200, 0).record, 1).unwrap());
     }
 
-    /// Care waits for nothing here, so whoever asks goes on with an error.
+    /// One sharing in a file that was closed, and its bytes.
+    fn one(folder: &Path) -> (PathBuf, Vec<u8>) {
+        let kept = Acknowledgements::new(folder);
+        kept.keep(&[(sharing(1, 1), vec![1; 1_500])]).unwrap();
+        drop(kept);
+        let path = folder.join("acknowledgements.redb");
+        let bytes = std::fs::read(&path).unwrap();
+        (path, bytes)
+    }
+
     #[test]
     fn a_damaged_file_is_an_error_and_is_left_as_it_is() {
         let folder = tempfile::tempdir().unwrap();
-        let kept = Acknowledgements::new(folder.path());
-        kept.keep(&[(sharing(1, 1), vec![1; 1_500])]).unwrap();
-        drop(kept);
-        let path = folder.path().join("acknowledgements.redb");
-        let good = std::fs::read(&path).unwrap();
+        let (path, good) = one(folder.path());
         let text = b"this is no database, whatever its name says".repeat(200);
-        for damaged in [&good[..good.len() / 2], &good[..100], &text] {
+        let zeros = vec![0; good.len()];
+        for damaged in [&good[..good.len() / 2], &good[..100], &text, &zeros, &[]] {
             std::fs::write(&path, damaged).unwrap();
             let kept = Acknowledgements::new(folder.path());
-            assert!(kept.get(&sharing(1, 1)).is_err());
+            let refused = kept.get(&sharing(1, 1)).unwrap_err();
+            assert!(refused.to_string().ends_with("restore it from the back-up"));
             assert!(kept.keep(&[(sharing(2, 1), Vec::new())]).is_err());
             drop(kept);
             assert!(std::fs::read(&path).unwrap() == damaged);
@@ -189,5 +280,70 @@ mod tests {
         std::fs::write(&path, &good).unwrap();
         let kept = Acknowledgements::new(folder.path());
         assert_eq!(kept.get(&sharing(1, 1)).unwrap(), Some(vec![1; 1_500]));
+    }
+
+    /// A lost acknowledgement would let a custodian off, and an emergency opening go without its entry.
+    #[test]
+    fn no_byte_that_differs_makes_an_acknowledgement_disappear() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, good) = one(folder.path());
+        let used = good.iter().enumerate().filter(|(_, byte)| **byte != 0);
+        let mut refused = 0;
+        for (place, _) in used.step_by(41) {
+            let mut damaged = good.clone();
+            damaged[place] ^= 0x55;
+            std::fs::write(&path, damaged).unwrap();
+            let kept = Acknowledgements::new(folder.path());
+            match kept.get(&sharing(1, 1)) {
+                Err(_) => refused += 1,
+                Ok(found) => assert_eq!(found, Some(vec![1; 1_500]), "byte {place}"),
+            }
+        }
+        assert!(refused > 0);
+    }
+
+    /// The power went, or the disk was full, while it was made.
+    #[test]
+    fn a_file_that_was_not_made_to_its_end_is_made_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let aside = folder.path().join("acknowledgements.redb.part");
+        std::fs::write(&aside, vec![0; 1 << 20]).unwrap();
+        let (_, good) = one(folder.path());
+        assert!(!aside.exists());
+        for torn in [&good[..], &good[..5_000]] {
+            let folder = tempfile::tempdir().unwrap();
+            let aside = folder.path().join("acknowledgements.redb.part");
+            std::fs::write(aside, torn).unwrap();
+            let kept = Acknowledgements::new(folder.path());
+            assert_eq!(kept.get(&sharing(1, 1)).unwrap(), None);
+            kept.keep(&[(sharing(2, 1), Vec::new())]).unwrap();
+            assert_eq!(kept.get(&sharing(1, 1)).unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn what_earlier_builds_kept_is_taken_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let former = folder.path().join("acknowledgements");
+        std::fs::create_dir(&former).unwrap();
+        for number in 1..=3 {
+            let Sharing { record, epoch, .. } = sharing(number, 9);
+            let name = format!("{record}-1-{epoch}");
+            std::fs::write(former.join(name), [number; 100]).unwrap();
+        }
+        std::fs::write(former.join("half.part"), b"half").unwrap();
+        for _ in 0..2 {
+            let kept = Acknowledgements::new(folder.path());
+            assert!(kept.has(sharing(2, 0).record, 1).unwrap());
+            for number in 1..=3 {
+                let found = kept.get(&sharing(number, 9)).unwrap();
+                assert_eq!(found, Some(vec![number; 100]));
+            }
+        }
+        let kept = Acknowledgements::new(folder.path());
+        kept.keep(&[(sharing(1, 9), b"newer".to_vec())]).unwrap();
+        drop(kept);
+        let kept = Acknowledgements::new(folder.path());
+        assert_eq!(kept.get(&sharing(1, 9)).unwrap(), Some(b"newer".to_vec()));
     }
 }
