@@ -13,8 +13,10 @@ use super::JournalStanding;
 use crate::durable;
 use frame::{FRAME, header, kind_of};
 use medanchor_ledger::event::{AccessEmergency, JournalKeyKind};
+#[cfg(feature = "client")]
+use medanchor_ledger::sha256;
 use medanchor_ledger::signature::{PublicKey, Signature};
-use medanchor_ledger::{JournalHead, NetworkId, sha256};
+use medanchor_ledger::{JournalHead, NetworkId};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -190,6 +192,7 @@ impl Journal {
     }
 
     /// The head after entry `counter`, if the journal has come so far and knows it.
+    #[cfg(feature = "client")]
     pub(super) fn head_at(&self, counter: u64) -> Option<JournalHead> {
         if counter == 0 {
             return Some(JournalHead::EMPTY);

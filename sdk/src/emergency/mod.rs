@@ -204,6 +204,7 @@ impl Identity {
     ///
     /// A record whose sealing was cut off by the same emergency has its whole key here still: it is opened by
     /// that, and without an entry if the ledger cannot know the record, since the entry could not be anchored.
+    /// Where the file of acknowledgements cannot be read it is entered: that may be one entry too many.
     ///
     /// # Errors
     /// [`EmergencyError`]; nothing is journalled where the passphrase is wrong, the record has no wrap, or its
