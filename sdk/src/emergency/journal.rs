@@ -12,11 +12,11 @@
 use super::JournalStanding;
 use crate::durable;
 use frame::{FRAME, header, kind_of};
+use medanchor_ledger::NetworkId;
 use medanchor_ledger::event::{AccessEmergency, JournalKeyKind};
-#[cfg(feature = "client")]
-use medanchor_ledger::sha256;
 use medanchor_ledger::signature::{PublicKey, Signature};
-use medanchor_ledger::{JournalHead, NetworkId};
+#[cfg(feature = "client")]
+use medanchor_ledger::{JournalHead, sha256};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
