@@ -1,7 +1,7 @@
 //! What the SDK reads of a node's answers: what became of events, refusals, values, proofs. The node may
 //! say what it likes.
 
-use crate::documents::{ACCESSES, DECIDED, HISTORIES, POLICY, STATE, STATES, decided, said};
+use crate::documents::{ACCESSES, DECIDED, HISTORIES, POLICY, STATES, decided, keys, must_be_so};
 use crate::facts::file;
 use crate::{Seeds, Target};
 use medanchor_ledger::document::{AccessReceipt, HistoryPage};
@@ -65,9 +65,8 @@ static TRUST: LazyLock<Trust> = LazyLock::new(|| POLICY.clone().into());
 
 /// The keys and the requests of which the good documents speak.
 static ASKED: LazyLock<(BTreeSet<Vec<u8>>, BTreeSet<EventId>)> = LazyLock::new(|| {
-    let keys = STATE.iter().map(|(_, key, _)| key.clone()).collect();
     let events = DECIDED.iter().map(|(event, _)| *event).collect();
-    (keys, events)
+    (keys(), events)
 });
 
 pub(crate) fn prepare() {
@@ -172,7 +171,7 @@ fn state(bytes: &[u8]) -> bool {
         let height = proved.proved().height;
         assert!(testing::state(&TRUST, &key, Some(height), bytes).is_some());
         assert!(testing::state(&TRUST, &key, Some(height.next()), bytes).is_none());
-        assert!(STATE.contains(&said(proved.proved().clone())), "never so");
+        must_be_so(proved.proved());
         taken = true;
     }
     taken

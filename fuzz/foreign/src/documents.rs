@@ -1,5 +1,6 @@
 //! Documents that prove the state: nothing is proved but what the good files say.
 
+use crate::facts::file;
 use crate::{Seeds, Target, rewritten};
 use medanchor_ledger::document::{
     AccessReceipt, HistoryPage, HistoryVerifier, StateDocument, VerifiedAccess, VerifiedState,
@@ -7,7 +8,7 @@ use medanchor_ledger::document::{
 use medanchor_ledger::policy::{Policy, PolicyRange};
 use medanchor_ledger::rules::Decision;
 use medanchor_ledger::{EventId, Height, Size, Tag};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 pub(crate) const STATES: Seeds = Seeds::of("vectors/state-proof", "", ".hex");
@@ -28,15 +29,41 @@ pub(crate) static POLICY: LazyLock<PolicyRange> = LazyLock::new(|| {
     PolicyRange::from(policy, Size(0))
 });
 
-pub(crate) type Value = (Height, Vec<u8>, Option<Vec<u8>>);
-
-/// What the good state documents say.
-pub(crate) static STATE: LazyLock<BTreeSet<Value>> = LazyLock::new(|| {
-    let good = Seeds::of("vectors/state-proof", "good", ".hex").read();
-    let verified = |bytes: Vec<u8>| StateDocument::decode(&bytes).ok()?.verify(&*POLICY).ok();
-    let good = good.expect("frozen files").into_iter();
-    good.filter_map(verified).map(said).collect()
+/// What stood under each path at each height of the frozen network.
+static STATE: LazyLock<BTreeMap<Height, Values>> = LazyLock::new(|| {
+    let lines = String::from_utf8(file("state-proof/changes.txt")).expect("text");
+    let mut states: BTreeMap<Height, Values> = BTreeMap::new();
+    for line in lines.lines() {
+        let [height, path, value] = line.split(' ').collect::<Vec<_>>()[..] else {
+            panic!("three words a line");
+        };
+        let height = Height(height.parse().expect("a height"));
+        let before = states.range(..=height).next_back();
+        let mut values = before.map_or_else(Values::new, |(_, values)| values.clone());
+        let path = hex::decode(path).expect("digits");
+        match value {
+            "-" => values.remove(&path),
+            value => values.insert(path, hex::decode(value).expect("digits")),
+        };
+        states.insert(height, values);
+    }
+    states
 });
+
+/// That network's last height.
+const LAST_HEIGHT: Height = Height(3);
+
+/// Values by their paths.
+type Values = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// The keys of which the good state documents speak.
+pub(crate) fn keys() -> BTreeSet<Vec<u8>> {
+    let good = Seeds::of("vectors/state-proof", "good", ".hex").read();
+    let read = |bytes: &Vec<u8>| StateDocument::decode(bytes).expect("a good document");
+    let good = good.expect("frozen files");
+    let keys = good.iter().map(read);
+    keys.map(|read| read.key.as_bytes().to_vec()).collect()
+}
 
 /// What was decided in the good access receipts.
 pub(crate) static DECIDED: LazyLock<BTreeSet<(EventId, u8)>> = LazyLock::new(|| {
@@ -51,9 +78,14 @@ pub(crate) fn prepare() {
     LazyLock::force(&DECIDED);
 }
 
-pub(crate) fn said(verified: VerifiedState) -> Value {
-    let key = verified.key.as_bytes().to_vec();
-    (verified.height, key, verified.value)
+/// # Panics
+/// If it is not so. Any key may be absent, and many are proved so by the same bytes.
+pub(crate) fn must_be_so(verified: &VerifiedState) {
+    assert!(verified.height <= LAST_HEIGHT, "no such height");
+    let state = STATE.range(..=verified.height).next_back();
+    let (_, values) = state.expect("the state of genesis");
+    let stood = values.get(&verified.key.path().as_bytes()[..]);
+    assert_eq!(verified.value.as_ref(), stood, "never so");
 }
 
 pub(crate) fn decided(verified: VerifiedAccess) -> (EventId, u8) {
@@ -70,7 +102,7 @@ fn state(bytes: &[u8]) -> bool {
     let Some(Ok(verified)) = read.map(|document| document.verify(&*POLICY)) else {
         return false;
     };
-    assert!(STATE.contains(&said(verified)), "never so");
+    must_be_so(&verified);
     true
 }
 

@@ -14,13 +14,16 @@ use medanchor_ledger::note::{KeyName, Note};
 use medanchor_ledger::policy::{Policy, PolicyRange};
 use medanchor_ledger::receipt::Receipt;
 use medanchor_ledger::seal::Seal;
-use medanchor_ledger::state::{StateKey, StateMap};
+use medanchor_ledger::state::{Changes, StateKey, StateMap};
 use medanchor_ledger::{Index, Size, Time, TreeHash};
+use std::sync::Arc;
 
 pub struct Chain {
     pub world: World,
     nodes: Nodes,
     pub heights: Vec<(Seal, StateMap)>,
+    /// What each height changed in the state.
+    pub changes: Vec<Arc<Changes>>,
 }
 
 impl Chain {
@@ -32,6 +35,7 @@ impl Chain {
             world: World::new(),
             nodes,
             heights: vec![(executed.seal.clone(), executed.map_update.map().clone())],
+            changes: vec![executed.changes],
         }
     }
 
@@ -44,6 +48,7 @@ impl Chain {
             .for_each(|entry| self.nodes.append(entry));
         self.heights
             .push((executed.seal, self.world.state.map().clone()));
+        self.changes.push(executed.changes);
         self.heights.len() - 1
     }
 

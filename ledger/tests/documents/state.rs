@@ -1,13 +1,14 @@
 //! State documents.
 
 use crate::chain::{Chain, policy, words};
+use crate::log_support::assert_golden;
 use crate::vectors::Vectors;
 use crate::world::*;
 use medanchor_ledger::document::{StateDocument, VerifiedState};
 use medanchor_ledger::policy::PolicyRange;
 use medanchor_ledger::rules::{Record, RulesVersion, StateValue, TagIndex};
 use medanchor_ledger::seal::Seal;
-use medanchor_ledger::state::StateKey;
+use medanchor_ledger::state::{StateKey, StateMap};
 use medanchor_ledger::{Height, Index, RecordHandle, Size, Tag};
 use proptest::prelude::*;
 
@@ -24,6 +25,29 @@ fn chain() -> Chain {
 
 fn record(number: u8) -> StateKey {
     Record::key(&name(HOSPITAL), &RecordHandle::new([number; 16]))
+}
+
+/// All that is true of the state: a line for each value that a height put or took away.
+fn changes(chain: &Chain) -> String {
+    let mut lines = String::new();
+    for (height, changes) in chain.changes.iter().enumerate() {
+        for (path, value) in changes.iter() {
+            let value = value.as_ref().map_or("-".to_owned(), hex::encode);
+            lines += &format!("{height} {} {value}\n", hex::encode(path.as_bytes()));
+        }
+    }
+    lines
+}
+
+#[test]
+fn the_frozen_changes_give_the_roots_of_all_heights() {
+    let chain = chain();
+    assert_golden("state-proof/changes.txt", changes(&chain).as_bytes());
+    let mut map = StateMap::empty();
+    for (height, changes) in chain.changes.iter().enumerate() {
+        map = map.update(changes).unwrap().map().clone();
+        assert_eq!(map.root(), chain.seal(height).state_root, "height {height}");
+    }
 }
 
 fn judge(bytes: &[u8]) -> Result<VerifiedState, String> {
@@ -60,9 +84,20 @@ fn documents_are_frozen_and_say_their_height() {
         let checkpoint = verified.checkpoint.checkpoint();
         assert_eq!(checkpoint.size, chain.size(3));
     }
+    let neighbour = chain.document(2, &neighbour(&chain)).encode();
+    vectors.golden("good-absent-by-the-same-proof", &neighbour);
+    assert_eq!(judge(&neighbour).unwrap().value, None);
     wrong(&chain, &mut vectors);
     rejected(&chain, &mut vectors);
     vectors.finish();
+}
+
+/// A key that is absent for the same reason as `record(9)`: one proof shows both.
+fn neighbour(chain: &Chain) -> StateKey {
+    let proof = |key: &StateKey| chain.map(2).prove(&key.path()).unwrap();
+    let of_nine = proof(&record(9));
+    let mut others = (10..=u8::MAX).map(record);
+    others.find(|key| proof(key) == of_nine).unwrap()
 }
 
 /// Well formed, and proving nothing.
