@@ -2,6 +2,8 @@
 
 #[path = "watch/lasting.rs"]
 mod lasting;
+#[path = "watch/remembered.rs"]
+mod remembered;
 mod support;
 
 use medanchor_ledger::Time;

@@ -1,7 +1,8 @@
 //! What the copies give when they are asked: a checkpoint, and the chain of policies.
 //!
 //! What always holds: a chain that does not hold, or does not come, is told, and hides no checkpoint that is
-//! served beside it; what was seen before is judged by the chain that is known now, and never forgotten.
+//! served beside it; what was seen before is judged by the chain that is known now, and never forgotten,
+//! whether its copy answers or not, or is no longer named.
 
 use super::round::{Asked, Copy, Finding, Round, Wrong};
 use crate::compare::Signed;
@@ -31,6 +32,23 @@ impl Served {
     pub(super) const fn told(&self) -> bool {
         self.chain.is_ok()
     }
+}
+
+/// A checkpoint that was seen before and counts.
+pub(super) struct Before<'w> {
+    /// Whose it was: a copy, or the file that has it, if that copy is not named now.
+    pub(super) of: String,
+    /// The copy, if it is named now.
+    pub(super) copy: Option<&'w str>,
+    pub(super) signed: Signed,
+}
+
+/// What came of a copy, or of a file of `seen/`.
+pub(super) struct Taken<'w> {
+    /// None if it did not answer, or what it showed does not count.
+    pub(super) copy: Option<Copy<'w>>,
+    /// None if nothing was seen of it before, or that does not count.
+    pub(super) before: Option<Before<'w>>,
 }
 
 impl<'w> Round<'w> {
@@ -73,14 +91,16 @@ impl<'w> Round<'w> {
         })
     }
 
-    /// What came of one copy: its checkpoint, if that counts, whatever else is wrong with it.
+    /// What came of one copy: its checkpoint, if that counts, whatever else is wrong with it, and what was
+    /// seen of it before, whatever came of it now.
     pub(super) fn take(
         &self,
         target: &'w str,
         asked: Asked<Served>,
         findings: &mut Vec<Finding>,
-    ) -> Result<Option<Copy<'w>>, Failure> {
-        let (before, forgotten) = self.before(target, asked.as_ref().ok())?;
+    ) -> Result<Taken<'w>, Failure> {
+        let seen = self.kept.seen(target)?;
+        let (before, forgotten) = self.counts(seen, asked.as_ref().ok());
         let mut wrongs = Vec::new();
         let forgot = forgotten.is_some();
         wrongs.extend(forgotten);
@@ -98,7 +118,6 @@ impl<'w> Round<'w> {
                         signed,
                         seconds,
                         source,
-                        before,
                         forgot,
                     })
                     .map_err(|fault| Wrong::of(&fault.into(), Some(checkpoint)))
@@ -108,21 +127,41 @@ impl<'w> Round<'w> {
         for wrong in Wrong::by_kind(wrongs) {
             findings.push(self.observe(target, wrong)?);
         }
-        Ok(copy)
+        let before = before.map(|signed| Before {
+            of: target.to_owned(),
+            copy: Some(target),
+            signed,
+        });
+        Ok(Taken { copy, before })
     }
 
-    /// The checkpoint that was seen of a copy before; apart from it one that no longer counts by the chain
+    /// What was seen of copies that are not named now.
+    pub(super) fn unnamed(&self, findings: &mut Vec<Finding>) -> Result<Vec<Before<'w>>, Failure> {
+        let mut before = Vec::new();
+        for (path, seen) in self.kept.unnamed(self.targets)? {
+            let of = path.display().to_string();
+            let (counts, forgotten) = self.counts(Some(seen), None);
+            if let Some(wrong) = forgotten {
+                findings.push(self.observe(&of, wrong)?);
+            }
+            let copy = None;
+            before.extend(counts.map(|signed| Before { of, copy, signed }));
+        }
+        Ok(before)
+    }
+
+    /// A checkpoint that was seen before, if it counts; apart from it one that no longer does by the chain
     /// that is known now, which nothing may replace.
-    fn before(
+    fn counts(
         &self,
-        target: &str,
+        seen: Option<Signed>,
         now: Option<&Served>,
-    ) -> Result<(Option<Signed>, Option<Wrong>), Failure> {
-        let Some(seen) = self.kept.seen(target)? else {
-            return Ok((None, None));
+    ) -> (Option<Signed>, Option<Wrong>) {
+        let Some(seen) = seen else {
+            return (None, None);
         };
         let Err(why) = self.trust.verify_checkpoint(&seen.note) else {
-            return Ok((Some(seen), None));
+            return (Some(seen), None);
         };
         let says = format!(
             "the checkpoint of {} entries that was seen of it before does not count by the chain of policies that is known now, and is kept: {why}",
@@ -130,7 +169,7 @@ impl<'w> Round<'w> {
         );
         let served = now.map(|served| served.checkpoint.clone());
         let wrong = Wrong::new(Kind::Broken, says, served).beside(&seen);
-        Ok((None, Some(wrong)))
+        (None, Some(wrong))
     }
 
     /// What was served as a checkpoint, if it counts, and when it was signed.

@@ -1,103 +1,128 @@
 //! Forks: every two checkpoints that count, of now, of before and saved ones, held against each other.
 
+use super::asked::Before;
 use super::round::{Copy, FORK, Finding, Round, Wrong};
 use crate::compare::{Compared, Signed, compare, equal_sizes};
 use crate::fault::Failure;
 use crate::observation::Kind;
 use medanchor_ledger::fork::Fork;
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A checkpoint that counts.
 #[derive(Clone)]
 struct Head<'h, 'w> {
     /// Whose it is.
-    of: String,
-    /// The copy that shows or showed it; none if the user saved it.
+    of: &'h str,
+    /// The copy that shows or showed it; none if the user saved it, or names that copy no longer.
     copy: Option<&'w str>,
+    /// Whether it was seen before and is not shown now.
+    before: bool,
     signed: &'h Signed,
+}
+
+/// What came of holding the checkpoints against each other.
+#[derive(Default)]
+pub(super) struct Held<'w> {
+    /// The copies that take part in a fork.
+    forked: BTreeSet<&'w str>,
+    /// The copies whose own tiles show that they continue what was seen of them before.
+    continued: BTreeSet<&'w str>,
+    /// The copies whose tiles are not there or lead nowhere.
+    wrong: BTreeMap<&'w str, Vec<Wrong>>,
+    findings: Vec<Finding>,
+}
+
+impl<'w> Held<'w> {
+    /// Whether what a copy shows may take the place of what was seen of it before.
+    pub(super) fn may_replace(&self, target: &str, before: Option<&Signed>) -> bool {
+        let continues = before.is_none() || self.continued.contains(target);
+        continues && !self.forked.contains(target)
+    }
+
+    /// Each copy's fault once, whatever its tiles could not be held against.
+    fn blame(&mut self, target: &'w str, wrong: Wrong) {
+        let wrongs = self.wrong.entry(target).or_default();
+        if !wrongs.iter().any(|other| other.is_alike(&wrong)) {
+            wrongs.push(wrong);
+        }
+    }
 }
 
 impl<'w> Round<'w> {
     /// Holds every checkpoint against the larger ones of now, and those that nobody serves now against
-    /// each other as far as that needs no tiles; the copies that take part in a fork.
+    /// each other as far as that needs no tiles.
     pub(super) fn forks(
         &self,
         copies: &[Copy<'w>],
+        before: &[Before<'w>],
         findings: &mut Vec<Finding>,
-    ) -> Result<BTreeSet<&'w str>, Failure> {
-        let mut parties = BTreeSet::new();
+    ) -> Result<Held<'w>, Failure> {
+        let mut held = Held::default();
+        let saved: Vec<_> = self.saved.iter().map(|saved| saved.of()).collect();
+        let gone = gone(copies, before, &saved);
         let now = copies.iter().map(|copy| Head {
-            of: copy.target.to_owned(),
+            of: copy.target,
             copy: Some(copy.target),
+            before: false,
             signed: &copy.signed,
         });
-        let gone = self.gone(copies);
         for head in now.chain(gone.iter().cloned()) {
-            parties.extend(self.hold(&head, copies, findings)?);
+            self.hold(&head, copies, &mut held)?;
         }
         for (at, one) in gone.iter().enumerate() {
             let size = one.signed.checkpoint.size;
             let same_size = |other: &&Head<'_, '_>| other.signed.checkpoint.size == size;
             for other in gone.iter().skip(at + 1).filter(same_size) {
                 if let Ok(Compared::Forked(fork)) = equal_sizes(one.signed, other.signed) {
-                    findings.push(self.fork(&fork, format!("{} and {}", one.of, other.of))?);
-                    parties.extend([one.copy, other.copy].into_iter().flatten());
+                    let of = format!("{} and {}", one.of, other.of);
+                    held.findings.push(self.fork(&fork, of)?);
+                    held.forked
+                        .extend([one.copy, other.copy].into_iter().flatten());
                 }
             }
         }
-        Ok(parties)
+        for (target, wrongs) in std::mem::take(&mut held.wrong) {
+            for wrong in Wrong::by_kind(wrongs) {
+                findings.push(self.observe(target, wrong)?);
+            }
+        }
+        findings.append(&mut held.findings);
+        Ok(held)
     }
 
-    /// What was seen before and what was saved.
-    fn gone<'h>(&'h self, copies: &'h [Copy<'w>]) -> Vec<Head<'h, 'w>> {
-        let before = copies.iter().filter_map(|copy| {
-            Some(Head {
-                of: copy.target.to_owned(),
-                copy: Some(copy.target),
-                signed: copy.before.as_ref()?,
-            })
-        });
-        let saved = self.saved.iter().map(|saved| Head {
-            of: saved.path.display().to_string(),
-            copy: None,
-            signed: &saved.signed,
-        });
-        before.chain(saved).collect()
-    }
-
-    /// Holds one checkpoint against the copies that are as large, until one shows that it continues it;
-    /// the copies that take part in a fork.
+    /// Holds one checkpoint against the copies that are as large, the one that showed it before any other,
+    /// until one shows that it continues it.
     fn hold(
         &self,
         head: &Head<'_, 'w>,
         copies: &[Copy<'w>],
-        findings: &mut Vec<Finding>,
-    ) -> Result<Vec<&'w str>, Failure> {
-        let (of, signed) = (&head.of, head.signed);
-        let mut parties = Vec::new();
-        let larger = |copy: &&Copy<'_>| copy.signed.checkpoint.size >= signed.checkpoint.size;
-        for copy in copies.iter().filter(larger) {
+        held: &mut Held<'w>,
+    ) -> Result<(), Failure> {
+        let signed = head.signed;
+        let is_own = |copy: &Copy<'_>| head.copy == Some(copy.target);
+        let mut larger: Vec<&Copy<'w>> = copies.iter().collect();
+        larger.retain(|copy| copy.signed.checkpoint.size >= signed.checkpoint.size);
+        larger.sort_by_key(|copy| Reverse(is_own(copy)));
+        for copy in larger {
             if copy.signed == *signed {
                 continue;
             }
             match compare(signed, &copy.signed, &*copy.source) {
-                Ok(Compared::Consistent(_)) => break,
+                Ok(Compared::Consistent(_)) => {
+                    held.continued.extend(head.copy.filter(|_| is_own(copy)));
+                    break;
+                }
                 Ok(Compared::Forked(fork)) => {
-                    findings.push(self.fork(&fork, format!("{of} and {}", copy.target))?);
-                    parties.extend(head.copy.into_iter().chain([copy.target]));
+                    let of = format!("{} and {}", head.of, copy.target);
+                    held.findings.push(self.fork(&fork, of)?);
+                    held.forked
+                        .extend(head.copy.into_iter().chain([copy.target]));
                 }
-                Err(failure) => {
-                    let kind = match failure {
-                        Failure::Fault(_) => Kind::Broken,
-                        Failure::Trouble(_) => Kind::Unreachable,
-                    };
-                    let says = format!("its tiles: {failure}");
-                    let wrong = Wrong::with(kind, says, &copy.signed);
-                    findings.push(self.observe(copy.target, wrong)?);
-                }
+                Err(failure) => held.blame(copy.target, no_tiles(head, copy, &failure)),
             }
         }
-        Ok(parties)
+        Ok(())
     }
 
     fn fork(&self, fork: &Fork, of: String) -> Result<Finding, Failure> {
@@ -113,4 +138,42 @@ impl<'w> Round<'w> {
             attested: false,
         })
     }
+}
+
+/// What was seen before and nobody shows now, and what was saved.
+fn gone<'h, 'w>(
+    copies: &[Copy<'w>],
+    before: &'h [Before<'w>],
+    saved: &'h [(String, &'h Signed)],
+) -> Vec<Head<'h, 'w>> {
+    let is_shown = |one: &&Before<'_>| copies.iter().any(|copy| copy.signed == one.signed);
+    let before = before.iter().filter(|one| !is_shown(one)).map(|one| Head {
+        of: &one.of,
+        copy: one.copy,
+        before: true,
+        signed: &one.signed,
+    });
+    let saved = saved.iter().map(|(of, signed)| Head {
+        of,
+        copy: None,
+        before: false,
+        signed,
+    });
+    before.chain(saved).collect()
+}
+
+/// That a copy could not be held against a checkpoint, which is named if it was seen before.
+fn no_tiles(head: &Head<'_, '_>, copy: &Copy<'_>, failure: &Failure) -> Wrong {
+    let kind = match failure {
+        Failure::Fault(_) => Kind::Broken,
+        Failure::Trouble(_) => Kind::Unreachable,
+    };
+    if !head.before {
+        return Wrong::with(kind, format!("its tiles: {failure}"), &copy.signed);
+    }
+    let (size, of) = (head.signed.checkpoint.size, head.of);
+    let says = format!(
+        "its tiles, beside the checkpoint of {size} entries that was seen before of {of}, which is kept: {failure}"
+    );
+    Wrong::with(kind, says, &copy.signed).beside(head.signed)
 }

@@ -1,7 +1,7 @@
 //! What a watcher keeps in its folder.
 //!
 //! What always holds: a file is under its name whole and durable; the checkpoint that was seen of a
-//! log is replaced only by one of at least its size that the policy accepts; whoever is watched cannot fill
+//! log is replaced only by a larger one that the policy accepts and that continues it; whoever is watched cannot fill
 //! the disk with evidence, of which only so much is kept of one place, kind and day.
 //!
 //! | path | what |
@@ -18,7 +18,6 @@
 use super::ObserverKey;
 use super::round::{FORK, POLICY_FORK};
 use crate::attestation::Statement;
-use crate::compare::Signed;
 use crate::fault::{Failure, Trouble};
 use crate::mirror::folder::failed;
 use crate::mirror::now;
@@ -79,7 +78,7 @@ struct Named {
 
 /// A watcher's folder.
 pub(crate) struct Kept {
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
     _lock: HomeLock,
 }
 
@@ -127,16 +126,6 @@ impl Kept {
             Some(chain) => self.write(CHAIN, &chain.encode()),
             None => Ok(()),
         }
-    }
-
-    /// The checkpoint that was seen last of a log. Whether it still counts is not judged.
-    pub(crate) fn seen(&self, target: &str) -> Result<Option<Signed>, Failure> {
-        let bytes = self.read(&name_of(target), Note::MAX_BYTES as u64)?;
-        Ok(bytes.and_then(|bytes| Signed::parse(&bytes).ok()))
-    }
-
-    pub(crate) fn keep_seen(&self, target: &str, signed: &Signed) -> Result<(), Trouble> {
-        self.write(&name_of(target), signed.note.to_string().as_bytes())
     }
 
     /// Keeps proof of a fork of these, whatever the day once.
@@ -257,7 +246,17 @@ impl Kept {
 
     /// The files of evidence whose names begin and end so, in the order of their names.
     fn alike(&self, begins: &str, ends: &str) -> Result<Vec<PathBuf>, Trouble> {
-        let folder = self.folder.join("evidence");
+        self.alike_in("evidence", begins, ends)
+    }
+
+    /// The files of a folder whose names begin and end so, in the order of their names.
+    pub(super) fn alike_in(
+        &self,
+        inner: &str,
+        begins: &str,
+        ends: &str,
+    ) -> Result<Vec<PathBuf>, Trouble> {
+        let folder = self.folder.join(inner);
         let unreadable = |cause| source::unreadable(&folder.display().to_string(), &cause);
         let entries = match std::fs::read_dir(&folder) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -278,11 +277,11 @@ impl Kept {
         Ok(found)
     }
 
-    fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Failure> {
+    pub(super) fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Failure> {
         Folder(self.folder.clone()).read(name, limit)
     }
 
-    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Trouble> {
+    pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Trouble> {
         let path = self.folder.join(name);
         let parent = path.parent().unwrap_or(&self.folder);
         make_folder(parent).map_err(failed)?;
@@ -323,16 +322,6 @@ impl Named {
 fn short(text: &[u8]) -> String {
     let hash = sha256(&[text]);
     hex::encode(hash.first_chunk::<8>().unwrap_or(&[0; 8]))
-}
-
-fn name_of(target: &str) -> String {
-    let hash = sha256(&[target.as_bytes()]);
-    let name: String = hash
-        .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("seen/{name}.checkpoint")
 }
 
 #[cfg(test)]

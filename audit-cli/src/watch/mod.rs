@@ -13,6 +13,7 @@ mod kept;
 mod observer;
 mod round;
 mod saved;
+mod seen;
 
 pub(crate) use observer::ObserverKey;
 

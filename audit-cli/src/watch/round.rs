@@ -3,7 +3,8 @@
 //! What always holds: a checkpoint counts only if the policy of its size accepts it, by the longest
 //! chain that any copy showed, as far as no two of them part; every two that count are held against each other by the tiles of the
 //! larger one, those of earlier rounds and those that the user saved included; what one copy serves can
-//! hide nothing that another shows.
+//! hide nothing that another shows. What was seen of a copy is replaced only by what its own tiles prove
+//! to continue it.
 
 use super::ObserverKey;
 use super::asked::Served;
@@ -78,8 +79,6 @@ pub(super) struct Copy<'w> {
     /// When it was signed, by cosigners of whom one at least is honest.
     pub(super) seconds: u64,
     pub(super) source: Box<dyn Source>,
-    /// What was seen of it before, if that counts.
-    pub(super) before: Option<Signed>,
     /// Whether what was seen of it before no longer counts.
     pub(super) forgot: bool,
 }
@@ -126,6 +125,11 @@ impl Wrong {
         Self { known, ..self }
     }
 
+    /// Whether it says the same.
+    pub(super) fn is_alike(&self, other: &Self) -> bool {
+        (self.kind, &self.says) == (other.kind, &other.says)
+    }
+
     /// What is wrong with one copy, each kind once.
     pub(super) fn by_kind(wrongs: Vec<Self>) -> Vec<Self> {
         let mut kinds: Vec<Self> = Vec::new();
@@ -158,16 +162,22 @@ impl<'w> Round<'w> {
         let told = asked.iter().flatten().any(Served::told);
         let mut findings = self.judge_saved(told);
         findings.extend(self.parted.values().cloned());
-        let mut copies = Vec::new();
+        let (mut copies, mut before) = (Vec::new(), Vec::new());
         for (target, asked) in self.targets.iter().zip(asked) {
-            copies.extend(self.take(target, asked, &mut findings)?);
+            let taken = self.take(target, asked, &mut findings)?;
+            copies.extend(taken.copy);
+            before.extend(taken.before);
         }
+        before.extend(self.unnamed(&mut findings)?);
         copies.sort_by_key(|copy| std::cmp::Reverse(copy.signed.checkpoint.size));
-        let forked = self.forks(&copies, &mut findings)?;
+        let held = self.forks(&copies, &before, &mut findings)?;
         for copy in &copies {
+            let was = before.iter().find(|was| was.copy == Some(copy.target));
+            let was = was.map(|was| &was.signed);
+            findings.extend(self.rollback(copy, was)?);
             self.judge(copy, copies.first(), &mut findings)?;
-            if !copy.forgot && !forked.contains(copy.target) {
-                self.keep(copy)?;
+            if !copy.forgot && held.may_replace(copy.target, was) {
+                self.keep(copy, was)?;
             }
         }
         findings.sort();
@@ -189,7 +199,6 @@ impl<'w> Round<'w> {
         findings: &mut Vec<Finding>,
     ) -> Result<(), Failure> {
         let size = copy.signed.checkpoint.size;
-        findings.extend(self.rollback(copy)?);
         let Some(largest) = largest else {
             return Ok(());
         };
@@ -215,10 +224,9 @@ impl<'w> Round<'w> {
         Ok(())
     }
 
-    fn keep(&self, copy: &Copy<'_>) -> Result<(), Trouble> {
+    fn keep(&self, copy: &Copy<'_>, before: Option<&Signed>) -> Result<(), Trouble> {
         let size = copy.signed.checkpoint.size;
-        let before = copy.before.as_ref().map(|before| before.checkpoint.size);
-        if before.is_none_or(|before| before < size) {
+        if before.is_none_or(|before| before.checkpoint.size < size) {
             self.kept.keep_seen(copy.target, &copy.signed)?;
         }
         Ok(())
@@ -226,12 +234,16 @@ impl<'w> Round<'w> {
 
     /// A copy that has less than was seen of it, or than the user saved. Of several checkpoints it is held
     /// against one that proves it by signatures, if there is one, else against the largest.
-    fn rollback(&self, copy: &Copy<'_>) -> Result<Option<Finding>, Trouble> {
+    fn rollback(
+        &self,
+        copy: &Copy<'_>,
+        before: Option<&Signed>,
+    ) -> Result<Option<Finding>, Trouble> {
         let size = copy.signed.checkpoint.size;
         let served = Head::of(&copy.signed.note, &self.trust);
         let proves =
             |known: &Signed| !backwards(&served, &Head::of(&known.note, &self.trust)).is_empty();
-        let before = copy.before.iter().map(|signed| (signed, true));
+        let before = before.into_iter().map(|signed| (signed, true));
         let saved = self.saved.iter().map(|saved| (&saved.signed, false));
         let larger: Vec<_> = before
             .chain(saved)

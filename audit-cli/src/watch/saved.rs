@@ -23,6 +23,13 @@ pub(crate) struct Saved {
     pub(super) signed: Signed,
 }
 
+impl Saved {
+    /// The file, as findings name it, and what it has.
+    pub(super) fn of(&self) -> (String, &Signed) {
+        (self.path.display().to_string(), &self.signed)
+    }
+}
+
 /// Reads the files; one that is no checkpoint is the user's mistake.
 pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<Saved>, Trouble> {
     let one = |path: &PathBuf| -> Result<Saved, Trouble> {
