@@ -1,5 +1,6 @@
 //! Opening a home: what the database, the files and the journal have is put together, or refused.
 
+use crate::certified::Certified;
 use crate::files::make_folder;
 use crate::histories::Histories;
 use crate::journal::Known;
@@ -63,8 +64,7 @@ impl Shared {
         };
         let journal = Journal::open(&data.join("journal"), network, known, options.segment_bytes)?;
         let folder = home.join("log");
-        let certificates = certificates_end(&saved, &LogReader::new(&folder), &head)?;
-        check_published(&folder, certificates, head.height, journal.tip())?;
+        let certificates = Certified::read(&saved, &LogReader::new(&folder), &head, &journal)?;
         let log = LogFolder::open(&folder, genesis.encoded(), mark, certificates)?;
         log.keep_policy(genesis.policy())?;
         log.keep_policy_chain(&PolicyChain::of_genesis(genesis))?;
@@ -233,51 +233,4 @@ fn check_state(
         path: data.to_owned(),
         height: head.height.0,
     })
-}
-
-/// Where the certificates of the saved heights end in their file.
-fn certificates_end(saved: &Snapshot, log: &LogReader, head: &Head) -> Result<u64, StoreError> {
-    if head.height == Height(0) {
-        return Ok(0);
-    }
-    let wrong = || StoreError::Contradiction {
-        what: "file of certificates",
-    };
-    let row = saved.height(head.height)?.ok_or_else(wrong)?;
-    let mut records = log.certificates(row.certificate)?;
-    let last = records.next().ok_or_else(wrong)??;
-    let height = Certificate::decode(&last).map_err(|_| wrong())?.height();
-    if height == head.height {
-        Ok(records.position())
-    } else {
-        Err(wrong())
-    }
-}
-
-/// Refuses a home whose published certificates are of blocks that it does not have: nothing of them
-/// is to be cut. (A tail that was being written is not one of them.)
-fn check_published(
-    folder: &Path,
-    certificates_end: u64,
-    saved: Height,
-    tip: Height,
-) -> Result<(), StoreError> {
-    let mut next = saved.next();
-    for record in LogReader::new(folder).certificates(certificates_end)? {
-        let Ok(Ok(certificate)) = record.map(|record| Certificate::decode(&record)) else {
-            break;
-        };
-        if certificate.height() != next {
-            break;
-        }
-        if next > tip {
-            let what = "the journal of blocks whose certificates are published";
-            return Err(StoreError::Missing {
-                path: folder.to_owned(),
-                what,
-            });
-        }
-        next = next.next();
-    }
-    Ok(())
 }

@@ -4,6 +4,7 @@
 //! What always holds: nothing that a method returned `Ok` for as durable is lost, whatever the
 //! moment the power goes; nothing half written is believed later; damage is refused with its place.
 
+mod certified;
 pub mod cosigned;
 mod error;
 pub mod files;

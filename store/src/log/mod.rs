@@ -25,6 +25,7 @@ pub(crate) mod records;
 mod start;
 
 use crate::StoreError;
+use crate::certified::Certified;
 use crate::files::{make_folder, read_bounded, sync_folder, write_aside, write_durably};
 use crate::reader::LogReader;
 use batch::Batch;
@@ -37,8 +38,9 @@ use medanchor_ledger::merkle::tile::{TileId, Width};
 use medanchor_ledger::policy::{Policy, PolicyChain};
 use medanchor_ledger::{Index, ReadFailed, Size, TreeHash};
 use records::{RecordFile, framed};
-pub(crate) use start::LogMark;
-use start::{checkpoint_size, keep_genesis, remove_folder};
+pub(crate) use start::{LogMark, checkpoint_size};
+use start::{keep_genesis, remove_folder};
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
@@ -64,6 +66,8 @@ pub(crate) struct LogFolder {
 #[derive(Debug)]
 struct Gathered {
     certificates: Vec<u8>,
+    /// Where records begin that are in their file already, of the next heights.
+    certified: VecDeque<u64>,
     /// Where the next certificate's record will begin in its file.
     certificates_end: u64,
     cosignatures: Vec<u8>,
@@ -80,26 +84,27 @@ struct Files {
 
 impl LogFolder {
     /// Opens a log whose files are durable up to `mark`. Entries from `mark.settled` on are to be
-    /// appended again, and certificates from `certificates_end` on in their file.
+    /// appended again, and the certificates of all heights after the saved one.
     pub(crate) fn open(
         folder: &Path,
         genesis: &[u8],
         mark: LogMark,
-        certificates_end: u64,
+        certified: Certified,
     ) -> Result<Self, StoreError> {
         make_folder(folder)?;
         keep_genesis(&folder.join("genesis"), genesis)?;
         let reader = LogReader::new(folder);
         let edge = Edge::restore(mark.settled, |id| reader.read_tile(id))?;
         let mut certificates = RecordFile::open(folder.join("certificates"))?;
-        certificates.cut(certificates_end)?;
+        certificates.cut(certified.end)?;
         let mut cosignatures = RecordFile::open(folder.join("cosignatures"))?;
         let good = |record: &[u8]| Cosignature::decode(record).is_ok();
         cosignatures.cut_bad_tail(mark.cosignatures, Cosignature::MAX_BYTES, good)?;
         sync_folder(folder)?;
         let gathered = Gathered {
             certificates: Vec::new(),
-            certificates_end,
+            certified: certified.places,
+            certificates_end: certified.end,
             cosignatures: Vec::new(),
         };
         let published = checkpoint_size(&reader)?;
@@ -130,10 +135,14 @@ impl LogFolder {
         }
     }
 
-    /// Takes the certificate of the next height; gives its place in the file.
+    /// Takes the certificate of the next height, unless one was in the file when it was opened; gives
+    /// its place there.
     pub(crate) fn append_certificate(&self, certificate: &[u8]) -> Result<u64, StoreError> {
         let framed = framed(certificate)?;
         let mut gathered = self.gathered();
+        if let Some(place) = gathered.certified.pop_front() {
+            return Ok(place);
+        }
         let place = gathered.certificates_end;
         gathered.certificates_end += framed.len() as u64;
         gathered.certificates.extend(framed);

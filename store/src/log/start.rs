@@ -51,7 +51,7 @@ pub(super) fn keep_genesis(path: &Path, genesis: &[u8]) -> Result<(), StoreError
 }
 
 /// The size in `checkpoint`, or 0.
-pub(super) fn checkpoint_size(reader: &LogReader) -> Result<Size, StoreError> {
+pub(crate) fn checkpoint_size(reader: &LogReader) -> Result<Size, StoreError> {
     let Some(bytes) = reader.checkpoint()? else {
         return Ok(Size(0));
     };

@@ -2,11 +2,11 @@
 
 use crate::world::*;
 use medanchor_ledger::certificate::Certificate;
-use medanchor_ledger::execute::View;
+use medanchor_ledger::execute::Executed;
 use medanchor_ledger::merkle::bundle::BundleId;
 use medanchor_ledger::merkle::tile::{TileId, TileNodes};
 use medanchor_ledger::merkle::{leaf_hash, root_at, root_of_leaves};
-use medanchor_ledger::{Height, Size, TreeHash};
+use medanchor_ledger::{Size, TreeHash};
 use medanchor_store::{LogReader, Store, StoreError};
 use std::fs;
 use std::path::Path;
@@ -93,7 +93,7 @@ fn a_checkpoint_that_ends_inside_a_block_or_goes_back_is_refused() {
     let store = open(home.path(), lazy()).unwrap();
     let first = decide(&store, 3);
     let second = decide(&store, 3);
-    let size = |executed: &medanchor_ledger::execute::Executed| executed.head.frontier.size();
+    let size = |executed: &Executed| executed.head.frontier.size();
     for wrong in [0, 2, size(&first).0 + 1, size(&second).0 + 1] {
         let refused = store.publish(Size(wrong), b"");
         assert!(
@@ -137,32 +137,7 @@ fn genesis_policies_and_certificates_are_in_the_folder() {
     }
 }
 
-#[test]
-fn certificates_are_there_once_whatever_was_saved_before_a_crash() {
-    let home = tempfile::tempdir().unwrap();
-    let mut images = vec![image(home.path())];
-    for round in 0..4 {
-        let store = open(images[round].path(), lazy()).unwrap();
-        let executed = decide(&store, 40);
-        store
-            .publish(executed.head.frontier.size(), &checkpoint(&executed))
-            .unwrap();
-        decide(&store, 1);
-        images.push(image(images[round].path()));
-    }
-    let image = &images[4];
-    let store = open(image.path(), lazy()).unwrap();
-    let heights: Vec<_> = store
-        .published_log()
-        .certificates(0)
-        .unwrap()
-        .map(|record| Certificate::decode(&record.unwrap()).unwrap().height().0)
-        .collect();
-    assert_eq!(store.view().head().height, Height(8));
-    assert_eq!(heights, (1..=8).collect::<Vec<_>>());
-}
-
-fn published_home(blocks: &[u16]) -> tempfile::TempDir {
+pub fn published_home(blocks: &[u16]) -> tempfile::TempDir {
     let home = tempfile::tempdir().unwrap();
     let store = open(home.path(), lazy()).unwrap();
     for events in blocks {
