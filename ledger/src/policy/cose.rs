@@ -134,7 +134,7 @@ impl Policy {
     /// COSE key.
     ///
     /// # Errors
-    /// [`PolicyError::Note`] if origin and a validator's name are too long for a key name.
+    /// As those of [`Self::of_validators`].
     pub fn of_later_validators(
         origin: &KeyName,
         set: &ValidatorSet,

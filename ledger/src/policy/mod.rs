@@ -3,7 +3,7 @@
 //! What always holds: a policy keeps the very bytes it was read from, and its hash is theirs; a
 //! checkpoint passes only if a listed log whose name is the checkpoint's origin signed it and the
 //! quorum is met, each witness counting once and by one way only; one bad signature by a listed
-//! key condemns the note. A [`PolicyRange`] refuses checkpoints of sizes it was not made for.
+//! key condemns the note, and no two keys of a policy claim the same signature. A [`PolicyRange`] refuses checkpoints of sizes it was not made for.
 
 use crate::checkpoint::{Checkpoint, CheckpointError, cosigner_key, log_key};
 use crate::hash::sha256;
@@ -148,7 +148,8 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// [`PolicyError::Note`] if origin and a validator's name are too long for a key name.
+    /// [`PolicyError::Note`] if origin and a validator's name are too long for a key name,
+    /// [`PolicyError::AmbiguousKey`] if two log keys have the same four-byte id.
     pub fn of_validators(origin: &KeyName, set: &ValidatorSet) -> Result<Self, PolicyError> {
         let (mut logs, mut witnesses) = (String::new(), String::new());
         let mut group = format!("group validators {}", set.quorum());

@@ -45,6 +45,15 @@ pub enum PolicyError {
         /// The later line, from 1.
         line: usize,
     },
+    /// Another key has its name and its four-byte id, which is easily arranged: a signature of one
+    /// would be judged by the other, and condemn every note that both may sign.
+    #[error(
+        "line {line} of the policy has a key whose name and key id are those of another key; replace one of the two keys"
+    )]
+    AmbiguousKey {
+        /// The later line, from 1.
+        line: usize,
+    },
     /// A name that is defined twice, or `none`.
     #[error("line {line} of the policy defines a name again; choose another name")]
     DuplicateName {
@@ -172,6 +181,7 @@ impl Parser {
         {
             return Err(PolicyError::DuplicateKey { line: self.line });
         }
+        self.refuse_ambiguous(&key)?;
         self.bound(self.logs.len())?;
         self.logs.push(key);
         Ok(())
@@ -191,8 +201,19 @@ impl Parser {
         if known {
             return Err(PolicyError::DuplicateKey { line: self.line });
         }
+        self.refuse_ambiguous(&key)?;
         self.bound(self.witnesses().count())?;
         self.define(name, Rule::Witness(key))
+    }
+
+    /// A signature names its key by name and id alone. The same key may be a log's and a witness's.
+    fn refuse_ambiguous(&self, key: &VerifierKey) -> Result<(), PolicyError> {
+        let alike = |known: &VerifierKey| (known.name(), known.id()) == (key.name(), key.id());
+        let mut others = self.logs.iter().chain(self.witnesses());
+        match others.any(|known| alike(known) && known != key) {
+            true => Err(PolicyError::AmbiguousKey { line: self.line }),
+            false => Ok(()),
+        }
     }
 
     fn witnesses(&self) -> impl Iterator<Item = &VerifierKey> {

@@ -4,7 +4,9 @@ use super::support::{Network, assert_golden, key, text, vectors};
 use medanchor_ledger::merkle::leaf_hash;
 use medanchor_ledger::note::{KeyName, Note, NoteKey, NoteSignature, VerifierKey, cosign_note};
 use medanchor_ledger::policy::{Distrust, Policy, PolicyError, PolicyRange};
-use medanchor_ledger::{Size, Time};
+use medanchor_ledger::signature::SigningKey;
+use medanchor_ledger::validator::ValidatorSet;
+use medanchor_ledger::{Height, Size, Time};
 use proptest::prelude::*;
 
 fn policy(network: &Network) -> Policy {
@@ -247,6 +249,58 @@ fn a_witness_of_a_type_that_cannot_be_judged_never_counts() {
     assert_golden("policy/good-ml-dsa-witness.policy", base.as_bytes());
 }
 
+/// A key of those that were searched for two with one key id: its seed is a number, big-endian.
+fn seeded(number: u64) -> SigningKey {
+    let mut seed = [0; 32];
+    seed[24..].copy_from_slice(&number.to_be_bytes());
+    SigningKey::from_seed(&seed)
+}
+
+fn log_alike_name() -> String {
+    Network::new(1, 1).origin.to_string()
+}
+
+fn log_alike(number: u64) -> VerifierKey {
+    let key = NoteKey::Ed25519(seeded(number).public_key());
+    VerifierKey::new(log_alike_name().parse().unwrap(), key)
+}
+
+fn witness_alike(name: &str, number: u64) -> VerifierKey {
+    let key = NoteKey::Cosigner(seeded(number).public_key());
+    VerifierKey::new(name.parse().unwrap(), key)
+}
+
+/// A signature names its key by name and four bytes, so the honest one was judged by the other's key:
+/// whoever had ground such a key chose when every verifier would refuse the network's checkpoints.
+#[test]
+fn validators_whose_log_keys_have_one_id_make_no_policy() {
+    let network = Network::new(1, 4);
+    let set = |logs: [u64; 2]| {
+        let mut validators: Vec<_> = network.set.iter().cloned().collect();
+        for (validator, number) in validators.iter_mut().zip(logs) {
+            validator.log = seeded(number).public_key();
+        }
+        ValidatorSet::new(validators).unwrap()
+    };
+    let line = 2;
+    let ambiguous = set([67824, 68386]);
+    for policy in [
+        Policy::of_validators(&network.origin, &ambiguous),
+        Policy::of_later_validators(&network.origin, &ambiguous, Height(9)),
+    ] {
+        assert_eq!(policy, Err(PolicyError::AmbiguousKey { line }));
+    }
+    let clear = set([67824, 68387]);
+    assert!(Policy::of_validators(&network.origin, &clear).is_ok());
+}
+
+#[test]
+fn one_key_may_be_a_log_s_and_a_witness_s() {
+    let key = witness_alike("witness.example/0", 10458);
+    let policy = format!("log {key}\nwitness a {key}\nquorum a\n");
+    assert!(Policy::parse(policy.as_bytes()).is_ok());
+}
+
 #[test]
 fn malformed_policies_are_refused_by_name() {
     let network = Network::new(1, 2);
@@ -318,6 +372,33 @@ fn malformed_policies_are_refused_by_name() {
             "witness-key-under-two-names",
             format!("witness a {w0}\nwitness b {renamed}\nquorum a\n"),
             PolicyError::DuplicateKey { line: 2 },
+        ),
+        (
+            "logs-of-one-key-id",
+            format!(
+                "log {}\nlog {}\nquorum none\n",
+                log_alike(67824),
+                log_alike(68386)
+            ),
+            PolicyError::AmbiguousKey { line: 2 },
+        ),
+        (
+            "witnesses-of-one-key-id",
+            format!(
+                "witness a {}\nwitness b {}\nquorum a\n",
+                witness_alike("witness.example/0", 10458),
+                witness_alike("witness.example/0", 29547)
+            ),
+            PolicyError::AmbiguousKey { line: 2 },
+        ),
+        (
+            "log-and-witness-of-one-key-id",
+            format!(
+                "log {}\nwitness a {}\nquorum a\n",
+                log_alike(87525),
+                witness_alike(&log_alike_name(), 105_760)
+            ),
+            PolicyError::AmbiguousKey { line: 2 },
         ),
         (
             "witness-name-twice",
