@@ -1,5 +1,7 @@
 //! `mirror`: the copy is the same log, whatever kills it and however often it is begun again.
 
+#[path = "mirror/cosignatures.rs"]
+mod cosignatures;
 mod support;
 
 use nix::sys::signal::{Signal, kill};

@@ -2,7 +2,8 @@
 //!
 //! What always holds: a certificate is appended only if a quorum decided by it the very block that
 //! the entries have at its height; a cosignature only if its signatures hold for the root that the
-//! entries have at a block's end. What a kill left half written is cut before anything is appended.
+//! entries have at a block's end, if it is none that the file has, and of no smaller size than its last
+//! one. What a kill left half written is cut before anything is appended.
 
 use super::folder::Folder;
 use super::remote::Remote;
@@ -209,61 +210,114 @@ fn is_of(record: &[u8], height: Height) -> bool {
 
 /// Takes over the source's cosignatures of the log that is in the folder, whose last entry is that
 /// of `head`. They come in no order that two nodes share: from another source all of them are
-/// fetched again, and the new file then replaces the old one.
+/// fetched again, and the new file then replaces the old one; so they are if the old one is out of order.
 pub(crate) fn cosignatures(
     remote: &Remote,
     folder: &Folder,
     genesis: &Genesis,
     head: &Checkpoint,
 ) -> Result<u64, Failure> {
-    let mut position = 0;
-    let mut records = Records::open(folder.log(), COSIGNATURES, Cosignature::MAX_BYTES)?;
-    while let Ok(Some(_)) = records.next() {
-        position = records.position();
-    }
-    if position > 0
-        && let Ok(count) = append(remote, folder, genesis, head, COSIGNATURES, position)
+    let kept = kept_cosignatures(folder, most_of_a_size(genesis))?;
+    if let Some(kept) = kept
+        && let Ok(count) = append(remote, folder, genesis, head, COSIGNATURES, &kept)
     {
         return Ok(count);
     }
     const ANEW: &str = "cosignatures.new";
-    let count = remote.attempt(|| append(remote, folder, genesis, head, ANEW, 0))?;
+    let none = KeptCosignatures::default();
+    let count = remote.attempt(|| append(remote, folder, genesis, head, ANEW, &none))?;
     let renamed = std::fs::rename(folder.path(ANEW), folder.path(COSIGNATURES));
     renamed.map_err(|error| Trouble::Mirror(error.to_string()))?;
     Ok(count)
 }
 
-/// Appends what the source has from `position` on to `file`; ends at the first record of a size
-/// beyond the checkpoint, which a later round takes.
+/// The cosignatures in the folder.
+#[derive(Default)]
+struct KeptCosignatures {
+    /// Where the whole ones end.
+    position: u64,
+    /// Those of the largest size, each with where it begins.
+    newest: Vec<(u64, Vec<u8>)>,
+}
+
+/// How many records of one size a file may have: each validator signs it once, and sends it again at most
+/// a few times.
+fn most_of_a_size(genesis: &Genesis) -> usize {
+    genesis.validators().len().saturating_mul(8)
+}
+
+/// The cosignatures in the folder; none if there are none, or they are not what a mirror writes.
+fn kept_cosignatures(folder: &Folder, most: usize) -> Result<Option<KeptCosignatures>, Failure> {
+    let mut records = Records::open(folder.log(), COSIGNATURES, Cosignature::MAX_BYTES)?;
+    let (mut kept, mut size) = (KeptCosignatures::default(), Size(0));
+    loop {
+        let (at, bytes) = match records.next() {
+            Ok(Some(found)) => found,
+            Ok(None) => break,
+            Err(Failure::Fault(_)) => return Ok(None),
+            Err(trouble) => return Err(trouble),
+        };
+        let Ok(record) = Cosignature::decode(&bytes) else {
+            return Ok(None);
+        };
+        if record.size < size || kept.newest.len() > most {
+            return Ok(None);
+        }
+        if record.size > size {
+            kept.newest.clear();
+        }
+        size = record.size;
+        kept.newest.push((at, bytes));
+    }
+    kept.position = records.position();
+    Ok(Some(kept).filter(|kept| kept.position > 0))
+}
+
+/// Appends to `file`, which has what is `kept`, what the source has from there on; ends at the first record
+/// of a size beyond the checkpoint, which a later round takes.
 fn append(
     remote: &Remote,
     folder: &Folder,
     genesis: &Genesis,
     head: &Checkpoint,
     file: &str,
-    position: u64,
+    kept: &KeptCosignatures,
 ) -> Result<u64, Failure> {
-    let longest = Cosignature::MAX_BYTES;
+    let mut judging = Judging::new(folder.log(), genesis, head);
+    for (at, record) in &kept.newest {
+        judging.judge(*at, record)?;
+    }
+    let (position, longest) = (kept.position, Cosignature::MAX_BYTES);
     let mut records = Records::open_at(&*remote.source, COSIGNATURES, position, longest)?;
     let mut appending = Appending::open(folder, file, position)?;
-    let mut judging = Judging::new(folder.log(), genesis, head);
-    // Each validator signs a size once, and sends it again at most a few times.
-    let most =
-        (head.size.0.saturating_add(1024)).saturating_mul(4 * genesis.validators().len() as u64);
-    let mut count = 0;
-    while count < most
-        && let Some((at, record)) = records.next()?
-    {
+    let (most, mut count, mut known) = (most_of_a_size(genesis), 0, 0);
+    while let Some((at, record)) = records.next()? {
         let beyond = judging.counts.beyond;
-        judging.judge(at, &record)?;
+        let is_new = judging.judge(at, &record)?.is_some();
         if judging.counts.beyond > beyond {
             break;
         }
-        appending.record(&record)?;
-        count += 1;
+        if is_new {
+            appending.record(&record)?;
+            (count, known) = (count + 1, 0);
+            continue;
+        }
+        known += 1;
+        if known > most {
+            return Err(repeated(at).into());
+        }
     }
     appending.finish()?;
     Ok(count)
+}
+
+/// That a source gives what it gave before without an end.
+fn repeated(position: u64) -> Fault {
+    Fault::Records {
+        path: COSIGNATURES,
+        position,
+        what: "records that were there before, again and again".to_owned(),
+    }
 }
 
 /// A file of records that is being appended to.
