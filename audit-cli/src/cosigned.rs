@@ -3,7 +3,9 @@
 //! What always holds: each record's signatures hold under the keys of a validator, for a size at
 //! which a block ends and for the root that the entries have there; sizes never go back, so no record
 //! is counted twice. Two records of one validator for one size with different roots would be proof of
-//! a fork; one of them fails here.
+//! a fork; one of them fails here. What is read for this, tiles and seals, is proved under the checkpoint
+//! once more: where a source serves something else than before, that is the source's fault and nobody's
+//! who signed.
 
 use crate::entries::{FULL, fetch, take_entry};
 use crate::fault::{Failure, Fault};
@@ -14,10 +16,13 @@ use medanchor_ledger::checkpoint::Checkpoint;
 use medanchor_ledger::cosignature::{Added, Cosignature, Gathering};
 use medanchor_ledger::genesis::Genesis;
 use medanchor_ledger::merkle::bundle::BundleId;
-use medanchor_ledger::merkle::root_at;
 use medanchor_ledger::merkle::tile::TileNodes;
+use medanchor_ledger::merkle::{
+    NoProof, consistency_proof, inclusion_proof, leaf_hash, root_at, verify_consistency,
+    verify_inclusion,
+};
 use medanchor_ledger::seal::{EntryKind, Seal};
-use medanchor_ledger::{Size, Time, TreeHash};
+use medanchor_ledger::{Index, Size, Time, TreeHash};
 
 /// How many records held, and of how many sizes.
 #[derive(Debug, Default)]
@@ -32,7 +37,7 @@ pub(crate) struct Cosigned {
     pub(crate) incomplete_tail: bool,
 }
 
-/// Checks the records of the log up to the size of `checkpoint`, whose tiles were all checked. `tick`
+/// Checks the records of the log up to the size of `checkpoint`. `tick`
 /// is told of each record what was counted so far, and, if it is new and its root was judged, the
 /// record itself and the time of the block that ends at its size.
 pub(crate) fn check(
@@ -67,7 +72,7 @@ pub(crate) struct Judging<'s> {
 }
 
 impl<'s> Judging<'s> {
-    /// `source` has the tiles of the log of `checkpoint`, which were all checked.
+    /// `source` has the tiles and the bundles of the log of `checkpoint`.
     pub(crate) fn new(
         source: &'s dyn Source,
         genesis: &'s Genesis,
@@ -126,10 +131,31 @@ impl<'s> Judging<'s> {
         record: &Cosignature,
         position: u64,
     ) -> Result<(Gathering, Time), Failure> {
-        let time = self.ends.time(record, position)?;
-        let root = root_at(&self.tiles, record.size).map_err(|error| unreadable(&error))?;
+        let size = record.size;
+        let no_block_end = || {
+            let validator = record.validator.clone();
+            Fault::NoBlockEnd {
+                position,
+                validator,
+                size,
+            }
+        };
+        let last = size.0.checked_sub(1).ok_or_else(no_block_end)?;
+        let root = self.proved_root(size)?;
+        let seal = self.ends.seal(&self.tiles, Index(last), &root)?;
+        let time = seal.ok_or_else(no_block_end)?.time;
         self.counts.sizes += 1;
-        Ok((self.gathering_of(record.size, root), time))
+        Ok((self.gathering_of(size, root), time))
+    }
+
+    /// The root of the first `size` entries, of which tiles prove that the checkpoint's log goes on from it.
+    fn proved_root(&self, size: Size) -> Result<TreeHash, Failure> {
+        let (whole, signed) = (self.checkpoint.size, &self.checkpoint.root);
+        let root = root_at(&self.tiles, size).map_err(|error| unreadable(&error))?;
+        let proof = proof(consistency_proof(&self.tiles, size, whole), whole)?;
+        let proved = verify_consistency(size, &root, whole, signed, &proof);
+        proved.map_err(|_| Fault::Root { size: whole })?;
+        Ok(root)
     }
 
     fn gathering_of(&self, size: Size, root: TreeHash) -> Gathering {
@@ -151,7 +177,7 @@ fn out_of_order(position: u64) -> Fault {
     }
 }
 
-/// Says at which sizes blocks end; keeps the bundle that was looked into last.
+/// The last entries of blocks; keeps the bundle that was looked into last.
 struct BlockEnds<'s> {
     source: &'s dyn Source,
     size: Size,
@@ -159,35 +185,39 @@ struct BlockEnds<'s> {
 }
 
 impl BlockEnds<'_> {
-    /// The time of the block that ends at the record's size; a record whose size ends with no seal is
-    /// refused.
-    fn time(&mut self, record: &Cosignature, position: u64) -> Result<Time, Failure> {
-        if let Some(seal) = self.seal(record.size)? {
-            return Ok(seal.time);
-        }
-        let (validator, size) = (record.validator.clone(), record.size);
-        Err(Fault::NoBlockEnd {
-            position,
-            validator,
-            size,
-        }
-        .into())
-    }
-
-    fn seal(&mut self, size: Size) -> Result<Option<Seal>, Failure> {
-        let Some(last) = size.0.checked_sub(1) else {
-            return Ok(None);
-        };
-        let Some(id) = BundleId::at(last / FULL, self.size) else {
+    /// The entry at `last`, if it is a seal; it is proved to be the last one under `root`.
+    fn seal(
+        &mut self,
+        tiles: &TileNodes<CheckedTiles<'_>>,
+        last: Index,
+        root: &TreeHash,
+    ) -> Result<Option<Seal>, Failure> {
+        let size = Size(last.0.saturating_add(1));
+        let Some(id) = BundleId::at(last.0 / FULL, self.size) else {
             return Ok(None);
         };
         if self.last.as_ref().is_none_or(|(kept, _)| *kept != id) {
             self.last = Some((id, fetch(self.source, id)?));
         }
         let mut rest = self.last.as_ref().map_or(&[][..], |(_, bytes)| bytes);
-        let entries = (0..=last % FULL).map(|_| take_entry(&mut rest));
-        let found = entries.last().flatten();
-        let found = found.filter(|entry| EntryKind::of(entry) == EntryKind::Seal);
-        Ok(found.and_then(|entry| Seal::decode(entry).ok()))
+        let entries = (0..=last.0 % FULL).map(|_| take_entry(&mut rest));
+        let entry = entries.last().flatten();
+        let proof = proof(inclusion_proof(tiles, last, size), self.size)?;
+        let is_proved =
+            |entry: &&[u8]| verify_inclusion(last, size, &leaf_hash(entry), &proof, root).is_ok();
+        let entry = entry.filter(is_proved).ok_or_else(|| Fault::Differs {
+            path: id.to_string(),
+            index: last,
+        })?;
+        let seal = Some(entry).filter(|entry| EntryKind::of(entry) == EntryKind::Seal);
+        Ok(seal.and_then(|entry| Seal::decode(entry).ok()))
     }
+}
+
+/// A proof from the tiles of a log of `size` entries; what makes none is no tile of it.
+fn proof(made: Result<Vec<TreeHash>, NoProof>, size: Size) -> Result<Vec<TreeHash>, Failure> {
+    made.map_err(|no_proof| match no_proof {
+        NoProof::Read(error) => unreadable(&error).into(),
+        _ => Fault::Root { size }.into(),
+    })
 }

@@ -9,7 +9,7 @@ use crate::fault::Trouble;
 use crate::source::Source;
 use medanchor_ledger::ReadFailed;
 use medanchor_ledger::merkle::tile::{Tile, TileId, TileReader};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 
 /// What is said when a tile cannot be read.
@@ -17,10 +17,13 @@ pub(crate) fn unreadable(error: &ReadFailed) -> Trouble {
     crate::source::unreadable("tile", error)
 }
 
-/// The tiles of a source; the last one of each level is kept.
+/// How many tiles of a level are kept: a proof from one size to another needs those at the ends of both.
+const KEPT: usize = 4;
+
+/// The tiles of a source; the last few of each level are kept.
 pub(crate) struct CheckedTiles<'s> {
     source: &'s dyn Source,
-    last: Mutex<BTreeMap<u8, Tile>>,
+    last: Mutex<BTreeMap<u8, VecDeque<Tile>>>,
 }
 
 impl<'s> CheckedTiles<'s> {
@@ -35,7 +38,8 @@ impl<'s> CheckedTiles<'s> {
 impl TileReader for CheckedTiles<'_> {
     fn tile(&self, id: TileId) -> Result<Tile, ReadFailed> {
         if let Ok(last) = self.last.lock()
-            && let Some(tile) = last.get(&id.level()).filter(|tile| tile.id() == id)
+            && let Some(tiles) = last.get(&id.level())
+            && let Some(tile) = tiles.iter().find(|tile| tile.id() == id)
         {
             return Ok(tile.clone());
         }
@@ -50,7 +54,9 @@ impl TileReader for CheckedTiles<'_> {
         let bytes = bytes.ok_or_else(|| ReadFailed(format!("{id} is missing").into()))?;
         let tile = Tile::decode(id, &bytes).map_err(|error| ReadFailed(error.into()))?;
         if let Ok(mut last) = self.last.lock() {
-            last.insert(id.level(), tile.clone());
+            let tiles = last.entry(id.level()).or_default();
+            tiles.truncate(KEPT - 1);
+            tiles.push_front(tile.clone());
         }
         Ok(tile)
     }

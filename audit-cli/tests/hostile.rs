@@ -8,7 +8,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::server::{send, serve, serve_with};
@@ -272,4 +272,52 @@ fn verify_is_bounded_too() {
             .is_some_and(|what| what.contains("longer than")),
         "{report:#}"
     );
+}
+
+/// Which paths.
+type Chosen = fn(&str) -> bool;
+
+/// A server that serves an honest log until its cosignatures are asked for, and the tree below `other` whose
+/// paths are `of_its_own` from then on.
+fn turning(folder: &Path, other: &Path, of_its_own: Chosen) -> String {
+    let (other, turned) = (other.to_owned(), AtomicBool::new(false));
+    serve_with(folder, move |path, stream| {
+        if path == "cosignatures" {
+            turned.store(true, Ordering::SeqCst);
+        }
+        if !turned.load(Ordering::SeqCst) || !of_its_own(path) {
+            return false;
+        }
+        let body = fs::read(other.join(path)).expect("the same files");
+        send(stream, "200 OK", "Connection: close\r\n", &body);
+        true
+    })
+}
+
+#[test]
+fn a_server_that_serves_other_files_the_second_time_makes_nobody_who_signed_guilty() {
+    let built = Built::busy(40);
+    let source = published(&built);
+    let other = tempfile::tempdir().expect("a folder");
+    let longer = Built::forked(10, 250);
+    assert!(longer.size() >= built.size());
+    longer.publish_tree_at(other.path(), built.size());
+    let bundles = |path: &str| path.starts_with("tile/entries/");
+    let tiles = |path: &str| path.starts_with("tile/") && !path.starts_with("tile/entries/");
+    let root = "do not lead to the checkpoint's root";
+    let committed = "is not what the log committed to";
+    let cases: [(Chosen, &str); 2] = [(tiles, root), (bundles, committed)];
+    for (of_its_own, words) in cases {
+        let address = turning(source.path(), other.path(), of_its_own);
+        let (code, report) = verify(Path::new(&address));
+        let what = report["fault"]["what"].as_str().unwrap_or_default();
+        assert!(code == 1 && what.contains(words), "{report:#}");
+        let address = turning(source.path(), other.path(), of_its_own);
+        let (code, said) = ends(&["report", &address]);
+        assert!(code == 1 && said.contains(words), "{said}");
+    }
+    let address = turning(source.path(), source.path(), |path| {
+        path.starts_with("tile/")
+    });
+    assert_eq!(verify(Path::new(&address)).0, 0);
 }
