@@ -7,14 +7,17 @@ use medanchor_ledger::document::{
 use medanchor_ledger::event::consent::{Classes, Grantees, Purposes, Tags};
 use medanchor_ledger::event::{
     AccessRequest, ConsentGrant, Event, EventBody, GranteeOpening, KemSuite, ReaderKey,
+    UnsignedEvent,
 };
 use medanchor_ledger::policy::PolicyRange;
 use medanchor_ledger::rules::{Decision, Record, TagIndex};
 use medanchor_ledger::state::StateKey;
 use medanchor_ledger::{
-    ClassHandle, ConsentHandle, Height, PurposeHandle, RecordHandle, RequestHandle, Size, Tag, Time,
+    ClassHandle, ConsentHandle, Height, Nonce, PurposeHandle, RecordHandle, RequestHandle, Size,
+    Tag, Time,
 };
 use medanchor_node::chain::Shared;
+use medanchor_sdk::Client;
 
 const OPENING: GranteeOpening = GranteeOpening::new([42; 16]);
 
@@ -157,6 +160,40 @@ fn a_history_is_exactly_the_events_of_the_tag() {
         rig.get(&format!("/v1/tags/{owner}/77/history")).code(),
         "malformed"
     );
+}
+
+/// A client refuses a page that is neither full nor the last.
+#[test]
+fn every_page_of_a_long_history_but_the_last_is_full_wherever_it_begins() {
+    const MORE: usize = 6;
+    let rig = Rig::new();
+    let tag = Tag::new([108; 16]);
+    let count = HistoryPage::MAX_LINKS + MORE;
+    let events = (0..count).map(|number| {
+        let mut nonce = [1; 16];
+        nonce[..8].copy_from_slice(&(number as u64).to_be_bytes());
+        let mut body = crate::rig::record(0);
+        (body.record, body.tag) = (RecordHandle::new(nonce), tag);
+        let unsigned = rig.unsigned(body);
+        let nonce = Nonce::new(nonce);
+        rig.sign(UnsignedEvent { nonce, ..unsigned })
+    });
+    let batch: Vec<u8> = events.flat_map(|event| event.encoded().to_vec()).collect();
+    let path = "/v1/events/batch?wait=receipt";
+    let answer = rig.send(path, "application/cbor-seq", &batch).json();
+    assert_eq!(answer["accepted"].as_u64(), Some(count as u64));
+    let owner = rig.layout.nodes[0].name.clone();
+    let trust = rig.layout.genesis.policy().clone();
+    let client = Client::new([&rig.url], trust).expect("a client");
+    let history = client.history(&owner, &tag).expect("a history");
+    assert_eq!(history.links().len(), count);
+    for first in [0, 1, MORE - 1, MORE, MORE + 1, count - 1, count] {
+        let answer = rig.get(&format!("/v1/tags/{owner}/{tag}/history?first={first}"));
+        let page = HistoryPage::decode(&answer.body).expect("a page");
+        let links = (count - first).min(HistoryPage::MAX_LINKS);
+        let found = (page.links.len(), page.state.is_some());
+        assert_eq!(found, (links, first + links == count), "from {first}");
+    }
 }
 
 #[test]

@@ -130,17 +130,24 @@ impl Client {
         )
     }
 
+    /// A page that is not the last must be full: a node that hands out link by link would hold the
+    /// caller for as long as it likes.
     fn history_once(&self, owner: &ParticipantName, tag: &Tag) -> Result<History, ClientError> {
         let mut reading = HistoryReader::new(owner, tag);
         let mut pages = Vec::new();
         loop {
-            let path = format!("/v1/tags/{owner}/{tag}/history?first={}", reading.len());
+            let first = reading.len();
+            let path = format!("/v1/tags/{owner}/{tag}/history?first={first}");
             let patience = self.config().request_timeout;
             let answer = self.document(&path, HistoryPage::MAX_BYTES, patience)?;
             let proved = read_page(&self.judge, &mut reading, &answer.body)?;
             pages.extend_from_slice(&answer.body);
             if let Some(proved) = proved {
                 return Ok(reading.finish(proved, pages));
+            }
+            if reading.len() - first < HistoryPage::MAX_LINKS {
+                let what = "a page of a history is neither full nor the last";
+                return Err(ClientError::Nonsense(what));
             }
         }
     }
