@@ -136,6 +136,12 @@ fn page(all: &[Released], shown: &[Released]) -> Vec<u8> {
 
 /// Exit code, JSON.
 fn judged(built: &Built, file: &[u8]) -> (Option<i32>, serde_json::Value) {
+    let (code, said) = told(built, file, &["--json"]);
+    (code, serde_json::from_str(&said).expect("JSON"))
+}
+
+/// Exit code, standard output.
+fn told(built: &Built, file: &[u8], more: &[&str]) -> (Option<i32>, String) {
     let folder = tempfile::tempdir().expect("a folder");
     built.publish(&folder.path().join("log"));
     std::fs::write(folder.path().join("releases"), file).expect("a file");
@@ -146,9 +152,9 @@ fn judged(built: &Built, file: &[u8]) -> (Option<i32>, serde_json::Value) {
         text(&folder.path().join("releases"))
     );
     let log = text(&folder.path().join("log"));
-    let output = audit(&["releases", "--log", &log, "--releases", &given, "--json"]);
-    let json = serde_json::from_slice(&output.stdout).expect("JSON");
-    (output.status.code(), json)
+    let output = audit(&[&["releases", "--log", &log, "--releases", &given], more].concat());
+    let said = String::from_utf8(output.stdout).expect("text");
+    (output.status.code(), said)
 }
 
 #[test]
@@ -219,17 +225,44 @@ fn the_record_and_the_five_minutes_of_a_permit_count() {
 #[test]
 fn a_log_that_is_not_the_anchored_one_is_named() {
     let mut world = world();
+    let hidden = world.released(EventId::new([8; 32]), 1, 1_000);
+    world.anchor(&[hidden]);
+    // The custodian shows another log than the one with the release that nobody may see.
+    let shown = [world.good()];
+    let (code, json) = judged(&world.built, &page(&shown, &shown));
+    assert_eq!(code, Some(1), "{json}");
+    let custodian = &json["custodians"][0];
+    assert_eq!(custodian["other_roots"][0]["size"], 1);
+    assert_eq!(custodian["beyond_file"].as_array().map(Vec::len), Some(0));
+    assert_eq!(custodian["anchored"], 0);
+}
+
+/// Its custodian may withhold the tail, or the file was fetched before the newest root was anchored.
+#[test]
+fn a_log_that_ends_before_what_is_anchored_is_noticed_and_is_no_other_log() {
+    let mut world = world();
     let anchored = [
         world.good(),
         world.released(EventId::new([8; 32]), 1, 1_000),
     ];
+    world.anchor(&anchored[..1]);
     world.anchor(&anchored);
-    // The custodian shows a log without the release that nobody may see.
-    let shown = [world.good()];
-    let (code, json) = judged(&world.built, &page(&shown, &shown));
-    assert_eq!(code, Some(1), "{json}");
-    assert_eq!(json["custodians"][0]["other_roots"][0]["size"], 2);
-    assert_eq!(json["custodians"][0]["anchored"], 0);
+    let shown = page(&anchored[..1], &anchored[..1]);
+    let (code, json) = judged(&world.built, &shown);
+    assert_eq!((code, &json["verdict"]), (Some(1), &"bad".into()), "{json}");
+    let custodian = &json["custodians"][0];
+    assert_eq!(custodian["beyond_file"][0]["size"], 2);
+    assert_eq!(custodian["other_roots"].as_array().map(Vec::len), Some(0));
+    assert_eq!(custodian["anchored"], 1);
+    let (code, said) = told(&world.built, &shown, &[]);
+    let words = "FILE has 1: fetch it again; if it still ends there";
+    assert!(code == Some(1) && said.contains(words), "{said}");
+    assert!(!said.contains("OTHER LOG"), "{said}");
+    let whole = page(&anchored, &anchored);
+    let (_, json) = judged(&world.built, &whole);
+    let custodian = &json["custodians"][0];
+    assert_eq!(custodian["beyond_file"].as_array().map(Vec::len), Some(0));
+    assert_eq!(custodian["anchored"], 2);
 }
 
 #[test]

@@ -4,7 +4,8 @@
 //! anchored must be that of its log's beginning, and every logged release must have a permitted access of
 //! this very version of this record on the ledger, made before it and no more than five minutes before it,
 //! which neither a revocation, nor an erasure, nor a newer version had ended. What a custodian never logged
-//! cannot be found here. Of what signatures prove by themselves a file of evidence is made where one is asked
+//! cannot be found here. A root over more releases than the log that was given has is told apart: the file
+//! may only be old. Of what signatures prove by themselves a file of evidence is made where one is asked
 //! for; what rests on a clock, or on the whole log, has none.
 
 mod args;
@@ -34,9 +35,11 @@ use std::convert::Infallible;
 use std::io::Write;
 use std::path::PathBuf;
 
-/// A root that a custodian anchored and that is not its log's.
-pub(crate) struct OtherRoot {
+/// A root that a custodian anchored.
+pub(crate) struct Anchored {
+    /// Where it stands on the ledger.
     pub(crate) at: Index,
+    /// Over how many releases.
     pub(crate) size: Size,
 }
 
@@ -46,7 +49,10 @@ pub(crate) struct Found {
     pub(crate) size: Size,
     /// The roots that it anchored and that hold: where each stands on the ledger, and of how many releases.
     pub(crate) held: Vec<(Index, Size)>,
-    pub(crate) other_roots: Vec<OtherRoot>,
+    /// Those that are not its log's.
+    pub(crate) other_roots: Vec<Anchored>,
+    /// Those over more releases than its log has.
+    pub(crate) beyond: Vec<Anchored>,
     pub(crate) outside: Vec<Finding>,
     /// The files of evidence, by the release's place in the log.
     pub(crate) evidence: BTreeMap<Index, PathBuf>,
@@ -56,7 +62,7 @@ pub(crate) struct Found {
 
 impl Found {
     fn is_good(&self) -> bool {
-        self.other_roots.is_empty() && self.outside.is_empty()
+        self.other_roots.is_empty() && self.beyond.is_empty() && self.outside.is_empty()
     }
 
     /// The largest size that it anchored and that holds.
@@ -130,14 +136,14 @@ fn check(args: &ReleasesArgs) -> Result<Report, Failure> {
 
 fn judge(exported: &Exported, gathered: &Gathered) -> Found {
     let roots = roots(exported);
-    let (mut held, mut other_roots) = (Vec::new(), Vec::new());
+    let (mut held, mut other_roots, mut beyond) = (Vec::new(), Vec::new(), Vec::new());
     for (at, size, root) in gathered.roots_of(&exported.custodian) {
         let place = usize::try_from(size.0).unwrap_or(usize::MAX);
-        if roots.get(place) == Some(root) {
-            held.push((*at, *size));
-        } else {
-            let (at, size) = (*at, *size);
-            other_roots.push(OtherRoot { at, size });
+        let (at, size) = (*at, *size);
+        match roots.get(place) {
+            Some(found) if found == root => held.push((at, size)),
+            Some(_) => other_roots.push(Anchored { at, size }),
+            None => beyond.push(Anchored { at, size }),
         }
     }
     let size = Size(exported.entries.len() as u64);
@@ -148,6 +154,7 @@ fn judge(exported: &Exported, gathered: &Gathered) -> Found {
         size,
         held,
         other_roots,
+        beyond,
         outside: outside.unwrap_or_else(|never| match never {}),
         evidence: BTreeMap::new(),
         left_out: 0,

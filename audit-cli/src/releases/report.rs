@@ -1,6 +1,6 @@
 //! What is printed.
 
-use super::{Found, evidence};
+use super::{Anchored, Found, evidence};
 use crate::EXIT_FAILED;
 use crate::fault::Failure;
 use medanchor_ledger::Size;
@@ -51,6 +51,13 @@ impl Found {
                 other.at, other.size
             )?;
         }
+        if let Some(newest) = self.beyond.iter().max_by_key(|anchored| anchored.size) {
+            writeln!(
+                out,
+                "  NOT ALL: the ledger anchors {} releases (entry {}), FILE has {size}: fetch it again; if it still ends there, the custodian withholds the rest",
+                newest.size, newest.at
+            )?;
+        }
         for finding in &self.outside {
             let released = &finding.released;
             write!(
@@ -86,9 +93,9 @@ impl Found {
     }
 
     fn json(&self) -> Value {
-        let other_roots = self.other_roots.iter();
-        let other_roots =
-            other_roots.map(|other| json!({ "entry": other.at.0, "size": other.size.0 }));
+        let anchored = |one: &Anchored| json!({ "entry": one.at.0, "size": one.size.0 });
+        let other_roots = self.other_roots.iter().map(anchored);
+        let beyond = self.beyond.iter().map(anchored);
         let outside = self.outside.iter().map(|finding| {
             let released = &finding.released;
             let evidence = self.evidence.get(&finding.place);
@@ -109,6 +116,7 @@ impl Found {
             "releases": self.size.0,
             "anchored": self.anchored().0,
             "other_roots": other_roots.collect::<Vec<_>>(),
+            "beyond_file": beyond.collect::<Vec<_>>(),
             "without_access": outside.collect::<Vec<_>>(),
             "left_out": self.left_out,
         })
