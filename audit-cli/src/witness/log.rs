@@ -1,4 +1,7 @@
 //! One log as its witness knows it.
+//!
+//! What always holds: a larger size is cosigned at no earlier time than a smaller one, whatever the clock
+//! says: an earlier one would convict the witness of having gone back.
 
 use super::evidence::{self, Kept, Kind};
 use super::key::WitnessKey;
@@ -6,7 +9,7 @@ use super::{Answer, Failure};
 use crate::trust::Trust;
 use medanchor_ledger::Size;
 use medanchor_ledger::checkpoint::Checkpoint;
-use medanchor_ledger::note::{KeyName, Note, NoteSignature};
+use medanchor_ledger::note::{Held, KeyName, Note, NoteSignature};
 use medanchor_ledger::policy::{CheckpointPolicy, Distrust, Policy};
 use medanchor_ledger::witness::{AddCheckpoint, Refusal, advance};
 use medanchor_store::{make_folder, write_durably};
@@ -26,6 +29,8 @@ pub(super) struct Log {
 
 struct State {
     last: Option<Checkpoint>,
+    /// When that was cosigned, in seconds since 1970; 0 if nothing was.
+    seconds: u64,
     /// Writing failed: what is on disk may be newer than `last`, so nothing is cosigned any more.
     failed: bool,
     /// The kinds of evidence of which it was said that no more is kept.
@@ -47,12 +52,16 @@ impl Log {
         make_folder(&folder).map_err(failed)?;
         let path = path(&folder);
         let damaged = || Failure::Damaged { path: path.clone() };
-        let last = match read(&path).map_err(|_| damaged())? {
-            None => None,
-            Some(bytes) => Some(own(&bytes, origin, key).ok_or_else(damaged)?),
+        let (last, seconds) = match read(&path).map_err(|_| damaged())? {
+            None => (None, 0),
+            Some(bytes) => {
+                let (last, seconds) = own(&bytes, origin, key).ok_or_else(damaged)?;
+                (Some(last), seconds)
+            }
         };
         let state = Mutex::new(State {
             last,
+            seconds,
             failed: false,
             full: Vec::new(),
         });
@@ -103,7 +112,8 @@ impl Log {
             Err(refusal) => return refused(&refusal),
         }
         let text = request.checkpoint.text();
-        let Some(own) = now().and_then(|time| key.cosign(time, text)) else {
+        let time = now().map(|time| time.max(state.seconds));
+        let Some((time, own)) = time.and_then(|time| Some((time, key.cosign(time, text)?))) else {
             return broken("the witness's clock is wrong");
         };
         let lines = [signatures, vec![own.clone()]].concat();
@@ -117,6 +127,7 @@ impl Log {
         }
         self.let_go(&mut state, &next);
         state.last = Some(next);
+        state.seconds = time;
         Answer::Cosigned(own.to_string())
     }
 
@@ -201,12 +212,14 @@ fn path(folder: &Path) -> PathBuf {
     folder.join("checkpoint")
 }
 
-/// The checkpoint of a note, if this witness cosigned it for that origin.
-fn own(note: &[u8], origin: &KeyName, key: &WitnessKey) -> Option<Checkpoint> {
+/// The checkpoint of a note and when this witness cosigned it, if it did for that origin.
+fn own(note: &[u8], origin: &KeyName, key: &WitnessKey) -> Option<(Checkpoint, u64)> {
     let note = Note::parse(note).ok()?;
     let checkpoint: Checkpoint = note.text().parse().ok()?;
-    let cosigned = note.signed_by(key.verifier()).ok().flatten().is_some();
-    (cosigned && checkpoint.origin == *origin).then_some(checkpoint)
+    let Held::At(seconds) = note.signed_by(key.verifier()).ok()?? else {
+        return None;
+    };
+    (checkpoint.origin == *origin).then_some((checkpoint, seconds))
 }
 
 fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {

@@ -129,6 +129,43 @@ fn a_cosignature_holds_has_the_time_of_now_and_is_on_disk() {
     assert_eq!(witness.checkpoint("00"), None);
 }
 
+/// When `add-checkpoint` was answered with a cosignature.
+fn cosigned_at(rig: &Rig, witness: &Witness, request: &[u8]) -> u64 {
+    let Answer::Cosigned(line) = witness.add_checkpoint(request) else {
+        panic!("not cosigned");
+    };
+    let line: NoteSignature = line.trim_end().parse().expect("a signature line");
+    let request = AddCheckpoint::parse(request).expect("a request");
+    let held = rig
+        .key()
+        .verifier()
+        .verify(request.checkpoint.text(), &line);
+    match held.expect("holds") {
+        Held::At(seconds) => seconds,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_clock_that_was_set_back_makes_no_cosignature_earlier_than_the_one_before() {
+    let rig = Rig::new();
+    let witness = rig.after_last();
+    let hash = origin_hash(witness.logs.keys().next().expect("a log"));
+    drop(witness);
+    // The last one was made by a clock that was a day ahead of the one of now.
+    let last = Note::parse(&vector("last.note")).expect("a note");
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let ahead = now.expect("a clock").as_secs() + 86_400;
+    let own = rig.key().cosign(ahead, last.text()).expect("a cosignature");
+    let lines = [last.signatures(), &[own]].concat();
+    let note = Note::new(last.text(), lines).expect("a note");
+    let folder = rig.folder.path().join("w1").join(hash);
+    fs::write(folder.join("checkpoint"), note.to_string()).expect("written");
+    let witness = rig.open();
+    let growth = vector("good-growth.txt");
+    assert_eq!(cosigned_at(&rig, &witness, &growth), ahead);
+}
+
 #[test]
 fn a_witness_started_again_knows_what_it_cosigned() {
     let rig = Rig::new();
