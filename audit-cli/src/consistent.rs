@@ -16,7 +16,7 @@ use medanchor_ledger::Size;
 use medanchor_ledger::consistency::ConsistencyReceipt;
 use medanchor_ledger::note::Note;
 use medanchor_ledger::policy::CheckpointPolicy;
-use medanchor_store::files::{make_folder, write_aside};
+use medanchor_store::files::{make_folder, write_durably};
 use serde_json::json;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -137,7 +137,7 @@ fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, Trouble> {
     let failed = |error: medanchor_store::StoreError| Trouble::Mirror(error.to_string());
     let path = folder.join(name);
     make_folder(folder).map_err(failed)?;
-    write_aside(&path, bytes).map_err(failed)?;
+    write_durably(&path, bytes).map_err(failed)?;
     Ok(path)
 }
 

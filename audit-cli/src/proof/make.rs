@@ -13,8 +13,8 @@ use medanchor_ledger::execute::Executed;
 use medanchor_ledger::seal::Seal;
 use medanchor_ledger::{Height, Index, ReadFailed, TreeHash};
 use medanchor_store::ScratchView;
+use medanchor_store::files::sync_folder;
 use std::fs::File;
-use std::io::Write;
 use std::path::Path;
 
 /// A log that was replayed up to a height, and found to be sound.
@@ -90,18 +90,23 @@ pub(super) fn open(target: &str, trust: &TrustArgs, sizes: &SizeArgs) -> Result<
     Ok(Log::open(target, &given)?)
 }
 
-/// Writes a file aside and renames it, so that one under its final name is whole.
+/// Writes a file aside and renames it, so that one under its final name is whole, and durable when this
+/// returns.
 pub(super) fn write_whole(
     path: &Path,
     write: impl FnOnce(&mut File) -> std::io::Result<()>,
 ) -> Result<(), Failure> {
+    let failed = |cause| Failure::Write {
+        path: path.display().to_string(),
+        cause,
+    };
     let mut aside = path.as_os_str().to_owned();
     aside.push(".part");
     let written = File::create(&aside)
-        .and_then(|mut file| write(&mut file).and_then(|()| file.flush()))
+        .and_then(|mut file| write(&mut file).and_then(|()| file.sync_data()))
         .and_then(|()| std::fs::rename(&aside, path));
-    written.map_err(|cause| Failure::Write {
-        path: path.display().to_string(),
-        cause,
-    })
+    written.map_err(failed)?;
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    let synced = sync_folder(folder.unwrap_or(Path::new(".")));
+    synced.map_err(|error| failed(std::io::Error::other(error)))
 }
