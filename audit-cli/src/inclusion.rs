@@ -6,21 +6,22 @@
 
 use crate::cli::InclusionArgs;
 use crate::fault::{Failure, Fault, Trouble};
+use crate::find;
 use crate::opened::Log;
+use crate::output::{self, Out};
 use crate::receipt::{Proved, print_json, print_proved, told};
 use crate::{EXIT_FAILED, EXIT_GOOD, EXIT_UNREADABLE};
-use crate::{find, output};
 use medanchor_ledger::Index;
 use medanchor_ledger::event::Event;
 use medanchor_ledger::receipt::Receipt;
-use medanchor_store::files::{make_folder, write_aside};
-use std::io::{StdoutLock, Write};
+use medanchor_store::files::{make_folder, write_durably};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Makes the receipt, prints what it proves, and gives the exit code.
 pub(crate) fn run(args: &InclusionArgs) -> u8 {
     match prove(args) {
-        Ok((proved, files)) => output::print(EXIT_GOOD, |out: &mut StdoutLock<'_>| {
+        Ok((proved, files)) => output::print(EXIT_GOOD, |out: &mut Out<'_>| {
             if args.json {
                 return print_json(out, &proved);
             }
@@ -43,8 +44,7 @@ pub(crate) fn fail(failure: &Failure, json: bool) -> u8 {
         let answer = serde_json::json!({ "verdict": verdict, "reason": failure.to_string() });
         return output::print(code, |out| print_json(out, &answer));
     }
-    // Where standard error is closed, the exit code says it.
-    let _ = writeln!(std::io::stderr(), "{failure}");
+    output::complain(failure);
     code
 }
 
@@ -89,7 +89,7 @@ fn write(
         .into_iter()
         .map(|(name, bytes)| {
             let path = folder.join(name);
-            write_aside(&path, &bytes).map_err(failed)?;
+            write_durably(&path, &bytes).map_err(failed)?;
             Ok(path)
         })
         .collect()

@@ -5,7 +5,7 @@
 //! this checks both.
 
 use crate::cli::ReceiptArgs;
-use crate::output;
+use crate::output::{self, Out};
 use crate::trust::Trust;
 use crate::{EXIT_FAILED, EXIT_GOOD, EXIT_UNREADABLE, EXIT_USAGE};
 use medanchor_ledger::Size;
@@ -17,7 +17,7 @@ use medanchor_ledger::receipt::{Receipt, VerifiedReceipt};
 use medanchor_ledger::seal::EntryKind;
 use serde::Serialize;
 use std::fs::File;
-use std::io::{Read, StdoutLock, Write};
+use std::io::{Read, Write};
 use std::path::Path;
 
 /// The longest receipt or event that is read.
@@ -106,7 +106,7 @@ pub(crate) fn run(args: &ReceiptArgs) -> u8 {
     }
     match check(args) {
         Ok(proved) => {
-            let print = |out: &mut StdoutLock<'_>| match args.json {
+            let print = |out: &mut Out<'_>| match args.json {
                 true => print_json(out, &proved),
                 false => print_proved(out, &proved),
             };
@@ -288,8 +288,7 @@ fn print_failure(failure: &Failure, json: bool) -> u8 {
         let answer = serde_json::json!({ "verdict": verdict, "reason": failure.to_string() });
         return output::print(code, |out| print_json(out, &answer));
     }
-    // Where standard error is closed, the exit code says it.
-    let _ = writeln!(std::io::stderr(), "{failure}");
+    output::complain(failure);
     code
 }
 

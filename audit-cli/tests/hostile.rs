@@ -321,3 +321,36 @@ fn a_server_that_serves_other_files_the_second_time_makes_nobody_who_signed_guil
     });
     assert_eq!(verify(Path::new(&address)).0, 0);
 }
+
+#[test]
+fn no_name_that_a_server_gives_steers_the_terminal() {
+    let built = Built::busy(3);
+    let source = published(&built);
+    let steering = "audit\u{9b}2J\u{7f}\u{202e}.example";
+    let note = built.note().to_string();
+    let note = note.replacen("audit.medanchor.example", steering, 1);
+    fs::write(source.path().join("checkpoint"), note).expect("a file");
+    let address = serve(source.path());
+    let checkpoint = source.path().join("checkpoint");
+    let dir = tempfile::tempdir().expect("a folder");
+    let (mirrored, watched) = (dir.path().join("mirror"), dir.path().join("watch"));
+    let text = |path: &Path| path.to_str().expect("text").to_owned();
+    let commands: [&[&str]; 7] = [
+        &["verify", &address],
+        &["verify", &address, "--json"],
+        &["report", &address],
+        &["mirror", &address, &text(&mirrored), "--retries", "0"],
+        &["inclusion", &address, "--index", "1"],
+        &["consistency", &text(&checkpoint), "--log", &address],
+        &["watch", "--once", "--dir", &text(&watched), &address],
+    ];
+    for command in commands {
+        let (code, said) = ends(command);
+        assert_eq!(code, 1, "{command:?}: {said}");
+        let bad = said
+            .chars()
+            .find(|c| c.is_control() && *c != '\n' || *c == '\u{202e}');
+        assert_eq!(bad, None, "{command:?}: {said:?}");
+        assert!(said.contains("2J"), "{command:?}: {said:?}");
+    }
+}

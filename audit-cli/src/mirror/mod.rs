@@ -212,8 +212,7 @@ fn tell(args: &MirrorArgs, result: &Result<Round, Failure>) -> u8 {
     match result {
         Ok(round) => output::print(code, |out| print_round(out, args, round)),
         Err(failure) => {
-            // Where standard error is closed, the exit code says it.
-            let _ = writeln!(std::io::stderr(), "{failure}");
+            output::complain(failure);
             code
         }
     }

@@ -67,8 +67,7 @@ impl Failure {
             let answer = serde_json::json!({ "verdict": verdict, "reason": self.to_string() });
             return output::print(code, |out| print_json(out, &answer));
         }
-        // Where standard error is closed, the exit code says it.
-        let _ = writeln!(std::io::stderr(), "{self}");
+        output::complain(self);
         code
     }
 }

@@ -28,7 +28,7 @@ pub(crate) fn run(args: &StateArgs) -> u8 {
     let key = match args.key.as_deref().map(parse_key).transpose() {
         Ok(key) => key,
         Err(error) => {
-            eprintln!("{error}");
+            output::complain(&error);
             return EXIT_USAGE;
         }
     };

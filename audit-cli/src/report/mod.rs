@@ -51,11 +51,13 @@ pub(crate) fn run(args: &ReportArgs) -> u8 {
                 .try_for_each(|path| writeln!(out, "wrote {}", path.display()))
         }),
         Err(Failure::Fault(fault)) => {
-            eprintln!("THE LEDGER DOES NOT HOLD, so there is no report: {fault}");
+            output::complain(&format_args!(
+                "THE LEDGER DOES NOT HOLD, so there is no report: {fault}"
+            ));
             EXIT_FAILED
         }
         Err(Failure::Trouble(trouble)) => {
-            eprintln!("no report: {trouble}");
+            output::complain(&format_args!("no report: {trouble}"));
             EXIT_UNREADABLE
         }
     }

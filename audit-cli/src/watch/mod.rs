@@ -21,7 +21,7 @@ use crate::fault::{Failure, Trouble};
 use crate::inclusion::fail;
 use crate::mirror::now;
 use crate::opened::read_genesis;
-use crate::output;
+use crate::output::{self, Out};
 use crate::source;
 use crate::stop::Stop;
 use crate::trust::{Given, Trust};
@@ -32,7 +32,7 @@ use medanchor_ledger::genesis::Genesis;
 use round::{Finding, Looked, Round};
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::io::{StdoutLock, Write};
+use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -195,7 +195,7 @@ impl Telling {
         })
     }
 
-    fn size(&self, out: &mut StdoutLock<'_>, target: &str, size: u64) -> std::io::Result<()> {
+    fn size(&self, out: &mut Out<'_>, target: &str, size: u64) -> std::io::Result<()> {
         if self.json {
             let line = json!({ "seconds": now(), "event": "seen", "of": target, "size": size });
             return writeln!(out, "{line}");
@@ -203,7 +203,7 @@ impl Telling {
         writeln!(out, "seen   {target}: {size} entries")
     }
 
-    fn line(&self, out: &mut StdoutLock<'_>, event: &str, found: &Finding) -> std::io::Result<()> {
+    fn line(&self, out: &mut Out<'_>, event: &str, found: &Finding) -> std::io::Result<()> {
         let Finding {
             kind,
             of,

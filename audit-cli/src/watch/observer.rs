@@ -46,8 +46,7 @@ pub(super) fn key(command: &KeyCommand) -> u8 {
     match key.map(ObserverKey::new) {
         Ok(key) => output::print(EXIT_GOOD, |out| writeln!(out, "{}", key.verifier())),
         Err(error) => {
-            // Where standard error is closed, the exit code says it.
-            let _ = writeln!(std::io::stderr(), "{error}");
+            output::complain(&error);
             EXIT_UNREADABLE
         }
     }

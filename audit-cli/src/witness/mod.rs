@@ -19,7 +19,8 @@ mod key;
 mod log;
 mod trust;
 
-use crate::{EXIT_FAILED, EXIT_GOOD, EXIT_UNREADABLE, EXIT_USAGE, output};
+use crate::output::{self, complain};
+use crate::{EXIT_FAILED, EXIT_GOOD, EXIT_UNREADABLE, EXIT_USAGE};
 use args::{KeyCommand, WitnessArgs, WitnessCommand};
 use key::WitnessKey;
 use log::Log;
@@ -87,11 +88,6 @@ pub(crate) fn run(args: &WitnessArgs) -> u8 {
         complain(&failure);
         failure.exit_code()
     })
-}
-
-fn complain(what: &dyn std::fmt::Display) {
-    // Where standard error is closed, the exit code says it.
-    let _ = writeln!(std::io::stderr(), "{what}");
 }
 
 fn key_command(command: &KeyCommand) -> Result<u8, Failure> {
