@@ -146,7 +146,12 @@ fn gone<'h, 'w>(
     before: &'h [Before<'w>],
     saved: &'h [(String, &'h Signed)],
 ) -> Vec<Head<'h, 'w>> {
-    let is_shown = |one: &&Before<'_>| copies.iter().any(|copy| copy.signed == one.signed);
+    // Its own copy must show what continues it; of a silent one it is enough that any shows the same.
+    let is_shown = |one: &&Before<'_>| {
+        let own = copies.iter().find(|copy| one.copy == Some(copy.target));
+        let same = |copy: &Copy<'_>| copy.signed == one.signed;
+        own.map_or_else(|| copies.iter().any(same), same)
+    };
     let before = before.iter().filter(|one| !is_shown(one)).map(|one| Head {
         of: &one.of,
         copy: one.copy,

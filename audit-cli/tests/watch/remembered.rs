@@ -76,6 +76,19 @@ fn a_copy_whose_tiles_lead_nowhere_does_not_replace_what_was_seen_of_it() {
 }
 
 #[test]
+fn what_was_seen_of_a_copy_moves_on_with_it_though_another_lags_behind() {
+    let (one, lags) = (published(&Built::busy(20)), published(&Built::busy(20)));
+    let dir = tempfile::tempdir().expect("a folder");
+    let targets = [text(one.path()), text(lags.path())];
+    assert_eq!(look(dir.path(), &targets).0, 0);
+    Built::busy(40).publish(one.path());
+    assert_eq!(look(dir.path(), &targets).0, 0);
+    Built::busy(30).publish(one.path());
+    let (code, found) = look(dir.path(), &targets);
+    assert_eq!((code, kinds(&found)), (1, vec!["rollback"]), "{found:#?}");
+}
+
+#[test]
 fn what_was_seen_of_a_copy_that_is_silent_now_is_held_against_the_others() {
     let (one, other) = (published(&Built::busy(20)), published(&Built::busy(3)));
     let note = |folder: &Path| folder.join("checkpoint");
