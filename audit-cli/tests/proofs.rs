@@ -13,6 +13,7 @@ use medanchor_ledger::*;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use support::{Built, audit, genesis, write};
 
 const HOSPITAL: u8 = 1;
@@ -206,6 +207,31 @@ fn a_state_document_is_made_without_a_node_and_checked_without_a_log() {
         (3, &"unreadable".into()),
         "{found:#}"
     );
+}
+
+#[test]
+fn a_name_without_a_folder_is_made_where_the_auditor_runs() {
+    let bench = Bench::new();
+    let record = Record::key(&hospital(), &RecordHandle::new([0; 16]));
+    let (key, tag) = (
+        hex::encode(record.as_bytes()),
+        Tag::new([1; 16]).to_string(),
+    );
+    let made: [&[&str]; 2] = [
+        &["state", "--key", &key],
+        &["history", "--owner", "north-hospital", "--tag", &tag],
+    ];
+    for args in made {
+        let output = Command::new(env!("CARGO_BIN_EXE_medanchor-audit"))
+            .current_dir(bench.folder.path())
+            .args(args)
+            .args(["--log", "log", "--out", "made"])
+            .output()
+            .expect("the auditor runs");
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(bench.check(args[0], "policy").0, 0);
+        assert!(!bench.folder.path().join("made.part").exists());
+    }
 }
 
 #[test]
