@@ -63,10 +63,6 @@ pub struct Cosigners {
     gatherings: BTreeMap<Size, Gathering>,
     /// Records for sizes ahead of this node, by validator.
     early: BTreeMap<ParticipantName, BTreeMap<Size, Cosignature>>,
-    /// Nothing is signed with a time before this, in seconds since 1970: that of what this node signed
-    /// last, though the clock was set back, or it was started again. An earlier time on a later
-    /// checkpoint would prove a rollback that never was.
-    not_before: u64,
     /// Origin and validators before the first gathering.
     first_set: Option<(KeyName, ValidatorSet)>,
     newest_quorum: Option<Size>,
@@ -81,15 +77,15 @@ impl Cosigners {
             keys,
             gatherings: BTreeMap::new(),
             early: BTreeMap::new(),
-            not_before: 0,
             first_set: None,
             newest_quorum: None,
             answered: BTreeSet::new(),
         }
     }
 
-    /// A block was decided and synced, and this is the checkpoint after it. Returns this node's
-    /// own record, to be sent to all peers, and the quorum if it is complete already.
+    /// A block was decided and synced, and this is the checkpoint after it, which is signed at the
+    /// time `now`: never before one that was given earlier. Returns this node's own record, to be
+    /// sent to all peers, and the quorum if it is complete already.
     ///
     /// # Errors
     /// If the checkpoint cannot be signed.
@@ -125,7 +121,7 @@ impl Cosigners {
     }
 
     fn sign(
-        &mut self,
+        &self,
         checkpoint: &Checkpoint,
         set: &ValidatorSet,
         now: Time,
@@ -138,17 +134,13 @@ impl Cosigners {
             return Ok(None);
         };
         let (log, cosigner) = (keys.log.signing_key(), keys.cosigner.signing_key());
-        let now = now.max(Time(self.not_before.saturating_mul(1000)));
         let record = Cosignature::sign(checkpoint, &keys.name, log, cosigner, now)?;
-        self.not_before = record.seconds;
         Ok(Some(record.with_cose(checkpoint, keys.cose.signing_key())))
     }
 
-    /// To be called at the start: by which validators the first records are judged, and what this
-    /// node signed last before it was started again.
-    pub fn start(&mut self, origin: KeyName, set: ValidatorSet, last: Option<&Cosignature>) {
+    /// To be called at the start: by which validators the first records are judged.
+    pub fn start(&mut self, origin: KeyName, set: ValidatorSet) {
         self.first_set = Some((origin, set));
-        self.not_before = last.map_or(0, |last| last.seconds);
     }
 
     /// A record came from a peer.
@@ -333,10 +325,6 @@ mod tests {
             size: Size(size),
             root: TreeHash::new([7; 32]),
         }
-    }
-
-    fn last_origin() -> KeyName {
-        checkpoint(1).origin
     }
 
     fn record(keys: &CosigningKeys, size: u64, seconds: u64) -> Cosignature {
@@ -547,19 +535,5 @@ mod tests {
             ..own
         };
         assert!(!twin(&cosigners, &forged_later) && !twin(&cosigners, &forged_ahead));
-    }
-
-    #[test]
-    fn a_clock_that_was_set_back_does_not_make_a_later_signature_earlier() {
-        let (mut cosigners, _, set) = four();
-        let last = record(cosigners.keys.as_ref().expect("keys"), 4, 20);
-        cosigners.start(last_origin(), set.clone(), Some(&last));
-        // Set back while it was down, then while it runs.
-        for (size, clock, seconds) in [(5, 9_000, 20), (6, 30_000, 30), (7, 9_000, 30)] {
-            let (own, _) = cosigners
-                .decided(checkpoint(size), set.clone(), Time(clock))
-                .expect("signed");
-            assert_eq!(own.expect("signed").seconds, seconds);
-        }
     }
 }

@@ -81,7 +81,11 @@ fn make_one(folder: &Path, parent: &Path) -> Result<(), StoreError> {
 }
 
 /// Reads a file of at most `limit` bytes; `None` if there is no such file.
-pub(crate) fn read_bounded(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, StoreError> {
+///
+/// # Errors
+///
+/// When it is longer, or the system refuses.
+pub fn read_bounded(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, StoreError> {
     let failed = |error| StoreError::io("read", path, error);
     let file = match File::open(path) {
         Ok(file) => file,

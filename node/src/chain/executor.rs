@@ -7,13 +7,14 @@ use super::build::{Built, build, sweep};
 use super::judge::{Verdict, is_timely, judge};
 use super::publish::Publisher;
 use super::shared::{Shared, Stop};
+use super::times::Times;
 use crate::exit::{Exit, Fatal};
 use crate::http::service::BlockNotice;
 use bytes::Bytes;
 use medanchor_ledger::checkpoint::Checkpoint;
 use medanchor_ledger::event::{Event, EventKind, Verified};
 use medanchor_ledger::execute::{Executed, Halt, Head, View};
-use medanchor_ledger::{EventId, Height, Index, ParticipantName, Round, ValueId, sha256};
+use medanchor_ledger::{EventId, Height, Index, ParticipantName, Round, Time, ValueId, sha256};
 use medanchor_network::{
     Checked, Decided, Failure, HeightPlan, Proposal, Received, Stored, Validator,
 };
@@ -48,6 +49,8 @@ enum Known {
 pub struct Executor {
     shared: Arc<Shared>,
     publisher: Publisher,
+    /// When this node cosigns.
+    times: Times,
     /// Blocks of the height being decided, by their bodies.
     known: HashMap<BodyHash, Known>,
     /// The next candidate.
@@ -67,6 +70,7 @@ impl Executor {
     #[must_use]
     pub fn new(shared: Arc<Shared>, publisher: Publisher) -> Self {
         Self {
+            times: Times::new(&shared.data()),
             shared,
             publisher,
             known: HashMap::new(),
@@ -79,9 +83,13 @@ impl Executor {
 
     /// The height to start with. What was decided and not published is cosigned again.
     pub fn start(&mut self) -> Outcome<HeightPlan> {
-        let (genesis, last) = (&self.shared.genesis, self.shared.last_signed());
+        let genesis = &self.shared.genesis;
         let (origin, set) = (genesis.origin().clone(), genesis.validators().clone());
-        self.shared.cosigners().start(origin, set, last.as_ref());
+        self.shared.cosigners().start(origin, set);
+        if self.shared.votes {
+            let resumed = self.times.resume(self.shared.cosigned_at());
+            self.store(|_| resumed)?;
+        }
         let view = self.shared.store.view();
         let head = view.head();
         let published = self
@@ -318,27 +326,19 @@ impl Executor {
         });
     }
 
-    fn cosign(&self, head: &Head) -> Outcome<()> {
+    fn cosign(&mut self, head: &Head) -> Outcome<()> {
         let checkpoint = Checkpoint {
             origin: self.shared.genesis.origin().clone(),
             size: head.frontier.size(),
             root: head.frontier.root(),
         };
         let set = self.shared.genesis.validators().clone();
-        if self.shared.votes {
-            // Before the record exists: once it does, another task may send it.
-            self.store(|store| store.mark_cosigned(head.height))?;
-        }
-        let signed = self
-            .shared
-            .cosigners()
-            .decided(checkpoint, set, Shared::clock());
+        // Before the record exists: once it does, another task may send it.
+        let time = self.time_to_cosign(head)?;
+        let signed = self.shared.cosigners().decided(checkpoint, set, time);
         let (own, gathered) = signed.map_err(|error| Failure(Box::new(error)))?;
         // Records that came before the block was decided are judged only now.
         self.shared.keep_forks(&gathered.forks);
-        if let Some(own) = &own {
-            self.shared.remember_signed(own);
-        }
         if let (Some(own), Some(network)) = (own, self.shared.network.get()) {
             // What finds no room is sent again by the clock.
             let _ = network.send_cosignature(own.encode().into());
@@ -347,6 +347,16 @@ impl Executor {
             self.publisher.quorum(quorum);
         }
         Ok(())
+    }
+
+    /// Writes down that the block of `head` is about to be cosigned, and when.
+    fn time_to_cosign(&mut self, head: &Head) -> Outcome<Time> {
+        if !self.shared.votes {
+            return Ok(head.time);
+        }
+        self.store(|store| store.mark_cosigned(head.height))?;
+        let time = self.times.next(Shared::clock(), head.time);
+        self.store(|_| time)
     }
 
     /// A restored home becomes a validator again once the network is two heights past the first

@@ -14,6 +14,7 @@ mod shared;
 pub mod tasks;
 #[cfg(test)]
 pub(crate) mod testing;
+mod times;
 
 pub use application::Chain;
 pub use publish::Publisher;

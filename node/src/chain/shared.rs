@@ -11,6 +11,7 @@ use bytes::Bytes;
 use medanchor_ledger::cosignature::Cosignature;
 use medanchor_ledger::execute::{SignerKeys, View};
 use medanchor_ledger::genesis::Genesis;
+use medanchor_ledger::note::Note;
 use medanchor_ledger::signature::PublicKey;
 use medanchor_ledger::{EventId, Index, KeyId, NetworkId, ParticipantName, ReadFailed, Time};
 use medanchor_network::Handle;
@@ -186,18 +187,17 @@ impl Shared {
         log.parent().unwrap_or(log).join("data")
     }
 
-    /// Notes what this node cosigned last, for [`Cosigners::start`].
-    pub fn remember_signed(&self, record: &Cosignature) {
-        // Without it a clock that was set back while the node was down could look like a twin;
-        // nothing else hangs on it, so a failure to write is not one of the node.
-        let _ = std::fs::write(self.data().join("cosigned"), record.encode());
-    }
-
-    /// What this node cosigned last before it was started.
-    #[must_use]
-    pub fn last_signed(&self) -> Option<Cosignature> {
-        let bytes = std::fs::read(self.data().join("cosigned")).ok()?;
-        Cosignature::decode(&bytes).ok()
+    /// When this node cosigned the published checkpoint, in seconds since 1970; 0 if it did not.
+    pub(crate) fn cosigned_at(&self) -> u64 {
+        let published = self.published.borrow().clone();
+        let note = published.and_then(|published| Note::parse(&published.note).ok());
+        let verified = note.and_then(|note| self.genesis.policy().verify_checkpoint(&note).ok());
+        let name = self.genesis.origin().join(self.name.as_str()).ok();
+        let own = verified.as_ref().and_then(|verified| {
+            let mut cosigners = verified.cosigners().iter();
+            cosigners.find(|cosigner| Some(cosigner.key.name()) == name.as_ref())
+        });
+        own.map_or(0, |own| own.seconds)
     }
 
     /// Appends signed proof of somebody's misbehaviour to `data/evidence`: a word and the bytes in
