@@ -18,7 +18,7 @@ use crate::pool::Pool;
 use crate::process::Addresses;
 use crate::{http, logging};
 use medanchor_network::{Handle, Network};
-use medanchor_store::{HomeLock, StoreError};
+use medanchor_store::{HomeLock, StoreError, write_durably};
 use metrics_exporter_prometheus::PrometheusHandle;
 pub use prepare::read_genesis;
 use prepare::{
@@ -67,12 +67,9 @@ pub fn run(options: &Options) -> Result<(), Fatal> {
     // Before anything is written or bound: a second node must not touch what the first one uses.
     let lock = HomeLock::take(home.path()).map_err(|error| storage_fatal(&error))?;
     if options.restored {
-        std::fs::write(home.restored(), "signs nothing until it is safe\n").map_err(|e| {
-            Fatal::new(
-                Exit::Failure,
-                format!("cannot mark the home as restored: {e}"),
-            )
-        })?;
+        // Durable before anything is signed: without the mark a start votes again at once.
+        write_durably(&home.restored(), b"signs nothing until it is safe\n")
+            .map_err(|error| storage_fatal(&error))?;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
