@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `checkpoint`, `tile/`, `genesis`, `policies/`, `policy-chain`, `certificates`, `cosignatures` | the log, as a node publishes it |
 //! | `.mirror/newest` | the newest signed checkpoint that the mirror has accepted; its tiles may be on their way |
+//! | `.mirror/cosignatures` | where the source's file of cosignatures goes on, if it is not as long as the mirror's |
 //! | `.mirror/fork-*.fork`, `.mirror/rollback-*.observation` | what a source did wrong |
 //! | `.mirror/lock` | held by the process that writes |
 

@@ -6,6 +6,7 @@
 //! fork or a rollback changes nothing and leaves a file of evidence.
 
 mod chain;
+mod cosignatures;
 pub(crate) mod folder;
 mod head;
 mod records;
@@ -22,6 +23,7 @@ use crate::source::{self, Source};
 use crate::stop::Stop;
 use crate::trust::Trust;
 use crate::{EXIT_FAILED, EXIT_GOOD, EXIT_UNREADABLE};
+use cosignatures::Cosignatures;
 use folder::{BESIDE, Folder};
 pub(crate) use head::now;
 use head::{Known, Offer, newest, offer};
@@ -144,7 +146,14 @@ impl<'a> Mirror<'a> {
             progress.entries(count.fetch_add(entries, Ordering::Relaxed) + entries);
         })?;
         records::certificates(remote, folder, genesis, old, new)?;
-        let cosignatures = records::cosignatures(remote, folder, genesis, &found.checkpoint)?;
+        let cosignatures = Cosignatures {
+            remote,
+            source: &self.args.source,
+            folder,
+            genesis,
+            head: &found.checkpoint,
+        };
+        let cosignatures = cosignatures.take()?;
         folder.sync()?;
         folder.keep("checkpoint", found.note.to_string().as_bytes())?;
         tree.drop_partials();

@@ -1,20 +1,15 @@
-//! The append-only files of a mirror: certificates by height, cosignatures as they came.
+//! The append-only files of a mirror, and of them the certificates, by height.
 //!
 //! What always holds: a certificate is appended only if a quorum decided by it the very block that
-//! the entries have at its height; a cosignature only if its signatures hold for the root that the
-//! entries have at a block's end, if it is none that the file has, and of no smaller size than its last
-//! one. What a kill left half written is cut before anything is appended.
+//! the entries have at its height. What a kill left half written is cut before anything is appended.
 
 use super::folder::Folder;
 use super::remote::Remote;
-use crate::cosigned::Judging;
 use crate::entries::{FULL, fetch};
 use crate::fault::{Failure, Fault, Trouble};
 use crate::records::Records;
 use crate::tiles::{CheckedTiles, unreadable};
 use medanchor_ledger::certificate::Certificate;
-use medanchor_ledger::checkpoint::Checkpoint;
-use medanchor_ledger::cosignature::Cosignature;
 use medanchor_ledger::genesis::Genesis;
 use medanchor_ledger::merkle::bundle::{BundleId, read_entries};
 use medanchor_ledger::merkle::tile::TileNodes;
@@ -25,7 +20,6 @@ use std::fs::File;
 use std::io::{BufWriter, Seek, SeekFrom, Write};
 
 const CERTIFICATES: &str = "certificates";
-const COSIGNATURES: &str = "cosignatures";
 
 /// Brings the file of certificates from the heights of the smaller log to those of the larger one,
 /// whose entries are in the folder.
@@ -208,124 +202,12 @@ fn is_of(record: &[u8], height: Height) -> bool {
     Certificate::decode(record).is_ok_and(|certificate| certificate.height() == height)
 }
 
-/// Takes over the source's cosignatures of the log that is in the folder, whose last entry is that
-/// of `head`. They come in no order that two nodes share: from another source all of them are
-/// fetched again, and the new file then replaces the old one; so they are if the old one is out of order.
-pub(crate) fn cosignatures(
-    remote: &Remote,
-    folder: &Folder,
-    genesis: &Genesis,
-    head: &Checkpoint,
-) -> Result<u64, Failure> {
-    let kept = kept_cosignatures(folder, most_of_a_size(genesis))?;
-    if let Some(kept) = kept
-        && let Ok(count) = append(remote, folder, genesis, head, COSIGNATURES, &kept)
-    {
-        return Ok(count);
-    }
-    const ANEW: &str = "cosignatures.new";
-    let none = KeptCosignatures::default();
-    let count = remote.attempt(|| append(remote, folder, genesis, head, ANEW, &none))?;
-    let renamed = std::fs::rename(folder.path(ANEW), folder.path(COSIGNATURES));
-    renamed.map_err(|error| Trouble::Mirror(error.to_string()))?;
-    Ok(count)
-}
-
-/// The cosignatures in the folder.
-#[derive(Default)]
-struct KeptCosignatures {
-    /// Where the whole ones end.
-    position: u64,
-    /// Those of the largest size, each with where it begins.
-    newest: Vec<(u64, Vec<u8>)>,
-}
-
-/// How many records of one size a file may have: each validator signs it once, and sends it again at most
-/// a few times.
-fn most_of_a_size(genesis: &Genesis) -> usize {
-    genesis.validators().len().saturating_mul(8)
-}
-
-/// The cosignatures in the folder; none if there are none, or they are not what a mirror writes.
-fn kept_cosignatures(folder: &Folder, most: usize) -> Result<Option<KeptCosignatures>, Failure> {
-    let mut records = Records::open(folder.log(), COSIGNATURES, Cosignature::MAX_BYTES)?;
-    let (mut kept, mut size) = (KeptCosignatures::default(), Size(0));
-    loop {
-        let (at, bytes) = match records.next() {
-            Ok(Some(found)) => found,
-            Ok(None) => break,
-            Err(Failure::Fault(_)) => return Ok(None),
-            Err(trouble) => return Err(trouble),
-        };
-        let Ok(record) = Cosignature::decode(&bytes) else {
-            return Ok(None);
-        };
-        if record.size < size || kept.newest.len() > most {
-            return Ok(None);
-        }
-        if record.size > size {
-            kept.newest.clear();
-        }
-        size = record.size;
-        kept.newest.push((at, bytes));
-    }
-    kept.position = records.position();
-    Ok(Some(kept).filter(|kept| kept.position > 0))
-}
-
-/// Appends to `file`, which has what is `kept`, what the source has from there on; ends at the first record
-/// of a size beyond the checkpoint, which a later round takes.
-fn append(
-    remote: &Remote,
-    folder: &Folder,
-    genesis: &Genesis,
-    head: &Checkpoint,
-    file: &str,
-    kept: &KeptCosignatures,
-) -> Result<u64, Failure> {
-    let mut judging = Judging::new(folder.log(), genesis, head);
-    for (at, record) in &kept.newest {
-        judging.judge(*at, record)?;
-    }
-    let (position, longest) = (kept.position, Cosignature::MAX_BYTES);
-    let mut records = Records::open_at(&*remote.source, COSIGNATURES, position, longest)?;
-    let mut appending = Appending::open(folder, file, position)?;
-    let (most, mut count, mut known) = (most_of_a_size(genesis), 0, 0);
-    while let Some((at, record)) = records.next()? {
-        let beyond = judging.counts.beyond;
-        let is_new = judging.judge(at, &record)?.is_some();
-        if judging.counts.beyond > beyond {
-            break;
-        }
-        if is_new {
-            appending.record(&record)?;
-            (count, known) = (count + 1, 0);
-            continue;
-        }
-        known += 1;
-        if known > most {
-            return Err(repeated(at).into());
-        }
-    }
-    appending.finish()?;
-    Ok(count)
-}
-
-/// That a source gives what it gave before without an end.
-fn repeated(position: u64) -> Fault {
-    Fault::Records {
-        path: COSIGNATURES,
-        position,
-        what: "records that were there before, again and again".to_owned(),
-    }
-}
-
 /// A file of records that is being appended to.
-struct Appending(BufWriter<File>);
+pub(super) struct Appending(BufWriter<File>);
 
 impl Appending {
     /// Cuts the file at `position` and appends from there.
-    fn open(folder: &Folder, name: &str, position: u64) -> Result<Self, Trouble> {
+    pub(super) fn open(folder: &Folder, name: &str, position: u64) -> Result<Self, Trouble> {
         let open = || {
             let path = folder.path(name);
             let mut file = File::options()
@@ -340,7 +222,7 @@ impl Appending {
         open().map_err(disk)
     }
 
-    fn record(&mut self, record: &[u8]) -> Result<(), Trouble> {
+    pub(super) fn record(&mut self, record: &[u8]) -> Result<(), Trouble> {
         let length = u32::try_from(record.len()).unwrap_or(u32::MAX);
         let written = self.0.write_all(&length.to_be_bytes());
         written
@@ -348,7 +230,7 @@ impl Appending {
             .map_err(disk)
     }
 
-    fn finish(mut self) -> Result<(), Trouble> {
+    pub(super) fn finish(mut self) -> Result<(), Trouble> {
         let flushed = self.0.flush();
         flushed
             .and_then(|()| self.0.get_ref().sync_data())

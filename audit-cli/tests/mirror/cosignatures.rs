@@ -106,3 +106,38 @@ fn what_was_there_before_is_not_written_again_and_ends_somewhen() {
     assert!(kept(dir.path()) == wanted, "each record once");
     holds(dir.path(), large.size());
 }
+
+/// A node that was killed as it published may have written a quorum again.
+#[test]
+fn a_source_that_said_something_again_is_read_on_where_it_ended() {
+    let (small, large) = (Built::busy(20), Built::busy(40));
+    let source = published(&small);
+    let third = || records(&large, 3..=3);
+    let again = [
+        records(&large, 1..=3),
+        third(),
+        third(),
+        records(&large, 4..=20),
+    ];
+    let again = again.concat();
+    serves(source.path(), again.clone());
+    let dir = folder();
+    let served = serve(source.path());
+    assert_eq!(mirror(&served, dir.path(), &[]).0, 0);
+    large.publish(source.path());
+    let mut all = framed([again, records(&large, 21..=40)].concat().into_iter());
+    // Nobody who goes on looks there again.
+    all[9] ^= 1;
+    write(source.path(), FILE, &all);
+    let (code, said) = mirror(&served, dir.path(), &[]);
+    assert_eq!(code, 0, "{said}");
+    holds(dir.path(), large.size());
+    let wanted = framed(records(&large, 1..=40).into_iter());
+    assert!(kept(dir.path()) == wanted, "each record once");
+    // From another source, and from one that was read anew, the place means nothing.
+    let other = published(&large);
+    let fresh = folder();
+    assert_eq!(mirror(text(source.path()), fresh.path(), &[]).0, 1);
+    assert_eq!(mirror(text(other.path()), fresh.path(), &[]).0, 0);
+    holds(fresh.path(), large.size());
+}
