@@ -6,7 +6,7 @@
 //! `FOLDER/<first 2 hex digits>/<record in hex>-<version>.sealed`; `FOLDER/packs/` holds what was sealed
 //! together; `FOLDER/aside/` holds what is being written and is emptied when the folder is opened.
 
-use crate::disk::sync_parent;
+use crate::disk::{sync_folder, sync_parent};
 use crate::pack::{self, Packs};
 use crate::payloads::{PayloadError, StoredPayload};
 use crate::seal::{MAX_SEALED, RecordVersion};
@@ -47,6 +47,10 @@ impl Folder {
                 .and_then(|()| sync_parent(&packs))
                 .map_err(io_at(&packs))?;
         }
+        // What is found may be what a killed process did not wait for.
+        for folder in [path, &packs] {
+            sync_folder(folder).map_err(io_at(folder))?;
+        }
         Ok(Self {
             path: path.into(),
             packs: Mutex::new(Packs::open(&packs)?),
@@ -72,13 +76,23 @@ impl Folder {
     /// [`PayloadError::Taken`] if other bytes are stored already, and [`PayloadError::Io`].
     pub fn put(&self, record: &RecordVersion, sealed: &[u8]) -> Result<(), PayloadError> {
         match self.get(record) {
-            Ok(stored) if stored == sealed => return Ok(()),
+            Ok(stored) if stored == sealed => return self.sync(record),
             Ok(_) => return Err(PayloadError::Taken { record: *record }),
             Err(PayloadError::Missing { .. }) => {}
             Err(other) => return Err(other),
         }
         let aside = self.write_aside(|file| file.write_all(sealed))?;
         self.place(&aside, record)
+    }
+
+    /// Waits for what is stored already: whoever stored it may have been killed before it did.
+    fn sync(&self, record: &RecordVersion) -> Result<(), PayloadError> {
+        let Some((path, file)) = self.opened(record)? else {
+            return Ok(()); // a pack has its name once it is on disk
+        };
+        file.sync_all()
+            .and_then(|()| sync_parent(&path))
+            .map_err(io_at(&path))
     }
 
     /// Stores what `write` writes, if it succeeds, under a name where nothing is; it is on disk then.

@@ -138,15 +138,6 @@ impl KeyKeeper {
             Kept::Token(token) => Some(token.tally()),
         }
     }
-
-    /// Ends the key, where this process is what ends it: a token's key is destroyed in the token.
-    pub(crate) fn destroy(self) -> Result<(), KeeperError> {
-        match self.0 {
-            Kept::Memory { .. } => Ok(()),
-            #[cfg(feature = "pkcs11")]
-            Kept::Token(token) => token.destroy(),
-        }
-    }
 }
 
 pub(crate) fn aes_256_gcm(bytes: &[u8; 32]) -> LessSafeKey {

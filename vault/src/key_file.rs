@@ -123,6 +123,22 @@ pub enum KeyFileError {
     /// Whoever keeps the key refused.
     #[error(transparent)]
     Keeper(#[from] KeeperError),
+    /// A key that was replaced is still in its token.
+    #[error(
+        "a replaced institution key is still in its token (serial number {serial}, CKA_ID {id}): {why}; \
+         give that token's login, or destroy the key with the token's own program and remove {path}, \
+         which names it"
+    )]
+    StillInToken {
+        /// The file that names it.
+        path: PathBuf,
+        /// The token's serial number.
+        serial: String,
+        /// The key's id in the token, in hexadecimal.
+        id: String,
+        /// Why it was not destroyed.
+        why: String,
+    },
     /// The operating system refused.
     #[error("the key file {path} could not be used: {source}; check the path and its permissions")]
     Io {
@@ -145,7 +161,6 @@ fn io_at(path: &Path) -> impl FnOnce(io::Error) -> KeyFileError {
 
 /// Where in a token the key is.
 struct InToken {
-    #[cfg_attr(not(feature = "pkcs11"), allow(dead_code))]
     serial: [u8; 16],
     id: KeyId,
 }
@@ -247,6 +262,37 @@ pub(crate) fn key_id(path: &Path) -> Result<KeyId, KeyFileError> {
 /// [`KeyFileError`].
 pub(crate) fn is_in_token(path: &Path) -> Result<bool, KeyFileError> {
     Ok(matches!(read(path)?, KeyFile::InToken(_)))
+}
+
+/// Destroys the key that a file names in its token; nothing to do where the token has none of that id.
+///
+/// # Errors
+/// [`KeyFileError::StillInToken`], where `login` is none of that token's or the token refuses; others for
+/// a file that names none.
+pub(crate) fn destroy_in_token(path: &Path, login: &Protection) -> Result<(), KeyFileError> {
+    let place = match read(path)? {
+        KeyFile::InToken(place) => place,
+        file => {
+            return Err(KeyFileError::OtherProtection {
+                path: path.into(),
+                by: file.protection(),
+            });
+        }
+    };
+    let why = match login {
+        #[cfg(feature = "pkcs11")]
+        Protection::Token(login) => match login.destroy(&place.serial, place.id) {
+            Ok(()) => return Ok(()),
+            Err(error) => error.to_string(),
+        },
+        _ => "its PIN was not given".to_owned(),
+    };
+    Err(KeyFileError::StillInToken {
+        path: path.into(),
+        serial: String::from_utf8_lossy(&place.serial).trim_end().to_owned(),
+        id: hex::encode(place.id.as_bytes()),
+        why,
+    })
 }
 
 /// The count beside a key in a token, to be read without its PIN.

@@ -54,6 +54,7 @@ mod slots;
 pub mod subject;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod torn;
 #[cfg(feature = "keep")]
 pub mod vault;
 

@@ -57,19 +57,22 @@ impl Packs {
         files.sort();
         let mut packs = Self::default();
         for file in files {
-            packs.load(file)?;
+            let places = packs.read(&file)?;
+            packs.know(file, places);
         }
         Ok(packs)
     }
 
-    fn load(&mut self, path: PathBuf) -> Result<(), PayloadError> {
-        let damaged = || PayloadError::Pack { path: path.clone() };
-        let file = File::open(&path).map_err(io_at(&path))?;
-        let size = file.metadata().map_err(io_at(&path))?.len();
+    /// The places in a file that is to be the next pack.
+    fn read(&self, path: &Path) -> Result<Vec<(Name, Place)>, PayloadError> {
+        let damaged = || PayloadError::Pack { path: path.into() };
+        let file = File::open(path).map_err(io_at(path))?;
+        let size = file.metadata().map_err(io_at(path))?.len();
         let mut reader = BufReader::new(file);
         let mut row = [0; ROW];
         reader.read_exact(&mut row).map_err(|_| damaged())?;
         let count = entries(&row).ok_or_else(damaged)?;
+        let mut places = Vec::new();
         let mut at = ROW_BYTES * (u64::from(count) + 1);
         for entry in (1..=u64::from(count)).map(|place| place * ROW_BYTES) {
             reader.read_exact(&mut row).map_err(|_| damaged())?;
@@ -81,15 +84,21 @@ impl Packs {
                 length,
             };
             if name.1 != 0 {
-                self.places.entry(name).or_insert(place);
+                places.push((name, place));
             }
             at += length as u64;
         }
-        if at != size {
-            return Err(damaged());
+        match at == size {
+            true => Ok(places),
+            false => Err(damaged()),
+        }
+    }
+
+    fn know(&mut self, path: PathBuf, places: Vec<(Name, Place)>) {
+        for (name, place) in places {
+            self.places.entry(name).or_insert(place);
         }
         self.files.push(path);
-        Ok(())
     }
 
     /// Whether a pack has the payload of a record's version.
@@ -115,10 +124,16 @@ impl Packs {
 
     /// Takes a pack that was written to `aside` into the folder: it is on disk when this returns.
     pub(crate) fn take(&mut self, aside: &Path, target: PathBuf) -> Result<(), PayloadError> {
-        fs::rename(aside, &target)
-            .and_then(|()| sync_parent(&target))
-            .map_err(io_at(&target))?;
-        self.load(target)
+        // What can fail is done first. A pack whose call failed is not to be found at the next opening, since
+        // its payloads may be sealed anew by then.
+        let places = self.read(aside)?;
+        fs::rename(aside, &target).map_err(io_at(&target))?;
+        if let Err(error) = sync_parent(&target) {
+            let _ = fs::remove_file(&target);
+            return Err(io_at(&target)(error));
+        }
+        self.know(target, places);
+        Ok(())
     }
 
     /// Overwrites the payload of a record's version, if a pack has it, and forgets it.

@@ -2,7 +2,7 @@
 //!
 //! What always holds: a purpose that is granted permits itself and everything below it, except
 //! break-glass. `BTG` lies below `ETREAT` and `TREAT`, and neither permits it: opening a record without
-//! a consent is never part of a consent, unless `BTG` itself is named.
+//! a consent is never part of a consent, and nobody grants `BTG` itself (`sdk/src/subject/draft.rs`).
 //!
 //! ```text
 //! TREAT                    treatment

@@ -385,12 +385,8 @@ impl Slots {
     }
 
     /// Writes a new file with all that this one holds, wrapped by another keeper; it is on disk when
-    /// this returns. Gives back the keeper of this one.
-    pub(crate) fn rewrap(
-        mut self,
-        path: &Path,
-        keeper: KeyKeeper,
-    ) -> Result<(Self, KeyKeeper), SlotsError> {
+    /// this returns.
+    pub(crate) fn rewrap(mut self, path: &Path, keeper: KeyKeeper) -> Result<Self, SlotsError> {
         let mut next = Self::create(path, keeper, self.network)?;
         let places = self.places.iter();
         let mut order: Vec<_> = places.map(|(name, place)| (*place, *name)).collect();
@@ -402,7 +398,7 @@ impl Slots {
         }
         writer.flush()?;
         next.file.sync_all()?;
-        Ok((next, self.keeper))
+        Ok(next)
     }
 
     /// A slot as `next` holds it: what is not wrapped under the institution key stays as it is.

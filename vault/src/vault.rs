@@ -158,8 +158,22 @@ impl Vault {
             ..
         } = self;
         let slots = slots.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let slots = Files::of(&folder, settings).rotate(slots, next, &mut || {})?;
+        let now = &settings.protection;
+        let slots = Files::of(&folder, settings).rotate(slots, now, next, &mut || {})?;
         Self::assemble(&folder, network, settings, slots, lock)
+    }
+
+    /// Destroys in its token an institution key that was replaced, if a rotation could not: its token was
+    /// away, say. Nothing to do otherwise. `login` is how that token is used.
+    ///
+    /// # Errors
+    /// [`KeyFileError::StillInToken`](crate::KeyFileError::StillInToken), which names the key.
+    pub fn destroy_replaced_key(
+        &self,
+        settings: &Settings,
+        login: &Protection,
+    ) -> Result<(), VaultError> {
+        Files::of(&self.folder, settings).discard(login)
     }
 
     fn assemble(
@@ -301,18 +315,32 @@ impl Vault {
     /// # Errors
     /// [`VaultError`]; call it again until it succeeds.
     pub fn erase(&self, record: RecordHandle) -> Result<Vec<u32>, VaultError> {
+        self.erase_keys(record)?;
+        self.remove_payloads(record)?;
+        Ok(self.versions(record))
+    }
+
+    /// The first half of [`Vault::erase`], from which on nothing opens the record.
+    ///
+    /// # Errors
+    /// [`VaultError`]; call it again until it succeeds.
+    pub fn erase_keys(&self, record: RecordHandle) -> Result<(), VaultError> {
         let handle = *record.as_bytes();
-        let versions = {
-            let mut slots = self.slots();
-            // V first: where S alone is gone, custodians have it.
-            slots.erase_versions(&[(Kind::Vault, handle)])?;
-            slots.erase_versions(&[(Kind::Custody, handle), (Kind::Emergency, handle)])?;
-            slots.versions(Kind::Vault, handle)
-        };
-        for version in &versions {
-            self.remove_payload(&self.version(record, *version))?;
-        }
-        Ok(versions)
+        let mut slots = self.slots();
+        // V first: where S alone is gone, custodians have it.
+        slots.erase_versions(&[(Kind::Vault, handle)])?;
+        slots.erase_versions(&[(Kind::Custody, handle), (Kind::Emergency, handle)])?;
+        Ok(())
+    }
+
+    /// The second half: removes the sealed payloads of every version.
+    ///
+    /// # Errors
+    /// [`VaultError`]; call it again until it succeeds.
+    pub fn remove_payloads(&self, record: RecordHandle) -> Result<(), VaultError> {
+        let versions = self.versions(record).into_iter();
+        let mut each = versions.map(|version| self.version(record, version));
+        each.try_for_each(|version| self.remove_payload(&version))
     }
 
     /// The handles of all that this vault has or had a key for: records, and documents kept at home.

@@ -8,6 +8,8 @@
 
 #[path = "token/marks.rs"]
 mod marks;
+#[path = "token/replaced.rs"]
+mod replaced;
 
 use medanchor_ledger::{NetworkId, RecordHandle};
 use medanchor_vault::{

@@ -105,7 +105,9 @@ pub fn run(asked: &Erase) -> Result<Exit, Fatal> {
     printed?;
     if !asked.keep_key {
         let renewed = Identity::renew_vault_key(&asked.institution.identity());
-        renewed.map_err(|error| Fatal::new(Exit::Failure, format!("the record is erased, but the vault's old institution key is still in use: {error}; run it again")))?;
+        renewed.map_err(|error| {
+            Fatal::new(Exit::Failure, format!("the record is erased, but {error}"))
+        })?;
         say(format_args!(
             "vault: a fresh institution key; destroy back-ups of the old institution.key"
         ))?;

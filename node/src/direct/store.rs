@@ -146,15 +146,19 @@ pub fn protect_store(
         protection: now,
     } = open(home, network)?;
     drop(store);
+    let failed = |error| fatal(Exit::Failure, error);
     if key == *next {
-        return Ok(false);
+        let (store, key_file) = (home.store(), home.institution_key());
+        let destroyed = Custodian::destroy_replaced_key(&store, &key_file, &now);
+        return destroyed
+            .map(|()| false)
+            .map_err(|e| fatal(Exit::Failure, e));
     }
     let keeping = Keeping {
         key: next.clone(),
         ..Keeping::default()
     };
     let fetched = files.fetch(&keeping).map_err(|e| fatal(Exit::Keys, e))?;
-    let failed = |error| fatal(Exit::Failure, error);
     files.begin(&keeping).map_err(failed)?;
     match rotate(home, network, &now, &fetched.protection) {
         Ok(()) => files.end().map(|()| true).map_err(failed),
@@ -163,7 +167,7 @@ pub fn protect_store(
             true => Err(fatal(
                 Exit::Failure,
                 format!(
-                    "the store's key is protected so from now on, but the old one may not be destroyed: {error}. Destroy its file or the token's key by hand"
+                    "the store's key is protected so from now on, but the old one may not be destroyed: {error}"
                 ),
             )),
             false => Err(fatal(

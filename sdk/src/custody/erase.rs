@@ -204,11 +204,26 @@ struct Erasing<'a> {
 
 impl Erasing<'_> {
     fn run(self, told: &mut dyn FnMut(ErasureStep<'_>)) -> Result<Erased, ErasureError> {
-        let here = self.here()?;
+        let here = self.here(Destroyed::PAYLOAD)?;
         let certificate = self.sdk.certify(&self.certified(here, None))?;
-        self.sdk.vault().erase(self.new.record)?;
-        let finished = self.finish(here, certificate, told);
+        self.sdk.vault().erase_keys(self.new.record)?;
+        // Nothing opens the record any more, so the ledger hears of it, whatever becomes of the payload.
+        let removed = self.sdk.vault().remove_payloads(self.new.record);
+        let finished = match removed {
+            Ok(()) => self.finish(here, certificate, told),
+            Err(error) => self.without_payload(told).and(Err(error.into())),
+        };
         finished.map_err(|error| ErasureError::Unfinished(Box::new(error)))
+    }
+
+    /// The keys are destroyed and the sealed payload is still there: it is said to be gone by a later call.
+    fn without_payload(
+        self,
+        told: &mut dyn FnMut(ErasureStep<'_>),
+    ) -> Result<Erased, ErasureError> {
+        let here = self.here(0)?;
+        let certificate = self.sdk.certify(&self.certified(here, None))?;
+        self.finish(here, certificate, told)
     }
 
     /// All that follows once the vault's part is destroyed.
@@ -231,7 +246,8 @@ impl Erasing<'_> {
         let event = event.ok_or(ErasureError::NotShown)?;
         told(ErasureStep::Anchored(event));
         let (words, missing) = self.ask_custodians(event, told)?;
-        if are_enough(&words, &self.circles) {
+        // What the ledger says only grows, so the shares wait for a payload that could not be removed.
+        if here.contains(Destroyed::PAYLOAD) && are_enough(&words, &self.circles) {
             let all = Destroyed::new(here.bits() | Destroyed::SHARES).map_err(SdkError::from)?;
             let certificate = self
                 .sdk
@@ -260,15 +276,13 @@ impl Erasing<'_> {
         Ok(())
     }
 
-    /// What the owner destroys itself.
-    fn here(&self) -> Result<Destroyed, SdkError> {
+    /// What the owner destroys itself, with the payload or without.
+    fn here(&self, payload: u8) -> Result<Destroyed, SdkError> {
         let wrap = match self.sdk.vault().has_emergency_wrap(self.new.record) {
             true => Destroyed::EMERGENCY_WRAP,
             false => 0,
         };
-        Ok(Destroyed::new(
-            Destroyed::VAULT_PART | Destroyed::PAYLOAD | wrap,
-        )?)
+        Ok(Destroyed::new(Destroyed::VAULT_PART | payload | wrap)?)
     }
 
     fn certified<'a>(

@@ -340,6 +340,8 @@ fn read<T: Body>(path: &Path) -> Result<Option<Vec<Signed<T>>>, MoveError> {
     let Some(bytes) = durable::read_bounded(path, MAX_FILE).map_err(io(path))? else {
         return Ok(None);
     };
+    // Whoever was killed may not have waited for its name, and it is gone on with now.
+    durable::sync_folder_of(path).map_err(io(path))?;
     let messages = read_messages(&bytes).map_err(|error| MoveError::Earlier {
         path: path.into(),
         why: error.to_string(),

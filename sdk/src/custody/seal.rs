@@ -219,7 +219,7 @@ impl Sdk {
         let (mut all, mut new) = (Vec::with_capacity(going.len()), Vec::new());
         for (_, going) in going {
             let sign = |bytes: &[u8]| self.sign_bytes(bytes);
-            let earlier = under_way.of(&going.one.sealed.record);
+            let earlier = under_way.of(&going.one.sealed.record, circle.epoch())?;
             // Deals to custodians of an earlier epoch were never anchored, and never will be.
             if let Some(dealt) = earlier.filter(|dealt| is_of(&dealt.deals, circle.epoch())) {
                 all.push(dealt.signed_by(sign));
@@ -231,6 +231,9 @@ impl Sdk {
             let quarter = earlier.map_or_else(now, |earlier| earlier.quarter);
             all.push(Dealt { quarter, deals });
             new.extend(all.last().cloned());
+        }
+        if new.len() < all.len() {
+            under_way.sync()?;
         }
         under_way.add(new)?;
         Ok(all)

@@ -17,6 +17,7 @@ use medanchor_ledger::event::{AccessEmergency, JournalKeyKind};
 use medanchor_ledger::signature::{PublicKey, Signature};
 #[cfg(feature = "client")]
 use medanchor_ledger::{JournalHead, sha256};
+use medanchor_vault::torn::unfinished;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -26,8 +27,6 @@ mod frame;
 pub use frame::Journalled;
 pub(super) use frame::{Lost, Signed, Step};
 
-/// What a disk writes at once, at least.
-const SECTOR: u64 = 512;
 /// The largest file that is opened: some 350,000 entries.
 const MAX_FILE: u64 = 64 << 20;
 
@@ -308,19 +307,6 @@ fn write_whole(
     let frames = steps.iter().map(Signed::encode);
     frames.for_each(|frame| bytes.extend_from_slice(&frame));
     durable::write(path, &bytes)
-}
-
-/// What a power cut leaves of a last entry, at byte `at`, whose length had reached the disk: zeros at its
-/// end, or in one of the two sectors that it lies in.
-fn unfinished(frame: &[u8; FRAME], at: u64) -> bool {
-    let to_sector = usize::try_from(SECTOR - at % SECTOR).unwrap_or(FRAME);
-    let one_sector = match frame.split_at_checked(to_sector) {
-        Some((before, after)) => [before, after]
-            .iter()
-            .any(|part| !part.is_empty() && part.iter().all(|byte| *byte == 0)),
-        None => false,
-    };
-    one_sector || frame.ends_with(&[0; 4])
 }
 
 #[cfg(test)]

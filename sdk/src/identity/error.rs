@@ -73,7 +73,7 @@ pub enum IdentityError {
     NotProtected(VaultError),
     /// The key is protected as it is to be; its predecessor may be left.
     #[error(
-        "the institution key is protected so from now on, but the old one may not be destroyed: {0}. Destroy its file or the token's key by hand"
+        "the institution key is protected so from now on, but the old one may not be destroyed: {0}"
     )]
     OldKey(VaultError),
     /// The payloads are not where the file says.

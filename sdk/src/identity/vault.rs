@@ -114,7 +114,8 @@ impl Identity {
             settings: now,
         } = open_folder(folder)?;
         if keeping.key == *next {
-            return Ok(false);
+            let destroyed = vault.destroy_replaced_key(&now, &now.protection);
+            return destroyed.map(|()| false).map_err(IdentityError::NotRenewed);
         }
         keeping.key = next.clone();
         let protection = files.fetch(&keeping)?.protection;

@@ -304,6 +304,27 @@ fn opened_with_the_passphrase(target: &Target, before: &Copies, now: &Copies) ->
     Ok(())
 }
 
+/// The key is destroyed and the payload cannot be removed: the ledger says what is so, then and later.
+fn a_payload_that_stays(city: &City, plain: &RecordVersion) -> Result<()> {
+    let payloads = city.dir.join(OWNER).join("identity/vault/payloads");
+    let named = format!("{}-1.sealed", plain.record);
+    let names = names(&payloads)?;
+    let path = names.iter().find(|name| name.ends_with(&named));
+    let path = payloads.join(path.context("its payload")?);
+    let aside = city.dir.join("payload");
+    std::fs::rename(&path, &aside)?;
+    std::fs::create_dir(&path)?; // no file can be removed under this name
+    let (code, _, why) = erased(city, &["--yes", "--record", PLAIN])?;
+    ensure!(
+        code == 1 && why.contains("nothing opens the record any more"),
+        "{code}: {why}"
+    );
+    let said = on_ledger(city, plain)?.erased.context("erased")?.destroyed;
+    ensure!(said.contains(Destroyed::VAULT_PART) && !said.contains(Destroyed::PAYLOAD));
+    std::fs::remove_dir(&path)?;
+    Ok(std::fs::rename(&aside, &path)?)
+}
+
 #[test]
 fn an_erased_record_is_opened_by_nobody_whatever_was_copied_before() -> Result<()> {
     let (dir, backups) = (tempfile::tempdir()?, tempfile::tempdir()?);
@@ -321,6 +342,7 @@ fn an_erased_record_is_opened_by_nobody_whatever_was_copied_before() -> Result<(
     ensure!(found_in(dir.path(), &traces(&secrets))? == ["north-hospital/identity/vault/keys"]);
 
     refuses_what_is_not_meant_and_what_is_in_use(&city)?;
+    a_payload_that_stays(&city, &plain)?;
     let (code, said, why) = erased(&city, &["--yes", "--record", PLAIN])?;
     ensure!(
         code == 0 && said.contains("0 custodian(s)"),

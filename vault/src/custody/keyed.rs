@@ -43,7 +43,19 @@ impl Custodian {
     ) -> Result<Self, CustodianError> {
         let files = files(folder, key_file);
         let slots = files.open(network, now)?;
-        let slots = files.rotate(slots, next, &mut || {})?;
+        let slots = files.rotate(slots, now, next, &mut || {})?;
         Self::with_slots(folder, slots, network, None)
+    }
+
+    /// Destroys in its token an institution key that was replaced, if a rotation could not.
+    ///
+    /// # Errors
+    /// [`CustodianError::Store`] with what [`Vault::destroy_replaced_key`](crate::Vault::destroy_replaced_key) says.
+    pub fn destroy_replaced_key(
+        folder: &Path,
+        key_file: &Path,
+        login: &Protection,
+    ) -> Result<(), CustodianError> {
+        Ok(files(folder, key_file).discard(login)?)
     }
 }

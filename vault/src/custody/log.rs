@@ -22,6 +22,7 @@
 use super::place::{Custodied, epoch, name};
 use super::points::ShareIndex;
 use crate::seal::RecordVersion;
+use crate::torn::unfinished;
 use medanchor_ledger::cbor::{CborError, CborFault, Reader, Writer};
 use medanchor_ledger::merkle::{
     NoProof, NodeReader, consistency_proof, inclusion_proof, leaf_hash, root_at,
@@ -358,16 +359,16 @@ impl ReleaseLog {
             reader.read_exact(&mut frame)?;
             match Released::of_frame(&frame).filter(|released| self.is_new(released)) {
                 Some(released) => self.admit(&released),
-                None if at + 2 * step > length && unfinished(&frame) => break,
+                None if at + 2 * step > length && unfinished(&frame, at) => break,
                 None => return Err(LogError::Damaged { at }),
             }
             at += step;
         }
         if at < length {
             self.file.set_len(at)?;
-            self.file.sync_all()?;
         }
-        Ok(())
+        // A killed process may not have waited for what it wrote last, and shares leave on the word of it.
+        Ok(self.file.sync_all()?)
     }
 
     fn is_new(&self, released: &Released) -> bool {
@@ -457,11 +458,4 @@ impl ReleaseLog {
 fn position(place: Index) -> u64 {
     let frames = place.0.saturating_mul(FRAME as u64);
     frames.saturating_add(HEADER as u64)
-}
-
-/// What a power cut leaves of a last frame whose length had reached the disk: zeros at its end. The
-/// four bytes of a whole frame's checksum are all zero once in four thousand million times, and then
-/// they are right.
-fn unfinished(frame: &[u8; FRAME]) -> bool {
-    frame.ends_with(&[0; 4])
 }

@@ -152,14 +152,8 @@ impl TokenLogin {
         let context = self.context()?;
         let (slot, _) = Self::find(&context, |_, found| found == serial)?;
         let session = self.session(&context, slot)?;
-        let template = [
-            Attribute::Class(ObjectClass::SECRET_KEY),
-            Attribute::Id(id.as_bytes().to_vec()),
-        ];
-        let asked = "find the institution key";
-        let keys = session.find_objects(&template).map_err(refused(asked))?;
-        let [key] = *keys.as_slice() else {
-            return Err(wrong(asked, "not one key bears the id of the key file"));
+        let [key] = *keys_of(&session, id)?.as_slice() else {
+            return Err(wrong(FIND, "not one key bears the id of the key file"));
         };
         let hardware = is_hardware(&context, slot)?;
         let marks = TokenMarks {
@@ -171,6 +165,27 @@ impl TokenLogin {
         token.check()?;
         Ok(token)
     }
+
+    /// Destroys a key that [`TokenLogin::create`] drew; nothing to do where it is gone.
+    pub(crate) fn destroy(&self, serial: &Serial, id: KeyId) -> Result<(), KeeperError> {
+        let context = self.context()?;
+        let (slot, _) = Self::find(&context, |_, found| found == serial)?;
+        let session = self.session(&context, slot)?;
+        keys_of(&session, id)?
+            .into_iter()
+            .try_for_each(|key| destroy(&session, key))
+    }
+}
+
+/// What a token is asked where a key is looked up.
+const FIND: &str = "find the institution key";
+
+fn keys_of(session: &Session, id: KeyId) -> Result<Vec<ObjectHandle>, KeeperError> {
+    let template = [
+        Attribute::Class(ObjectClass::SECRET_KEY),
+        Attribute::Id(id.as_bytes().to_vec()),
+    ];
+    session.find_objects(&template).map_err(refused(FIND))
 }
 
 impl TokenMarks {
@@ -265,11 +280,9 @@ impl TokenKey {
             Err(error) => Err(refused(asked)(error)),
         }
     }
+}
 
-    pub(super) fn destroy(self) -> Result<(), KeeperError> {
-        self.marks
-            .session
-            .destroy_object(self.key)
-            .map_err(refused("destroy the old key"))
-    }
+fn destroy(session: &Session, key: ObjectHandle) -> Result<(), KeeperError> {
+    let destroyed = session.destroy_object(key);
+    destroyed.map_err(refused("destroy the old key"))
 }

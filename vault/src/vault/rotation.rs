@@ -10,15 +10,20 @@
 //! 3  keys -> keys.old       from here until 4 there is no `keys`: the old one is put back
 //! 4  keys.next -> keys      from here on the new key is the one that opens
 //! 5  keys.old               overwritten with zeros, synced, removed
-//! 6  institution.key        overwritten with zeros, synced; a token's key is destroyed in the token
+//! 6  institution.key        overwritten with zeros, synced; one that names a key in a token:
+//!                           -> institution.key.old
 //! 7  institution.key.next -> institution.key
+//! 8  institution.key.old    the key is destroyed in its token; the file is overwritten and removed
 //! ```
 //!
-//! What a rotation leaves that did not reach step 4 is overwritten and removed, as if it had not begun.
+//! What a rotation leaves that did not reach step 4 is overwritten and removed, as if it had not begun; a
+//! key that it drew in a token goes the way of step 8. Step 8 needs the token and its PIN. Until it is
+//! done the file is kept, since nothing else says which key it is: each opening tries, and no other
+//! rotation begins before.
 
 use super::error::io_at;
 use super::{Settings, VaultError};
-use crate::disk::{overwrite, sync_parent, wipe};
+use crate::disk::{sync_parent, wipe};
 use crate::key_file::{self, KeyFileError, Protection};
 use crate::slots::{Slots, SlotsError, wrapped_under};
 use medanchor_ledger::NetworkId;
@@ -68,6 +73,10 @@ impl Files {
         named(&self.key_file, ".next")
     }
 
+    fn replaced_key_file(&self) -> PathBuf {
+        named(&self.key_file, ".old")
+    }
+
     /// Opens the file of wrapped secrets, once a rotation that was cut off is ended or undone.
     pub(crate) fn open(
         &self,
@@ -76,6 +85,8 @@ impl Files {
     ) -> Result<Slots, VaultError> {
         self.recover()?;
         let keeper = key_file::unlock(&self.key_file, protection)?;
+        // The vault is needed now, and the replaced key's token may be away. A rotation insists.
+        let _ = self.discard(protection);
         Ok(Slots::open(&self.keys, keeper, network)?)
     }
 
@@ -88,7 +99,33 @@ impl Files {
             self.finish()
         } else {
             gone(&self.next_keys())?;
-            gone(&self.next_key_file())
+            self.retire(&self.next_key_file())
+        }
+    }
+
+    /// Takes a key's file away; one that names a key in a token is kept aside until that is destroyed.
+    fn retire(&self, key_file: &Path) -> Result<(), VaultError> {
+        if !key_file.exists() {
+            return Ok(());
+        }
+        match key_file::is_in_token(key_file) {
+            Ok(true) => rename(key_file, &self.replaced_key_file()),
+            // The latter was cut off while it was written or overwritten.
+            Ok(false) | Err(KeyFileError::Format { .. }) => gone(key_file),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Destroys the key in a token that was replaced, if one is left; nothing to do otherwise.
+    pub(crate) fn discard(&self, login: &Protection) -> Result<(), VaultError> {
+        let replaced = self.replaced_key_file();
+        if !replaced.exists() {
+            return Ok(());
+        }
+        match key_file::destroy_in_token(&replaced, login) {
+            // It is overwritten once the key is destroyed.
+            Ok(()) | Err(KeyFileError::Format { .. }) => gone(&replaced),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -118,20 +155,25 @@ impl Files {
     /// Steps 5 to 7.
     fn finish(&self) -> Result<(), VaultError> {
         gone(&self.old_keys())?;
-        overwrite(&self.key_file).map_err(io_at(&self.key_file))?;
+        self.retire(&self.key_file)?;
         rename(&self.next_key_file(), &self.key_file)
     }
 
-    /// Wraps all secrets under a new key. `between` is called after each step.
+    /// Wraps all secrets, which are protected as `now` says, under a new key. `between` is called after
+    /// each step. Where step 8 fails, the new key is in use already.
     pub(crate) fn rotate(
         &self,
         slots: Slots,
+        now: &Protection,
         next: &Protection,
         between: &mut dyn FnMut(),
     ) -> Result<Slots, VaultError> {
+        // The token may be that of either.
+        let discarded = self.discard(now);
+        discarded.or_else(|why| self.discard(next).map_err(|_| why))?;
         let keeper = key_file::create(&self.next_key_file(), next)?;
         between();
-        let (slots, old) = slots.rewrap(&self.next_keys(), keeper)?;
+        let slots = slots.rewrap(&self.next_keys(), keeper)?;
         between();
         rename(&self.keys, &self.old_keys())?;
         between();
@@ -139,11 +181,11 @@ impl Files {
         between();
         gone(&self.old_keys())?;
         between();
-        // The old key's file still names it, should this fail: the vault opens with the new one.
-        old.destroy()?;
-        overwrite(&self.key_file).map_err(io_at(&self.key_file))?;
+        self.retire(&self.key_file)?;
         between();
-        self.finish()?;
+        rename(&self.next_key_file(), &self.key_file)?;
+        between();
+        self.discard(now)?;
         between();
         Ok(slots)
     }

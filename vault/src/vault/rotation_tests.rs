@@ -87,7 +87,8 @@ fn steps() -> (Vec<BTreeMap<PathBuf, Vec<u8>>>, Sealed) {
     let paths = Files::of(folder.path(), &old());
     let slots = paths.open(NETWORK, &old().protection).unwrap();
     let mut note = || seen.push(files(folder.path()));
-    paths.rotate(slots, &new().protection, &mut note).unwrap();
+    let [now, next] = [old().protection, new().protection];
+    paths.rotate(slots, &now, &next, &mut note).unwrap();
     (seen, sealed)
 }
 
@@ -112,7 +113,7 @@ fn cut_after_any_step_the_vault_opens_with_the_old_key_or_the_new() {
         .collect();
     assert_eq!(
         with_new,
-        [false, false, false, false, true, true, true, true]
+        [false, false, false, false, true, true, true, true, true]
     );
 }
 

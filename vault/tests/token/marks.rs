@@ -104,7 +104,7 @@ fn inside_a_token_that_misbehaves() {
 }
 
 /// The proxy of `proxy.rs`, compiled; the line of a skipped test if there is no compiler.
-fn proxy(folder: &Path) -> Option<PathBuf> {
+pub fn proxy(folder: &Path) -> Option<PathBuf> {
     let module = folder.with_file_name("proxy.so");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/token/proxy.rs");
     let compiled = std::process::Command::new("rustc")

@@ -6,6 +6,7 @@
 //! | `hardware` | it says that its slots are hardware |
 //! | `vanishes` | data objects can be destroyed, whatever was asked |
 //! | `full` | it takes no more data objects |
+//! | `keeps` | it destroys no object |
 //! | `stop-before` | it never answers who sets a data object, and sets none |
 //! | `stop-behind` | it sets a data object and never answers |
 //!
@@ -26,6 +27,7 @@ const GENERAL_ERROR: c_ulong = 5;
 /// Places in the list of functions.
 const GET_SLOT_INFO: usize = 5;
 const CREATE_OBJECT: usize = 20;
+const DESTROY_OBJECT: usize = 22;
 /// Where the flags stand in `CK_SLOT_INFO`.
 const FLAGS: usize = 96;
 
@@ -56,6 +58,7 @@ struct Attribute {
 
 type GetFunctionList = unsafe extern "C" fn(*mut *const Functions) -> c_ulong;
 type GetSlotInfo = unsafe extern "C" fn(c_ulong, *mut u8) -> c_ulong;
+type DestroyObject = unsafe extern "C" fn(c_ulong, c_ulong) -> c_ulong;
 type CreateObject =
     unsafe extern "C" fn(c_ulong, *const Attribute, c_ulong, *mut c_ulong) -> c_ulong;
 
@@ -82,6 +85,7 @@ fn load() -> Option<(Functions, Functions)> {
         let mut given = behind;
         given.functions[GET_SLOT_INFO] = get_slot_info as *const c_void;
         given.functions[CREATE_OBJECT] = create_object as *const c_void;
+        given.functions[DESTROY_OBJECT] = destroy_object as *const c_void;
         Some((behind, given))
     }
 }
@@ -127,6 +131,16 @@ unsafe extern "C" fn get_slot_info(slot: c_ulong, info: *mut u8) -> c_ulong {
             flags.write_unaligned(flags.read_unaligned() | HARDWARE_SLOT);
         }
         answer
+    }
+}
+
+unsafe extern "C" fn destroy_object(session: c_ulong, object: c_ulong) -> c_ulong {
+    match lists() {
+        Some((behind, _)) if !says("keeps") => unsafe {
+            let call: DestroyObject = std::mem::transmute(behind.functions[DESTROY_OBJECT]);
+            call(session, object)
+        },
+        _ => GENERAL_ERROR,
     }
 }
 

@@ -50,6 +50,16 @@ pub enum CustodyError {
         /// What is wrong.
         why: &'static str,
     },
+    /// The record was dealt to custodians of a later epoch already.
+    #[error(
+        "these are the custodians of epoch {epoch}, and the record was dealt to those of epoch {newer} already; ask for the custodians anew, and seal it with those"
+    )]
+    OldCustodians {
+        /// That of the custodians that were given.
+        epoch: u32,
+        /// That of the deals.
+        newer: u32,
+    },
     /// The file of deals, or of acknowledgements.
     #[error("deals or acknowledgements could not be kept in {path}: {source}", path = path.display())]
     Io {

@@ -96,10 +96,31 @@ impl UnderWay {
         Ok(Self { folder, files })
     }
 
-    /// The newest deals of a record.
-    pub(super) fn of(&self, record: &RecordVersion) -> Option<&Dealt> {
+    /// The newest deals of a record, to custodians of this epoch or of an earlier one.
+    ///
+    /// # Errors
+    /// [`CustodyError::OldCustodians`] where custodians of a later epoch may have shares already: whoever
+    /// dealt to earlier ones would forget those deals, and could deal to the later ones never again.
+    pub(super) fn of(
+        &self,
+        record: &RecordVersion,
+        epoch: u32,
+    ) -> Result<Option<&Dealt>, CustodyError> {
         let mine = self.all().filter(|dealt| dealt.is_of(record));
-        mine.max_by_key(|dealt| dealt.epoch())
+        match mine.max_by_key(|dealt| dealt.epoch()) {
+            Some(newest) if newest.epoch() > epoch => Err(CustodyError::OldCustodians {
+                epoch,
+                newer: newest.epoch(),
+            }),
+            newest => Ok(newest),
+        }
+    }
+
+    /// Makes the names of deals durable that an earlier process may have been killed behind: they are
+    /// about to be posted again.
+    pub(super) fn sync(&self) -> Result<(), CustodyError> {
+        let mut files = self.files.iter().take(1);
+        files.try_for_each(|(path, _)| durable::sync_folder_of(path).map_err(io(path)))
     }
 
     /// The deals of every record.
@@ -256,10 +277,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let record = dealt(1, 224).of().unwrap().record;
         let mut under_way = read(folder.path()).unwrap();
-        assert!(under_way.of(&record).is_none());
+        assert!(under_way.of(&record, 1).unwrap().is_none());
         under_way.add(vec![dealt(1, 224)]).unwrap();
         let under_way = read(folder.path()).unwrap();
-        let found = under_way.of(&record).unwrap();
+        let epoch = dealt(1, 224).epoch();
+        let found = under_way.of(&record, epoch).unwrap().unwrap();
         assert_eq!(found.quarter, Epoch(224));
         assert_eq!(found.deals, dealt(1, 224).deals);
         let (path, _) = &under_way.files[0];
@@ -268,6 +290,22 @@ mod tests {
             std::fs::write(path, &good[..length]).unwrap();
             let refused = read(folder.path());
             assert!(matches!(refused, Err(CustodyError::EarlierDeals { .. })));
+        }
+    }
+
+    /// A thread with a circle of before, or a node that is behind: the later custodians may have shares.
+    #[test]
+    fn whoever_comes_with_earlier_custodians_finds_the_deals_to_later_ones_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let later = dealt(1, 224);
+        let (record, epoch) = (later.of().unwrap().record, later.epoch());
+        read(folder.path()).unwrap().add(vec![later]).unwrap();
+        let again = read(folder.path()).unwrap();
+        match again.of(&record, epoch - 1).err() {
+            Some(CustodyError::OldCustodians { epoch: old, newer }) => {
+                assert_eq!((old, newer), (epoch - 1, epoch));
+            }
+            other => panic!("{other:?}"),
         }
     }
 
@@ -298,7 +336,10 @@ mod tests {
         let again = read(folder.path()).unwrap();
         assert_eq!(versions(&again), [1, 3]);
         let record = dealt(3, 225).of().unwrap().record;
-        assert_eq!(again.of(&record).unwrap().quarter, Epoch(225));
+        let epoch = dealt(3, 225).epoch();
+        let found = again.of(&record, epoch).unwrap().unwrap();
+        assert_eq!(found.quarter, Epoch(225));
+        assert!(again.of(&record, epoch + 1).unwrap().is_some());
 
         under_way.forget(|_| true).unwrap();
         assert_eq!(names(folder.path()), [""; 0]);

@@ -87,6 +87,34 @@ fn a_torn_tail_is_cut_at_every_length() {
     }
 }
 
+/// The third entry lies in two sectors, of which the disk may have got either first.
+#[test]
+fn an_entry_of_which_one_sector_was_written_is_cut_and_only_the_last_one() {
+    let (_folder, path) = file(3);
+    let whole = fs::read(&path).unwrap();
+    for lost in [416..512, 512..608] {
+        let mut bytes = whole.clone();
+        bytes[lost].fill(0);
+        fs::write(&path, &bytes).unwrap();
+        let mut log = open(&path).unwrap();
+        assert_eq!(log.size(), Size(2));
+        log.append(&released(2)).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), whole);
+        fs::write(&path, [&bytes[..], &whole[416..]].concat()).unwrap();
+        assert!(matches!(
+            open(&path).err(),
+            Some(LogError::Damaged { at: 416 })
+        ));
+    }
+    let mut bytes = whole.clone();
+    bytes[416..500].fill(0);
+    fs::write(&path, &bytes).unwrap();
+    assert!(matches!(
+        open(&path).err(),
+        Some(LogError::Damaged { at: 416 })
+    ));
+}
+
 #[test]
 fn every_flipped_bit_is_refused_with_its_position() {
     let (_folder, path) = file(3);
