@@ -32,6 +32,64 @@ pub struct EmergencyHead {
     pub stated: Time,
     /// The entries that were ever lost, if any were.
     pub lost: Option<LostEntries>,
+    /// Where the key was kept before, if that was in other ways.
+    pub earlier: EarlierKinds,
+}
+
+/// Since when a key was kept in a way that lets openings stay unseen, where it is kept in another way now. The
+/// state never forgets it: copies of that key, and of what it unwraps, outlive the change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EarlierKinds {
+    /// In a file, since that time at first.
+    pub file: Option<Time>,
+    /// In a token, since that time at first.
+    pub token: Option<Time>,
+}
+
+impl EarlierKinds {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// These, and a kind that ends now.
+    fn and(self, kind: JournalKeyKind, since: Time) -> Self {
+        match kind {
+            JournalKeyKind::File => Self {
+                file: self.file.or(Some(since)),
+                ..self
+            },
+            JournalKeyKind::Token => Self {
+                token: self.token.or(Some(since)),
+                ..self
+            },
+            JournalKeyKind::Hardware => self,
+        }
+    }
+
+    fn write(&self, writer: &mut Writer) {
+        writer.array(2);
+        for since in [self.file, self.token] {
+            match since {
+                Some(since) => writer.uint(since.0),
+                None => writer.null(),
+            };
+        }
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        reader.array(2..=2)?;
+        let range = reader.fault(CborFault::Range);
+        let mut since = || match reader.null() {
+            true => Ok::<_, DecodeError>(None),
+            false => Ok(Some(Time(reader.uint()?))),
+        };
+        let (file, token) = (since()?, since()?);
+        let read = Self { file, token };
+        match read.is_empty() {
+            true => Err(range.into()),
+            false => Ok(read),
+        }
+    }
 }
 
 /// Entries of an emergency journal that were counted and lost: of each, nobody can say what was opened.
@@ -90,18 +148,29 @@ impl StateValue for EmergencyHead {
     const SHAPE: u8 = 1;
 
     fn write(&self, writer: &mut Writer) {
-        self.newest
-            .write(writer.array(7 + usize::from(self.lost.is_some())));
+        let parts = match (self.lost.is_some(), self.earlier.is_empty()) {
+            (_, false) => 9,
+            (true, true) => 8,
+            (false, true) => 7,
+        };
+        self.newest.write(writer.array(parts));
         writer.uint(self.counter).bytes(self.head.as_bytes());
         writer.uint(u64::from(self.key_kind.code()));
         writer.uint(self.since.0).uint(self.stated.0);
-        if let Some(lost) = &self.lost {
-            lost.write(writer);
+        match &self.lost {
+            Some(lost) => lost.write(writer),
+            None if parts == 9 => {
+                writer.null();
+            }
+            None => {}
+        }
+        if parts == 9 {
+            self.earlier.write(writer);
         }
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let parts = reader.array(7..=8)?;
+        let parts = reader.array(7..=9)?;
         Ok(Self {
             newest: Anchored::read(reader)?,
             counter: reader.uint()?,
@@ -110,8 +179,13 @@ impl StateValue for EmergencyHead {
             since: Time(reader.uint()?),
             stated: Time(reader.uint()?),
             lost: match parts {
-                8 => Some(LostEntries::read(reader)?),
-                _ => None,
+                7 => None,
+                9 if reader.null() => None,
+                _ => Some(LostEntries::read(reader)?),
+            },
+            earlier: match parts {
+                9 => EarlierKinds::read(reader)?,
+                _ => EarlierKinds::default(),
             },
         })
     }
@@ -162,6 +236,7 @@ fn registered(turn: &Turn<'_, '_>, body: &EmergencyJournal) -> EmergencyHead {
         since: turn.time(),
         stated: turn.time(),
         lost: None,
+        earlier: EarlierKinds::default(),
     }
 }
 
@@ -177,11 +252,18 @@ fn restated(
         },
         lost => passed_over(turn, known, body, lost)?,
     };
-    let same_kind = known.key_kind == body.key_kind;
+    let (since, earlier) = match known.key_kind == body.key_kind {
+        true => (known.since, known.earlier),
+        false => {
+            let ended = known.earlier.and(known.key_kind, known.since);
+            (turn.time(), ended)
+        }
+    };
     Ok(EmergencyHead {
         key_kind: body.key_kind,
-        since: if same_kind { known.since } else { turn.time() },
+        since,
         stated: turn.time(),
+        earlier,
         ..moved
     })
 }

@@ -27,7 +27,7 @@ pub use break_glass::{BreakGlass, OpenReviews, Review};
 pub use consent::Consent;
 pub use custody::{CustodianEpoch, CustodianSet, ReleaseLog};
 pub(crate) use draft::{Draft, Refusal, Turn};
-pub use emergency::{EmergencyHead, LostEntries};
+pub use emergency::{EarlierKinds, EmergencyHead, LostEntries};
 pub use governance::{KeysChanged, Participant, Proposal, RULES_VERSION, Role, RulesVersion};
 pub use inspection::{DrawKey, DrawState, Inspection, OutputKeys, Population, RunningDraws};
 pub use prescription::{Prescription, Standing};

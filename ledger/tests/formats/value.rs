@@ -14,9 +14,10 @@ use medanchor_ledger::rules::inspection::{Answered, ReplacedKeys, RunningDraw};
 use medanchor_ledger::rules::tag::TagLink;
 use medanchor_ledger::rules::{
     Anchored, BreakGlass, Consent, CustodianEpoch, CustodianSet, Decision, DenialReason, DrawKey,
-    EmergencyHead, Erased, Inspection, KeysChanged, LostEntries, Lot, OpenReviews, OutputKeys,
-    Participant, Place, Population, Prescription, Proposal, Record, ReleaseLog, Request, Review,
-    Role, RulesVersion, RunningDraws, Standing, StateValue, Superseded, TagIndex, Unit,
+    EarlierKinds, EmergencyHead, Erased, Inspection, KeysChanged, LostEntries, Lot, OpenReviews,
+    OutputKeys, Participant, Place, Population, Prescription, Proposal, Record, ReleaseLog,
+    Request, Review, Role, RulesVersion, RunningDraws, Standing, StateValue, Superseded, TagIndex,
+    Unit,
 };
 use medanchor_ledger::state::StateKey;
 use medanchor_ledger::{
@@ -352,6 +353,7 @@ fn openings(v: &mut Vectors) {
         since: TIME,
         stated: Time(TIME.0 + 1),
         lost: None,
+        earlier: EarlierKinds::default(),
     };
     let key = EmergencyHead::key(&name("north-hospital"));
     check(v, "emergency-head", &key, &journal);
@@ -367,6 +369,23 @@ fn openings(v: &mut Vectors) {
         ..journal
     };
     check(v, "emergency-head-lost", &key, &journal);
+    let once = |file, token| EmergencyHead {
+        earlier: EarlierKinds { file, token },
+        ..journal
+    };
+    let (first, second) = (Some(Time(TIME.0 - 2)), Some(Time(TIME.0 - 1)));
+    check(v, "emergency-head-once-both", &key, &once(first, second));
+    let in_file = EmergencyHead {
+        lost: None,
+        ..once(first, None)
+    };
+    check(v, "emergency-head-once-file", &key, &in_file);
+    let mut nothing = in_file.encode();
+    let known = nothing.len() - 10;
+    assert_eq!(nothing[known], 0x1b, "a time, and null behind it");
+    nothing.splice(known.., [0xf6, 0xf6]);
+    let read = |bytes: &[u8]| EmergencyHead::decode(bytes).map_err(|error| error.to_string());
+    v.rejected("emergency-head-once-nothing", &nothing, read, "");
 }
 
 #[test]

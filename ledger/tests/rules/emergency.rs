@@ -4,7 +4,7 @@ use crate::break_glass::erase;
 use crate::world::*;
 use medanchor_ledger::event::{AccessEmergency, EmergencyJournal, EventKind, JournalKeyKind};
 use medanchor_ledger::rules::tag::TagLink;
-use medanchor_ledger::rules::{EmergencyHead, LostEntries, Rule, TagIndex};
+use medanchor_ledger::rules::{EarlierKinds, EmergencyHead, LostEntries, Rule, TagIndex};
 use medanchor_ledger::{JournalHead, RecordHandle, Tag, Time};
 
 /// The statement of an empty journal.
@@ -187,6 +187,44 @@ fn the_state_keeps_since_when_the_key_is_where_it_is() {
     world.apply(HOSPITAL, EmergencyJournal { key_kind, ..EMPTY });
     assert_eq!(known(&world).since, time);
     assert_eq!(known(&world).newest, registered.newest);
+}
+
+/// A list that knew only how the key is kept now forgot the years in which it could be copied.
+#[test]
+fn the_state_never_forgets_that_a_key_was_in_a_file_or_a_token() {
+    let mut world = registered();
+    let mut say = |key_kind| {
+        world.now += MINUTE;
+        let time = Time(world.now);
+        world.apply(HOSPITAL, EmergencyJournal { key_kind, ..EMPTY });
+        (time, known(&world))
+    };
+    let (file, found) = say(JournalKeyKind::File);
+    assert_eq!(
+        found.earlier,
+        EarlierKinds::default(),
+        "hardware leaves none"
+    );
+    let (token, found) = say(JournalKeyKind::Token);
+    let once_file = EarlierKinds {
+        file: Some(file),
+        token: None,
+    };
+    assert_eq!((found.since, found.earlier), (token, once_file));
+    let (_, found) = say(JournalKeyKind::Token);
+    assert_eq!((found.since, found.earlier), (token, once_file));
+    for kind in [
+        JournalKeyKind::Hardware,
+        JournalKeyKind::File,
+        JournalKeyKind::Hardware,
+    ] {
+        let (time, found) = say(kind);
+        let both = EarlierKinds {
+            file: Some(file),
+            token: Some(token),
+        };
+        assert_eq!((found.since, found.earlier), (time, both));
+    }
 }
 
 #[test]

@@ -24,6 +24,16 @@ pub enum GapReason {
         "the institution keeps its emergency key in a token that counts what its own software opens and that cannot be set back; whoever has the token's PIN could open its records unseen with other software"
     )]
     KeyToken,
+    /// The owner once kept its emergency key in a file.
+    #[error(
+        "the institution once kept its emergency key in a file; whoever copied that could open the records sealed by then unseen, then and since"
+    )]
+    KeyOnceFile,
+    /// The owner once kept its emergency key in a token.
+    #[error(
+        "the institution once kept its emergency key in a token; whoever has that token's PIN could open the records sealed by then unseen with other software, then and since"
+    )]
+    KeyOnceToken,
     /// Entries of the owner's emergency journal were counted and are lost.
     #[error(
         "the institution opened its own records by its emergency key in this time and has lost the entries of its journal: nobody can say any more which records, or when"
@@ -62,6 +72,8 @@ impl GapReason {
             Self::Unproven => "unproven",
             Self::KeyFile => "key-file",
             Self::KeyToken => "key-token",
+            Self::KeyOnceFile => "key-once-file",
+            Self::KeyOnceToken => "key-once-token",
             Self::LostEntries => "lost-entries",
             Self::NoProof => "no-proof",
             Self::NoJournal => "no-journal",
@@ -81,6 +93,12 @@ impl GapReason {
             Self::KeyFile => "机构把应急密钥保存在文件里，因此可以不留痕迹地打开自己保存的记录",
             Self::KeyToken => {
                 "机构把应急密钥保存在令牌里，令牌会对机构自己的软件所打开的次数计数，且计数不能倒退；但持有令牌口令的人可以用其他软件不留痕迹地打开自己保存的记录"
+            }
+            Self::KeyOnceFile => {
+                "机构曾把应急密钥保存在文件里：复制过它的人可以不留痕迹地打开此前封存的记录，当时和以后都可以"
+            }
+            Self::KeyOnceToken => {
+                "机构曾把应急密钥保存在令牌里：持有令牌口令的人可以用其他软件不留痕迹地打开此前封存的记录，当时和以后都可以"
             }
             Self::LostEntries => {
                 "机构在这段时间里用应急密钥打开过自己保存的记录，却丢失了日志中的条目：已无人能说明是哪些记录、何时打开"
@@ -106,7 +124,11 @@ impl GapReason {
     #[must_use]
     pub const fn leaves_out(self) -> bool {
         match self {
-            Self::Unproven | Self::KeyFile | Self::KeyToken => false,
+            Self::Unproven
+            | Self::KeyFile
+            | Self::KeyToken
+            | Self::KeyOnceFile
+            | Self::KeyOnceToken => false,
             Self::LostEntries
             | Self::NoProof
             | Self::NoJournal

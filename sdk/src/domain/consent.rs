@@ -51,7 +51,8 @@ pub struct NewConsent<'a> {
     /// Which kinds of data, in the words under which records were sealed.
     pub classes: &'a [&'a str],
     /// Records sealed since then are covered; those of the quarter of a year it falls into too, and those of
-    /// each later one once the consent is re-issued for it (`Sdk::renew_consents`).
+    /// each later one once the consent is re-issued for it (`Sdk::renew_consents`). Not a later quarter than
+    /// that of now.
     pub records_since: Time,
     /// The first moment at which it holds.
     pub not_before: Time,
@@ -138,7 +139,15 @@ impl Identity {
     /// As [`Identity::grant`].
     pub fn draft_consent(&self, new: &NewConsent<'_>) -> Result<ConsentDraft, SdkError> {
         self.check_separate(new)?;
-        let last = Epoch::of(self.context().now());
+        let (first, last) = (
+            Epoch::of(new.records_since),
+            Epoch::of(self.context().now()),
+        );
+        if first > last {
+            return Err(SdkError::Consent(
+                "covers records sealed from a later quarter of the year on, and would cover those of this one; grant it in that quarter",
+            ));
+        }
         let words = |all: &[&str]| all.iter().map(|word| (*word).to_owned()).collect();
         ConsentDraft::new(Words {
             network: self.network(),
@@ -148,7 +157,7 @@ impl Identity {
             grantees: new.grantees.to_vec(),
             purposes: words(new.purposes),
             classes: words(new.classes),
-            first: Epoch::of(new.records_since).min(last),
+            first,
             last,
             not_before: new.not_before,
             not_after: new.not_after,

@@ -7,11 +7,9 @@ use super::consent::{Consented, Grantee, NewConsent};
 use crate::error::SdkError;
 use crate::fhir::{SeparateConsent, purpose};
 use crate::identity::Identity;
+use crate::import::time;
 use crate::subject::{Approval, ConsentDraft};
 use medanchor_ledger::Time;
-
-/// The longest contract with a team: a year.
-const YEAR: u64 = 366 * 24 * 3_600_000;
 
 /// A contract between a patient and a family-doctor team (家庭医生签约).
 #[derive(Clone, Copy)]
@@ -99,7 +97,7 @@ impl NewContract<'_> {
                 "names a whole institution where a contract is with a team",
             ));
         }
-        if self.ends > self.signed.plus_millis(YEAR) {
+        if self.ends > time::a_year_after(self.signed) {
             return Err(SdkError::Consent(
                 "runs longer than a year; renew it instead",
             ));

@@ -231,7 +231,7 @@ impl Identity {
             grantees: &[self.participant().clone().into()],
             purposes: &[DELEGATION],
             classes: &[DELEGATION],
-            records_since: new.not_before.max(self.context().now()),
+            records_since: self.context().now(),
             not_before: new.not_before,
             not_after: lapse,
             records: &[],

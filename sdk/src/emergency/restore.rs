@@ -167,7 +167,7 @@ mod tests {
     use super::*;
     use crate::emergency::account::{lost, unaccounted};
     use medanchor_ledger::event::{JournalKeyKind, UnsignedEvent};
-    use medanchor_ledger::rules::{Anchored, LostEntries};
+    use medanchor_ledger::rules::{Anchored, EarlierKinds, LostEntries};
     use medanchor_ledger::signature::SigningKey;
     use medanchor_ledger::{
         Commitment, EventId, Index, NetworkId, Nonce, RecordHandle, Time, TreeHash,
@@ -219,6 +219,7 @@ mod tests {
                 from: Time(1),
                 until: Time(1),
             }),
+            earlier: EarlierKinds::default(),
         }
     }
 

@@ -276,7 +276,7 @@ mod against_the_ledger {
     use super::super::restore::chained;
     use super::*;
     use medanchor_ledger::event::JournalKeyKind;
-    use medanchor_ledger::rules::{Anchored, EmergencyHead};
+    use medanchor_ledger::rules::{Anchored, EarlierKinds, EmergencyHead};
     use medanchor_ledger::{EventId, Index};
 
     /// What the ledger has after these entries.
@@ -293,6 +293,7 @@ mod against_the_ledger {
             since: Time(1),
             stated: Time(1),
             lost: None,
+            earlier: EarlierKinds::default(),
         }
     }
 

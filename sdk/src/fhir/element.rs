@@ -66,6 +66,11 @@ impl DateTime {
         time::end(&self.0)
     }
 
+    /// Whether it has no time of day, and so no zone.
+    pub(super) fn is_day(&self) -> bool {
+        !self.0.contains('T')
+    }
+
     /// The part before the time of day.
     pub(super) fn day(&self) -> &str {
         self.0.split_once('T').map_or(&self.0, |(day, _)| day)

@@ -7,8 +7,8 @@
 
 use super::classes::{ALL_CLASSES, class_word};
 use super::consent::{
-    Actor, CATEGORIES, Consent, Decision, Flag, Level, Rule, SeparateConsent, Status, is_sensitive,
-    level_of, words,
+    Actor, CATEGORIES, Consent, Decision, Flag, Grantor, Level, Rule, SeparateConsent, Status,
+    is_sensitive, level_of, words,
 };
 use super::element::{Coding, DateTime, Reference};
 use super::purpose;
@@ -92,6 +92,11 @@ pub enum NotGranted {
         /// How many one event holds.
         limit: usize,
     },
+    /// Somebody else than the patient gave it.
+    #[error(
+        "the consent was given in the patient's stead, and would outlive that person's right to; grant it under a delegation, which ends with it"
+    )]
+    ByAnother,
     /// It begins or ends before 1970, or ends before it begins.
     #[error("the consent's period is over before it begins, or lies before 1970; correct it")]
     Period,
@@ -120,6 +125,11 @@ pub struct Setting<'a> {
     pub now: Time,
     /// When a consent ends that names no end.
     pub no_end: Time,
+    /// Minutes that the clocks there are ahead of UTC, by which a day without a time of day is meant.
+    pub utc_offset: i16,
+    /// Whether it is granted under a delegation, which ends in time what somebody agrees to in the
+    /// patient's stead.
+    pub delegated: bool,
     /// Whom a reference stands for.
     pub directory: &'a dyn Fn(&Reference) -> Option<Recipient>,
 }
@@ -192,6 +202,9 @@ impl Consent {
         if self.status != Status::Active {
             return Err(NotGranted::Status(self.status));
         }
+        if !setting.delegated && self.grantors.iter().any(Grantor::is_another) {
+            return Err(NotGranted::ByAnother);
+        }
         let rule = self.permission()?;
         let recipients = recipients(&rule.actors, setting)?;
         let levels = levels(&rule.labels)?;
@@ -242,9 +255,17 @@ impl Consent {
         let periods = || [&self.base.rule.period, &rule.period].into_iter().flatten();
         let starts = periods().filter_map(|period| period.start.as_ref());
         let ends = periods().filter_map(|period| period.end.as_ref());
-        let starts: Option<Vec<Time>> = starts.map(DateTime::start).collect();
+        let there = |time: &DateTime, moment: Time| match time.is_day() {
+            true => moment
+                .0
+                .checked_add_signed(-i64::from(setting.utc_offset) * 60_000),
+            false => Some(moment.0),
+        };
+        let start = |time: &DateTime| there(time, time.start()?).map(Time);
         // Both ends of FHIR's periods are inclusive.
-        let ends: Option<Vec<Time>> = ends.map(|end| Some(end.end()?.plus_millis(1))).collect();
+        let end = |time: &DateTime| there(time, time.end()?.plus_millis(1)).map(Time);
+        let starts: Option<Vec<Time>> = starts.map(start).collect();
+        let ends: Option<Vec<Time>> = ends.map(end).collect();
         let (starts, ends) = starts.zip(ends).ok_or(NotGranted::Period)?;
         let not_before = starts.into_iter().max().unwrap_or(setting.now);
         let not_after = ends.into_iter().min().unwrap_or(setting.no_end);

@@ -49,6 +49,16 @@ fn date_of(day: i64) -> (i64, i64, i64) {
     (cycle * 400 + year + i64::from(month <= 2), month, day)
 }
 
+/// The same moment of the same day (UTC) of the next year; of the 29th of February, that of the 1st of
+/// March.
+pub(crate) fn a_year_after(time: Time) -> Time {
+    let millis = i64::try_from(time.0).unwrap_or(i64::MAX);
+    let (year, month, day) = date_of(millis / DAY);
+    let next = days(year + 1, month, day).or_else(|| days(year + 1, 3, 1));
+    let next = next.and_then(|next| u64::try_from(next * DAY + millis % DAY).ok());
+    Time(next.unwrap_or(u64::MAX))
+}
+
 /// First millisecond and the one after the last, both since 1970; negative before it.
 pub(crate) fn range(text: &str) -> Option<(i64, i64)> {
     let Some((date, time)) = text.split_once(['T', 't']) else {
@@ -189,6 +199,22 @@ mod tests {
             start("2022-02-15T01:33:31.116000-06:00"),
             Some(Time(1_644_910_411_116))
         );
+    }
+
+    #[test]
+    fn a_year_ends_on_its_day_and_a_leap_years_day_on_the_next_one() {
+        for (from, to) in [
+            ("2026-03-01T00:00:00Z", "2027-03-01T00:00:00Z"),
+            ("2027-03-01T12:30:00.250Z", "2028-03-01T12:30:00.250Z"),
+            ("2027-12-31T23:59:59.999Z", "2028-12-31T23:59:59.999Z"),
+            ("2028-02-29T08:00:00Z", "2029-03-01T08:00:00Z"),
+        ] {
+            assert_eq!(
+                Some(a_year_after(start(from).unwrap())),
+                start(to),
+                "{from}"
+            );
+        }
     }
 
     #[test]

@@ -42,10 +42,11 @@ pub struct Asked<'a> {
 }
 
 /// The quarters that were asked for, as far as they were proved.
-#[derive(Default)]
 struct Quarters {
     proved: Vec<Fetched>,
     failed: Vec<(Epoch, String)>,
+    /// When the last proof was there, before their events were fetched.
+    when: Time,
 }
 
 impl Quarters {
@@ -94,14 +95,14 @@ impl Client {
     }
 
     fn quarters(&self, asked: &Asked<'_>) -> Result<Quarters, ClientError> {
-        let (mut quarters, mut first) = (Quarters::default(), None);
+        let (mut histories, mut failed, mut first) = (Vec::new(), Vec::new(), None);
         let mut epochs = asked.epochs.iter().copied();
         for epoch in epochs.by_ref() {
             match self.history_within(asked.owner, &asked.subject.tag(epoch), FRESH_MILLIS) {
-                Ok(history) => quarters.proved.push(self.fetched(epoch, &history)),
+                Ok(history) => histories.push((epoch, history)),
                 Err(error) => {
                     let gone = matches!(error, ClientError::Unreachable(_));
-                    quarters.failed.push((epoch, error.to_string()));
+                    failed.push((epoch, error.to_string()));
                     first.get_or_insert(error);
                     if gone {
                         break;
@@ -111,11 +112,19 @@ impl Client {
         }
         // Every node was tried for the one before; each of the rest would take as long again.
         let rest = epochs.map(|epoch| (epoch, "no node could be reached any more".to_owned()));
-        quarters.failed.extend(rest);
-        if quarters.proved.is_empty() {
+        failed.extend(rest);
+        if histories.is_empty() {
             return Err(first.unwrap_or(ClientError::Nonsense("no quarter was asked for")));
         }
-        Ok(quarters)
+        // The events are those that the proofs name, whenever they come: thousands of them take minutes.
+        let when = self.context().now();
+        let histories = histories.iter();
+        let proved = histories.map(|(epoch, history)| self.fetched(*epoch, history));
+        Ok(Quarters {
+            proved: proved.collect(),
+            failed,
+            when,
+        })
     }
 
     fn folded(&self, asked: &Asked<'_>, from: Quarters) -> Result<PatientHistory, ClientError> {
@@ -130,7 +139,7 @@ impl Client {
             delegated: self.delegated(asked, &from),
             began: asked.began,
             journal: self.emergency_journal(asked.owner, from.until(), from.openings()),
-            now: self.context().now(),
+            now: from.when,
         };
         let folded = fold(&about, from.proved, from.failed);
         folded.ok_or(ClientError::Nonsense("no quarter was asked for"))

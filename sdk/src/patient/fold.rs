@@ -13,8 +13,8 @@ use crate::access_list::{
 };
 use crate::subject::Subject;
 use medanchor_ledger::event::{
-    AccessBreakGlass, AccessEmergency, AccessRequest, AccessReview, Event, EventBody, EventKind,
-    RecordErase, Verdict,
+    AccessBreakGlass, AccessEmergency, AccessRequest, AccessReview, Destroyed, Event, EventBody,
+    EventKind, RecordErase, Verdict,
 };
 use medanchor_ledger::rules::Decision;
 use medanchor_ledger::rules::break_glass::REVIEW_MILLIS;
@@ -98,6 +98,8 @@ struct Folding<'a> {
     classes: BTreeMap<RecordHandle, ClassHandle>,
     /// Records that were sealed without custodians, and when.
     alone: BTreeMap<RecordHandle, Time>,
+    /// Since when the owner has no part of a record's key.
+    unreadable: BTreeMap<RecordHandle, Time>,
     /// What was found of each access, and when.
     reviews: BTreeMap<(ParticipantName, RequestHandle), (Verdict, Time)>,
     given: Given,
@@ -115,6 +117,7 @@ impl<'a> Folding<'a> {
             until,
             classes: BTreeMap::new(),
             alone: BTreeMap::new(),
+            unreadable: BTreeMap::new(),
             reviews: BTreeMap::new(),
             given: Given::default(),
             entries: Vec::new(),
@@ -292,6 +295,9 @@ impl<'a> Folding<'a> {
 
     /// The first one ended the record; what comes after says that more of it was destroyed.
     fn erased(&mut self, time: Time, body: &RecordErase, proved: ProvedAt) {
+        if body.destroyed.contains(Destroyed::VAULT_PART) {
+            self.unreadable.entry(body.record).or_insert(time);
+        }
         if self.erasures.iter().all(|one| one.record != body.record) {
             self.erasures.push(Erasure {
                 record: body.record,

@@ -11,7 +11,9 @@ use medanchor_ledger::event::{
     RecordCustody, RecordErase, RecordSeal, SharePoint, UnsignedEvent, Verdict,
 };
 use medanchor_ledger::rules::break_glass::REVIEW_MILLIS;
-use medanchor_ledger::rules::{Anchored, Decision, DenialReason, EmergencyHead, LostEntries};
+use medanchor_ledger::rules::{
+    Anchored, Decision, DenialReason, EarlierKinds, EmergencyHead, LostEntries,
+};
 use medanchor_ledger::signature::SigningKey;
 use medanchor_ledger::{
     CiphertextHash, Commitment, ConsentHandle, Height, Index, JournalHead, KeyCheck, NetworkId,
@@ -402,6 +404,7 @@ fn a_key_file_and_a_missing_daily_anchor_are_gaps() {
         since: Time(start()),
         stated: Time(start() + HOUR),
         lost: None,
+        earlier: EarlierKinds::default(),
     };
     let reasons = |kind, hours| {
         let end = Time(start() + hours * HOUR);
@@ -427,6 +430,46 @@ fn a_key_file_and_a_missing_daily_anchor_are_gaps() {
     assert_eq!(reasons(JournalKeyKind::Token, 20), [GapReason::KeyToken]);
 }
 
+/// Whoever copied the key while it was in a file has it still.
+#[test]
+fn a_key_that_was_once_in_a_file_or_a_token_is_a_gap_to_this_day() {
+    let (known, owner) = (known(), name("hospital"));
+    let (file, token) = (Time(start() + HOUR), Time(start() + 2 * HOUR));
+    let end = Time(start() + 20 * HOUR);
+    let journal = EmergencyHead {
+        newest: Anchored {
+            event: EventId::new([1; 32]),
+            index: Index(1),
+        },
+        counter: 0,
+        head: JournalHead::EMPTY,
+        key_kind: JournalKeyKind::Hardware,
+        since: Time(start() + 3 * HOUR),
+        stated: end,
+        lost: None,
+        earlier: EarlierKinds {
+            file: Some(file),
+            token: Some(token),
+        },
+    };
+    let journal = Journal {
+        head: Ok(Some(journal)),
+        ..no_journal()
+    };
+    let about = About {
+        journal,
+        ..about(&known, &owner, end)
+    };
+    let chain = Chain::new(QUARTER).sealed().until(end);
+    let gaps = fold(&about, vec![chain], Vec::new()).unwrap().list.gaps;
+    let found = gaps.iter().map(|gap| (gap.from, gap.until, gap.why));
+    let once = [
+        (file, None, GapReason::KeyOnceFile),
+        (token, None, GapReason::KeyOnceToken),
+    ];
+    assert!(found.eq(once));
+}
+
 /// A token counted three openings that the journal lost: each patient's list of that institution says so,
 /// for good.
 #[test]
@@ -448,6 +491,7 @@ fn lost_entries_are_a_gap_of_their_window_and_their_number() {
             from,
             until,
         }),
+        earlier: EarlierKinds::default(),
     };
     let end = Time(start() + 20 * HOUR);
     let journal = Journal {

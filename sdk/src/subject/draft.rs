@@ -16,6 +16,7 @@
 use crate::armor;
 use crate::domain::{Grantee, check_word};
 use crate::error::SdkError;
+use crate::fhir::purpose;
 use crate::ticket::MAX_WORD;
 use crate::token::HandoverError;
 use medanchor_ledger::cbor::{Reader, Writer};
@@ -170,6 +171,13 @@ impl Words {
             () if !count(self.grantees.len(), MAX_GRANTEES) => Err("names nobody, or more than 16"),
             () if !count(self.purposes.len(), MAX_WORDS) => {
                 Err("names no purpose, or more than 32")
+            }
+            () if self
+                .purposes
+                .iter()
+                .any(|word| word == purpose::BREAK_GLASS) =>
+            {
+                Err("permits breaking the glass (BTG), which is no purpose to grant")
             }
             () if !count(self.classes.len(), MAX_WORDS) => Err("names no class, or more than 32"),
             () if self.last < self.first || self.last.0 - self.first.0 >= MAX_QUARTERS => {

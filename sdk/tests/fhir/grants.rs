@@ -42,11 +42,17 @@ fn directory(who: &Reference) -> Option<Recipient> {
 }
 
 fn terms(consent: &Consent) -> Result<Terms, NotGranted> {
+    terms_at(consent, 0, false)
+}
+
+fn terms_at(consent: &Consent, utc_offset: i16, delegated: bool) -> Result<Terms, NotGranted> {
     consent.terms(&Setting {
         owner: &name("north-hospital"),
         jurisdiction: "CN",
         now: NOW,
         no_end: NOW.plus_millis(1),
+        utc_offset,
+        delegated,
         directory: &directory,
     })
 }
@@ -95,6 +101,7 @@ fn purposes_are_expanded_and_breaking_the_glass_is_never_among_them() {
 #[test]
 fn levels_multiply_classes_and_a_sensitive_one_needs_its_own_consent() {
     let mut consent = consent("good-r4-guardian");
+    let terms = |consent: &Consent| terms_at(consent, 0, true);
     let granted = terms(&consent).unwrap();
     let words = [
         "DiagnosticReport/L3",
@@ -112,6 +119,37 @@ fn levels_multiply_classes_and_a_sensitive_one_needs_its_own_consent() {
     assert_eq!(terms(&consent), Err(NotGranted::Separate(Flag::Sensitive)));
     consent.base.rule.labels.pop();
     assert!(terms(&consent).is_ok(), "L3 is not sensitive");
+}
+
+#[test]
+fn what_another_agrees_to_in_the_patients_stead_takes_a_delegation_that_ends() {
+    assert_eq!(
+        terms(&consent("good-r4-guardian")),
+        Err(NotGranted::ByAnother)
+    );
+    let mut basic = shared(consent("good-r4-basic"));
+    assert!(basic.grantors.iter().all(|one| one.relation.is_none()));
+    for address in [
+        "RelatedPerson/3",
+        "https://there.example/fhir/RelatedPerson/3",
+    ] {
+        basic.grantors[0].who.reference = Some(address.into());
+        assert_eq!(terms(&basic), Err(NotGranted::ByAnother), "{address}");
+        assert!(terms_at(&basic, 0, true).is_ok());
+    }
+}
+
+#[test]
+fn a_day_is_that_of_the_clocks_there() {
+    const HOUR: u64 = 3_600_000;
+    let basic = shared(consent("good-r4-basic"));
+    let of = |offset: i16| {
+        let terms = terms_at(&basic, offset, false).unwrap();
+        (terms.not_before.0, terms.not_after.0)
+    };
+    let (from, to) = of(0);
+    assert_eq!(of(480), (from - 8 * HOUR, to - 8 * HOUR), "Shanghai");
+    assert_eq!(of(-300), (from + 5 * HOUR, to + 5 * HOUR), "New York");
 }
 
 #[test]

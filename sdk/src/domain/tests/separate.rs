@@ -108,3 +108,88 @@ fn a_contract_with_a_team_of_another_institution_takes_a_separate_consent() {
     assert_eq!(missing(signed(NONE)), Some(Flag::Share));
     assert_eq!(missing(signed(SeparateConsent::SHARE)), None);
 }
+
+/// The ledger sees a purpose like any other: no review would fall due, and the list would say "consent".
+#[test]
+fn breaking_the_glass_is_no_purpose_to_grant() {
+    let world = World::of(&[("hospital", Role::Hospital)]);
+    let hospital = world.open("hospital");
+    let grantees = [name("hospital").into()];
+    let new = |purposes| {
+        hospital.grant(&NewConsent {
+            name: "c",
+            root: None,
+            subject: "Patient/1",
+            grantees: &grantees,
+            purposes,
+            classes: &["Observation"],
+            records_since: Time(NOW),
+            not_before: Time(NOW),
+            not_after: Time(NOW + DAY),
+            records: &[],
+            separate: NONE,
+            abroad: false,
+            document: b"{}",
+        })
+    };
+    let why = new(&["BTG", "TREAT"]).err().unwrap().to_string();
+    assert!(why.contains("breaking the glass"), "{why}");
+    assert!(new(&["TREAT"]).is_ok());
+}
+
+/// It was cut to the quarter of now, whose records it opened.
+#[test]
+fn a_consent_to_what_is_sealed_from_a_later_quarter_on_opens_nothing_of_this_one() {
+    let world = World::of(&[("hospital", Role::Hospital)]);
+    let hospital = world.open("hospital");
+    let grantees = [name("hospital").into()];
+    let new = |records_since| {
+        hospital.grant(&NewConsent {
+            name: "c",
+            root: None,
+            subject: "Patient/1",
+            grantees: &grantees,
+            purposes: &["TREAT"],
+            classes: &["Observation"],
+            records_since,
+            not_before: Time(NOW),
+            not_after: Time(NOW + 400 * DAY),
+            records: &[],
+            separate: NONE,
+            abroad: false,
+            document: b"{}",
+        })
+    };
+    let why = new(Time(NOW + 100 * DAY)).err().unwrap().to_string();
+    assert!(why.contains("later quarter"), "{why}");
+    assert!(new(Time(NOW)).is_ok());
+}
+
+#[test]
+fn a_contract_runs_to_the_same_day_of_the_next_year_and_no_longer() {
+    let world = World::of(&[("hospital", Role::Hospital)]);
+    let hospital = world.open("hospital");
+    let team = Grantee {
+        participant: name("hospital"),
+        member: Some(MemberCommitment::new([5; 32])),
+    };
+    let signed = |ends| {
+        hospital.sign_up(&NewContract {
+            name: "contract",
+            delegation: None,
+            subject: "Patient/1",
+            team: &team,
+            classes: &["Observation"],
+            records_since: Time(NOW),
+            records: &[],
+            signed: Time(NOW),
+            ends: Time(ends),
+            separate: NONE,
+            abroad: false,
+            document: b"{}",
+        })
+    };
+    let year = crate::import::time::a_year_after(Time(NOW)).0;
+    assert!(signed(year + 1).is_err());
+    assert!(signed(year).is_ok());
+}

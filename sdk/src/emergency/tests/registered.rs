@@ -8,7 +8,7 @@ use crate::context::fixed::Fixed;
 use crate::testing::node::{Reply, Seen, serve};
 use crate::testing::{Network, Stated};
 use medanchor_ledger::event::{Event, EventKind, JournalKeyKind};
-use medanchor_ledger::rules::{Anchored, CustodianEpoch, EmergencyHead, StateValue};
+use medanchor_ledger::rules::{Anchored, CustodianEpoch, EarlierKinds, EmergencyHead, StateValue};
 use medanchor_ledger::{EventId, ParticipantName};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -66,6 +66,7 @@ impl Node {
                 since: Time(NOW),
                 stated: Time(NOW),
                 lost: None,
+                earlier: EarlierKinds::default(),
             };
             values.push((EmergencyHead::key(&self.identity), head.encode()));
         }

@@ -153,6 +153,15 @@ pub struct Grantor {
     pub relation: Option<Coding>,
 }
 
+impl Grantor {
+    /// Whether it says that somebody else than the patient agreed: by a relation, or as a `RelatedPerson`.
+    pub(super) fn is_another(&self) -> bool {
+        let reference = self.who.reference.as_deref().unwrap_or_default();
+        let kind = reference.rsplit('/').nth(1).or(self.who.kind.as_deref());
+        self.relation.is_some() || kind == Some("RelatedPerson")
+    }
+}
+
 impl Element for Grantor {
     fn read(fields: &mut Fields<'_>) -> Result<Self, FhirError> {
         let mut relation = None;

@@ -210,6 +210,9 @@ fn grant(
         jurisdiction: directory.jurisdiction(&by),
         now,
         no_end: now.plus_millis(CONSENT_MILLIS),
+        // All days of an import are UTC's, as those of its documents are.
+        utc_offset: 0,
+        delegated: false,
         directory: &|who| directory.recipient(who),
     };
     let terms = consent.consent.terms(&setting);

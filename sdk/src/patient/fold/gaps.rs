@@ -60,6 +60,13 @@ impl Folding<'_> {
             JournalKeyKind::Token => lasts(journal.since, GapReason::KeyToken),
             _ => lasts(journal.since, GapReason::KeyFile),
         }
+        let once = [
+            (journal.earlier.file, GapReason::KeyOnceFile),
+            (journal.earlier.token, GapReason::KeyOnceToken),
+        ];
+        for (since, why) in once {
+            since.into_iter().for_each(|since| lasts(since, why));
+        }
         if self.until > journal.stated.plus_millis(JOURNAL_MILLIS) {
             lasts(journal.stated, GapReason::Unproven);
         }
@@ -88,14 +95,15 @@ impl Folding<'_> {
         self.gaps.extend(Gap::of_runs(unasked, GapReason::NotAsked));
     }
 
-    /// Whoever keeps a record without custodians can open it unseen until it is erased.
+    /// Whoever keeps a record without custodians can open it unseen until its own part of the key is
+    /// destroyed.
     pub(super) fn take_alone(&mut self) {
         for (record, from) in std::mem::take(&mut self.alone) {
-            let erased = self.erasures.iter().find(|one| one.record == record);
+            let until = self.unreadable.get(&record).copied();
             let document = self.about.known.document(&record).map(Into::into);
             self.gaps.push(Gap {
                 from,
-                until: erased.map(|one| one.time),
+                until,
                 why: GapReason::NotInCustody,
                 of: Some(GapOf::Record { record, document }),
             });

@@ -104,6 +104,24 @@ fn a_record_without_custody_is_a_gap_until_it_is_erased() {
     }
 }
 
+/// The shares of a later version are destroyed, and the owner's own part of the first one is not.
+#[test]
+fn an_erasure_that_leaves_the_owners_part_leaves_the_gap_until_that_is_destroyed() {
+    let shares = RecordErase {
+        destroyed: Destroyed::new(Destroyed::SHARES).unwrap(),
+        ..erasure()
+    };
+    let mut chain = Chain::new(QUARTER);
+    chain.sealed_alone().add("hospital", 0, shares.clone());
+    let kept = listed(&mut chain, QUARTER).list.gaps;
+    assert_eq!(kept[0].until, None);
+    let mut chain = Chain::new(QUARTER);
+    let chain = chain.sealed_alone().add("hospital", 0, shares);
+    let last = listed(chain.add("hospital", 0, erasure()), QUARTER);
+    assert_eq!(last.list.gaps[0].until, Some(Time(start() + 3 * HOUR)));
+    assert_eq!(last.erasures.len(), 1);
+}
+
 /// The first version stays with its owner's key when a later one is in custody.
 #[test]
 fn custody_of_a_later_version_does_not_reach_back() {

@@ -10,11 +10,12 @@ use medanchor_ledger::document::{HistoryPage, SealProof, StateClaim, StateDocume
 use medanchor_ledger::event::EmergencyJournal;
 use medanchor_ledger::receipt::Receipt;
 use medanchor_ledger::rules::tag::TagIndex;
-use medanchor_ledger::rules::{EmergencyHead, StateValue};
+use medanchor_ledger::rules::{EarlierKinds, EmergencyHead, StateValue};
 use medanchor_ledger::seal::Seal;
 use medanchor_ledger::state::{StateKey, StateMap};
 use medanchor_ledger::{PolicyHash, Round};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 const BEFORE: Epoch = Epoch(QUARTER.0 - 5);
 const MINUTE: u64 = 60_000;
@@ -161,6 +162,7 @@ impl Ledger {
             since,
             stated: Time(time),
             lost: None,
+            earlier: EarlierKinds::default(),
         };
         self.put(&EmergencyHead::key(&name("hospital")), value.encode());
         self.block(time, "hospital", None, said);
@@ -268,8 +270,16 @@ fn liar(ledger: &Arc<Ledger>, shown: &Arc<Ledger>, hides: &'static str) -> Strin
 
 /// The list that these nodes give at `now`, of a network that began five quarters before.
 fn listed(ledger: &Arc<Ledger>, nodes: &[&str], now: u64, epochs: &[Epoch]) -> PatientHistory {
+    listed_by(ledger, nodes, Arc::new(Fixed::at(now)), epochs)
+}
+
+fn listed_by(
+    ledger: &Arc<Ledger>,
+    nodes: &[&str],
+    clock: Arc<Fixed>,
+    epochs: &[Epoch],
+) -> PatientHistory {
     let policy = ledger.network.genesis.policy().clone();
-    let clock = Arc::new(Fixed::at(now));
     let nodes = nodes.iter().copied();
     let client = Client::with(nodes, policy, ClientConfig::default(), clock).unwrap();
     let known = Known::of(&subject(), epochs.iter().copied(), &["laboratory"]);
@@ -364,6 +374,27 @@ fn a_node_that_lags_is_passed_over_and_where_all_do_the_list_is_old() {
     }
 }
 
+/// Thousands of accesses take minutes to fetch, one by one. Anybody who may ask can make them so many.
+#[test]
+fn a_list_is_as_old_as_its_proofs_however_long_its_events_take() {
+    let (ledger, opened) = sealed_long_ago();
+    let ledger = ledger.frozen();
+    let now = opened + 1_000;
+    let clock = Arc::new(Fixed::at(now));
+    let slow = {
+        let (ledger, clock) = (ledger.clone(), clock.clone());
+        serve(move |request| {
+            if request.path.starts_with("/v1/events/") {
+                clock.now.fetch_add(2 * MINUTE, Ordering::SeqCst);
+            }
+            ledger.answer(request)
+        })
+    };
+    let list = listed_by(&ledger, &[&slow], clock.clone(), &all(now));
+    assert!(clock.now.load(Ordering::SeqCst) >= now + 4 * MINUTE);
+    assert_eq!((list.list.age, list.is_sound()), (1_000, true));
+}
+
 /// A list of many quarters does not wait for a dead network once for each of them.
 #[test]
 fn a_network_that_is_gone_is_waited_for_once() {
@@ -385,7 +416,7 @@ fn a_network_that_is_gone_is_waited_for_once() {
             known: &known,
         };
         assert!(client.patient_history(&asked).is_err());
-        clock.paused.load(std::sync::atomic::Ordering::SeqCst)
+        clock.paused.load(Ordering::SeqCst)
     };
     assert_eq!(waited(&all(start())), waited(&[QUARTER]));
 }
