@@ -171,7 +171,8 @@ fn entries_that_a_token_counted_and_the_journal_lacks_are_lost_in_every_list() -
     desk.at_node("anchor", &[])?;
     let list = desk.history()?;
     ensure!(openings(&list, "key in a file")? == (3, 1), "{list:#}");
-    ensure!(openings(&list, "key in a token")?.1 == 0);
+    ensure!(openings(&list, "key-token")?.1 == 0);
+    ensure!(openings(&list, "key-once-token")?.1 == 1, "{list:#}");
 
     // Full, and rolled back by five: care does not wait, and what the ledger has is not lost, however often
     // the journal is mended.
