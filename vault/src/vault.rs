@@ -167,7 +167,7 @@ impl Vault {
     /// away, say. Nothing to do otherwise. `login` is how that token is used.
     ///
     /// # Errors
-    /// [`KeyFileError::StillInToken`](crate::KeyFileError::StillInToken), which names the key.
+    /// [`KeyFileError::StillInToken`], which names the key.
     pub fn destroy_replaced_key(
         &self,
         settings: &Settings,
