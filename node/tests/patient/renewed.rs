@@ -54,6 +54,7 @@ impl City {
         let consented = grant(
             &identity,
             &NewConsent {
+                records_since: LastQuarter.now(),
                 not_after: Time(System.now().0 + 200 * DAY),
                 records: &[],
                 ..consent_to(&grantees)
