@@ -248,6 +248,26 @@ fn log_path(home: &Home) -> PathBuf {
     home.run().join("node.log")
 }
 
+/// Starts a node again on the ports that it had. Another program may have been given one of them while
+/// the node was down: `start` is called again until the port is free or `patience` is over.
+///
+/// # Errors
+/// What `start` said last; at once if it is about anything but a port.
+pub fn start_again<T>(
+    patience: Duration,
+    mut start: impl FnMut() -> Result<T, ProcessError>,
+) -> Result<T, ProcessError> {
+    let began = Instant::now();
+    loop {
+        match start() {
+            Err(error) if error.is_port_in_use() && began.elapsed() < patience => {
+                std::thread::sleep(PAUSE);
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
 /// `count` TCP ports of 127.0.0.1 that were free a moment ago. Somebody may take one before it is
 /// used: whoever starts the node tries again with others then.
 ///

@@ -302,6 +302,25 @@ fn a_port_in_use_is_said_and_nothing_is_made() {
 }
 
 #[test]
+fn a_node_whose_port_somebody_took_meanwhile_starts_again_once_it_is_free() {
+    let (_dir, home) = network();
+    let config = medanchor_node::config::Config::read(&home.config()).expect("a configuration");
+    let mut taken = std::net::TcpListener::bind(config.http.listen).ok();
+    assert!(taken.is_some(), "free until now");
+    let mut tries = 0;
+    let again = medanchor_node::process::start_again(PATIENCE, || {
+        let mut node = NodeProcess::spawn(&binary(), &home, &[])?;
+        tries += 1;
+        let listening = node.wait_until_listening(PATIENCE);
+        taken = None;
+        listening.map(|addresses| (node, addresses))
+    });
+    let (mut node, addresses) = again.expect("starts");
+    assert!(node.is_running());
+    assert_eq!((tries, addresses.http), (2, config.http.listen));
+}
+
+#[test]
 fn the_p2p_port_of_another_node_is_refused_with_the_key_to_change() {
     let ((_dir, home), (_other_dir, other)) = (network(), network());
     let mut running = NodeProcess::spawn(&binary(), &other, &[]).expect("starts");

@@ -7,7 +7,7 @@ use medanchor_ledger::rules::Role;
 use medanchor_ledger::{ParticipantName, Time};
 use medanchor_node::config::Config;
 use medanchor_node::network::{Founding, Institution, Layout, NodeHome, Part, Ports};
-use medanchor_node::process::{NodeProcess, ProcessError};
+use medanchor_node::process::{NodeProcess, ProcessError, start_again};
 use medanchor_sdk::Identity;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -211,19 +211,13 @@ impl Network {
     /// # Errors
     /// How it ended, if it did.
     pub fn restart_with(&mut self, node: usize, arguments: &[&str]) -> Result<(), ProcessError> {
-        let start = Instant::now();
-        loop {
+        let process = start_again(PATIENCE, || {
             let mut process = self.spawn(node, arguments)?;
-            match process.wait_until_listening(PATIENCE) {
-                Ok(_) => {
-                    self.running[node] = Some(process);
-                    return Ok(());
-                }
-                // An outgoing connection of somebody may have been given the port meanwhile.
-                Err(error) if error.is_port_in_use() && start.elapsed() < PATIENCE => {}
-                Err(error) => return Err(error),
-            }
-        }
+            process.wait_until_listening(PATIENCE)?;
+            Ok(process)
+        })?;
+        self.running[node] = Some(process);
+        Ok(())
     }
 
     /// Starts a node that is to be refused, and gives its exit code and what it said.

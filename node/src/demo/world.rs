@@ -8,7 +8,7 @@ use super::interrupt::Running;
 use super::stage::Stage;
 use crate::home::Home;
 use crate::network::{Founding, Layout, Ports};
-use crate::process::{Addresses, NodeProcess, ProcessError};
+use crate::process::{Addresses, NodeProcess, ProcessError, start_again};
 use anyhow::{Context, bail};
 use medanchor_ledger::{ParticipantName, Time};
 use medanchor_sdk::{Client, Identity, Sdk};
@@ -194,10 +194,22 @@ impl World {
             .iter()
             .find(|one| one.name == name)
             .context("no such node")?;
-        let mut process = self.start(&home.home)?;
-        let addresses = process.wait_until_listening(PATIENCE)?;
+        let (process, addresses) = start_again(PATIENCE, || self.start_and_wait(&home.home))?;
         self.lock().insert(name, process);
         Ok(addresses)
+    }
+
+    fn start_and_wait(&self, home: &Home) -> Result<(NodeProcess, Addresses), ProcessError> {
+        let mut process = self.start(home)?;
+        match process.wait_until_listening(PATIENCE) {
+            Ok(addresses) => Ok((process, addresses)),
+            Err(error) => {
+                let pid = process.pid();
+                process.kill();
+                self.running.remove(pid);
+                Err(error)
+            }
+        }
     }
 
     /// Waits until a node's checkpoint has at least `size` entries.
