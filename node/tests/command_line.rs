@@ -316,8 +316,8 @@ fn a_node_whose_port_somebody_took_meanwhile_starts_again_once_it_is_free() {
         listening.map(|addresses| (node, addresses))
     });
     let (mut node, addresses) = again.expect("starts");
-    assert!(node.is_running());
-    assert_eq!((tries, addresses.http), (2, config.http.listen));
+    assert!(node.is_running() && tries >= 2);
+    assert_eq!(addresses.http, config.http.listen);
 }
 
 #[test]

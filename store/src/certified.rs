@@ -1,7 +1,7 @@
 //! What of the file of certificates stands when a home is opened.
 //!
-//! What always holds: a record that the journal vouches for is never cut, so a checkpoint that is
-//! published does not lose the certificates under it, whenever a start ends. What is cut is torn,
+//! What always holds: a record that holds for a block of the journal is never cut, so a checkpoint that
+//! is published does not lose the certificates under it, whenever a start ends. What is cut is torn,
 //! damaged or of another block; the journal has it, and the replay appends it again.
 
 use crate::log::checkpoint_size;
@@ -11,6 +11,7 @@ use crate::{Journal, StoreError};
 use medanchor_ledger::block::Block;
 use medanchor_ledger::certificate::Certificate;
 use medanchor_ledger::execute::Head;
+use medanchor_ledger::genesis::Genesis;
 use medanchor_ledger::{Height, Size};
 use std::collections::VecDeque;
 
@@ -23,13 +24,15 @@ const WRONG: StoreError = StoreError::Contradiction {
 pub(crate) struct Certified {
     /// Where those of the heights after the saved one begin, height by height.
     pub(crate) places: VecDeque<u64>,
+    /// Where those of the saved heights end.
+    pub(crate) saved: u64,
     /// Where the last one that stands ends.
     pub(crate) end: u64,
 }
 
 impl Certified {
     /// Reads on from the certificates of the saved heights. A height may have several certificates:
-    /// the one in the file stays if a published checkpoint covers its block.
+    /// the one in the file stays if it holds and a published checkpoint covers its block.
     ///
     /// # Errors
     /// When certificates of saved heights are gone, or certificates of blocks that the journal does
@@ -39,9 +42,15 @@ impl Certified {
         log: &LogReader,
         head: &Head,
         journal: &Journal,
+        genesis: &Genesis,
     ) -> Result<Self, StoreError> {
         let published = checkpoint_size(log)?;
-        let (mut places, mut end) = (VecDeque::new(), saved_end(saved, log, head)?);
+        let holds = |certificate: &Certificate| {
+            let checked = certificate.verify(genesis.validators(), genesis.network_id());
+            checked.is_ok()
+        };
+        let saved = saved_end(saved, log, head)?;
+        let (mut places, mut end) = (VecDeque::new(), saved);
         let (mut next, mut before) = (head.height.next(), head.frontier.size());
         let (mut records, mut stand) = (log.certificates(end)?, true);
         while let Some(Ok(record)) = records.next() {
@@ -58,15 +67,16 @@ impl Certified {
                 });
             }
             let block = journal.block(next)?.ok_or(WRONG)?;
-            let covered = before < published && certificate.value() == block.value;
-            stand &= covered || record == block.certificate;
+            let is_other =
+                || before < published && certificate.value() == block.value && holds(&certificate);
+            stand &= record == block.certificate || is_other();
             if stand {
                 places.push_back(end);
                 end = records.position();
             }
             (next, before) = (next.next(), size_after(&block.body)?);
         }
-        Ok(Self { places, end })
+        Ok(Self { places, saved, end })
     }
 }
 

@@ -7,6 +7,7 @@ use crate::StoreError;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// Files being written end in this; any left behind by a crash are ignored and replaced.
@@ -43,6 +44,23 @@ fn aside(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(ASIDE);
     name.into()
+}
+
+/// Makes bytes durable that were in a file when it was opened: whoever wrote them may have been killed
+/// before they were, or ended because they could not be. After a sync that failed a system takes its
+/// own copy for what is on the disk, so a sync alone would write nothing.
+pub(crate) fn write_again(file: &File, start: u64, end: u64) -> std::io::Result<()> {
+    let mut buffer = [0; 65_536];
+    let mut at = start;
+    while at < end {
+        let left = usize::try_from(end - at).unwrap_or(usize::MAX);
+        let most = buffer.len().min(left);
+        let (part, _) = buffer.split_at_mut(most);
+        file.read_exact_at(part, at)?;
+        file.write_all_at(part, at)?;
+        at += most as u64;
+    }
+    file.sync_data()
 }
 
 /// Makes the entries of a folder durable.
@@ -124,4 +142,25 @@ pub(crate) fn network_of(genesis: &[u8]) -> String {
         .first_chunk::<16>()
         .map(|id| medanchor_ledger::NetworkId::new(*id));
     id.map(|id| id.to_string()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_again_is_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let bytes: Vec<u8> = (0..200_000_u32).flat_map(u32::to_be_bytes).collect();
+        fs::write(&path, &bytes).unwrap();
+        let file = File::options().read(true).write(true).open(&path).unwrap();
+        let end = bytes.len() as u64;
+        for (start, end) in [(0, 0), (3, 70_000), (1_000, end), (end, end)] {
+            write_again(&file, start, end).unwrap();
+            assert!(fs::read(&path).unwrap() == bytes);
+        }
+        assert!(write_again(&file, 5, end + 1).is_err());
+        assert!(fs::read(&path).unwrap() == bytes);
+    }
 }

@@ -64,7 +64,8 @@ impl Shared {
         };
         let journal = Journal::open(&data.join("journal"), network, known, options.segment_bytes)?;
         let folder = home.join("log");
-        let certificates = Certified::read(&saved, &LogReader::new(&folder), &head, &journal)?;
+        let reader = LogReader::new(&folder);
+        let certificates = Certified::read(&saved, &reader, &head, &journal, genesis)?;
         let log = LogFolder::open(&folder, genesis.encoded(), mark, certificates)?;
         log.keep_policy(genesis.policy())?;
         log.keep_policy_chain(&PolicyChain::of_genesis(genesis))?;

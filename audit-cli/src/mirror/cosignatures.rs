@@ -19,6 +19,9 @@ use medanchor_ledger::{Size, sha256};
 
 const COSIGNATURES: &str = "cosignatures";
 const ANEW: &str = "cosignatures.new";
+/// How often, in all, a source may say all of one size again: a node that cannot publish writes what its
+/// peers cosigned once for each start.
+const MOST_REPEATED: usize = 1024;
 /// Where the sources' files go on.
 const PLACE: &str = ".mirror/cosignatures";
 
@@ -116,7 +119,7 @@ impl Cosignatures<'_> {
         let mut appending = Appending::open(self.folder, file, kept.position)?;
         let (count, own) = (0, kept.position);
         let mut taken = Taken { count, own, theirs };
-        let (most, mut known) = (self.most_of_a_size(), 0);
+        let (most, mut known) = (MOST_REPEATED.saturating_mul(self.most_of_a_size()), 0);
         while let Some((at, record)) = records.next()? {
             let beyond = judging.counts.beyond;
             let is_new = judging.judge(at, &record)?.is_some();
@@ -128,7 +131,6 @@ impl Cosignatures<'_> {
                 appending.record(&record)?;
                 taken.count += 1;
                 taken.own += 4 + record.len() as u64;
-                known = 0;
                 continue;
             }
             known += 1;

@@ -28,6 +28,9 @@ pub(super) struct Held<'w> {
     forked: BTreeSet<&'w str>,
     /// The copies whose own tiles show that they continue what was seen of them before.
     continued: BTreeSet<&'w str>,
+    /// The copies that gave no answer when they were asked for tiles. They are asked no more in this
+    /// round: each question may take as long as a user allows, and there are hundreds of checkpoints.
+    silent: BTreeSet<&'w str>,
     /// The copies whose tiles are not there or lead nowhere.
     wrong: BTreeMap<&'w str, Vec<Wrong>>,
     findings: Vec<Finding>,
@@ -105,7 +108,9 @@ impl<'w> Round<'w> {
         larger.retain(|copy| copy.signed.checkpoint.size >= signed.checkpoint.size);
         larger.sort_by_key(|copy| Reverse(is_own(copy)));
         for copy in larger {
-            if copy.signed == *signed {
+            let needs_tiles = copy.signed.checkpoint.size != signed.checkpoint.size;
+            let in_vain = needs_tiles && held.silent.contains(copy.target);
+            if copy.signed == *signed || in_vain {
                 continue;
             }
             match compare(signed, &copy.signed, &*copy.source) {
@@ -119,7 +124,12 @@ impl<'w> Round<'w> {
                     held.forked
                         .extend(head.copy.into_iter().chain([copy.target]));
                 }
-                Err(failure) => held.blame(copy.target, no_tiles(head, copy, &failure)),
+                Err(failure) => {
+                    if matches!(failure, Failure::Trouble(_)) {
+                        held.silent.insert(copy.target);
+                    }
+                    held.blame(copy.target, no_tiles(head, copy, &failure));
+                }
             }
         }
         Ok(())

@@ -95,11 +95,11 @@ fn what_was_there_before_is_not_written_again_and_ends_somewhen() {
         let again = vec![last.clone(); times];
         [records(&large, 1..=20), again, records(&large, 21..=40)].concat()
     };
-    serves(second.path(), with(5_000));
+    serves(second.path(), with(50_000));
     let (code, said) = mirror(&serve(second.path()), dir.path(), &[]);
     assert!(code == 1 && said.contains("again and again"), "{said}");
     assert!(kept(dir.path()) == before);
-    serves(second.path(), with(3));
+    serves(second.path(), with(300));
     let (code, said) = mirror(&serve(second.path()), dir.path(), &[]);
     assert_eq!(code, 0, "{said}");
     let wanted = framed(records(&large, 1..=40).into_iter());

@@ -1,11 +1,14 @@
 //! What is remembered of a copy: neither tiles that it withholds, nor a copy that does not answer, nor one that
 //! is no longer named hides what it showed before.
 
+use super::support::server::serve_with;
 use super::support::{Built, write};
 use super::{judged, look, only, published, text};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The one file that a watcher remembers.
 fn remembered(dir: &Path) -> PathBuf {
@@ -129,6 +132,31 @@ fn what_was_seen_of_a_copy_that_is_not_named_now_is_held_against_those_that_are(
     let of = format!("{} and {}", seen.display(), text(other.path()));
     assert_eq!(only(&found)["of"], of.as_str());
     assert_eq!(judged(dir.path(), only(&found))["verdict"], "proved");
+}
+
+/// Each question may take as long as a user allows, and there may be hundreds of checkpoints.
+#[test]
+fn a_copy_that_gives_no_tiles_is_asked_once_whatever_was_seen_before() {
+    let asked_beside = |seen: &[u8]| {
+        let dir = tempfile::tempdir().expect("a folder");
+        for blocks in seen {
+            let folder = published(&Built::busy(*blocks));
+            assert_eq!(look(dir.path(), &[text(folder.path())]).0, 0);
+        }
+        let (now, asked) = (published(&Built::busy(40)), Arc::new(AtomicUsize::new(0)));
+        let count = Arc::clone(&asked);
+        let address = serve_with(now.path(), move |path, _| {
+            let is_tile = path.starts_with("tile/");
+            count.fetch_add(usize::from(is_tile), Ordering::SeqCst);
+            is_tile
+        });
+        let (code, found) = look(dir.path(), &[&address]);
+        assert_eq!((code, kinds(&found)), (1, vec!["unreachable"]));
+        asked.load(Ordering::SeqCst)
+    };
+    let once = asked_beside(&[20]);
+    assert!(once > 0);
+    assert_eq!(asked_beside(&[20, 25, 30]), once);
 }
 
 #[test]

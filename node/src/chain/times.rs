@@ -11,7 +11,7 @@
 
 use medanchor_ledger::Time;
 use medanchor_ledger::cosignature::Cosignature;
-use medanchor_store::files::read_bounded;
+use medanchor_store::files::{read_bounded, sync_folder};
 use medanchor_store::{StoreError, write_durably};
 use std::path::{Path, PathBuf};
 
@@ -42,7 +42,7 @@ impl Times {
     /// checkpoint, in seconds since 1970, or 0.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// When the file cannot be read or made durable.
     pub(super) fn resume(&mut self, published: u64) -> Result<(), StoreError> {
         let written = read_bounded(&self.path, Cosignature::MAX_BYTES as u64)?;
         self.written = written.as_deref().and_then(seconds).unwrap_or(0);
@@ -52,7 +52,8 @@ impl Times {
             );
         }
         self.last = self.written.max(published);
-        Ok(())
+        // Whoever wrote it may have been killed before its name was durable.
+        self.path.parent().map_or(Ok(()), sync_folder)
     }
 
     /// The time for the cosignature after a block of the time `block`, in whole seconds. Nothing that

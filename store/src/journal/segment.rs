@@ -5,7 +5,7 @@ use super::record::{
     MAX_PAYLOAD, RECORD_HEADER, RECORD_MAGIC, Record, SEGMENT_HEADER, SegmentHeader,
 };
 use crate::StoreError;
-use crate::files::{read_bounded, sync_folder, write_aside};
+use crate::files::{read_bounded, sync_folder, write_again, write_aside};
 use medanchor_ledger::{Height, NetworkId};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -67,7 +67,8 @@ pub(super) fn list(folder: &Path) -> Result<Vec<u64>, StoreError> {
     Ok(numbers)
 }
 
-/// Reads every segment, in order, into an index. A torn tail of the last one is cut from the file.
+/// Reads every segment, in order, into an index. A torn tail of the last one is cut from the file, and
+/// the record before it is durable: all others were before it was appended.
 pub(super) fn scan_all(
     folder: &Path,
     network: NetworkId,
@@ -104,6 +105,7 @@ pub(super) fn scan_all(
         };
         segments.insert(number, scan.run(index)?);
     }
+    sync_folder(folder)?;
     Ok((segments, index.unwrap_or_default()))
 }
 
@@ -141,6 +143,7 @@ struct Scan<'a> {
 impl Scan<'_> {
     fn run(&mut self, index: &mut Index) -> Result<Segment, StoreError> {
         let (mut at, mut last) = (SEGMENT_HEADER, self.header.base);
+        let mut newest = 0;
         while let Some((record, length)) = self.record(at) {
             let extent = Extent {
                 segment: self.header.number,
@@ -151,12 +154,16 @@ impl Scan<'_> {
                 .add(&record, extent)
                 .map_err(|Contradiction(what)| damaged(self.path, extent.position, what))?;
             last = last.max(record.height);
+            newest = at;
             at += length;
         }
         if at < self.bytes.len() {
             self.cut(at, index.tip)?;
         } else if self.is_last && index.tip < self.protected {
             return Err(self.lost(at));
+        }
+        if self.is_last {
+            self.settle(newest, at)?;
         }
         Ok(Segment {
             header: self.header,
@@ -185,6 +192,12 @@ impl Scan<'_> {
         };
         tracing::warn!(file = %self.path.display(), position = at, "cut a torn record off the journal");
         cut().map_err(|error| StoreError::io("cut", self.path, error))
+    }
+
+    fn settle(&self, newest: usize, end: usize) -> Result<(), StoreError> {
+        let file = File::options().read(true).write(true).open(self.path);
+        let settled = file.and_then(|file| write_again(&file, newest as u64, end as u64));
+        settled.map_err(|error| StoreError::io("write", self.path, error))
     }
 
     fn good_record_after(&self, at: usize) -> bool {

@@ -96,7 +96,7 @@ impl LogFolder {
         let reader = LogReader::new(folder);
         let edge = Edge::restore(mark.settled, |id| reader.read_tile(id))?;
         let mut certificates = RecordFile::open(folder.join("certificates"))?;
-        certificates.cut(certified.end)?;
+        certificates.cut(certified.saved, certified.end)?;
         let mut cosignatures = RecordFile::open(folder.join("cosignatures"))?;
         let good = |record: &[u8]| Cosignature::decode(record).is_ok();
         cosignatures.cut_bad_tail(mark.cosignatures, Cosignature::MAX_BYTES, good)?;

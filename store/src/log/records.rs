@@ -2,6 +2,7 @@
 //! and the cosignatures of a published log.
 
 use crate::StoreError;
+use crate::files::write_again;
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
@@ -52,8 +53,9 @@ impl RecordFile {
         self.written
     }
 
-    /// Cuts everything from `end` on. A file that is shorter has lost what was durable.
-    pub(crate) fn cut(&mut self, end: u64) -> Result<(), StoreError> {
+    /// Cuts everything from `end` on, and makes what follows `saved` durable. A file that is shorter has
+    /// lost what was durable.
+    pub(crate) fn cut(&mut self, saved: u64, end: u64) -> Result<(), StoreError> {
         if self.written < end {
             let what = "records that were written are gone from here on";
             let path = self.path.clone();
@@ -68,7 +70,8 @@ impl RecordFile {
             cut.map_err(|error| StoreError::io("cut", &self.path, error))?;
             self.written = end;
         }
-        Ok(())
+        let settled = write_again(&self.file, saved, end);
+        settled.map_err(|error| StoreError::io("write", &self.path, error))
     }
 
     /// Cuts what follows the last whole record from `start` on that `good` accepts.
@@ -86,7 +89,7 @@ impl RecordFile {
             }
             end = records.position();
         }
-        self.cut(end)
+        self.cut(start, end)
     }
 
     /// Appends framed records, durably.

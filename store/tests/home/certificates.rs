@@ -2,9 +2,8 @@
 
 use crate::published::published_home;
 use crate::world::*;
-use medanchor_ledger::certificate::Certificate;
+use medanchor_ledger::certificate::{Certificate, Vote, VoteKind};
 use medanchor_ledger::execute::{Executed, View};
-use medanchor_ledger::signature::Signature;
 use medanchor_ledger::{Height, Round};
 use medanchor_store::{LogReader, Store, StoreError};
 use std::fs;
@@ -58,9 +57,17 @@ fn append(path: &Path, tail: &[u8]) {
 
 /// A certificate of the same block from another round, longer than the first.
 fn other_certificate(executed: &Executed) -> Vec<u8> {
-    let signatures = vec![(hospital(), Signature::new([6; 64]))];
-    let (height, value) = (executed.seal.height, executed.value_id);
-    let certificate = Certificate::new(height, Round(300), value, signatures);
+    let (height, round, value) = (executed.seal.height, Round(300), executed.value_id);
+    let vote = Vote {
+        network: genesis().network_id(),
+        kind: VoteKind::Precommit,
+        height,
+        round,
+        value: Some(value),
+        validator: hospital(),
+    };
+    let signatures = vec![(hospital(), vote.sign(&key(1)))];
+    let certificate = Certificate::new(height, round, value, signatures);
     certificate.unwrap().encode()
 }
 
@@ -142,5 +149,23 @@ fn another_certificate_of_a_published_height_stays_and_one_that_was_not_publishe
             let block = store.block(Height(height)).unwrap().unwrap();
             assert_eq!(block.height, Height(height));
         }
+    }
+}
+
+#[test]
+fn a_certificate_under_the_checkpoint_whose_signature_was_damaged_is_written_again() {
+    let (clean, blocks) = killed_home();
+    for other in [certificate(&blocks[1]), other_certificate(&blocks[1])] {
+        let home = image(clean.path());
+        let mut records = certificates_of(home.path());
+        records[2].clone_from(&other);
+        *records[2].last_mut().unwrap() ^= 1;
+        let file: Vec<u8> = records.iter().flat_map(|record| framed(record)).collect();
+        fs::write(home.path().join("log/certificates"), file).unwrap();
+        let store = open(home.path(), lazy()).unwrap();
+        store.close().unwrap();
+        let wanted: Vec<_> = blocks.iter().map(certificate).collect();
+        assert_eq!(certificates_of(home.path())[1..], wanted);
+        open(home.path(), lazy()).unwrap();
     }
 }

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 const START: u64 = 1_700_000_000_000;
 
-fn key(purpose: u8) -> SigningKey {
+pub fn key(purpose: u8) -> SigningKey {
     SigningKey::from_seed(&[purpose; 32])
 }
 
