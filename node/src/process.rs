@@ -134,6 +134,24 @@ impl NodeProcess {
         })
     }
 
+    /// Starts a node and waits until it listens, on the ports that it had before if it ran before
+    /// ([`start_again`]).
+    ///
+    /// # Errors
+    /// If it ended, or does not listen within `patience`.
+    pub fn start(
+        binary: &Path,
+        home: &Home,
+        arguments: &[&str],
+        patience: Duration,
+    ) -> Result<Self, ProcessError> {
+        start_again(patience, || {
+            let mut node = Self::spawn(binary, home, arguments)?;
+            node.wait_until_listening(patience)?;
+            Ok(node)
+        })
+    }
+
     /// The node's home.
     #[must_use]
     pub const fn home(&self) -> &Home {

@@ -64,9 +64,7 @@ fn network() -> (TempDir, Home) {
 }
 
 fn start(home: &Home) -> NodeProcess {
-    let mut node = NodeProcess::spawn(&binary(), home, &[]).expect("starts");
-    node.wait_until_listening(PATIENCE).expect("listens");
-    node
+    NodeProcess::start(&binary(), home, &[], PATIENCE).expect("listens")
 }
 
 fn run(home: &Home) -> Output {
@@ -323,8 +321,8 @@ fn a_node_whose_port_somebody_took_meanwhile_starts_again_once_it_is_free() {
 #[test]
 fn the_p2p_port_of_another_node_is_refused_with_the_key_to_change() {
     let ((_dir, home), (_other_dir, other)) = (network(), network());
-    let mut running = NodeProcess::spawn(&binary(), &other, &[]).expect("starts");
-    let taken = running.wait_until_listening(PATIENCE).expect("listens").p2p;
+    let mut running = start(&other);
+    let taken = running.addresses().expect("listens").p2p;
     let mut config = medanchor_node::config::Config::read(&home.config()).expect("a configuration");
     config.p2p.listen = taken;
     std::fs::write(home.config(), config.documented()).expect("written");

@@ -112,8 +112,8 @@ impl City {
         );
         let layout = Layout::open(&net).unwrap();
         let home = layout.nodes.first().unwrap().home.clone();
-        let mut node = NodeProcess::spawn(&binary(), &home, &[]).unwrap();
-        let url = node.wait_until_listening(PATIENCE).unwrap().url();
+        let node = NodeProcess::start(&binary(), &home, &[], PATIENCE).unwrap();
+        let url = node.addresses().unwrap().url();
         Self {
             dir,
             home: net.join("north-hospital"),

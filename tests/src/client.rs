@@ -56,6 +56,8 @@ impl Client {
         let settings = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(patience))
+            // A node closes a connection that was idle for five seconds: none is asked again by then.
+            .max_idle_age(Duration::from_secs(2))
             .proxy(None);
         Self {
             agent: settings.build().new_agent(),

@@ -11,7 +11,8 @@ pub fn text(path: &Path) -> Result<&str> {
     path.to_str().context("a path in UTF-8")
 }
 
-/// The names of all files below `folder`, as they stand in addresses.
+/// The names of all files below `folder`, as they stand in addresses. What a running node makes or
+/// removes meanwhile may be among them or not.
 ///
 /// # Errors
 /// If it cannot be read.
@@ -19,7 +20,10 @@ pub fn names(folder: &Path) -> Result<Vec<String>> {
     let mut found = Vec::new();
     let mut folders = vec![PathBuf::new()];
     while let Some(inner) = folders.pop() {
-        for entry in std::fs::read_dir(folder.join(&inner))? {
+        let Some(entries) = if_there(std::fs::read_dir(folder.join(&inner)))? else {
+            continue;
+        };
+        for entry in entries {
             let entry = entry?;
             let path = inner.join(entry.file_name());
             if entry.file_type()?.is_dir() {
@@ -33,6 +37,23 @@ pub fn names(folder: &Path) -> Result<Vec<String>> {
     Ok(found)
 }
 
+/// The bytes of a file below `folder`; none if it is gone, as files are that a node renames when they
+/// are whole.
+///
+/// # Errors
+/// If it is there and cannot be read.
+pub fn bytes_of(folder: &Path, name: &str) -> Result<Option<Vec<u8>>> {
+    if_there(std::fs::read(folder.join(name)))
+}
+
+fn if_there<T>(found: std::io::Result<T>) -> Result<Option<T>> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Copies all files below `from` to `to`, but for one: a bit of the last byte of `flipped` is another.
 ///
 /// # Errors
@@ -40,7 +61,9 @@ pub fn names(folder: &Path) -> Result<Vec<String>> {
 pub fn copy_with_a_flipped_bit(from: &Path, to: &Path, flipped: &str) -> Result<()> {
     let mut seen = false;
     for name in names(from)? {
-        let mut bytes = std::fs::read(from.join(&name))?;
+        let Some(mut bytes) = bytes_of(from, &name)? else {
+            continue;
+        };
         if name == flipped {
             *bytes.last_mut().context("an empty file")? ^= 1;
             seen = true;

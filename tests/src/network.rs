@@ -7,7 +7,7 @@ use medanchor_ledger::rules::Role;
 use medanchor_ledger::{ParticipantName, Time};
 use medanchor_node::config::Config;
 use medanchor_node::network::{Founding, Institution, Layout, NodeHome, Part, Ports};
-use medanchor_node::process::{NodeProcess, ProcessError, start_again};
+use medanchor_node::process::{NodeProcess, ProcessError};
 use medanchor_sdk::Identity;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -211,11 +211,8 @@ impl Network {
     /// # Errors
     /// How it ended, if it did.
     pub fn restart_with(&mut self, node: usize, arguments: &[&str]) -> Result<(), ProcessError> {
-        let process = start_again(PATIENCE, || {
-            let mut process = self.spawn(node, arguments)?;
-            process.wait_until_listening(PATIENCE)?;
-            Ok(process)
-        })?;
+        let home = &self.layout.nodes[node].home;
+        let process = NodeProcess::start(&self.binary, home, arguments, PATIENCE)?;
         self.running[node] = Some(process);
         Ok(())
     }

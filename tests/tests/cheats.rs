@@ -14,6 +14,7 @@ use medanchor_tests::evidence::{convicted, failed};
 use medanchor_tests::network::{PATIENCE, wait_for};
 use medanchor_tests::service::Service;
 use std::fs::OpenOptions;
+use std::time::Duration;
 
 /// The one wrong answer of a read that failed, and what the error says.
 fn wrong(read: Result<Opened, OpenedError>) -> Result<(WrongAnswer, String)> {
@@ -235,7 +236,8 @@ fn permitted_until_the_end(city: &City, reader: &Sdk, seconds: u64) -> Result<Op
     };
     drop(owner);
     let (mut attempt, mut permitted) = (0, None);
-    wait_for("the consent ends", PATIENCE, || {
+    let patience = PATIENCE + Duration::from_secs(seconds);
+    wait_for("the consent ends", patience, || {
         attempt += 1;
         let name = format!("{consent}, attempt {attempt}");
         match city.read(reader, &short, &name) {

@@ -1,13 +1,11 @@
 //! A node that follows without voting: it serves and posts as every other node does.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use medanchor_ledger::rules::Role;
 use medanchor_node::chain::Shared;
 use medanchor_node::network::{Founding, Institution, Part, Ports};
-use medanchor_node::process::NodeProcess;
 use medanchor_sdk::Identity;
-use medanchor_tests::client::Client;
-use medanchor_tests::network::{PATIENCE, binary, wait_for};
+use medanchor_tests::network::{Network, binary};
 use medanchor_tests::workload::Author;
 use std::sync::Arc;
 
@@ -32,23 +30,13 @@ fn an_event_posted_at_a_follower_is_anchored_and_the_follower_has_its_receipt() 
         time: Shared::clock(),
     };
     let layout = founding.found(dir.path())?;
-    let program = binary("medanchor")?;
-    let mut running = Vec::new();
-    for node in &layout.nodes {
-        running.push(NodeProcess::spawn(&program, &node.home, &[])?);
-    }
-    for process in &mut running {
-        process.wait_until_listening(PATIENCE)?;
-    }
-    let node = layout.nodes.first().context("a node")?;
-    let follower = Client::new(format!("http://{}", node.http), PATIENCE);
-    wait_for("the follower to be ready", PATIENCE, || {
-        Ok(follower.is_ready())
-    })?;
+    let genesis = layout.genesis.clone();
+    let network = Network::run(&binary("medanchor")?, layout)?;
+    let (node, follower) = (network.node(0), network.client(0));
     assert!(!follower.status()?.validator);
     let author = Author::new(Arc::new(Identity::open(&node.home.identity())?), 0);
     let event = author.seal()?;
     let receipt = follower.anchor(&event)?;
-    medanchor_sdk::verify_receipt(layout.genesis.policy(), event.encoded(), &receipt)?;
+    medanchor_sdk::verify_receipt(genesis.policy(), event.encoded(), &receipt)?;
     Ok(())
 }

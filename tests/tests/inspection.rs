@@ -19,8 +19,10 @@ use medanchor_tests::network::{Network, PATIENCE, binary, found, wait_for};
 use serde_json::Value;
 use std::process::Command;
 
-/// The shortest window there is.
-const WINDOW: u32 = 10_000;
+/// A window that nobody waits for to its end.
+const LONG: u32 = 600_000;
+/// One that ends, and is twice as long as the shortest: outputs come when blocks do.
+const WINDOW: u32 = 20_000;
 const ITEMS: u64 = 40;
 const SAMPLE: u16 = 5;
 
@@ -204,7 +206,7 @@ fn nodes_give_their_outputs_by_themselves_and_after_a_kill() -> Result<()> {
     let mut stage = Stage::new(network)?;
     stage.wait_for_keys(4)?;
 
-    let first = stage.open("first")?;
+    let first = stage.open_for("first", LONG)?;
     let draw = stage.wait_for_draw(first)?;
     assert_eq!(draw.state, DrawState::Drawn);
     assert_eq!(
@@ -219,7 +221,7 @@ fn nodes_give_their_outputs_by_themselves_and_after_a_kill() -> Result<()> {
 
     // One is killed before it can give its output, and gives it when it is back.
     stage.network.kill(OTHER);
-    let second = stage.open("second")?;
+    let second = stage.open_for("second", LONG)?;
     wait_for("three outputs", PATIENCE, || {
         Ok(stage.inspection(second)?.outputs.len() == 3)
     })?;
@@ -301,7 +303,6 @@ fn nodes_give_their_outputs_by_themselves_and_after_a_kill() -> Result<()> {
 #[test]
 fn keys_are_replaced_in_a_running_network_and_old_registrations_bring_none_back() -> Result<()> {
     // A draw is over as soon as all four outputs are there; the window leaves time for what comes between.
-    const LONG: u32 = 600_000;
     let dir = tempfile::tempdir()?;
     let network = Network::start(&binary("medanchor")?, dir.path(), 4, adjust)?;
     let mut stage = Stage::new(network)?;

@@ -95,11 +95,14 @@ fn lied_to_all(city: &mut City, record: RecordHandle) -> Result<()> {
     city.stop(&[LIAR]);
     city.start_again(LIAR)?;
     city.cut_off_vault(&reshare(TO_ALL, &["archive"]), 4)?;
-    ensure!(kept(city, record)?.0 != before.0, "it is given up");
-    let (code, said) = reshared(city, TO_ALL, &["archive"])?;
-    ensure!(code == 0, "{code}: {said}");
-    ensure!(!said.contains("archive contributed"), "{said}");
-    ensure!(said.contains("archive destroyed 1 old share(s)"), "{said}");
+    // Nothing is kept if it was through before it could be cut off.
+    if let Ok(now) = kept(city, record) {
+        ensure!(now.0 != before.0, "it is given up");
+        let (code, said) = reshared(city, TO_ALL, &["archive"])?;
+        ensure!(code == 0, "{code}: {said}");
+        ensure!(!said.contains("archive contributed"), "{said}");
+        ensure!(said.contains("archive destroyed 1 old share(s)"), "{said}");
+    }
     ensure!(city.epoch_of(record)? == 2);
     let (code, said) = reshared(city, TO_ALL, &["archive"])?;
     ensure!(code == 0, "what is done is done: {said}");

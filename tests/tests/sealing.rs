@@ -10,7 +10,8 @@ use medanchor_vault::{Custodial, VaultError};
 use std::path::Path;
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+/// More than two of the turns in which an owner's service tries again.
+const PATIENCE: Duration = Duration::from_secs(150);
 
 fn record(name: &str, version: u32) -> NewRecord<'_> {
     NewRecord {

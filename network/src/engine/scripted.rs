@@ -174,6 +174,17 @@ async fn script(handle: &crate::Handle) -> Script {
     Script(player.expect("connected"))
 }
 
+/// Waits for a condition, with a bound that only a broken build reaches.
+async fn until(mut holds: impl FnMut() -> bool) {
+    let wait = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let bounded = tokio::time::timeout(Duration::from_secs(120), wait).await;
+    bounded.expect("it comes to hold");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn rule_15_who_precommitted_two_blocks_at_one_height_signs_one_root() {
     let application = Honest::new([1, 2, 3, 0]);
@@ -212,9 +223,7 @@ async fn rule_15_who_precommitted_two_blocks_at_one_height_signs_one_root() {
     for n in [1, 2] {
         script.vote(n, VoteKind::Precommit, 1, Some(value_b));
     }
-    while application.signed.lock().unwrap().is_empty() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until(|| !application.signed.lock().unwrap().is_empty()).await;
     assert_eq!(
         *application.signed.lock().unwrap(),
         [value_b],
@@ -240,9 +249,7 @@ async fn a_node_that_has_nothing_to_propose_any_more_takes_part_in_the_next_roun
         script.vote(n, VoteKind::Prevote, 1, Some(value));
         script.vote(n, VoteKind::Precommit, 1, Some(value));
     }
-    while application.signed.lock().unwrap().is_empty() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until(|| !application.signed.lock().unwrap().is_empty()).await;
     assert_eq!(*application.signed.lock().unwrap(), [value]);
     handle.stop().await;
 }
@@ -253,9 +260,7 @@ async fn a_member_that_sends_what_cannot_be_decoded_is_cut_and_changes_nothing()
     let handle = honest_node(application.clone()).await;
     let script = script(&handle).await;
     assert!(script.0.babble(vec![9; 40]));
-    while handle.status().peers[0].cut == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until(|| handle.status().peers[0].cut > 0).await;
     assert!(application.signed.lock().unwrap().is_empty());
     assert!(handle.status().height <= Height(1));
     handle.stop().await;

@@ -72,7 +72,8 @@ fn is_of_a_node_in_need((_, path, status): &(String, String, String)) -> bool {
 #[test]
 fn every_described_answer_is_given_and_has_the_described_form() {
     let rig = Rig::with(|config| {
-        config.http.wait_timeout_ms = 2_000;
+        config.http.wait_timeout_ms = 5_000;
+        config.store.publish_interval_ms = 50;
         config.http.max_batch_bytes = 64 * 1024;
         config.state.kept_heights = 3;
     });

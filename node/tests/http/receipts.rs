@@ -155,6 +155,8 @@ fn medanchor(arguments: &[&str]) -> std::process::Output {
 #[test]
 fn the_command_prints_policy_and_chain_of_a_home_and_of_a_node() {
     let rig = Rig::new();
+    // There is a checkpoint.
+    assert_eq!(rig.anchor(&rig.sign(rig.record())).status, 200);
     let genesis = &rig.layout.genesis;
     let home = rig.layout.nodes[0].home.path();
     let home = home.to_str().expect("text");

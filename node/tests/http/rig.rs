@@ -89,8 +89,8 @@ impl Rig {
         change(&mut config);
         std::fs::write(home.config(), config.documented()).expect("written");
         let binary = PathBuf::from(env!("CARGO_BIN_EXE_medanchor"));
-        let mut node = NodeProcess::spawn(&binary, home, &[]).expect("starts");
-        let url = node.wait_until_listening(PATIENCE).expect("listens").url();
+        let node = NodeProcess::start(&binary, home, &[], PATIENCE).expect("listens");
+        let url = node.addresses().expect("listens").url();
         let key = identity_key(&layout.nodes[0]);
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
@@ -120,9 +120,8 @@ impl Rig {
         self.node.wait(PATIENCE).expect("the node ends");
         let binary = PathBuf::from(env!("CARGO_BIN_EXE_medanchor"));
         let home = &self.layout.nodes[0].home;
-        let mut node = NodeProcess::spawn(&binary, home, &[]).expect("starts");
-        self.url = node.wait_until_listening(PATIENCE).expect("listens").url();
-        self.node = node;
+        self.node = NodeProcess::start(&binary, home, &[], PATIENCE).expect("listens");
+        self.url = self.node.addresses().expect("listens").url();
     }
 
     pub fn unsigned(&self, body: impl Into<EventBody>) -> UnsignedEvent {

@@ -86,7 +86,7 @@ pub struct Stage {
 /// Nothing moves a round but what the test says; blocks that the test builds may be old.
 fn adjust(config: &mut Config) {
     config.consensus.propose_timeout_ms = 600_000;
-    config.consensus.vote_timeout_ms = 100;
+    config.consensus.vote_timeout_ms = 500;
     config.consensus.heartbeat_ms = 600_000;
     config.consensus.max_clock_skew_ms = 600_000;
 }
@@ -120,8 +120,7 @@ impl Stage {
         let (last, others) = order.split_last().context("validators")?;
         let node = home(last)?;
         let program = program(&node)?;
-        let mut process = NodeProcess::spawn(&program, &node.home, &[])?;
-        process.wait_until_listening(PATIENCE)?;
+        let process = NodeProcess::start(&program, &node.home, &[], PATIENCE)?;
         let mut roles = Vec::new();
         for name in others {
             roles.push(Role::enter(&home(name)?, &layout.genesis, &node, &process).await?);
@@ -141,8 +140,7 @@ impl Stage {
 
     /// Starts the node again, and has the players meet it.
     pub async fn restart(&mut self) -> Result<()> {
-        self.process = NodeProcess::spawn(&self.program, &self.node.home, &[])?;
-        self.process.wait_until_listening(PATIENCE)?;
+        self.process = NodeProcess::start(&self.program, &self.node.home, &[], PATIENCE)?;
         let names: Vec<_> = self.roles.drain(..).map(|role| role.name).collect();
         self.heard.clear();
         for name in names {

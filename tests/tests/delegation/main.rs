@@ -17,6 +17,7 @@ use medanchor_sdk::{
 };
 use medanchor_tests::city::{City, OWNER, PAYLOAD, READER};
 use medanchor_tests::service::{Service, run};
+use std::sync::OnceLock;
 
 const RECORD: &str = "Observation/1";
 const SUBJECT: &str = "Patient/1";
@@ -41,7 +42,9 @@ fn guardian(sdk: &Sdk) -> NewDelegation<'static> {
 
 /// A time that is the same however often it is asked for in one run.
 fn until(sdk: &Sdk, hours: u64) -> Time {
-    Time((sdk.now().0 / (24 * HOUR)) * 24 * HOUR + hours * HOUR)
+    static BEGAN: OnceLock<u64> = OnceLock::new();
+    let today = sdk.now().0 / (24 * HOUR);
+    Time((BEGAN.get_or_init(|| today) * 24 + hours) * HOUR)
 }
 
 fn with_consent<T>(sdk: &Sdk, name: &str, run: impl FnOnce(&NewConsent<'_>) -> T) -> Result<T> {

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, anyhow};
 use medanchor_ledger::sha256;
-use medanchor_tests::files::names;
+use medanchor_tests::files::{bytes_of, names};
 use medanchor_vault::RecordVersion;
 use medanchor_vault::custody::{Points, Share, ShareIndex, combine};
 use medanchor_vault::secret::{CustodyPart, DataKey, VaultPart};
@@ -138,7 +138,7 @@ pub fn found_in(folder: &Path, traces: &[Vec<u8>]) -> Result<Vec<String>> {
     let search = aho_corasick::AhoCorasick::new(traces)?;
     let mut found = Vec::new();
     for name in names(folder)? {
-        if search.is_match(&std::fs::read(folder.join(&name))?) {
+        if bytes_of(folder, &name)?.is_some_and(|bytes| search.is_match(&bytes)) {
             found.push(name);
         }
     }
