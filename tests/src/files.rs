@@ -12,7 +12,7 @@ pub fn text(path: &Path) -> Result<&str> {
 }
 
 /// The names of all files below `folder`, as they stand in addresses. What a running node makes or
-/// removes meanwhile may be among them or not.
+/// removes below it meanwhile may be among them or not.
 ///
 /// # Errors
 /// If it cannot be read.
@@ -20,8 +20,9 @@ pub fn names(folder: &Path) -> Result<Vec<String>> {
     let mut found = Vec::new();
     let mut folders = vec![PathBuf::new()];
     while let Some(inner) = folders.pop() {
-        let Some(entries) = if_there(std::fs::read_dir(folder.join(&inner)))? else {
-            continue;
+        let entries = match std::fs::read_dir(folder.join(&inner)) {
+            Err(_) if inner != Path::new("") && !folder.join(&inner).exists() => continue,
+            entries => entries?,
         };
         for entry in entries {
             let entry = entry?;
@@ -43,12 +44,8 @@ pub fn names(folder: &Path) -> Result<Vec<String>> {
 /// # Errors
 /// If it is there and cannot be read.
 pub fn bytes_of(folder: &Path, name: &str) -> Result<Option<Vec<u8>>> {
-    if_there(std::fs::read(folder.join(name)))
-}
-
-fn if_there<T>(found: std::io::Result<T>) -> Result<Option<T>> {
-    match found {
-        Ok(found) => Ok(Some(found)),
+    match std::fs::read(folder.join(name)) {
+        Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.into()),
     }

@@ -176,7 +176,9 @@ pub fn babble(url: &str, value: &str) -> Result<Vec<u8>> {
     let address = url.split("//").nth(1).context("an address")?;
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(ANSWER))?;
-    let said = format!("{value} /{value} HTTP/1.1\r\n{value}: {value}\r\n\r\n");
+    // Some values make a request of it all: its connection would be kept.
+    let said =
+        format!("{value} /{value} HTTP/1.1\r\n{value}: {value}\r\nconnection: close\r\n\r\n");
     stream.write_all(said.as_bytes())?;
     let mut answer = Vec::new();
     // Services may cut off who babbles.
