@@ -264,6 +264,18 @@ pub(crate) fn is_in_token(path: &Path) -> Result<bool, KeyFileError> {
     Ok(matches!(read(path)?, KeyFile::InToken(_)))
 }
 
+/// Which key in a token a file names; none for any other file, whoever may read that.
+///
+/// # Errors
+/// [`KeyFileError::Io`].
+pub(crate) fn id_in_token(path: &Path) -> Result<Option<KeyId>, KeyFileError> {
+    let bytes = bytes(File::open(path).map_err(io_at(path))?, path)?;
+    Ok(match KeyFile::decode(&bytes) {
+        Some(KeyFile::InToken(place)) => Some(place.id),
+        _ => None,
+    })
+}
+
 /// Destroys the key that a file names in its token; nothing to do where the token has none of that id.
 ///
 /// # Errors
@@ -320,17 +332,23 @@ pub fn rewritten(bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
 fn read(path: &Path) -> Result<KeyFile, KeyFileError> {
     let file = File::open(path).map_err(io_at(path))?;
     private(&file, path)?;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST + 1));
-    file.take(LONGEST as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(io_at(path))?;
-    let file = KeyFile::decode(&bytes).ok_or(KeyFileError::Format { path: path.into() })?;
+    let file = KeyFile::decode(&bytes(file, path)?);
+    let file = file.ok_or(KeyFileError::Format { path: path.into() })?;
     match &file {
         KeyFile::UnderPassphrase(file) if !file.cost.is_bearable() => {
             Err(KeyFileError::Cost { path: path.into() })
         }
         _ => Ok(file),
     }
+}
+
+/// A byte more than any key file has, at most.
+fn bytes(file: File, path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST + 1));
+    file.take(LONGEST as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(io_at(path))?;
+    Ok(bytes)
 }
 
 #[cfg(unix)]

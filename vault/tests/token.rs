@@ -61,6 +61,15 @@ fn skipped(why: &str) {
     let _ = std::io::stderr().write_all(format!("skipped: {why}\n").as_bytes());
 }
 
+/// Makes one more token by SoftHSM's own program.
+fn make_token(util: &mut Command, label: &str, pin: &str) {
+    let token = ["--init-token", "--free", "--label", label];
+    let pins = ["--pin", pin, "--so-pin", "84756301"];
+    let made = util.args(token).args(pins).output().unwrap();
+    let said = String::from_utf8_lossy(&made.stderr);
+    assert!(made.status.success(), "{said}");
+}
+
 /// Runs `test` of this file again, in a process that has two tokens of its own.
 fn with_tokens(test: &str) {
     let Some((module, util)) = softhsm() else {
@@ -78,25 +87,7 @@ fn with_tokens(test: &str) {
     );
     std::fs::write(&config, text).unwrap();
     for label in ["hospital", "another"] {
-        let made = Command::new(util)
-            .args([
-                "--init-token",
-                "--free",
-                "--label",
-                label,
-                "--pin",
-                PIN,
-                "--so-pin",
-                "84756301",
-            ])
-            .env("SOFTHSM2_CONF", &config)
-            .output()
-            .unwrap();
-        assert!(
-            made.status.success(),
-            "{}",
-            String::from_utf8_lossy(&made.stderr)
-        );
+        make_token(Command::new(util).env("SOFTHSM2_CONF", &config), label, PIN);
     }
     let run = Command::new(std::env::current_exe().unwrap())
         .args([test, "--exact", "--ignored", "--nocapture"])
@@ -253,7 +244,7 @@ fn inside_a_wrong_login() {
         login.module = "/nowhere/module.so".into();
     }
     assert_eq!(keeper(refusal(&folder, &settings)).0, "be loaded");
-    // The file names a key that the token does not have.
+    // The file names a key in another token, where the same PIN would do.
     let other = folder.with_file_name("other");
     drop(Vault::create_with(&other, NETWORK, &token("another", PIN)).unwrap());
     std::fs::copy(
@@ -261,11 +252,18 @@ fn inside_a_wrong_login() {
         folder.join("institution.key"),
     )
     .unwrap();
-    let error = refusal(&folder, &token("hospital", PIN));
-    assert!(
-        matches!(error, VaultError::Slots(SlotsError::OtherKey)),
-        "{error}"
+    let (asked, why) = keeper(refusal(&folder, &token("hospital", PIN)));
+    assert_eq!(
+        (asked, why.as_str()),
+        ("take this login", "it is for a token of another label")
     );
+    for label in ["another", ""] {
+        let error = refusal(&folder, &token(label, PIN));
+        assert!(
+            matches!(error, VaultError::Slots(SlotsError::OtherKey)),
+            "{error}"
+        );
+    }
 }
 
 /// Not part of the tests: what a secret costs in a token. It asserts no time.

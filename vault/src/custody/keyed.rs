@@ -47,7 +47,8 @@ impl Custodian {
         Self::with_slots(folder, slots, network, None)
     }
 
-    /// Destroys in its token an institution key that was replaced, if a rotation could not.
+    /// Destroys in its token an institution key that was replaced, if a rotation could not. Open the store
+    /// before, which ends a rotation that was cut off: nothing is destroyed until then.
     ///
     /// # Errors
     /// [`CustodianError::Store`] with what [`Vault::destroy_replaced_key`](crate::Vault::destroy_replaced_key) says.

@@ -27,7 +27,8 @@ const LABEL: &[u8] = b"medanchor institution key";
 pub struct TokenLogin {
     /// The PKCS#11 module: a library of the token's maker.
     pub module: PathBuf,
-    /// The token's label. Only where a key is made: from then on the key file names the token.
+    /// The token's label. Where a key is made or destroyed, it says in which token. Where one is used, the key
+    /// file names the token, which must bear this label, unless it is empty: no PIN is tried at another token.
     pub label: String,
     /// The user's PIN.
     pub pin: SecretString,
@@ -115,10 +116,25 @@ impl TokenLogin {
         }
     }
 
+    /// The one token that bears the label.
+    fn labelled(&self, context: &Pkcs11) -> Result<(Slot, Serial), KeeperError> {
+        Self::find(context, |label, _| label == self.label)
+    }
+
+    /// The slot of the token with a serial number.
+    fn slot_of(&self, context: &Pkcs11, serial: &Serial) -> Result<Slot, KeeperError> {
+        let (slot, _) = Self::find(context, |_, found| found == serial)?;
+        let token = context.get_token_info(slot).map_err(refused("be found"))?;
+        match self.label.is_empty() || token.label() == self.label {
+            true => Ok(slot),
+            false => Err(wrong(LOGIN, OTHERS)),
+        }
+    }
+
     /// Draws a new key in the token.
     pub(crate) fn create(&self) -> Result<(TokenKey, Serial), KeeperError> {
         let context = self.context()?;
-        let (slot, serial) = Self::find(&context, |label, _| label == self.label)?;
+        let (slot, serial) = self.labelled(&context)?;
         let session = self.session(&context, slot)?;
         let id = KeyId::new(random()?);
         let template = [
@@ -150,7 +166,7 @@ impl TokenLogin {
     /// Finds a key that [`TokenLogin::create`] drew.
     pub(crate) fn open(&self, serial: &Serial, id: KeyId) -> Result<TokenKey, KeeperError> {
         let context = self.context()?;
-        let (slot, _) = Self::find(&context, |_, found| found == serial)?;
+        let slot = self.slot_of(&context, serial)?;
         let session = self.session(&context, slot)?;
         let [key] = *keys_of(&session, id)?.as_slice() else {
             return Err(wrong(FIND, "not one key bears the id of the key file"));
@@ -166,16 +182,24 @@ impl TokenLogin {
         Ok(token)
     }
 
-    /// Destroys a key that [`TokenLogin::create`] drew; nothing to do where it is gone.
+    /// Destroys a key that [`TokenLogin::create`] drew; nothing to do where it is gone. The label has to name
+    /// that token, and no other one: whoever tries again and again would lock it with another's PIN.
     pub(crate) fn destroy(&self, serial: &Serial, id: KeyId) -> Result<(), KeeperError> {
         let context = self.context()?;
-        let (slot, _) = Self::find(&context, |_, found| found == serial)?;
+        let (slot, found) = self.labelled(&context)?;
+        if found != *serial {
+            return Err(wrong(LOGIN, OTHERS));
+        }
         let session = self.session(&context, slot)?;
         keys_of(&session, id)?
             .into_iter()
             .try_for_each(|key| destroy(&session, key))
     }
 }
+
+/// What a token is asked that the login is not for.
+const LOGIN: &str = "take this login";
+const OTHERS: &str = "it is for a token of another label";
 
 /// What a token is asked where a key is looked up.
 const FIND: &str = "find the institution key";

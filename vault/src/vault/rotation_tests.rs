@@ -199,6 +199,27 @@ fn a_protection_can_be_put_on_and_taken_off() {
     assert_eq!(vault.seal(KEPT, 1, PAYLOAD).unwrap(), sealed);
 }
 
+/// An operator's own copy under the name of a replaced key stopped every rotation, or was overwritten.
+#[test]
+fn a_file_that_names_no_key_in_a_token_is_left_alone_and_stops_no_rotation() {
+    let (folder, sealed) = a_vault();
+    let whole = fs::read(folder.path().join("institution.key")).unwrap();
+    let bare = tempfile::tempdir().unwrap();
+    let bare = bare.path().join("institution.key");
+    drop(key_file::create(&bare, &Protection::Nothing).unwrap());
+    let bare = fs::read(bare).unwrap();
+    let path = folder.path().join("institution.key.old");
+    // Others may read it: a copy has the mode that the shell gives.
+    for bytes in [&whole, &bare, &whole[..40], b"notes", &[0; 64], b""] {
+        fs::write(&path, bytes).unwrap();
+        let next = old().protection;
+        let vault = Vault::rotate(folder.path(), NETWORK, &old(), &next).unwrap();
+        vault.destroy_replaced_key(&old(), &next).unwrap();
+        works(&vault, &sealed);
+        assert_eq!(fs::read(&path).unwrap(), bytes);
+    }
+}
+
 #[test]
 fn a_wrong_passphrase_rotates_nothing() {
     let (folder, sealed) = a_vault();
