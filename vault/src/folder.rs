@@ -27,6 +27,9 @@ pub(crate) fn io_at(path: &Path) -> impl FnOnce(io::Error) -> PayloadError {
 pub struct Folder {
     path: PathBuf,
     packs: Mutex<Packs>,
+    /// How often what was stored already was waited for.
+    #[cfg(test)]
+    pub(crate) syncs: crate::disk::Syncs,
 }
 
 impl Folder {
@@ -54,6 +57,8 @@ impl Folder {
         Ok(Self {
             path: path.into(),
             packs: Mutex::new(Packs::open(&packs)?),
+            #[cfg(test)]
+            syncs: crate::disk::Syncs::default(),
         })
     }
 
@@ -86,13 +91,17 @@ impl Folder {
     }
 
     /// Waits for what is stored already: whoever stored it may have been killed before it did.
-    fn sync(&self, record: &RecordVersion) -> Result<(), PayloadError> {
+    pub(crate) fn sync(&self, record: &RecordVersion) -> Result<(), PayloadError> {
         let Some((path, file)) = self.opened(record)? else {
-            return Ok(()); // a pack has its name once it is on disk
+            return Ok(()); // a pack is written before it has its name, which the opening waits for
         };
-        file.sync_all()
-            .and_then(|()| sync_parent(&path))
-            .map_err(io_at(&path))
+        let sync = || {
+            #[cfg(test)]
+            self.syncs.next()?;
+            file.sync_all()?;
+            sync_parent(&path)
+        };
+        sync().map_err(io_at(&path))
     }
 
     /// Stores what `write` writes, if it succeeds, under a name where nothing is; it is on disk then.

@@ -190,6 +190,25 @@ impl Payloads {
         }
     }
 
+    /// Waits for a payload that was found: whoever stored it may have been killed before it did.
+    pub(crate) fn sync(&self, record: &RecordVersion) -> Result<(), PayloadError> {
+        match self {
+            Self::Folder(folder) => folder.sync(record),
+            #[cfg(feature = "objects")]
+            Self::Objects(_) => Ok(()), // an object that is found is there for good
+        }
+    }
+
+    /// How often what a folder had already was waited for.
+    #[cfg(test)]
+    pub(crate) fn syncs(&self) -> &crate::disk::Syncs {
+        match self {
+            Self::Folder(folder) => &folder.syncs,
+            #[cfg(feature = "objects")]
+            Self::Objects(_) => panic!("nothing of a bucket is waited for"),
+        }
+    }
+
     /// Stores sealed payloads of which none is stored yet.
     pub(crate) fn put_new(
         &self,

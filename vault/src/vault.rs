@@ -164,7 +164,8 @@ impl Vault {
     }
 
     /// Destroys in its token an institution key that was replaced, if a rotation could not: its token was
-    /// away, say. Nothing to do otherwise. `login` is how that token is used.
+    /// away, say. Nothing to do otherwise. `login` is how that token is used, which need not be the one of
+    /// `settings`; a PIN is tried at no other token.
     ///
     /// # Errors
     /// [`KeyFileError::StillInToken`], which names the key.
@@ -263,7 +264,7 @@ impl Vault {
         Ok(self.version(record, version))
     }
 
-    /// The payload as it was sealed before, if it was.
+    /// The payload as it was sealed before, if it was; it is on disk then.
     fn stored(
         &self,
         record: &RecordVersion,
@@ -271,7 +272,10 @@ impl Vault {
         payload: &[u8],
     ) -> Result<Option<Vec<u8>>, VaultError> {
         match self.payloads.get(record) {
-            Ok(stored) if *seal::open(record, key, &stored)? == payload => Ok(Some(stored)),
+            Ok(stored) if *seal::open(record, key, &stored)? == payload => {
+                self.payloads.sync(record)?;
+                Ok(Some(stored))
+            }
             Ok(_) => Err(VaultError::Taken { record: *record }),
             Err(error) if error.is_missing() => Ok(None),
             Err(other) => Err(other.into()),

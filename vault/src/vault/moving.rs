@@ -5,8 +5,10 @@
 //! that stands there with other bytes is one. What is left of an erased record goes to no other place: it is
 //! removed wherever it is found.
 
+use super::error::io_at;
 use super::under_way::Sealing;
 use super::{PayloadPlace, Vault, VaultError, slot_name};
+use crate::disk::sync_folder;
 use crate::folder::Folder;
 use crate::payloads::{PayloadError, Payloads};
 use crate::seal::RecordVersion;
@@ -133,6 +135,8 @@ impl Vault {
         match place {
             PayloadPlace::Folder => {
                 let folder = Folder::open(&path.join("payloads"))?;
+                // It may have been made just now, or by a process that was killed.
+                sync_folder(path).map_err(io_at(path))?;
                 Ok(Payloads::Folder(folder))
             }
             #[cfg(feature = "objects")]
@@ -181,7 +185,7 @@ fn copy(from: &Payloads, to: &Payloads, record: &RecordVersion) -> Result<bool, 
     let mut whole = head.as_slice().chain(source);
     match to.reader(record) {
         Ok(there) => match same(whole, there).map_err(lost)? {
-            true => Ok(true),
+            true => to.sync(record).map(|()| true),
             false => Err(PayloadError::Taken { record: *record }),
         },
         Err(error) if error.is_missing() => to.put_stream(record, |target| {

@@ -55,7 +55,11 @@ impl Vault {
         let (part, vault) = parts.ok_or(VaultError::NoKey { record })?;
         let key = DataKey::derive(&part, &vault, &record);
         let stream = match self.payloads.reader(&record) {
-            Ok(stored) => same_stream(&record, &key, stored, source)?,
+            Ok(stored) => {
+                let same = same_stream(&record, &key, stored, source)?;
+                self.payloads.sync(&record)?;
+                same
+            }
             Err(error) if error.is_missing() => self.payloads.put_stream(&record, |target| {
                 Ok::<_, VaultError>(seal::seal_stream(&record, &key, source, target)?)
             })?,

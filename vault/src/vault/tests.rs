@@ -39,6 +39,37 @@ fn a_payload_comes_back_after_the_vault_was_closed() {
     assert_eq!(vault.handle("record", "MedicationRequest/1"), handle);
 }
 
+/// Whoever stored it may have been killed before the disk had its name, and the caller anchors it now.
+#[test]
+fn a_payload_that_is_found_is_waited_for_before_it_is_said_to_be_sealed() {
+    let (_folder, vault) = vault();
+    let syncs = vault.payloads.syncs();
+    let handle = |number| RecordHandle::new([number; 16]);
+    let many = |number| {
+        let one = ToSeal {
+            record: handle(number),
+            version: 1,
+            payload: PAYLOAD,
+        };
+        vault.seal_many(&[one]).map(drop)
+    };
+    let ways: [&dyn Fn(u8) -> Result<(), VaultError>; 3] = [
+        &|number| vault.seal(handle(number), 1, PAYLOAD).map(drop),
+        &many,
+        &|number| vault.seal_stream(handle(number), 1, PAYLOAD).map(drop),
+    ];
+    for (seal, number) in ways.into_iter().zip(10..) {
+        seal(number).unwrap();
+        let before = syncs.count();
+        seal(number).unwrap();
+        assert_eq!(syncs.count(), before + 1, "{number}");
+        syncs.fail_next();
+        let refused = seal(number);
+        assert!(matches!(refused, Err(VaultError::Payload(_))), "{number}");
+        seal(number).unwrap();
+    }
+}
+
 #[test]
 fn other_content_needs_another_version() {
     let (_folder, vault) = vault();

@@ -43,6 +43,21 @@ fn small_and_large_payloads_are_copied_once_and_never_over_others() {
     }
 }
 
+/// What stands at the new place already is taken as moved, and whoever wrote it may have been killed.
+#[test]
+fn a_large_payload_that_is_found_in_the_other_folder_is_waited_for() {
+    let [from, to] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let open = |folder: &tempfile::TempDir| Payloads::Folder(Folder::open(folder.path()).unwrap());
+    let (from, to) = (open(&from), open(&to));
+    let large = vec![7; usize::try_from(IN_MEMORY).unwrap()];
+    from.put(&record(1), &large).unwrap();
+    assert!(copy(&from, &to, &record(1)).unwrap());
+    to.syncs().fail_next();
+    let refused = copy(&from, &to, &record(1)).unwrap_err();
+    assert!(matches!(refused, PayloadError::Io { .. }), "{refused}");
+    assert!(copy(&from, &to, &record(1)).unwrap());
+}
+
 /// A vault in a folder with records 1 to 4, a pack of two among them, and a place in a bucket.
 fn moving(path: &Path) -> (Vault, impl Fn() -> Payloads) {
     let vault = Vault::create(path, record(1).network).unwrap();
