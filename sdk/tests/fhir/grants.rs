@@ -127,15 +127,41 @@ fn what_another_agrees_to_in_the_patients_stead_takes_a_delegation_that_ends() {
         terms(&consent("good-r4-guardian")),
         Err(NotGranted::ByAnother)
     );
-    let mut basic = shared(consent("good-r4-basic"));
+    let basic = shared(consent("good-r4-basic"));
     assert!(basic.grantors.iter().all(|one| one.relation.is_none()));
+    let by = |address: Option<&str>, kind: Option<&str>| {
+        let mut consent = basic.clone();
+        let who = &mut consent.grantors[0].who;
+        (who.reference, who.kind) = (address.map(Into::into), kind.map(Into::into));
+        assert!(terms_at(&consent, 0, true).is_ok());
+        terms(&consent)
+    };
+    let another = Some("RelatedPerson");
     for address in [
         "RelatedPerson/3",
+        "RelatedPerson/3/_history/1",
+        "RelatedPerson?identifier=3",
         "https://there.example/fhir/RelatedPerson/3",
+        "https://there.example/fhir/RelatedPerson/3/_history/1",
     ] {
-        basic.grantors[0].who.reference = Some(address.into());
-        assert_eq!(terms(&basic), Err(NotGranted::ByAnother), "{address}");
-        assert!(terms_at(&basic, 0, true).is_ok());
+        for kind in [None, another, Some("Patient")] {
+            let granted = by(Some(address), kind);
+            assert_eq!(granted, Err(NotGranted::ByAnother), "{address} {kind:?}");
+        }
+    }
+    for address in [
+        None,
+        Some("Patient/7"),
+        Some("Patient/7/_history/1"),
+        Some("https://there.example/fhir/Patient/7/_history/1"),
+        Some("urn:uuid:b1f3c3a0-0000-4000-8000-000000000000"),
+    ] {
+        assert_eq!(
+            by(address, another),
+            Err(NotGranted::ByAnother),
+            "{address:?}"
+        );
+        assert!(by(address, Some("Patient")).is_ok(), "{address:?}");
     }
 }
 

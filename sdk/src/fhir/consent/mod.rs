@@ -154,11 +154,12 @@ pub struct Grantor {
 }
 
 impl Grantor {
-    /// Whether it says that somebody else than the patient agreed: by a relation, or as a `RelatedPerson`.
+    /// Whether it says that somebody else than the patient agreed: by a relation, or as a `RelatedPerson`. Type and
+    /// address are looked at both, and every part of the address: a version or a query may stand behind the type.
     pub(super) fn is_another(&self) -> bool {
-        let reference = self.who.reference.as_deref().unwrap_or_default();
-        let kind = reference.rsplit('/').nth(1).or(self.who.kind.as_deref());
-        self.relation.is_some() || kind == Some("RelatedPerson")
+        let said = [&self.who.reference, &self.who.kind].into_iter().flatten();
+        let mut words = said.flat_map(|text| text.split(['/', '?', '#', '|']));
+        self.relation.is_some() || words.any(|word| word == "RelatedPerson")
     }
 }
 
