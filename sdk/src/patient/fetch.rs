@@ -6,13 +6,16 @@ use crate::anchor::Sdk;
 use crate::client::{Client, ClientError};
 use crate::proof::History;
 use crate::subject::{Subject, SubjectKeys};
-use medanchor_ledger::event::{ConsentGrant, EventBody, EventKind};
+use medanchor_ledger::event::{ConsentGrant, Event, EventBody, EventKind};
 use medanchor_ledger::rules::tag::TagLink;
 use medanchor_ledger::signature::PublicKey;
-use medanchor_ledger::{ConsentHandle, NetworkId, ParticipantName, Time};
+use medanchor_ledger::{ConsentHandle, EventId, Index, NetworkId, ParticipantName, Time};
 use medanchor_vault::Epoch;
 use medanchor_vault::secret::SubjectKey;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How often a list is made at most, by newer proofs each time, while fetching what they name makes it old.
+const ROUNDS: usize = 3;
 
 /// Of whom, where and when a list is asked for.
 #[derive(Clone, Copy)]
@@ -45,8 +48,17 @@ pub struct Asked<'a> {
 struct Quarters {
     proved: Vec<Fetched>,
     failed: Vec<(Epoch, String)>,
-    /// When the last proof was there, before their events were fetched.
-    when: Time,
+}
+
+/// What was fetched for a list that is made more than once: nothing of it is asked for again.
+#[derive(Default)]
+struct Seen {
+    /// None for an event that no node could show.
+    events: BTreeMap<EventId, Option<Event>>,
+    /// For openings by the emergency key, when the journal was stated before, if that was found.
+    stated: BTreeMap<Index, Option<Time>>,
+    /// Whether the last proofs were fresh before anything that they name was fetched.
+    were_fresh: bool,
 }
 
 impl Quarters {
@@ -84,17 +96,45 @@ impl Quarters {
 impl Client {
     /// The list of who opened a subject's records at one institution: every access of these quarters,
     /// up to the moment that the list names, with its gaps. A node whose proof is older than a minute is
-    /// passed over; where every node's is, the list is old and says so.
+    /// passed over; where every node's is, the list is old and says so. Where the proofs become older than
+    /// that while the events are fetched, the quarters are proved anew and the new events fetched, twice at
+    /// most; a list that is old after that says so, too.
     ///
     /// # Errors
     /// [`ClientError`] when no quarter could be proved. A quarter that could not, while another could,
     /// is a gap of the list.
     pub fn patient_history(&self, asked: &Asked<'_>) -> Result<PatientHistory, ClientError> {
-        let quarters = self.quarters(asked)?;
-        self.folded(asked, quarters)
+        self.fresh(|seen| {
+            let quarters = self.quarters(asked, seen)?;
+            self.folded(asked, quarters, seen)
+        })
     }
 
-    fn quarters(&self, asked: &Asked<'_>) -> Result<Quarters, ClientError> {
+    /// Makes a list, and makes it again while fetching is what made it old. Its age is what it is then.
+    fn fresh(
+        &self,
+        mut make: impl FnMut(&mut Seen) -> Result<PatientHistory, ClientError>,
+    ) -> Result<PatientHistory, ClientError> {
+        let mut seen = Seen::default();
+        let mut history = self.aged(make(&mut seen)?);
+        for _ in 1..ROUNDS {
+            if !(history.is_stale() && seen.were_fresh) {
+                break;
+            }
+            // Where nothing can be proved any more, an old list is better than none.
+            let newer = make(&mut seen).unwrap_or(history);
+            history = self.aged(newer);
+        }
+        Ok(history)
+    }
+
+    fn aged(&self, mut history: PatientHistory) -> PatientHistory {
+        let list = &mut history.list;
+        list.age = self.context().now().0.saturating_sub(list.until.0);
+        history
+    }
+
+    fn quarters(&self, asked: &Asked<'_>, seen: &mut Seen) -> Result<Quarters, ClientError> {
         let (mut histories, mut failed, mut first) = (Vec::new(), Vec::new(), None);
         let mut epochs = asked.epochs.iter().copied();
         for epoch in epochs.by_ref() {
@@ -116,18 +156,24 @@ impl Client {
         if histories.is_empty() {
             return Err(first.unwrap_or(ClientError::Nonsense("no quarter was asked for")));
         }
-        // The events are those that the proofs name, whenever they come: thousands of them take minutes.
-        let when = self.context().now();
+        // Thousands of events take minutes, in which the proofs become old.
+        let mut times = histories.iter().map(|(_, history)| history.proved().time);
+        seen.were_fresh = times.all(|time| self.is_within(FRESH_MILLIS, time));
         let histories = histories.iter();
-        let proved = histories.map(|(epoch, history)| self.fetched(*epoch, history));
+        let proved = histories.map(|(epoch, history)| self.fetched(*epoch, history, seen));
         Ok(Quarters {
             proved: proved.collect(),
             failed,
-            when,
         })
     }
 
-    fn folded(&self, asked: &Asked<'_>, from: Quarters) -> Result<PatientHistory, ClientError> {
+    fn folded(
+        &self,
+        asked: &Asked<'_>,
+        from: Quarters,
+        seen: &mut Seen,
+    ) -> Result<PatientHistory, ClientError> {
+        let (until, openings) = (from.until(), from.openings());
         let about = About {
             network: asked.network,
             owner: asked.owner,
@@ -136,10 +182,10 @@ impl Client {
             card: asked.card,
             subject: asked.subject,
             known: asked.known,
-            delegated: self.delegated(asked, &from),
+            delegated: self.delegated(asked, &from, seen),
             began: asked.began,
-            journal: self.emergency_journal(asked.owner, from.until(), from.openings()),
-            now: from.when,
+            journal: self.emergency_journal(asked.owner, until, openings, &mut seen.stated),
+            now: self.context().now(),
         };
         let folded = fold(&about, from.proved, from.failed);
         folded.ok_or(ClientError::Nonsense("no quarter was asked for"))
@@ -147,7 +193,7 @@ impl Client {
 
     /// The quarters that were not asked for and in which delegations of listed consents were approved. A
     /// consent below one of which none is proved counts as the institution's.
-    fn delegated(&self, asked: &Asked<'_>, from: &Quarters) -> Vec<Fetched> {
+    fn delegated(&self, asked: &Asked<'_>, from: &Quarters, seen: &mut Seen) -> Vec<Fetched> {
         let (now, until) = (self.context().now(), from.until());
         let last = Epoch::of(now);
         let of_roots = asked.known.quarters_of(from.roots().into_iter());
@@ -157,7 +203,7 @@ impl Client {
         let proved = wanted.into_iter().filter_map(|epoch| {
             let tag = asked.subject.tag(epoch);
             let history = self.history_within(asked.owner, &tag, FRESH_MILLIS).ok()?;
-            Some(self.fetched(epoch, &history))
+            Some(self.fetched(epoch, &history, seen))
         });
         // One that every node shows as it was long ago would make the whole list as old.
         let serves = |one: &Fetched| {
@@ -166,11 +212,16 @@ impl Client {
         proved.filter(serves).collect()
     }
 
-    fn fetched(&self, epoch: Epoch, history: &History) -> Fetched {
+    fn fetched(&self, epoch: Epoch, history: &History, seen: &mut Seen) -> Fetched {
         let proved = history.proved();
         let events = history.links().iter().map(|link| {
+            let id = link.anchored.event;
             // The chain is proved, so an event that cannot be had is a gap and not a failure.
-            (*link, self.event(&link.anchored.event).ok())
+            let event = seen
+                .events
+                .entry(id)
+                .or_insert_with(|| self.event(&id).ok());
+            (*link, event.clone())
         });
         Fetched {
             epoch,
@@ -206,9 +257,8 @@ impl Sdk {
             Some(count) => last_quarters(now, count),
             None => all_quarters(began, now),
         };
-        let mut known = known(&keys.key, &epochs);
-        let nothing = Known::default();
-        let asked = |known| Asked {
+        let known = known(&keys.key, &epochs);
+        let asked = Asked {
             network: self.network(),
             owner: self.participant(),
             subject: &keys.key,
@@ -217,11 +267,25 @@ impl Sdk {
             began,
             epochs: &epochs,
             patient: subject,
-            known,
+            known: &known,
         };
-        let fetched = self.client().quarters(&asked(&nothing))?;
-        // An approval that cannot be read shows nothing, and the list says the worse of the two.
-        let (consents, mut delegations) = (fetched.consents(), fetched.roots());
+        self.client().fresh(|seen| {
+            let quarters = self.client().quarters(&asked, seen)?;
+            let known = &self.with_approvals(known.clone(), &quarters);
+            let asked = Asked { known, ..asked };
+            let mut history = self.client().folded(&asked, quarters, seen)?;
+            let list = &mut history.list;
+            let others = self.under_other_keys(subject, &keys.key, &epochs, list.until);
+            list.gaps.extend(others);
+            list.gaps.sort_by_key(|gap| gap.from);
+            Ok(history)
+        })
+    }
+
+    /// Adds the approvals that the vault has of what was granted. One that cannot be read shows nothing, and
+    /// the list says the worse of the two.
+    fn with_approvals(&self, mut known: Known, quarters: &Quarters) -> Known {
+        let (consents, mut delegations) = (quarters.consents(), quarters.roots());
         delegations.extend(&consents);
         for consent in consents {
             let approvals = self.approvals(consent).unwrap_or_default();
@@ -233,12 +297,7 @@ impl Sdk {
             let add = |one| known.add_delegation_approval(one);
             approvals.into_iter().for_each(add);
         }
-        let mut history = self.client().folded(&asked(&known), fetched)?;
-        let list = &mut history.list;
-        let others = self.under_other_keys(subject, &keys.key, &epochs, list.until);
-        list.gaps.extend(others);
-        list.gaps.sort_by_key(|gap| gap.from);
-        Ok(history)
+        known
     }
 }
 

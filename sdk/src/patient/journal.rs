@@ -21,21 +21,29 @@ const MAX_BUNDLES: usize = 64;
 const MAX_RECEIPTS: usize = 64;
 
 impl Client {
-    /// The journal of `owner` at `until` or later, and when it was stated before these openings.
+    /// The journal of `owner` at `until` or later, and when it was stated before these openings. What was
+    /// looked for once stands in `searched` and is not looked for again.
     pub(super) fn emergency_journal<'a>(
         &self,
         owner: &ParticipantName,
         until: Time,
         openings: impl Iterator<Item = &'a TagLink>,
+        searched: &mut BTreeMap<Index, Option<Time>>,
     ) -> Journal {
         let head = self.emergency_head(owner, until);
         let last = head.ok().flatten().map(|head| head.stated);
         // After its last statement the head itself says when that was.
         let older = openings.filter(|link| last.is_none_or(|last| last >= link.time));
-        let openings = older.map(|link| link.anchored.index);
+        let places = older.map(|link| link.anchored.index);
+        let new: Vec<Index> = places.filter(|one| !searched.contains_key(one)).collect();
+        let found = Search::new(self, owner).before_all(new.iter().copied());
+        searched.extend(new.iter().map(|one| (*one, found.get(one).copied())));
+        let stated = searched
+            .iter()
+            .filter_map(|(one, time)| Some((*one, (*time)?)));
         Journal {
             head,
-            stated: Search::new(self, owner).before_all(openings),
+            stated: stated.collect(),
         }
     }
 

@@ -17,6 +17,8 @@ use medanchor_ledger::{PolicyHash, Round};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+mod slow;
+
 const BEFORE: Epoch = Epoch(QUARTER.0 - 5);
 const MINUTE: u64 = 60_000;
 /// How long before its not-after an event is anchored here.
@@ -372,27 +374,6 @@ fn a_node_that_lags_is_passed_over_and_where_all_do_the_list_is_old() {
             "{form}"
         );
     }
-}
-
-/// Thousands of accesses take minutes to fetch, one by one. Anybody who may ask can make them so many.
-#[test]
-fn a_list_is_as_old_as_its_proofs_however_long_its_events_take() {
-    let (ledger, opened) = sealed_long_ago();
-    let ledger = ledger.frozen();
-    let now = opened + 1_000;
-    let clock = Arc::new(Fixed::at(now));
-    let slow = {
-        let (ledger, clock) = (ledger.clone(), clock.clone());
-        serve(move |request| {
-            if request.path.starts_with("/v1/events/") {
-                clock.now.fetch_add(2 * MINUTE, Ordering::SeqCst);
-            }
-            ledger.answer(request)
-        })
-    };
-    let list = listed_by(&ledger, &[&slow], clock.clone(), &all(now));
-    assert!(clock.now.load(Ordering::SeqCst) >= now + 4 * MINUTE);
-    assert_eq!((list.list.age, list.is_sound()), (1_000, true));
 }
 
 /// A list of many quarters does not wait for a dead network once for each of them.
