@@ -82,6 +82,7 @@ impl ConsentDraft {
             list.dedup();
         }
         words.check().map_err(SdkError::Consent)?;
+        words.check_purposes().map_err(SdkError::Consent)?;
         for (what, list) in [("purpose", &words.purposes), ("class", &words.classes)] {
             list.iter()
                 .try_for_each(|word| check_word(what, word).map(drop))?;
@@ -123,6 +124,7 @@ impl ConsentDraft {
         writer.into_bytes()
     }
 
+    /// Reads a draft, also one of an earlier release that permitted breaking the glass.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, HandoverError> {
         let mut reader = Reader::new(bytes);
         reader.map(11)?;
@@ -156,9 +158,14 @@ impl ConsentDraft {
     /// Reads what [`ConsentDraft::to_text`] gave.
     ///
     /// # Errors
-    /// [`HandoverError`] when the text is damaged, of another kind, or no event could hold it.
+    /// [`HandoverError`] when the text is damaged, of another kind, no event could hold it, or it permits
+    /// breaking the glass.
     pub fn from_text(text: &str) -> Result<Self, HandoverError> {
-        Self::decode(&armor::from_text(LABEL, text, DRAFT_MAX)?)
+        let draft = Self::decode(&armor::from_text(LABEL, text, DRAFT_MAX)?)?;
+        let checked = draft.0.check_purposes();
+        checked
+            .map_err(|_| HandoverError::Inconsistent("the consent permits breaking the glass"))?;
+        Ok(draft)
     }
 }
 
@@ -172,18 +179,23 @@ impl Words {
             () if !count(self.purposes.len(), MAX_WORDS) => {
                 Err("names no purpose, or more than 32")
             }
-            () if self
-                .purposes
-                .iter()
-                .any(|word| word == purpose::BREAK_GLASS) =>
-            {
-                Err("permits breaking the glass (BTG), which is no purpose to grant")
-            }
             () if !count(self.classes.len(), MAX_WORDS) => Err("names no class, or more than 32"),
             () if self.last < self.first || self.last.0 - self.first.0 >= MAX_QUARTERS => {
                 Err("covers more than 64 quarters of a year")
             }
             () => Ok(()),
+        }
+    }
+
+    /// What nothing that is drafted or signed now may permit.
+    pub(crate) fn check_purposes(&self) -> Result<(), &'static str> {
+        match self
+            .purposes
+            .iter()
+            .any(|word| word == purpose::BREAK_GLASS)
+        {
+            true => Err("permits breaking the glass (BTG), which is no purpose to grant"),
+            false => Ok(()),
         }
     }
 

@@ -16,6 +16,10 @@ use medanchor_ledger::{ConsentHandle, Ender, RecordHandle, Time};
 use medanchor_vault::Epoch;
 use std::collections::BTreeSet;
 
+const GLASS: SdkError = SdkError::Consent(
+    "permits breaking the glass (BTG), so it is not renewed; grant it without under another name",
+);
+
 /// The re-issues of one consent in the making.
 pub(super) struct Renewals<'a> {
     identity: &'a Identity,
@@ -199,6 +203,10 @@ impl<'a> Renewals<'a> {
         for quarter in self.quarters(granted.kept, to) {
             let words = granted.kept.words().renewed(&granted.keys.key, quarter);
             let terms = Terms::of(&granted.keys.key, &words)?;
+            if !there.contains(&words.consent) {
+                // Consents that an earlier release granted may have it.
+                words.check_purposes().map_err(|_| GLASS)?;
+            }
             let event = match (there.contains(&words.consent), self.ender(granted, &terms)?) {
                 (true, _) => None,
                 (false, Some(ender)) => {

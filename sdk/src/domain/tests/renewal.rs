@@ -2,6 +2,7 @@
 
 mod card;
 mod ended;
+mod glass;
 #[cfg(feature = "client")]
 mod waiting;
 
