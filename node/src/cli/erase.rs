@@ -138,8 +138,9 @@ fn is_meant() -> Result<bool, Fatal> {
 fn tell(step: &ErasureStep<'_>) -> Result<(), PrintError> {
     match step {
         ErasureStep::VaultDestroyed(versions) => say(format_args!(
-            "vault: keys of {versions} version(s) overwritten, payloads removed"
+            "vault: keys of {versions} version(s) overwritten"
         )),
+        ErasureStep::PayloadsRemoved => say(format_args!("vault: payloads removed")),
         ErasureStep::Anchored(event) => {
             say(format_args!("ledger: record.erase is anchored as {event}"))
         }

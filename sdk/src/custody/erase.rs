@@ -104,6 +104,8 @@ pub struct NewErasure {
 pub enum ErasureStep<'a> {
     /// The vault's part of the keys of that many versions is destroyed.
     VaultDestroyed(u32),
+    /// Its payloads are removed from the vault.
+    PayloadsRemoved,
     /// The ledger says so, by the event.
     Anchored(EventId),
     /// A custodian has destroyed so many shares.
@@ -236,6 +238,9 @@ impl Erasing<'_> {
         let (record, versions) = (self.new.record, self.state.version);
         self.sdk.remove_deals(record)?;
         told(ErasureStep::VaultDestroyed(versions));
+        if here.contains(Destroyed::PAYLOAD) {
+            told(ErasureStep::PayloadsRemoved);
+        }
         let before = self.at;
         self.say(here, certificate)?;
         // A set may have been named since. One that comes after the erasure is never given a share.
