@@ -171,12 +171,13 @@ impl Journal {
                 }
             }
         }
-        if cut {
-            let kept = self.end();
-            let shortened = self.file.set_len(kept).and_then(|()| self.file.sync_all());
-            shortened.map_err(Self::failed(&self.path))?;
-        }
-        Ok(())
+        let kept = match cut {
+            true => self.file.set_len(self.end()),
+            false => Ok(()),
+        };
+        // A killed process may not have waited for what it wrote last, and it is anchored on the word of it.
+        let synced = kept.and_then(|()| self.file.sync_all());
+        synced.map_err(Self::failed(&self.path))
     }
 
     /// Where the next entry goes.
