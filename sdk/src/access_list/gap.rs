@@ -24,9 +24,10 @@ pub enum GapReason {
         "the institution keeps its emergency key in a token that counts what its own software opens and that cannot be set back; whoever has the token's PIN could open its records unseen with other software"
     )]
     KeyToken,
-    /// The owner once kept its emergency key in a file.
+    /// The owner once kept its emergency key in a file, or in a token that did not count what was opened: the
+    /// ledger has one kind for both.
     #[error(
-        "the institution once kept its emergency key in a file; whoever copied that could open the records sealed by then unseen, then and since"
+        "the institution once kept its emergency key in a file, or in a token that did not count its openings; whoever copied that file, or has that token's PIN, could open the records sealed by then unseen, then and since"
     )]
     KeyOnceFile,
     /// The owner once kept its emergency key in a token.
@@ -95,7 +96,7 @@ impl GapReason {
                 "机构把应急密钥保存在令牌里，令牌会对机构自己的软件所打开的次数计数，且计数不能倒退；但持有令牌口令的人可以用其他软件不留痕迹地打开自己保存的记录"
             }
             Self::KeyOnceFile => {
-                "机构曾把应急密钥保存在文件里：复制过它的人可以不留痕迹地打开此前封存的记录，当时和以后都可以"
+                "机构曾把应急密钥保存在文件里，或保存在没有对打开次数计数的令牌里：复制过该文件或持有该令牌口令的人可以不留痕迹地打开此前封存的记录，当时和以后都可以"
             }
             Self::KeyOnceToken => {
                 "机构曾把应急密钥保存在令牌里：持有令牌口令的人可以用其他软件不留痕迹地打开此前封存的记录，当时和以后都可以"

@@ -468,6 +468,14 @@ fn a_key_that_was_once_in_a_file_or_a_token_is_a_gap_to_this_day() {
         (token, None, GapReason::KeyOnceToken),
     ];
     assert!(found.eq(once));
+    // A token that does not count is stated as a file is, so the list cannot tell which it was.
+    let said = gaps[0].said();
+    assert!(
+        said.en.contains("in a token that did not count"),
+        "{}",
+        said.en
+    );
+    assert!(said.zh.contains("没有对打开次数计数的令牌"), "{}", said.zh);
 }
 
 /// A token counted three openings that the journal lost: each patient's list of that institution says so,
