@@ -30,8 +30,11 @@ pub struct NewContract<'a> {
     pub records: &'a [(&'a str, &'a str)],
     /// The first moment at which the contract holds.
     pub signed: Time,
-    /// The first moment at which it no longer holds: a year later at most.
+    /// The first moment at which it no longer holds: that of the same day of the next year at the latest; of the 29th
+    /// of February, of the 1st of March.
     pub ends: Time,
+    /// Minutes that the clocks there are ahead of UTC, by which that day is meant.
+    pub utc_offset: i16,
     /// The separate consents that the patient gave with it (PIPL 29, 23, 39).
     pub separate: SeparateConsent,
     /// Whether the team is in another jurisdiction than this institution.
@@ -97,7 +100,7 @@ impl NewContract<'_> {
                 "names a whole institution where a contract is with a team",
             ));
         }
-        if self.ends > time::a_year_after(self.signed) {
+        if self.ends > time::a_year_after(self.signed, self.utc_offset) {
             return Err(SdkError::Consent(
                 "runs longer than a year; renew it instead",
             ));

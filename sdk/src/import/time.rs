@@ -49,13 +49,16 @@ fn date_of(day: i64) -> (i64, i64, i64) {
     (cycle * 400 + year + i64::from(month <= 2), month, day)
 }
 
-/// The same moment of the same day (UTC) of the next year; of the 29th of February, that of the 1st of
-/// March.
-pub(crate) fn a_year_after(time: Time) -> Time {
+/// The same moment of the same day of the next year, by clocks that are so many minutes ahead of UTC; of the 29th of
+/// February, that of the 1st of March.
+pub(crate) fn a_year_after(time: Time, utc_offset: i16) -> Time {
+    let ahead = i64::from(utc_offset) * 60_000;
     let millis = i64::try_from(time.0).unwrap_or(i64::MAX);
-    let (year, month, day) = date_of(millis / DAY);
+    let there = millis.saturating_add(ahead).max(0);
+    let (year, month, day) = date_of(there / DAY);
     let next = days(year + 1, month, day).or_else(|| days(year + 1, 3, 1));
-    let next = next.and_then(|next| u64::try_from(next * DAY + millis % DAY).ok());
+    let next = next.and_then(|next| next.checked_mul(DAY)?.checked_add(there % DAY - ahead));
+    let next = next.and_then(|next| u64::try_from(next).ok());
     Time(next.unwrap_or(u64::MAX))
 }
 
@@ -203,17 +206,45 @@ mod tests {
 
     #[test]
     fn a_year_ends_on_its_day_and_a_leap_years_day_on_the_next_one() {
-        for (from, to) in [
-            ("2026-03-01T00:00:00Z", "2027-03-01T00:00:00Z"),
-            ("2027-03-01T12:30:00.250Z", "2028-03-01T12:30:00.250Z"),
-            ("2027-12-31T23:59:59.999Z", "2028-12-31T23:59:59.999Z"),
-            ("2028-02-29T08:00:00Z", "2029-03-01T08:00:00Z"),
+        for (offset, from, to) in [
+            (0, "2026-03-01T00:00:00Z", "2027-03-01T00:00:00Z"),
+            (0, "2027-03-01T12:30:00.250Z", "2028-03-01T12:30:00.250Z"),
+            (0, "2027-12-31T23:59:59.999Z", "2028-12-31T23:59:59.999Z"),
+            (0, "2028-02-29T08:00:00Z", "2029-03-01T08:00:00Z"),
+            // The day is another one there than in UTC.
+            (
+                480,
+                "2027-03-01T00:00:00+08:00",
+                "2028-03-01T00:00:00+08:00",
+            ),
+            (
+                480,
+                "2028-02-29T00:00:00+08:00",
+                "2029-03-01T00:00:00+08:00",
+            ),
+            (
+                480,
+                "2028-03-01T00:00:00+08:00",
+                "2029-03-01T00:00:00+08:00",
+            ),
+            (
+                -300,
+                "2027-02-28T23:00:00-05:00",
+                "2028-02-28T23:00:00-05:00",
+            ),
         ] {
             assert_eq!(
-                Some(a_year_after(start(from).unwrap())),
+                Some(a_year_after(start(from).unwrap(), offset)),
                 start(to),
                 "{from}"
             );
+        }
+    }
+
+    #[test]
+    fn a_year_after_any_moment_is_a_moment() {
+        for (time, offset) in [(0, i16::MIN), (u64::MAX, i16::MAX), (1 << 62, i16::MIN)] {
+            assert!(a_year_after(Time(time), offset) >= Time(time).min(Time(1 << 62)));
         }
     }
 

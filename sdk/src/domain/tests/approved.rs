@@ -120,6 +120,7 @@ fn a_patient_with_a_key_signs_up_with_a_team_or_has_the_delegate_do_it() {
         records: &[],
         signed: Time(NOW),
         ends: Time(NOW + 9 * DAY),
+        utc_offset: 0,
         separate: SeparateConsent::SHARE,
         abroad: false,
         document: b"{}",

@@ -386,6 +386,7 @@ fn a_family_doctor_team_reads_for_as_long_as_the_contract_runs() {
         records: &[("lab", "laboratory")],
         signed: Time(NOW),
         ends: Time(NOW + YEARS),
+        utc_offset: 0,
         separate: SeparateConsent::SHARE,
         abroad: false,
         document: b"{}",

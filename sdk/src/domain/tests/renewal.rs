@@ -153,6 +153,7 @@ fn a_team_reads_what_is_sealed_in_later_quarters_once_the_contract_is_renewed() 
         records: &[],
         signed: Time(NOW),
         ends: Time(NOW + YEAR),
+        utc_offset: 0,
         separate: SeparateConsent::SHARE,
         abroad: false,
         document: b"{}",

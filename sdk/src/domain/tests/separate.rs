@@ -100,6 +100,7 @@ fn a_contract_with_a_team_of_another_institution_takes_a_separate_consent() {
             records: &[],
             signed: Time(NOW),
             ends: Time(NOW + DAY),
+            utc_offset: 0,
             separate,
             abroad: false,
             document: b"{}",
@@ -173,7 +174,7 @@ fn a_contract_runs_to_the_same_day_of_the_next_year_and_no_longer() {
         participant: name("hospital"),
         member: Some(MemberCommitment::new([5; 32])),
     };
-    let signed = |ends| {
+    let signed_at = |signed, utc_offset, ends| {
         hospital.sign_up(&NewContract {
             name: "contract",
             delegation: None,
@@ -182,14 +183,20 @@ fn a_contract_runs_to_the_same_day_of_the_next_year_and_no_longer() {
             classes: &["Observation"],
             records_since: Time(NOW),
             records: &[],
-            signed: Time(NOW),
+            signed: Time(signed),
             ends: Time(ends),
+            utc_offset,
             separate: NONE,
             abroad: false,
             document: b"{}",
         })
     };
-    let year = crate::import::time::a_year_after(Time(NOW)).0;
+    let signed = |ends| signed_at(NOW, 0, ends);
+    let year = crate::import::time::a_year_after(Time(NOW), 0).0;
     assert!(signed(year + 1).is_err());
     assert!(signed(year).is_ok());
+    // From the first of March of 2027 in Shanghai, which is the 28th of February in UTC, to that of 2028.
+    let (march, leap_year) = (1_803_830_400_000, 1_835_452_800_000);
+    assert!(signed_at(march, 480, leap_year).is_ok());
+    assert!(signed_at(march, 480, leap_year + 1).is_err());
 }
