@@ -40,7 +40,7 @@ pub struct EmergencyHead {
 /// state never forgets it: copies of that key, and of what it unwraps, outlive the change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EarlierKinds {
-    /// In a file, since that time at first.
+    /// In a file, or in a token that did not count what it opened, since that time at first.
     pub file: Option<Time>,
     /// In a token, since that time at first.
     pub token: Option<Time>,
